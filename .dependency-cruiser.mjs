@@ -1,0 +1,48 @@
+// Imports point one way: resources and schedule know nothing of ours; store and kube know only those;
+// controllers, crawler and server use those; the programs in operator/ and crawler-image/ wire them together.
+
+/** A folder of src and the folders of src that it may import from. */
+const allowed = {
+  telemetry: ['telemetry'],
+  resources: ['resources'],
+  schedule: ['schedule', 'resources'],
+  kube: ['kube', 'resources', 'telemetry'],
+  store: ['store', 'resources', 'telemetry'],
+  controllers: ['controllers', 'kube', 'store', 'schedule', 'resources', 'telemetry'],
+  crawler: ['crawler', 'store', 'resources', 'telemetry'],
+  server: ['server', 'kube', 'store', 'schedule', 'resources', 'telemetry'],
+};
+
+const layers = Object.entries(allowed).map(([folder, targets]) => ({
+  name: `${folder}-imports`,
+  severity: 'error',
+  comment: `src/${folder} imports only from ${targets.join(', ')}`,
+  from: { path: `^src/${folder}/` },
+  to: { path: '^(src|operator|crawler-image|dev|tests)/', pathNot: `^src/(${targets.join('|')})/` },
+}));
+
+export default {
+  forbidden: [
+    ...layers,
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'product-never-imports-development',
+      severity: 'error',
+      from: { path: '^(src|operator|crawler-image)/' },
+      to: { path: '^(dev|tests)/' },
+    },
+    {
+      name: 'product-uses-declared-dependencies',
+      severity: 'error',
+      from: { path: '^(src|operator|crawler-image)/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+  },
+};
