@@ -1,0 +1,57 @@
+// Conditions of both resources and the fixed lists of their types and reasons.
+import { z } from 'zod';
+import { keyedBy } from './validation.ts';
+
+export const RUN_CONDITIONS = ['Accepted', 'JobCreated', 'Progressing', 'Complete', 'Failed', 'Finished'] as const;
+export type RunConditionType = (typeof RUN_CONDITIONS)[number];
+
+/** Why a run's condition is as it is. */
+export const RUN_REASONS = [
+  // Accepted
+  'SpecStored',
+  'DatabaseUnavailable',
+  'SecretConflict',
+  'SecretLost',
+  // JobCreated
+  'JobCreated',
+  'JobConflict',
+  'JobRefused',
+  'JobRecreated',
+  // Progressing
+  'WaitingForWorker',
+  'ImagePullFailed',
+  'Unschedulable',
+  'Crawling',
+  'Stopping',
+  // Complete, Failed, Finished
+  'Succeeded',
+  'SomeRequestsFailed',
+  'AllRequestsFailed',
+  'Shutdown',
+  'TimedOut',
+  'WorkersFailed',
+  'Finished',
+] as const;
+export type RunReason = (typeof RUN_REASONS)[number];
+
+export const SCHEDULE_CONDITIONS = ['Ready'] as const;
+
+/** Why a schedule is Ready or not. */
+export const SCHEDULE_REASONS = ['Scheduled', 'Suspended', 'InvalidSchedule', 'UnknownTimeZone'] as const;
+export type ScheduleReason = (typeof SCHEDULE_REASONS)[number];
+
+const condition = z.object({
+  type: z.string().max(316).describe('What the condition says.'),
+  status: z.enum(['True', 'False', 'Unknown']).describe('Whether it holds.'),
+  observedGeneration: z.int().min(0).optional().describe('The generation of the spec that it was derived from.'),
+  lastTransitionTime: z.iso.datetime().describe('When the status last changed.'),
+  reason: z.string().max(1024).describe('Why, in one word from a fixed list.'),
+  message: z.string().max(32_768).describe('Why, in a sentence that a person can act on.'),
+});
+export type Condition = z.infer<typeof condition>;
+
+/** The standard list of conditions, one of each type. */
+export const conditions = keyedBy(
+  z.array(condition).max(20).describe('What is known of the object, one condition of each type.'),
+  'type',
+);

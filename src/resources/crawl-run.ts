@@ -1,0 +1,356 @@
+// CrawlRun: one execution of a crawl. The schemas here are the single source of its types, CRD and reference.
+import { z } from 'zod';
+import { conditions } from './conditions.ts';
+import { DURATION_PATTERN } from './duration.ts';
+import type { KubernetesObject } from './kubernetes-object.ts';
+import { keyedBy, withRules } from './validation.ts';
+
+const MAX_URL = 2_048;
+
+const duration = () => z.string().regex(DURATION_PATTERN).max(32);
+
+const url = z
+  .string()
+  .min(1)
+  .max(MAX_URL)
+  .regex(/^https?:\/\/[^\s/?#]+/)
+  .describe('An absolute http or https URL.');
+
+const pattern = z.string().min(1).max(512);
+
+const scope = z
+  .object({
+    mode: z
+      .enum(['Page', 'Prefix', 'Host', 'Domain', 'Any'])
+      .default('Prefix')
+      .describe(
+        'Which links are followed: Page none, Prefix those under the folder of a start URL, Host those on its host, Domain those on its registrable domain, Any all.',
+      ),
+    include: z
+      .array(pattern)
+      .max(50)
+      .default([])
+      .describe(
+        'Glob patterns over the whole URL; when given, a link must match one. * stays within a path segment, ** does not.',
+      ),
+    exclude: z
+      .array(pattern)
+      .max(50)
+      .default([])
+      .describe('Glob patterns over the whole URL; a link that matches one is left out.'),
+  })
+  .describe('How far links are followed.');
+
+const sourceLimits = z
+  .object({
+    maxPages: z
+      .int()
+      .min(1)
+      .max(10_000_000)
+      .optional()
+      .describe('Most pages of this source; a retried page counts once.'),
+  })
+  .describe('Limits of this source alone, besides those of the run.');
+
+const source = z.object({
+  name: z
+    .string()
+    .min(1)
+    .max(63)
+    .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/)
+    .describe('Name of the site, unique in the run.'),
+  active: z.boolean().default(true).describe('Whether the source is crawled. Its counters stay zero when it is not.'),
+  urls: z.array(url).min(1).max(1_000).describe('Where the crawl of this source starts.'),
+  scope: scope.prefault({}),
+  limits: sourceLimits.prefault({}),
+});
+
+const fetching = z
+  .object({
+    render: z
+      .enum(['HTTP', 'Browser'])
+      .default('HTTP')
+      .describe('HTTP reads pages as they are served; Browser opens them in headless Chromium and runs their scripts.'),
+    userAgent: z
+      .string()
+      .min(1)
+      .max(512)
+      .regex(/^[\x20-\x7e]+$/)
+      .default('Trawler/0.1 (+https://trawler.dev)')
+      .describe('The User-Agent header, and by its first word the group of robots.txt that applies.'),
+    pageTimeout: duration()
+      .default('60s')
+      .describe('Longest time for one page, from sending the request to its last byte or rendering.'),
+    maxRetries: z
+      .int()
+      .min(0)
+      .max(20)
+      .default(3)
+      .describe('How often a failed page is tried again, later each time, before it is a dead letter.'),
+  })
+  .describe('How pages are fetched.');
+
+const politeness = z
+  .object({
+    robots: z.enum(['Obey', 'Ignore']).default('Obey').describe('Whether robots.txt is obeyed (RFC 9309).'),
+    requestsPerSecond: z
+      .number()
+      .min(0.001)
+      .max(10_000)
+      .default(3)
+      .describe('Most documents asked of one host a second, over all workers of all runs in the namespace.'),
+  })
+  .describe('How hosts are treated.');
+
+const selector = z.string().min(1).max(1_024);
+
+const field = z.object({
+  name: z
+    .string()
+    .min(1)
+    .max(63)
+    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
+    .describe("The field's name in the item."),
+  selector: selector.describe('A CSS selector, within the item. The first match counts unless multiple is set.'),
+  attribute: z.string().min(1).max(128).optional().describe("The attribute to take; the element's text when left out."),
+  type: z
+    .enum(['String', 'Number', 'Boolean', 'URL'])
+    .default('String')
+    .describe(
+      'String as it stands, Number the first number in it, Boolean whether the element is there, URL made absolute.',
+    ),
+  multiple: z.boolean().default(false).describe('Take all matches, as a list.'),
+  required: z.boolean().default(false).describe('A page without it has failed with the cause MissingField.'),
+});
+
+const extract = z
+  .object({
+    itemSelector: selector
+      .optional()
+      .describe('A CSS selector; each match is an item. The whole page is one item when left out.'),
+    fields: keyedBy(z.array(field).min(1).max(100).describe('The fields of an item.'), 'name'),
+  })
+  .describe('What is taken out of a page. When left out: the title, the first heading and the links of each page.');
+
+const limits = z
+  .object({
+    maxPages: z
+      .int()
+      .min(1)
+      .max(10_000_000)
+      .default(1_000)
+      .describe('Most pages of the run; a retried page counts once.'),
+    maxDepth: z
+      .int()
+      .min(0)
+      .max(1_000)
+      .optional()
+      .describe('Most links between a start URL and a page; 0 crawls the start URLs alone.'),
+  })
+  .describe('Limits of the whole run.');
+
+const quantity = z.union([z.int(), z.string().max(32)]).meta({ 'x-kubernetes-int-or-string': true });
+
+const pod = z
+  .object({
+    resources: z
+      .object({
+        requests: z.record(z.string(), quantity).optional().describe('What a worker is given at least.'),
+        limits: z.record(z.string(), quantity).optional().describe('What a worker may use at most.'),
+      })
+      .prefault({})
+      .describe("CPU and memory of a worker; the operator's defaults when left out."),
+    nodeSelector: z.record(z.string(), z.string().max(63)).default({}).describe('Labels that the node must carry.'),
+    tolerations: z
+      .array(
+        z.object({
+          key: z.string().max(316).optional().describe('The taint; every taint when left out.'),
+          operator: z.enum(['Exists', 'Equal']).default('Equal').describe('Whether the value counts.'),
+          value: z.string().max(63).optional().describe("The taint's value."),
+          effect: z
+            .enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute'])
+            .optional()
+            .describe('Every effect when left out.'),
+          tolerationSeconds: z.int().min(0).max(86_400).optional().describe('How long a NoExecute taint is tolerated.'),
+        }),
+      )
+      .max(50)
+      .default([])
+      .describe('Taints of nodes that workers bear.'),
+    imagePullSecrets: keyedBy(
+      z
+        .array(z.object({ name: z.string().min(1).max(253).describe('Name of a Secret in the same namespace.') }))
+        .max(20)
+        .default([])
+        .describe('Secrets to pull the image with.'),
+      'name',
+    ),
+  })
+  .describe('The pods of the workers.');
+
+/** What is crawled and how: the part of a run's spec that a CrawlSchedule's template carries. */
+export const crawlSpecShape = {
+  sources: keyedBy(z.array(source).min(1).max(100).describe('The sites to crawl.'), 'name'),
+  fetch: fetching.prefault({}),
+  politeness: politeness.prefault({}),
+  extract: extract.optional(),
+  limits: limits.prefault({}),
+  workers: z.int().min(1).max(100).default(1).describe('Number of crawler pods that share the run.'),
+  concurrency: z.int().min(1).max(256).default(2).describe('Pages that one worker has open at once.'),
+  heartbeat: z
+    .object({
+      interval: duration().default('30s').describe('How often a worker says that it is alive, page or no page.'),
+    })
+    .prefault({})
+    .describe('Signs of life.'),
+  timeoutSeconds: z
+    .int()
+    .min(1)
+    .max(2_592_000)
+    .default(720)
+    .describe('Longest time of the run, from its first heartbeat.'),
+  backoffLimit: z
+    .int()
+    .min(0)
+    .max(100)
+    .default(6)
+    .describe('How many crashed workers are replaced before the run fails.'),
+  ttlSecondsAfterFinished: z
+    .int()
+    .min(0)
+    .max(31_536_000)
+    .optional()
+    .describe('How long the finished run is kept in the API; for ever when left out.'),
+  pod: pod.prefault({}),
+  image: z.string().min(1).max(512).optional().describe("Crawler image; the operator's own when left out."),
+} as const;
+
+export const TRIGGER_TYPES = ['Schedule', 'Manual', 'API', 'CatchUp', 'Backfill', 'Retry'] as const;
+
+const trigger = z
+  .object({
+    type: z.enum(TRIGGER_TYPES).default('Manual').describe('Who asked for the run.'),
+    scheduledTime: z.iso.datetime({ offset: true }).optional().describe('The nominal time that the run is for.'),
+  })
+  .describe('Why the run exists.');
+
+const runSpecShape = {
+  scheduleName: z.string().min(1).max(52).optional().describe('The CrawlSchedule that the run belongs to.'),
+  trigger: trigger.prefault({}),
+  ...crawlSpecShape,
+  shutdown: z
+    .enum(['Stop'])
+    .optional()
+    .describe('Stop ends the run early: pages in flight are finished, results are kept. It cannot be taken back.'),
+} as const;
+
+/** Fields of a run's spec that may change while it lives; every other one is fixed at creation. */
+export const MUTABLE_RUN_FIELDS: readonly (keyof typeof runSpecShape)[] = ['shutdown', 'ttlSecondsAfterFinished'];
+
+function immutable(name: keyof typeof runSpecShape) {
+  const same = `has(self.${name}) == has(oldSelf.${name}) && (!has(self.${name}) || self.${name} == oldSelf.${name})`;
+  return {
+    rule: same,
+    message: `${name} cannot be changed: create a new CrawlRun instead`,
+    reason: 'FieldValueForbidden',
+    fieldPath: `.${name}`,
+  } as const;
+}
+
+const runFields = Object.keys(runSpecShape) as (keyof typeof runSpecShape)[];
+
+export const crawlRunSpec = withRules(z.object(runSpecShape).describe('What is crawled and how.'), [
+  ...runFields.filter((name) => !MUTABLE_RUN_FIELDS.includes(name)).map(immutable),
+  {
+    rule: '!has(oldSelf.shutdown) || has(self.shutdown)',
+    message: 'shutdown cannot be taken back: create a new CrawlRun instead',
+    reason: 'FieldValueForbidden',
+    fieldPath: '.shutdown',
+  },
+  {
+    rule: 'self.sources.exists(source, source.active)',
+    message: 'at least one source must be active',
+    reason: 'FieldValueInvalid',
+    fieldPath: '.sources',
+  },
+]);
+
+/** The spec with every default filled in. */
+export type CrawlRunSpec = z.output<typeof crawlRunSpec>;
+/** The spec as a user may write it. */
+export type CrawlRunSpecInput = z.input<typeof crawlRunSpec>;
+
+export const RUN_PHASES = [
+  'Pending',
+  'Running',
+  'Stopping',
+  'Succeeded',
+  'Partial',
+  'Failed',
+  'Stopped',
+  'TimedOut',
+] as const;
+export type RunPhase = (typeof RUN_PHASES)[number];
+
+const count = (text: string) => z.int().min(0).default(0).describe(text);
+const time = (text: string) => z.iso.datetime().optional().describe(text);
+
+const progress = z.object({
+  total: count('Pages known so far, within the limits.'),
+  done: count('Pages crawled: succeeded and failed.'),
+  succeeded: count('Pages whose results are stored.'),
+  failed: count('Pages given up after their retries: the dead letters.'),
+  skipped: count('URLs left out, for a reason such as robots.txt.'),
+  queued: count('Pages waiting.'),
+  inFlight: count('Pages being crawled.'),
+  items: count('Items stored.'),
+  errors: count('Exceptions in workers, apart from failed pages.'),
+  percentage: z.string().max(8).default('0.00%').describe('Share of the known pages that is done.'),
+  stage: z.string().max(128).default('Initialising').describe('What the run does now.'),
+  currentUrl: z.string().max(MAX_URL).optional().describe('A page being crawled now.'),
+  lastSuccessTime: time('When a page last succeeded.'),
+});
+
+const sourceStatus = z.object({
+  name: z.string().max(63).describe('Name of the source.'),
+  state: z
+    .enum(['Pending', 'Crawling', 'Succeeded', 'Partial', 'Failed', 'Inactive', 'Stopped'])
+    .describe('How the source stands.'),
+  succeeded: count('Pages whose results are stored.'),
+  failed: count('Pages given up.'),
+  skipped: count('URLs left out.'),
+  items: count('Items stored.'),
+  error: z.string().max(1_024).optional().describe('The last failure of this source.'),
+});
+
+const workerStatus = z.object({
+  pod: z.string().max(253).describe('Name of the pod.'),
+  node: z.string().max(253).optional().describe('Node that it runs on.'),
+  state: z.string().max(64).describe('What the worker last said of itself.'),
+  lastHeartbeatTime: time('When it last said so.'),
+  inFlight: count('Pages that it has open.'),
+});
+
+export const crawlRunStatus = z.object({
+  observedGeneration: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('The generation of the spec that this status was derived from.'),
+  phase: z.enum(RUN_PHASES).optional().describe('A summary for people; programs read the conditions.'),
+  message: z.string().max(4_096).optional().describe('Where the run stands, in a sentence.'),
+  conditions: conditions.optional(),
+  scheduledTime: time('The nominal time that the run is for.'),
+  startTime: time('When the first worker gave its first heartbeat.'),
+  completionTime: time('When the run finished.'),
+  lastHeartbeatTime: time('When a worker last gave a heartbeat.'),
+  progress: progress.optional().describe('Counters of the whole run.'),
+  sources: keyedBy(z.array(sourceStatus).max(100), 'name').optional().describe('Counters and result of each source.'),
+  workers: keyedBy(z.array(workerStatus).max(100), 'pod').optional().describe('The workers, newest heartbeat first.'),
+  skipped: z.record(z.string(), z.int()).optional().describe('URLs left out, counted by reason.'),
+  jobName: z.string().max(63).optional().describe('The Job of the run; `kubectl logs job/NAME` shows its output.'),
+  imageID: z.string().max(512).optional().describe('Digest of the image that the workers really run.'),
+});
+export type CrawlRunStatus = z.input<typeof crawlRunStatus>;
+
+export type CrawlRun = KubernetesObject & { spec: CrawlRunSpecInput; status?: CrawlRunStatus };

@@ -1,0 +1,93 @@
+// CrawlSchedule: what to crawl and when. The schemas here are the single source of its types, CRD and reference.
+import { z } from 'zod';
+import { conditions } from './conditions.ts';
+import { crawlSpecShape, RUN_PHASES } from './crawl-run.ts';
+import type { KubernetesObject } from './kubernetes-object.ts';
+import { withRules } from './validation.ts';
+
+export const CONCURRENCY_POLICIES = ['Allow', 'Forbid', 'Replace'] as const;
+
+const runTemplate = z.object({
+  metadata: z
+    .object({
+      labels: z.record(z.string(), z.string().max(63)).default({}).describe('Labels of each run.'),
+      annotations: z.record(z.string(), z.string().max(8_192)).default({}).describe('Annotations of each run.'),
+    })
+    .prefault({})
+    .describe('Labels and annotations of each run.'),
+  spec: withRules(z.object(crawlSpecShape).describe('What each run crawls and how.'), [
+    {
+      rule: 'self.sources.exists(source, source.active)',
+      message: 'at least one source must be active',
+      reason: 'FieldValueInvalid',
+      fieldPath: '.sources',
+    },
+  ]),
+});
+
+export const crawlScheduleSpec = z
+  .object({
+    schedule: z
+      .string()
+      .min(1)
+      .max(256)
+      .describe('When to run, as five cron fields: minute, hour, day of month, month, day of week.'),
+    timeZone: z
+      .string()
+      .min(1)
+      .max(64)
+      .default('Etc/UTC')
+      .describe('IANA time zone in which the schedule is read, such as Europe/Paris.'),
+    suspend: z.boolean().default(false).describe('Makes no new runs while true; runs that are there go on.'),
+    concurrencyPolicy: z
+      .enum(CONCURRENCY_POLICIES)
+      .default('Forbid')
+      .describe(
+        'When the last run still goes on: Allow runs both, Forbid skips the new one, Replace stops the old one.',
+      ),
+    startingDeadlineSeconds: z
+      .int()
+      .min(1)
+      .max(31_536_000)
+      .optional()
+      .describe('A missed time older than this is not made up for; no limit when left out.'),
+    successfulRunsHistoryLimit: z
+      .int()
+      .min(0)
+      .max(1_000)
+      .default(3)
+      .describe('Finished runs to keep that gave results.'),
+    failedRunsHistoryLimit: z.int().min(0).max(1_000).default(3).describe('Finished runs to keep that failed.'),
+    runTemplate: runTemplate.describe('The run that is made at each due time.'),
+  })
+  .describe('What to crawl and when.');
+
+export type CrawlScheduleSpec = z.output<typeof crawlScheduleSpec>;
+export type CrawlScheduleSpecInput = z.input<typeof crawlScheduleSpec>;
+
+const time = (text: string) => z.iso.datetime().optional().describe(text);
+
+export const crawlScheduleStatus = z.object({
+  observedGeneration: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('The generation of the spec that this status was derived from.'),
+  conditions: conditions.optional(),
+  active: z.array(z.string().max(253)).max(100).optional().describe('Runs of this schedule that have not finished.'),
+  lastScheduleTime: time('The nominal time of the newest run.'),
+  lastSuccessfulTime: time('When a run last succeeded.'),
+  lastFailureTime: time('When a run last failed.'),
+  nextScheduleTime: time('The next due time; absent while suspended or invalid.'),
+  lastRun: z
+    .object({
+      name: z.string().max(253).describe('Name of the run.'),
+      phase: z.enum(RUN_PHASES).optional().describe('How it stands or ended.'),
+      items: z.int().min(0).optional().describe('Items that it stored.'),
+    })
+    .optional()
+    .describe('The newest run.'),
+});
+export type CrawlScheduleStatus = z.input<typeof crawlScheduleStatus>;
+
+export type CrawlSchedule = KubernetesObject & { spec: CrawlScheduleSpecInput; status?: CrawlScheduleStatus };

@@ -1,0 +1,216 @@
+// zod schema -> CustomResourceDefinition: one normaliser to a structural schema, which fails on what that cannot hold.
+import { z } from 'zod';
+import { crawlRunSpec, crawlRunStatus } from './crawl-run.ts';
+import { crawlScheduleSpec, crawlScheduleStatus } from './crawl-schedule.ts';
+import { GROUP, VERSION } from './group.ts';
+import type { ValidationRule } from './validation.ts';
+
+type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+type JsonObject = { readonly [key: string]: Json };
+
+/** Keywords that a structural schema takes as they are. */
+const KEPT = new Set([
+  'type',
+  'format',
+  'description',
+  'default',
+  'enum',
+  'pattern',
+  'minLength',
+  'maxLength',
+  'minItems',
+  'maxItems',
+  'minimum',
+  'maximum',
+  'required',
+  'x-kubernetes-validations',
+  'x-kubernetes-list-type',
+  'x-kubernetes-list-map-keys',
+  'x-kubernetes-int-or-string',
+]);
+
+/** JavaScript-only regular expression syntax that RE2, the API server's engine, refuses. */
+const NOT_RE2 = /\(\?[=!<]|\\[1-9]/;
+
+/**
+ * A structural schema (KEP-1979 "structural schemas") of a JSON schema that zod made.
+ * Throws an Error that names the place of anything which it cannot express.
+ */
+export function structuralSchema(schema: JsonObject, path = '$'): JsonObject {
+  if (schema['x-kubernetes-int-or-string'] === true) {
+    const { anyOf: _, ...rest } = schema;
+    return copyKeywords(rest, path);
+  }
+  return copyKeywords(schema, path);
+}
+
+function copyKeywords(schema: JsonObject, path: string): JsonObject {
+  const result: Record<string, Json> = {};
+  for (const [keyword, value] of Object.entries(schema)) {
+    if (keyword === 'properties') {
+      result[keyword] = Object.fromEntries(
+        Object.entries(asObject(value, path)).map(([name, child]) => [
+          name,
+          structuralSchema(asObject(child, `${path}.${name}`), `${path}.${name}`),
+        ]),
+      );
+    } else if (keyword === 'items') {
+      result[keyword] = structuralSchema(asObject(value, path), `${path}[]`);
+    } else if (keyword === 'additionalProperties') {
+      // zod closes objects in output mode; the API server prunes and reports unknown fields by itself.
+      if (typeof value === 'boolean') throw new Error(`${path}: additionalProperties must be a schema`);
+      result[keyword] = structuralSchema(asObject(value, path), `${path}{}`);
+    } else if (keyword === 'pattern') {
+      if (schema['format'] === 'date-time') continue; // the API server checks the format itself
+      if (typeof value !== 'string' || NOT_RE2.test(value)) throw new Error(`${path}: pattern is not RE2: ${value}`);
+      result[keyword] = value;
+    } else if (keyword === 'minimum' || keyword === 'maximum') {
+      if (Math.abs(Number(value)) !== Number.MAX_SAFE_INTEGER) result[keyword] = value;
+    } else if (KEPT.has(keyword)) {
+      result[keyword] = value;
+    } else if (keyword !== '$schema' && keyword !== 'propertyNames') {
+      throw new Error(`${path}: a structural schema cannot hold "${keyword}"`);
+    }
+  }
+  if (result['type'] === 'integer') result['format'] = 'int64';
+  return result;
+}
+
+function asObject(value: Json | undefined, path: string): JsonObject {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error(`${path}: not an object`);
+  return value as JsonObject;
+}
+
+type PrinterColumn = {
+  name: string;
+  type: 'string' | 'integer' | 'boolean' | 'date';
+  jsonPath: string;
+  priority?: number;
+  description?: string;
+};
+
+type Kind = {
+  kind: string;
+  plural: string;
+  singular: string;
+  shortName: string;
+  description: string;
+  spec: z.ZodType;
+  status: z.ZodType;
+  rules: readonly ValidationRule[];
+  columns: readonly PrinterColumn[];
+  selectableFields: readonly string[];
+};
+
+const age: PrinterColumn = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' };
+
+const KINDS: readonly Kind[] = [
+  {
+    kind: 'CrawlSchedule',
+    plural: 'crawlschedules',
+    singular: 'crawlschedule',
+    shortName: 'csched',
+    description: 'A CrawlSchedule crawls websites at set times: at each due time it makes a CrawlRun.',
+    spec: crawlScheduleSpec,
+    status: crawlScheduleStatus,
+    rules: [
+      {
+        rule: "size(self.metadata.name) <= 52 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+        message:
+          'metadata.name must be at most 52 characters of a-z, 0-9 and -, since the names of runs and Jobs are made of it',
+        reason: 'FieldValueInvalid',
+      },
+    ],
+    columns: [
+      { name: 'Schedule', type: 'string', jsonPath: '.spec.schedule' },
+      { name: 'TZ', type: 'string', jsonPath: '.spec.timeZone' },
+      { name: 'Suspend', type: 'boolean', jsonPath: '.spec.suspend' },
+      { name: 'Active', type: 'string', jsonPath: '.status.active', description: 'Runs that have not finished.' },
+      { name: 'Last-Run', type: 'string', jsonPath: '.status.lastRun.name' },
+      { name: 'Last-Result', type: 'string', jsonPath: '.status.lastRun.phase' },
+      { name: 'Next-Run', type: 'string', jsonPath: '.status.nextScheduleTime' },
+      age,
+    ],
+    selectableFields: ['.spec.suspend'],
+  },
+  {
+    kind: 'CrawlRun',
+    plural: 'crawlruns',
+    singular: 'crawlrun',
+    shortName: 'crun',
+    description: 'A CrawlRun is one execution of a crawl by a short-lived Job of crawler pods.',
+    spec: crawlRunSpec,
+    status: crawlRunStatus,
+    rules: [],
+    columns: [
+      { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
+      { name: 'Progress', type: 'string', jsonPath: '.status.progress.percentage' },
+      { name: 'Done', type: 'integer', jsonPath: '.status.progress.done', description: 'Pages succeeded and failed.' },
+      { name: 'Failed', type: 'integer', jsonPath: '.status.progress.failed' },
+      { name: 'Items', type: 'integer', jsonPath: '.status.progress.items' },
+      {
+        name: 'Heartbeat',
+        type: 'date',
+        jsonPath: '.status.lastHeartbeatTime',
+        description: 'Since a worker last gave a sign of life.',
+      },
+      age,
+      { name: 'Message', type: 'string', jsonPath: '.status.message', priority: 1 },
+    ],
+    selectableFields: ['.spec.scheduleName', '.spec.trigger.type', '.status.phase'],
+  },
+];
+
+function jsonSchema(schema: z.ZodType): JsonObject {
+  return z.toJSONSchema(schema, { io: 'input', reused: 'inline', target: 'draft-2020-12' }) as JsonObject;
+}
+
+function definition(kind: Kind): JsonObject {
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${kind.plural}.${GROUP}` },
+    spec: {
+      group: GROUP,
+      scope: 'Namespaced',
+      names: {
+        kind: kind.kind,
+        listKind: `${kind.kind}List`,
+        plural: kind.plural,
+        singular: kind.singular,
+        shortNames: [kind.shortName],
+        categories: ['trawler'],
+      },
+      versions: [
+        {
+          name: VERSION,
+          served: true,
+          storage: true,
+          subresources: { status: {} },
+          additionalPrinterColumns: kind.columns,
+          selectableFields: kind.selectableFields.map((jsonPath) => ({ jsonPath })),
+          schema: {
+            openAPIV3Schema: {
+              type: 'object',
+              description: kind.description,
+              required: ['spec'],
+              properties: {
+                apiVersion: { type: 'string' },
+                kind: { type: 'string' },
+                metadata: { type: 'object' },
+                spec: structuralSchema(jsonSchema(kind.spec), 'spec'),
+                status: structuralSchema(jsonSchema(kind.status), 'status'),
+              },
+              ...(kind.rules.length > 0 ? { 'x-kubernetes-validations': kind.rules } : {}),
+            },
+          },
+        },
+      ],
+    },
+  };
+}
+
+/** Every CustomResourceDefinition of the group, by plural name. */
+export function customResourceDefinitions(): ReadonlyMap<string, JsonObject> {
+  return new Map(KINDS.map((kind) => [kind.plural, definition(kind)]));
+}

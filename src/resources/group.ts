@@ -1,0 +1,17 @@
+// The API group's name and the labels and annotations that Trawler puts on what it creates.
+
+export const GROUP = 'trawler.dev';
+export const VERSION = 'v1alpha1';
+export const API_VERSION = `${GROUP}/${VERSION}`;
+
+export const LABEL = {
+  /** Name of the CrawlSchedule that a run came from. */
+  schedule: `${GROUP}/schedule`,
+  scheduleUid: `${GROUP}/schedule-uid`,
+  /** Name of the CrawlRun that a Job, Secret or pod works for. */
+  run: `${GROUP}/run`,
+  runUid: `${GROUP}/run-uid`,
+} as const;
+
+/** Version of the resolved spec that the operator stores and a worker must know. Raised when its meaning changes. */
+export const SPEC_VERSION = 1;

@@ -1,0 +1,160 @@
+// What a worker may ask of Postgres: its run, the frontier and its own heartbeat. Everything is fenced by the run's
+// token and by lease tokens, so that a worker that lost a request, or whose run has ended, can write nothing.
+import type { CrawlRunSpec } from '../resources/crawl-run.ts';
+
+/** What the operator stored when it accepted the run. */
+export type RunAssignment = {
+  readonly runId: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly specVersion: number;
+  /** The resolved spec: every default filled in. */
+  readonly spec: CrawlRunSpec;
+  /** Wall-clock time of the run's first heartbeat, the start of `timeoutSeconds`; absent before it. */
+  readonly startedAt?: Date;
+};
+
+/** A URL to be put into the frontier. */
+export type Discovery = {
+  readonly source: string;
+  /** Normalised, at most 2,048 characters. */
+  readonly url: string;
+  /** Lower-case host name with its port where that is not the scheme's default: the unit of politeness. */
+  readonly host: string;
+  /** 0 for a seed. */
+  readonly depth: number;
+};
+
+/** A request that this worker holds until `leaseSeconds` after its last heartbeat. */
+export type Claim = Discovery & {
+  readonly requestId: string;
+  /** Fencing token: a new one for each claim of the request. */
+  readonly leaseToken: string;
+  /** 1 at the first try. */
+  readonly attempt: number;
+  /** Milliseconds from now before which the host must not be asked: spacing of sends is spacing of claims. */
+  readonly waitMs: number;
+};
+
+/** Why there is nothing to do now: `Wait` until some host or retry is due, `Stopping` on demand, `Finished` for good. */
+export type ClaimResult =
+  | { readonly state: 'Claimed'; readonly claims: readonly Claim[] }
+  | { readonly state: 'Wait'; readonly retryInMs: number }
+  | { readonly state: 'Stopping'; readonly reason: string }
+  | { readonly state: 'Finished' };
+
+/** One record extracted from a page: field name to value. */
+export type ItemData = Readonly<Record<string, unknown>>;
+
+/** Metrics of the fetch, kept with the request. */
+export type FetchFacts = {
+  readonly status?: number;
+  readonly bytes?: number;
+  readonly durationMs?: number;
+  readonly finalUrl?: string;
+  readonly contentType?: string;
+};
+
+/**
+ * How a claimed request ended. `done` stores items and new links; `skipped` is not a page (its place in the page
+ * limits is given back); `retry` puts it back for later, or makes it a dead letter when its retries are used up.
+ */
+export type Outcome = { readonly claim: Claim; readonly facts?: FetchFacts } & (
+  | { readonly type: 'done'; readonly items: readonly ItemData[]; readonly links: readonly Discovery[] }
+  | { readonly type: 'skipped'; readonly reason: SkipReason; readonly links?: readonly Discovery[] }
+  | { readonly type: 'retry'; readonly cause: FailureCause; readonly message: string; readonly delayMs: number }
+  | { readonly type: 'dead'; readonly cause: FailureCause; readonly message: string }
+  | { readonly type: 'released' }
+);
+
+/** Fixed list: why a request was not crawled. Counted per run. */
+export const SKIP_REASONS = [
+  'RobotsDisallowed',
+  'OutOfScope',
+  'MaxPages',
+  'MaxDepth',
+  'NotHtml',
+  'DuplicateRedirect',
+  'Blocked',
+] as const;
+export type SkipReason = (typeof SKIP_REASONS)[number];
+
+/** Fixed list: why a fetch or an extraction failed. */
+export const FAILURE_CAUSES = [
+  'Timeout',
+  'DnsError',
+  'ConnectionError',
+  'TlsError',
+  'HttpError',
+  'RateLimited',
+  'TooManyRedirects',
+  'TooLarge',
+  'AddressForbidden',
+  'InvalidUrl',
+  'RobotsUnavailable',
+  'MissingField',
+  'BrowserError',
+  'ExtractionError',
+  'LeaseExpired',
+] as const;
+export type FailureCause = (typeof FAILURE_CAUSES)[number];
+
+/** robots.txt of a host as the last fetch found it (RFC 9309). */
+export type HostRobots = {
+  /** `allow`: no file (4xx). `disallow`: unreachable or 5xx. `rules`: see `body`. */
+  readonly verdict: 'allow' | 'disallow' | 'rules';
+  readonly body?: string;
+  /** Crawl-delay that applies to our user agent, in milliseconds; raises the host's spacing. */
+  readonly crawlDelayMs?: number;
+  /** Age in milliseconds, by the database's clock. */
+  readonly ageMs: number;
+};
+
+/** The worker's side of the store. Every call rejects with the signal's reason when it is aborted. */
+export type WorkerStore = {
+  loadRun(signal: AbortSignal): Promise<RunAssignment>;
+  /** Puts the seeds in, once for the run however many workers call it; false when another did. */
+  seed(seeds: readonly Discovery[], signal: AbortSignal): Promise<boolean>;
+  /** At most `slots` requests, hosts first; extends nothing, waits for nothing. */
+  claim(slots: number, signal: AbortSignal): Promise<ClaimResult>;
+  /** Takes the host's next place for one more document (robots.txt, a redirect's hop); the wait in milliseconds. */
+  reserveHost(host: string, signal: AbortSignal): Promise<number>;
+  /** Pushes the host's next time at least this far away (Retry-After, 429). */
+  deferHost(host: string, delayMs: number, signal: AbortSignal): Promise<void>;
+  readRobots(host: string, signal: AbortSignal): Promise<HostRobots | undefined>;
+  writeRobots(host: string, robots: Omit<HostRobots, 'ageMs'>, signal: AbortSignal): Promise<void>;
+  /**
+   * Commits results, new links and states in one transaction. Returns the request ids that were still ours: the
+   * others had lost their lease and nothing of them was written.
+   */
+  commit(outcomes: readonly Outcome[], signal: AbortSignal): Promise<ReadonlySet<string>>;
+  /** Ends the run when nothing is queued or leased any more; true when the run is finished (by us or by another). */
+  finish(signal: AbortSignal): Promise<boolean>;
+  close(): Promise<void>;
+};
+
+/** What a worker tells every `heartbeat.interval`, from a thread and a connection of its own. */
+export type Heartbeat = {
+  readonly state: 'Initialising' | 'Crawling' | 'Stopping' | 'Stopped' | 'Completed' | 'Failed';
+  readonly podName: string;
+  readonly nodeName: string;
+  readonly pagesInFlight: number;
+  readonly currentUrl?: string;
+  /** Milliseconds since a request was last committed or claimed. */
+  readonly idleMs: number;
+  readonly rssBytes: number;
+  /** Exceptions apart from failed URLs. */
+  readonly errors: number;
+};
+
+/** The answer: whether to go on. */
+export type HeartbeatAnswer = {
+  readonly finished: boolean;
+  readonly stopReason?: string;
+};
+
+export type HeartbeatStore = {
+  /** Writes the heartbeat and extends this worker's leases. Gives up after 10 s. */
+  beat(heartbeat: Heartbeat, signal: AbortSignal): Promise<HeartbeatAnswer>;
+  close(): Promise<void>;
+};
