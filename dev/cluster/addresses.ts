@@ -1,0 +1,10 @@
+// The addresses that clusters made here use.
+
+/** Services of a cluster get their addresses here; the API server's own Service is the first of them. */
+export const serviceSubnet = '10.96.0.0/16';
+
+/** Pods of the native cluster's node. */
+export const podSubnet = '10.244.0.0/24';
+
+/** The bridge on the host: gateway of the pods, address of the node, of the API server and of DNS. */
+export const nodeAddress = '10.244.0.1';

@@ -1,0 +1,162 @@
+// A real Kubernetes control plane for integration tests: etcd and kube-apiserver, without any node.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { issueCertificates } from '../../dev/cluster/certificates.ts';
+import {
+  apiServer,
+  apiServerReady,
+  type ControlPlaneSettings,
+  controllerManager,
+  etcd,
+  type Program,
+} from '../../dev/cluster/control-plane.ts';
+
+export interface ControlPlaneOptions {
+  /** Also runs kube-controller-manager: garbage collection, Jobs, CronJobs, default service accounts. */
+  controllerManager?: boolean;
+  /** Records every request that ended, at level Metadata, in `auditLogPath`. */
+  audit?: boolean;
+}
+
+export interface ControlPlane {
+  /** Kubeconfig of a user who may do everything. */
+  kubeconfigPath: string;
+  apiserverUrl: string;
+  /** One JSON audit event a line; written to only with `audit`. */
+  auditLogPath: string;
+  /** Ends the API server at once, as a crash would; etcd keeps the objects. */
+  stopApiServer(): Promise<void>;
+  /** Starts the API server again on the same port and waits until it is ready. */
+  startApiServer(): Promise<void>;
+  /** Ends everything and removes the files. */
+  stop(): Promise<void>;
+}
+
+/** Starts a control plane on free ports in a folder of its own; ready when this resolves (about 6 s). */
+export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
+  const directory = await mkdtemp(join(tmpdir(), 'trawler-control-plane-'));
+  const settings = await prepare(directory, options.audit ?? false);
+  const children = new Map<string, ChildProcess>();
+
+  const start = (program: Program) => children.set(program.name, run(program, directory));
+  const stop = async () => {
+    await Promise.all([...children.values()].map(end));
+    await rm(directory, { recursive: true, force: true, maxRetries: 5 });
+  };
+  const startApiServer = async () => {
+    start(apiServer(settings));
+    await apiServerReady(settings, { timeoutMs: 90_000, alive: () => failIfEnded(children, directory) });
+    if (options.controllerManager) start(controllerManager(settings));
+  };
+  // The controller manager gives up when it loses the API server early, so the two come and go together.
+  const stopApiServer = async () => {
+    for (const name of ['kube-controller-manager', 'kube-apiserver']) {
+      const child = children.get(name);
+      if (child) await end(child);
+      children.delete(name);
+    }
+  };
+
+  try {
+    start(etcd(settings));
+    await startApiServer();
+  } catch (error) {
+    const logs = await tails(directory, [...children.keys()]);
+    await stop();
+    throw new Error(`the control plane did not start\n${logs}`, { cause: error });
+  }
+  return {
+    kubeconfigPath: join(settings.credentials, 'super-admin.conf'),
+    apiserverUrl: `https://127.0.0.1:${settings.ports.apiServer}`,
+    auditLogPath: join(directory, 'audit.log'),
+    stopApiServer,
+    startApiServer,
+    stop,
+  };
+}
+
+async function prepare(directory: string, audit: boolean): Promise<ControlPlaneSettings> {
+  const [apiServerPort, etcdClient, etcdPeer, controllerManagerPort, schedulerPort] = await freePorts();
+  const credentials = join(directory, 'credentials');
+  // kubeadm wants an address that is not loopback for the certificate; nothing listens there.
+  const subject = { advertiseAddress: '192.0.2.1', port: apiServerPort, nodeName: 'none' };
+  await issueCertificates(credentials, subject);
+  const policyPath = join(directory, 'audit-policy.json');
+  const policy = { apiVersion: 'audit.k8s.io/v1', kind: 'Policy', omitStages: ['RequestReceived'] };
+  await writeFile(policyPath, JSON.stringify({ ...policy, rules: [{ level: 'Metadata' }] }));
+  return {
+    credentials,
+    etcdDirectory: join(directory, 'etcd'),
+    bindAddress: '127.0.0.1',
+    ports: {
+      apiServer: apiServerPort,
+      etcdClient,
+      etcdPeer,
+      controllerManager: controllerManagerPort,
+      scheduler: schedulerPort,
+    },
+    ...(audit ? { audit: { policyPath, logPath: join(directory, 'audit.log') } } : {}),
+  };
+}
+
+/** The kernel ends the child together with this process, even when a signal leaves no time for a handler. */
+function run(program: Program, directory: string): ChildProcess {
+  const log = openSync(logPath(directory, program.name), 'a');
+  try {
+    const args = ['--pdeathsig', 'KILL', '--', program.path, ...program.args];
+    return spawn('setpriv', args, { cwd: directory, stdio: ['ignore', log, log] });
+  } finally {
+    closeSync(log);
+  }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (hasEnded(child)) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
+}
+
+function failIfEnded(children: Map<string, ChildProcess>, directory: string): void {
+  for (const [name, child] of children) {
+    if (hasEnded(child)) throw new Error(`${name} ended by itself; its log is ${logPath(directory, name)}`);
+  }
+}
+
+function logPath(directory: string, name: string): string {
+  return join(directory, `${name}.log`);
+}
+
+async function tails(directory: string, names: string[]): Promise<string> {
+  const logs = names.map(async (name) => {
+    const text = await readFile(logPath(directory, name), 'utf8');
+    return `--- ${name}\n${text.split('\n').slice(-15).join('\n')}`;
+  });
+  return (await Promise.all(logs)).join('\n');
+}
+
+/** Five ports that were free at one moment: all are held open until the last is known, so that they differ. */
+async function freePorts(): Promise<[number, number, number, number, number]> {
+  const servers = await Promise.all([listen(), listen(), listen(), listen(), listen()]);
+  const ports = servers.map(({ port }) => port);
+  await Promise.all(servers.map(({ server }) => new Promise((resolve) => server.close(resolve))));
+  const [a = 0, b = 0, c = 0, d = 0, e = 0] = ports;
+  return [a, b, c, d, e];
+}
+
+async function listen(): Promise<{ server: Server; port: number }> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return { server, port: address.port };
+}
