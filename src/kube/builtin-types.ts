@@ -1,0 +1,40 @@
+// The types of Kubernetes' own that Trawler uses, with the shape they have on the wire.
+import type { V1ConfigMap, V1Job, V1Lease, V1Namespace, V1Node, V1Pod, V1Secret } from '@kubernetes/client-node';
+import type { KubeObject, ResourceType } from './kube-object.ts';
+
+/** A client-node model as JSON carries it: client-node turns times into Date objects, the wire does not. */
+type OnTheWire<T> = T extends Date
+  ? string
+  : T extends (infer Element)[]
+    ? OnTheWire<Element>[]
+    : T extends object
+      ? { [Key in keyof T]: OnTheWire<T[Key]> }
+      : T;
+
+type Builtin<Model> = KubeObject & Omit<OnTheWire<Model>, 'apiVersion' | 'kind' | 'metadata'>;
+
+export type ConfigMap = Builtin<V1ConfigMap>;
+export type Job = Builtin<V1Job>;
+export type Lease = Builtin<V1Lease>;
+export type Namespace = Builtin<V1Namespace>;
+export type Node = Builtin<V1Node>;
+export type Pod = Builtin<V1Pod>;
+export type Secret = Builtin<V1Secret>;
+
+export const CONFIG_MAPS: ResourceType = core('configmaps', 'ConfigMap');
+export const PODS: ResourceType = core('pods', 'Pod');
+export const SECRETS: ResourceType = core('secrets', 'Secret');
+export const NAMESPACES: ResourceType = { ...core('namespaces', 'Namespace'), namespaced: false };
+export const NODES: ResourceType = { ...core('nodes', 'Node'), namespaced: false };
+export const JOBS: ResourceType = { group: 'batch', version: 'v1', plural: 'jobs', kind: 'Job', namespaced: true };
+export const LEASES: ResourceType = {
+  group: 'coordination.k8s.io',
+  version: 'v1',
+  plural: 'leases',
+  kind: 'Lease',
+  namespaced: true,
+};
+
+function core(plural: string, kind: string): ResourceType {
+  return { group: '', version: 'v1', plural, kind, namespaced: true };
+}

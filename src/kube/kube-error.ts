@@ -1,0 +1,60 @@
+// The one error that talking to the API server ends in, whether it answered with a Status or not at all.
+
+/** Reasons of our own, for when no Status came back; all others are the API server's (`NotFound`, `Conflict`, …). */
+export type NoAnswerReason = 'Unreachable' | 'Timeout' | 'BadAnswer';
+
+export interface KubeErrorDetails {
+  /** HTTP status, 0 when there was no answer. */
+  status: number;
+  /** The Status object's reason, or one of NoAnswerReason. */
+  reason: string;
+  message: string;
+  /** How long the API server asks to wait before the next attempt, in milliseconds. */
+  retryAfterMs?: number;
+  cause?: unknown;
+}
+
+export class KubeError extends Error {
+  readonly status: number;
+  readonly reason: string;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(details: KubeErrorDetails) {
+    super(details.message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = 'KubeError';
+    this.status = details.status;
+    this.reason = details.reason;
+    this.retryAfterMs = details.retryAfterMs;
+  }
+}
+
+/** The object's resourceVersion (or UID) was not the expected one. AlreadyExists is HTTP 409 too, but no conflict. */
+export function isConflict(error: unknown): boolean {
+  return hasStatus(error, 409) && !isAlreadyExists(error);
+}
+
+export function isAlreadyExists(error: unknown): boolean {
+  return error instanceof KubeError && error.reason === 'AlreadyExists';
+}
+
+export function isNotFound(error: unknown): boolean {
+  return hasStatus(error, 404);
+}
+
+/** The API server refuses the object itself (schema, CEL rule, immutable field): trying again cannot help. */
+export function isInvalid(error: unknown): boolean {
+  return hasStatus(error, 422);
+}
+
+/** The resourceVersion or continue token is older than what the API server remembers: list again. */
+export function isExpired(error: unknown): boolean {
+  return hasStatus(error, 410);
+}
+
+export function isForbidden(error: unknown): boolean {
+  return hasStatus(error, 403);
+}
+
+function hasStatus(error: unknown, status: number): boolean {
+  return error instanceof KubeError && error.status === status;
+}
