@@ -2,7 +2,6 @@
 import { z } from 'zod';
 import { conditions } from './conditions.ts';
 import { DURATION_PATTERN } from './duration.ts';
-import type { KubernetesObject } from './kubernetes-object.ts';
 import { keyedBy, withRules } from './validation.ts';
 
 const MAX_URL = 2_048;
@@ -352,5 +351,3 @@ export const crawlRunStatus = z.object({
   imageID: z.string().max(512).optional().describe('Digest of the image that the workers really run.'),
 });
 export type CrawlRunStatus = z.input<typeof crawlRunStatus>;
-
-export type CrawlRun = KubernetesObject & { spec: CrawlRunSpecInput; status?: CrawlRunStatus };

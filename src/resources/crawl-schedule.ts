@@ -2,7 +2,6 @@
 import { z } from 'zod';
 import { conditions } from './conditions.ts';
 import { crawlSpecShape, RUN_PHASES } from './crawl-run.ts';
-import type { KubernetesObject } from './kubernetes-object.ts';
 import { withRules } from './validation.ts';
 
 export const CONCURRENCY_POLICIES = ['Allow', 'Forbid', 'Replace'] as const;
@@ -89,5 +88,3 @@ export const crawlScheduleStatus = z.object({
     .describe('The newest run.'),
 });
 export type CrawlScheduleStatus = z.input<typeof crawlScheduleStatus>;
-
-export type CrawlSchedule = KubernetesObject & { spec: CrawlScheduleSpecInput; status?: CrawlScheduleStatus };

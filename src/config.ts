@@ -1,0 +1,93 @@
+// The operator's configuration: environment > file > default, checked by one schema.
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { LOG_LEVELS } from './telemetry/logger.ts';
+
+/** A value that stops the start; the message names the key and says what is wrong with it. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+const postgresUrl = z
+  .string()
+  .regex(/^postgres(ql)?:\/\//, 'must be a PostgreSQL URL, postgres://user:password@host:5432/database');
+
+const list = z.preprocess(
+  (value) =>
+    typeof value === 'string'
+      ? value
+          .split(',')
+          .map((entry) => entry.trim())
+          .filter(Boolean)
+      : value,
+  z.array(z.string()),
+);
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const count = z.coerce.number().int().min(1);
+const flag = z.preprocess((value) => (value === 'true' ? true : value === 'false' ? false : value), z.boolean());
+
+/** Each key is read from TRAWLER_<KEY> in upper case with underscores, or from the file under its own name. */
+const schema = z.object({
+  databaseUrl: postgresUrl.describe('PostgreSQL as the owner of the schema.'),
+  databaseWorkerUrl: postgresUrl.optional().describe('PostgreSQL as pods reach it; databaseUrl when left out.'),
+  databaseSchema: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_]{0,40}$/, 'must be a lower-case SQL name of at most 41 characters')
+    .default('trawler')
+    .describe('Schema in the database; two installs may share a database.'),
+  databasePoolSize: count.max(100).default(5).describe('Connections of one operator.'),
+  databaseMigrate: flag.default(true).describe('Whether the operator brings the schema up to date by itself.'),
+  namespace: z.string().default('default').describe("The operator's own namespace, where its Lease lives."),
+  podName: z.string().default('operator').describe("The operator's pod, as the Lease and Events name it."),
+  crawlerImage: z.string().min(1).default('ghcr.io/trawler/crawler:0.1.0').describe('Image of the crawler pods.'),
+  imagePullPolicy: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent').describe('When it is pulled.'),
+  allowedAddresses: list
+    .default([])
+    .describe('host:port or network:port that crawls may reach though they are private.'),
+  healthPort: port.default(8080).describe('Port of /health and /ready.'),
+  metricsPort: port.default(2112).describe('Port of /metrics.'),
+  reconcilers: count.max(64).default(8).describe('Objects of one kind worked on at once.'),
+  logLevel: z.enum(LOG_LEVELS).default('info').describe('Least level of log lines.'),
+});
+
+export type Config = z.output<typeof schema>;
+
+/** TRAWLER_DATABASE_URL for databaseUrl. */
+export function environmentName(key: string): string {
+  return `TRAWLER_${key.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+/** Reads the configuration; TRAWLER_CONFIG names the file, YAML or JSON. Throws a ConfigError. */
+export function loadConfig(environment: NodeJS.ProcessEnv): Config {
+  const path = environment['TRAWLER_CONFIG'];
+  const fromFile = path ? readConfigFile(path) : {};
+  const values: Record<string, unknown> = { ...fromFile };
+  for (const key of Object.keys(schema.shape)) {
+    const value = environment[environmentName(key)];
+    if (value !== undefined && value !== '') values[key] = value;
+  }
+  const parsed = schema.strict().safeParse(values);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => {
+    if (issue.code === 'unrecognized_keys') return `${path}: unknown key ${issue.keys.join(', ')}`;
+    const key = String(issue.path[0]);
+    const missing = values[key] === undefined ? 'is missing' : issue.message;
+    return `${environmentName(key)} (${key}): ${missing}`;
+  });
+  throw new ConfigError(problems.join('; '));
+}
+
+function readConfigFile(path: string): Record<string, unknown> {
+  let content: unknown;
+  try {
+    content = parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new ConfigError(`TRAWLER_CONFIG: cannot read ${path}: ${error instanceof Error ? error.message : error}`);
+  }
+  if (content === null) return {};
+  if (typeof content !== 'object' || Array.isArray(content))
+    throw new ConfigError(`${path}: must be a map of keys to values`);
+  return content as Record<string, unknown>;
+}
