@@ -1,6 +1,6 @@
 // Certificates and kubeconfigs of a control plane, issued once by kubeadm into one folder.
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { stringify } from 'yaml';
@@ -39,6 +39,7 @@ export async function issueCertificates(directory: string, subject: CertificateS
     ['init', 'phase', 'kubeconfig', 'all', '--config', configPath, '--kubeconfig-dir', unfinished],
     options,
   );
+  await reachThroughLoopback(unfinished, subject);
   await issueKubeletServingCertificate(pki, subject);
   await rename(unfinished, directory);
 }
@@ -63,6 +64,15 @@ function kubeadmConfig(pki: string, { advertiseAddress, port, nodeName }: Certif
     encryptionAlgorithm: 'ECDSA-P256',
   };
   return `${stringify(init)}---\n${stringify(cluster)}`;
+}
+
+/** These run beside the API server; the advertised address may lead nowhere (tests) or come up later (the bridge). */
+async function reachThroughLoopback(directory: string, { advertiseAddress, port }: CertificateSubject): Promise<void> {
+  for (const name of ['controller-manager.conf', 'scheduler.conf', 'kubelet.conf']) {
+    const path = join(directory, name);
+    const text = await readFile(path, 'utf8');
+    await writeFile(path, text.replace(`https://${advertiseAddress}:${port}`, `https://127.0.0.1:${port}`));
+  }
 }
 
 /** The API server verifies the kubelet when it fetches logs; kubeadm leaves this certificate to the kubelet itself. */

@@ -6,6 +6,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { issueCertificates } from '../../dev/cluster/certificates.ts';
 import {
   apiServer,
@@ -15,6 +16,7 @@ import {
   etcd,
   type Program,
 } from '../../dev/cluster/control-plane.ts';
+import { binary } from '../../dev/setup/kubernetes-binaries.mjs';
 
 export interface ControlPlaneOptions {
   /** Also runs kube-controller-manager: garbage collection, Jobs, CronJobs, default service accounts. */
@@ -51,7 +53,9 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   const startApiServer = async () => {
     start(apiServer(settings));
     await apiServerReady(settings, { timeoutMs: 90_000, alive: () => failIfEnded(children, directory) });
-    if (options.controllerManager) start(controllerManager(settings));
+    if (!options.controllerManager) return;
+    start(controllerManager(settings));
+    await defaultServiceAccount(settings);
   };
   // The controller manager gives up when it loses the API server early, so the two come and go together.
   const stopApiServer = async () => {
@@ -102,6 +106,12 @@ async function prepare(directory: string, audit: boolean): Promise<ControlPlaneS
     },
     ...(audit ? { audit: { policyPath, logPath: join(directory, 'audit.log') } } : {}),
   };
+}
+
+/** Pods can be made from this moment on, and it proves that the controllers work. */
+async function defaultServiceAccount({ credentials }: ControlPlaneSettings): Promise<void> {
+  const args = ['wait', '--for=create', 'serviceaccount/default', '--namespace=default', '--timeout=60s'];
+  await execa(binary('kubectl'), [`--kubeconfig=${join(credentials, 'super-admin.conf')}`, ...args]);
 }
 
 /** The kernel ends the child together with this process, even when a signal leaves no time for a handler. */
