@@ -1,17 +1,8 @@
 // Conditions as Kubernetes means them: lastTransitionTime moves only when the status does.
 
-export type ConditionStatus = 'True' | 'False' | 'Unknown';
+import type { Condition } from '../resources/conditions.ts';
 
-export interface Condition {
-  type: string;
-  status: ConditionStatus;
-  reason: string;
-  message: string;
-  /** RFC 3339, whole seconds. */
-  lastTransitionTime: string;
-  /** The metadata.generation that this was said about. */
-  observedGeneration?: number;
-}
+export type { Condition } from '../resources/conditions.ts';
 
 export type NewCondition = Omit<Condition, 'lastTransitionTime'>;
 

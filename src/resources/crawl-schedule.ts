@@ -73,8 +73,19 @@ export const crawlScheduleStatus = z.object({
     .optional()
     .describe('The generation of the spec that this status was derived from.'),
   conditions: conditions.optional(),
+  timing: z
+    .object({
+      schedule: z.string().max(256),
+      timeZone: z.string().max(64),
+      suspend: z.boolean(),
+      since: z.iso.datetime().describe('Times before this are never made up for.'),
+    })
+    .optional()
+    .describe('When-to-run as it is in force, and since when: an edit or a resume makes no runs for the past.'),
   active: z.array(z.string().max(253)).max(100).optional().describe('Runs of this schedule that have not finished.'),
+  activeCount: z.int().min(0).optional().describe('How many they are.'),
   lastScheduleTime: time('The nominal time of the newest run.'),
+  lastSkippedTime: time('The newest due time that no run was made for, with the reason in an Event.'),
   lastSuccessfulTime: time('When a run last succeeded.'),
   lastFailureTime: time('When a run last failed.'),
   nextScheduleTime: time('The next due time; absent while suspended or invalid.'),

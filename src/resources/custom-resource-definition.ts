@@ -125,7 +125,7 @@ const KINDS: readonly Kind[] = [
       { name: 'Schedule', type: 'string', jsonPath: '.spec.schedule' },
       { name: 'TZ', type: 'string', jsonPath: '.spec.timeZone' },
       { name: 'Suspend', type: 'boolean', jsonPath: '.spec.suspend' },
-      { name: 'Active', type: 'string', jsonPath: '.status.active', description: 'Runs that have not finished.' },
+      { name: 'Active', type: 'integer', jsonPath: '.status.activeCount', description: 'Runs that have not finished.' },
       { name: 'Last-Run', type: 'string', jsonPath: '.status.lastRun.name' },
       { name: 'Last-Result', type: 'string', jsonPath: '.status.lastRun.phase' },
       { name: 'Next-Run', type: 'string', jsonPath: '.status.nextScheduleTime' },

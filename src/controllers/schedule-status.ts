@@ -1,0 +1,126 @@
+// What a CrawlSchedule's status says, from the schedule and its runs. Pure functions.
+import { isConditionTrue, setCondition } from '../kube/conditions.ts';
+import type { CrawlRun, CrawlSchedule } from '../kube/custom-types.ts';
+import type { ScheduleReason } from '../resources/conditions.ts';
+import type { CrawlScheduleSpec, CrawlScheduleStatus } from '../resources/crawl-schedule.ts';
+
+export type Timing = NonNullable<CrawlScheduleStatus['timing']>;
+
+/**
+ * When-to-run as it is in force. An edit of schedule or zone and a resume count from now on; a schedule that was never
+ * seen before counts from its creation, so that an operator that was away at that time loses nothing.
+ */
+export function timingInForce(schedule: CrawlSchedule, spec: CrawlScheduleSpec, now: Date): Timing {
+  const wanted = { schedule: spec.schedule, timeZone: spec.timeZone, suspend: spec.suspend };
+  const known = schedule.status?.timing;
+  if (known === undefined) {
+    const since = spec.suspend ? now : new Date(schedule.metadata.creationTimestamp ?? now);
+    return { ...wanted, since: since.toISOString() };
+  }
+  const unchanged =
+    known.schedule === wanted.schedule && known.timeZone === wanted.timeZone && known.suspend === wanted.suspend;
+  return unchanged ? known : { ...wanted, since: now.toISOString() };
+}
+
+/** The nominal time of a run; a manual run, which has none, counts from its creation. */
+export function nominalTime(run: CrawlRun): Date {
+  return new Date(run.spec.trigger?.scheduledTime ?? run.metadata.creationTimestamp ?? 0);
+}
+
+export function isFinished(run: CrawlRun): boolean {
+  return isConditionTrue(run.status?.conditions, 'Finished');
+}
+
+/** Newest nominal time first. */
+export function newestFirst(runs: readonly CrawlRun[]): CrawlRun[] {
+  return runs.toSorted((a, b) => nominalTime(b).getTime() - nominalTime(a).getTime());
+}
+
+/** The instant up to which every slot is dealt with. It needs no status: the runs themselves remember. */
+export function scheduleCursor(
+  timing: Timing,
+  status: CrawlScheduleStatus | undefined,
+  runs: readonly CrawlRun[],
+): Date {
+  const times = [timing.since, status?.lastScheduleTime, status?.lastSkippedTime]
+    .filter((time) => time !== undefined)
+    .map((time) => Date.parse(time));
+  const nominal = runs
+    .filter((run) => run.spec.trigger?.scheduledTime !== undefined)
+    .map((run) => nominalTime(run).getTime());
+  return new Date(Math.max(...times, ...nominal));
+}
+
+/** The finished runs beyond the history limits, oldest first; `keep` is never among them. */
+export function expiredRuns(spec: CrawlScheduleSpec, runs: readonly CrawlRun[], keep: string | undefined): CrawlRun[] {
+  const finished = newestFirst(runs.filter(isFinished));
+  const gaveResults = finished.filter((run) => isConditionTrue(run.status?.conditions, 'Complete'));
+  const failed = finished.filter((run) => !isConditionTrue(run.status?.conditions, 'Complete'));
+  return [...gaveResults.slice(spec.successfulRunsHistoryLimit), ...failed.slice(spec.failedRunsHistoryLimit)]
+    .filter((run) => run.metadata.name !== keep)
+    .reverse();
+}
+
+export type ScheduleObservation = {
+  readonly timing: Timing;
+  readonly runs: readonly CrawlRun[];
+  readonly ready: { readonly status: 'True' | 'False'; readonly reason: ScheduleReason; readonly message: string };
+  readonly next?: Date;
+  readonly skipped?: Date;
+};
+
+function latest(...times: (string | undefined)[]): string | undefined {
+  const known = times.filter((time) => time !== undefined);
+  return known.sort((a, b) => Date.parse(b) - Date.parse(a))[0];
+}
+
+function wholeSeconds(time: Date): string {
+  return `${time.toISOString().slice(0, 19)}Z`;
+}
+
+function defined<T extends object>(values: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [Key in keyof T]?: Exclude<T[Key], undefined>;
+  };
+}
+
+/** The whole status; times that only runs knew are kept after those runs are gone. */
+export function scheduleStatus(schedule: CrawlSchedule, seen: ScheduleObservation, now: Date): CrawlScheduleStatus {
+  const before = schedule.status;
+  const runs = newestFirst(seen.runs);
+  const active = runs.filter((run) => !isFinished(run));
+  const completed = (condition: 'Complete' | 'Failed') =>
+    runs
+      .filter((run) => isConditionTrue(run.status?.conditions, condition) && run.status?.phase !== 'Stopped')
+      .map((run) => run.status?.completionTime);
+  const [newest] = runs;
+  const newestSlot = runs.find((run) => run.spec.trigger?.scheduledTime !== undefined);
+  return {
+    observedGeneration: schedule.metadata.generation ?? 0,
+    conditions: setCondition(
+      before?.conditions,
+      { type: 'Ready', ...seen.ready, observedGeneration: schedule.metadata.generation ?? 0 },
+      now,
+    ),
+    timing: seen.timing,
+    active: active.map((run) => run.metadata.name),
+    activeCount: active.length,
+    ...defined({
+      lastScheduleTime: latest(before?.lastScheduleTime, newestSlot && wholeSeconds(nominalTime(newestSlot))),
+      lastSkippedTime: latest(before?.lastSkippedTime, seen.skipped && wholeSeconds(seen.skipped)),
+      lastSuccessfulTime: latest(before?.lastSuccessfulTime, ...completed('Complete')),
+      lastFailureTime: latest(before?.lastFailureTime, ...completed('Failed')),
+      nextScheduleTime: seen.next && wholeSeconds(seen.next),
+    }),
+    ...(newest
+      ? {
+          lastRun: {
+            name: newest.metadata.name,
+            ...defined({ phase: newest.status?.phase, items: newest.status?.progress?.items }),
+          },
+        }
+      : before?.lastRun
+        ? { lastRun: before.lastRun }
+        : {}),
+  };
+}
