@@ -1,0 +1,175 @@
+// What the operator may ask of Postgres: accept, watch, stop and end runs, and look after schema, rights and leases.
+import type { CrawlRunSpec } from '../resources/crawl-run.ts';
+import type { FailureCause, Heartbeat, ItemData, SkipReason } from './worker-store.ts';
+
+/** How a run ended. The first three are computed from its requests; the others are the operator's decision. */
+export type RunOutcome = 'Succeeded' | 'Partial' | 'Failed' | 'Stopped' | 'TimedOut';
+
+/** A run as the operator hands it over. Sources, limits and politeness are taken from the resolved spec. */
+export type AcceptedRun = {
+  /** `metadata.uid` of the CrawlRun. */
+  readonly runId: string;
+  /** UTC date of its creationTimestamp, YYYY-MM-DD; the partition of everything that the run writes. */
+  readonly runDay: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly scheduleUid?: string;
+  readonly specVersion: number;
+  readonly spec: CrawlRunSpec;
+  /** SHA-256 of the run's secret token, see `hashToken`. */
+  readonly tokenHash: Buffer;
+};
+
+/** `Created` by this call, `Existing` from an earlier one, `Finished` when the run is over: nothing was changed. */
+export type Acceptance = 'Created' | 'Existing' | 'Finished';
+
+/** Row E1 of what is promised: `total = queued + leased + succeeded + failed + skipped`. */
+export type Progress = {
+  readonly total: number;
+  readonly queued: number;
+  readonly leased: number;
+  readonly succeeded: number;
+  /** Dead letters: requests that used up their retries. */
+  readonly failed: number;
+  readonly skipped: number;
+  readonly items: number;
+};
+
+/** A source's part of the run; `result` appears when the run has ended. */
+export type SourceSnapshot = {
+  readonly name: string;
+  readonly active: boolean;
+  readonly progress: Progress;
+  readonly result?: SourceResult;
+  /** For a failed or partial source: its most frequent failure and how often it came. */
+  readonly message?: string;
+};
+
+/** `Inactive`: switched off in the spec. `Stopped`: the run ended before all of its requests did. */
+export type SourceResult = 'Succeeded' | 'Partial' | 'Failed' | 'Stopped' | 'Inactive';
+
+/** A worker as its last heartbeat showed it. */
+export type WorkerSnapshot = {
+  /** Pod UID. */
+  readonly workerId: string;
+  readonly podName: string;
+  readonly nodeName: string;
+  readonly state: Heartbeat['state'];
+  readonly firstHeartbeatAt: Date;
+  readonly lastHeartbeatAt: Date;
+  readonly pagesInFlight: number;
+  readonly currentUrl?: string;
+  readonly idleMs: number;
+  readonly rssBytes: number;
+  readonly errors: number;
+  /** Its pod is known to be gone and its leases were returned. */
+  readonly released: boolean;
+};
+
+/** Everything that a CrawlRun's status mirrors, from one consistent snapshot. Times are by the database's clock. */
+export type RunSnapshot = {
+  readonly runId: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** `Accepted` before the first heartbeat, then `Running`, then `Finished` for good. */
+  readonly state: 'Accepted' | 'Running' | 'Finished';
+  readonly acceptedAt: Date;
+  /** First heartbeat: the start of `timeoutSeconds`. */
+  readonly startedAt?: Date;
+  readonly finishedAt?: Date;
+  readonly outcome?: RunOutcome;
+  readonly stopReason?: string;
+  readonly stopRequestedAt?: Date;
+  /** For people, when the run has ended: what happened. */
+  readonly message?: string;
+  /** Seeds are in the frontier: before that, a total of 0 means nothing. */
+  readonly seeded: boolean;
+  readonly progress: Progress;
+  readonly sources: readonly SourceSnapshot[];
+  readonly workers: readonly WorkerSnapshot[];
+  /** Exceptions apart from failed URLs, over all workers. */
+  readonly errors: number;
+  readonly lastSuccessAt?: Date;
+  readonly skipReasons: Readonly<Partial<Record<SkipReason, number>>>;
+  readonly failureCauses: Readonly<Partial<Record<FailureCause, number>>>;
+};
+
+/** An item as the API shows it. */
+export type StoredItem = {
+  readonly itemId: string;
+  readonly source: string;
+  readonly url: string;
+  readonly createdAt: Date;
+  readonly data: ItemData;
+};
+
+/** A request that used up its retries. */
+export type DeadLetter = {
+  readonly requestId: string;
+  readonly source: string;
+  readonly url: string;
+  readonly depth: number;
+  readonly cause: FailureCause;
+  readonly message: string;
+  readonly diedAt: Date;
+  /** Every failed attempt, oldest first. */
+  readonly history: readonly { readonly cause: FailureCause; readonly message: string; readonly at: string }[];
+};
+
+/** A live run as the sweep for deleted CrawlRuns sees it. */
+export type ActiveRun = { readonly runId: string; readonly namespace: string; readonly name: string };
+
+/**
+ * The operator's side of the store. Every call rejects with a `StoreError`; its reason `Unavailable` means that
+ * Postgres is away and the same call may be made again. Calls are idempotent unless they say otherwise.
+ */
+export type OperatorStore = {
+  /**
+   * Brings schema, functions, rights and the workers' login up to date. Several replicas may call it at once. Without
+   * the right to create roles and without a worker URL of one's own it rejects with `WorkerLoginMissing`, whose
+   * message holds the SQL to run.
+   */
+  migrate(signal: AbortSignal): Promise<void>;
+  ping(signal: AbortSignal): Promise<void>;
+  /** The URL for the run's Secret: the workers' login on the host that pods reach. Only after `migrate`. */
+  workerDatabaseUrl(signal: AbortSignal): Promise<string>;
+
+  /**
+   * Stores a run and makes room for its day. Order: first the Secret with the token, then this call, then the Job. A
+   * second call with another token adds that token, so that a Secret that was lost and made again just works: pods
+   * that hold the older one go on, and `revokeToken` ends both.
+   */
+  acceptRun(run: AcceptedRun, signal: AbortSignal): Promise<Acceptance>;
+  /** Runs that are live or ended within the last hour, or exactly the given ones; a missing id is not stored. */
+  snapshots(signal: AbortSignal, runIds?: readonly string[]): Promise<ReadonlyMap<string, RunSnapshot>>;
+  /** Every run that is not finished. */
+  activeRuns(signal: AbortSignal): Promise<readonly ActiveRun[]>;
+  /** The newest scheduled time of the schedule's runs, for its cursor. */
+  newestScheduledTime(scheduleUid: string, signal: AbortSignal): Promise<Date | undefined>;
+
+  /** Asks the workers to stop; the first reason stays. False when the run is unknown or finished. */
+  requestStop(runId: string, reason: string, signal: AbortSignal): Promise<boolean>;
+  /**
+   * Ends a run whose pods are gone: leases are freed, the token is revoked, nothing can be written any more. False
+   * when it had already ended by itself: its own outcome stays, only the token is revoked.
+   */
+  finishStopped(
+    runId: string,
+    outcome: 'Stopped' | 'TimedOut' | 'Failed',
+    message: string,
+    signal: AbortSignal,
+  ): Promise<boolean>;
+  /** Returns the leases of a worker whose pod is gone and refuses it new ones; the number of requests returned. */
+  releaseWorker(runId: string, workerId: string, signal: AbortSignal): Promise<number>;
+  /** Returns the leases of workers that missed their heartbeats, in all runs; the number of requests returned. */
+  reapExpired(signal: AbortSignal): Promise<number>;
+  /** Cuts off whoever still holds a token of the run. To be called when its pods are gone. */
+  revokeToken(runId: string, signal: AbortSignal): Promise<void>;
+
+  /** The run's first items in the order they were stored. */
+  firstItems(runId: string, limit: number, signal: AbortSignal): Promise<readonly StoredItem[]>;
+  deadLetters(runId: string, limit: number, signal: AbortSignal): Promise<readonly DeadLetter[]>;
+  /** Drops whole days before the given one (YYYY-MM-DD) that hold no live run; the days dropped. */
+  dropDaysBefore(day: string, signal: AbortSignal): Promise<readonly string[]>;
+  close(): Promise<void>;
+};

@@ -1,0 +1,26 @@
+// The one error of the store: a reason from a fixed list, and the database's own error as its cause.
+
+/** Fixed list: what a caller can act on. */
+export const STORE_ERROR_REASONS = [
+  /** Postgres is away, full or restarting: try again. */
+  'Unavailable',
+  /** The run's token is unknown or revoked: the worker has to go. */
+  'TokenRefused',
+  /** No login for workers, and not the right to create one; the message holds the SQL to run. */
+  'WorkerLoginMissing',
+  /** The database is older or newer than this program can work with. */
+  'SchemaMismatch',
+  /** A statement was refused: a bug, or someone changed the schema. */
+  'Refused',
+] as const;
+export type StoreErrorReason = (typeof STORE_ERROR_REASONS)[number];
+
+export class StoreError extends Error {
+  override readonly name = 'StoreError';
+  readonly reason: StoreErrorReason;
+
+  constructor(reason: StoreErrorReason, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.reason = reason;
+  }
+}
