@@ -1,0 +1,174 @@
+// CrawlRun -> Job: the pods that crawl it. Pure function.
+
+import type { Job } from '../kube/builtin-types.ts';
+import type { CrawlRun } from '../kube/custom-types.ts';
+import { controllerReference, type NewObject } from '../kube/kube-object.ts';
+import type { CrawlRunSpec } from '../resources/crawl-run.ts';
+import { LABEL } from '../resources/group.ts';
+import { childName } from '../resources/names.ts';
+import { FATAL_EXIT_CODES, STOPPED_EXIT_CODE } from '../resources/worker-exit.ts';
+
+/** What the operator's configuration says of every Job. */
+export type JobSettings = {
+  readonly crawlerImage: string;
+  readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
+  readonly databaseSchema: string;
+  readonly allowedAddresses: readonly string[];
+  readonly logLevel: string;
+};
+
+export const CRAWLER_CONTAINER = 'crawler';
+const CREDENTIALS_DIR = '/run/trawler';
+const CRAWLER_UID = 65_532;
+/** A worker gets 2 minutes to finish its pages; the rest is for the container runtime. */
+const TERMINATION_GRACE_SECONDS = 150;
+/** timeoutSeconds counts from the first heartbeat; the Job's own deadline leaves this long for getting that far. */
+const START_ALLOWANCE_SECONDS = 3_600;
+/** How long a worker on a node that does not answer is waited for. */
+const LOST_NODE_SECONDS = 30;
+
+const DEFAULT_RESOURCES = {
+  HTTP: { requests: { cpu: '250m', memory: '256Mi' }, limits: { memory: '512Mi' } },
+  Browser: { requests: { cpu: '500m', memory: '1Gi' }, limits: { memory: '2Gi' } },
+} as const;
+
+/** Labels of everything that works for a run, the selector of caches and of `kubectl get pods -l`. */
+export function runLabels(run: CrawlRun): Record<string, string> {
+  const schedule = run.metadata.labels?.[LABEL.schedule];
+  return {
+    'app.kubernetes.io/name': 'trawler-crawler',
+    'app.kubernetes.io/managed-by': 'trawler',
+    [LABEL.run]: childName(run.metadata.name),
+    [LABEL.runUid]: run.metadata.uid,
+    ...(schedule === undefined ? {} : { [LABEL.schedule]: schedule }),
+  };
+}
+
+/** UTC date of the run's creation: the partition of all that it stores. */
+export function runDay(run: CrawlRun): string {
+  return (run.metadata.creationTimestamp ?? '').slice(0, 10);
+}
+
+/**
+ * The Job of a run. An index is done for good when its worker exits with 0, which a worker does only when Postgres
+ * says that the run is finished; every other end is replaced, except the fatal ones, which no replacement can mend.
+ */
+export function crawlJob(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): NewObject<Job> {
+  const labels = runLabels(run);
+  return {
+    metadata: {
+      name: childName(run.metadata.name),
+      namespace: run.metadata.namespace ?? 'default',
+      labels,
+      ownerReferences: [controllerReference(run)],
+    },
+    spec: {
+      completionMode: 'Indexed',
+      completions: spec.workers,
+      parallelism: spec.workers,
+      backoffLimit: spec.backoffLimit,
+      activeDeadlineSeconds: spec.timeoutSeconds + START_ALLOWANCE_SECONDS,
+      podFailurePolicy: {
+        rules: [
+          {
+            action: 'FailJob',
+            onExitCodes: { containerName: CRAWLER_CONTAINER, operator: 'In', values: [...FATAL_EXIT_CODES] },
+          },
+          {
+            action: 'Ignore',
+            onExitCodes: { containerName: CRAWLER_CONTAINER, operator: 'In', values: [STOPPED_EXIT_CODE] },
+          },
+          { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
+        ],
+      },
+      template: { metadata: { labels }, spec: podSpec(run, spec, settings) },
+    },
+  };
+}
+
+type PodSpec = NonNullable<NonNullable<Job['spec']>['template']['spec']>;
+
+function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodSpec {
+  const { requests, limits } = spec.pod.resources;
+  const defaults = DEFAULT_RESOURCES[spec.fetch.render];
+  return {
+    restartPolicy: 'Never',
+    terminationGracePeriodSeconds: TERMINATION_GRACE_SECONDS,
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    securityContext: {
+      runAsNonRoot: true,
+      runAsUser: CRAWLER_UID,
+      runAsGroup: CRAWLER_UID,
+      fsGroup: CRAWLER_UID,
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+    nodeSelector: spec.pod.nodeSelector,
+    tolerations: [
+      ...spec.pod.tolerations.map(definedOnly),
+      {
+        key: 'node.kubernetes.io/unreachable',
+        operator: 'Exists',
+        effect: 'NoExecute',
+        tolerationSeconds: LOST_NODE_SECONDS,
+      },
+    ],
+    imagePullSecrets: spec.pod.imagePullSecrets,
+    volumes: [
+      { name: 'credentials', secret: { secretName: childName(run.metadata.name), defaultMode: 0o440 } },
+      { name: 'tmp', emptyDir: {} },
+      { name: 'shm', emptyDir: { medium: 'Memory', sizeLimit: '512Mi' } },
+    ],
+    containers: [
+      {
+        name: CRAWLER_CONTAINER,
+        image: spec.image ?? settings.crawlerImage,
+        imagePullPolicy: settings.imagePullPolicy,
+        env: environment(run, settings),
+        resources: {
+          requests: quantities(requests) ?? defaults.requests,
+          limits: quantities(limits) ?? defaults.limits,
+        },
+        securityContext: {
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        },
+        terminationMessagePolicy: 'FallbackToLogsOnError',
+        volumeMounts: [
+          { name: 'credentials', mountPath: CREDENTIALS_DIR, readOnly: true },
+          { name: 'tmp', mountPath: '/tmp' },
+          { name: 'shm', mountPath: '/dev/shm' },
+        ],
+      },
+    ],
+  };
+}
+
+/** Nothing secret is here: a browser inherits the environment of its worker. */
+function environment(run: CrawlRun, settings: JobSettings): { name: string; value?: string; valueFrom?: object }[] {
+  const fieldRef = (name: string, fieldPath: string) => ({ name, valueFrom: { fieldRef: { fieldPath } } });
+  return [
+    { name: 'TRAWLER_RUN_ID', value: run.metadata.uid },
+    { name: 'TRAWLER_RUN_DAY', value: runDay(run) },
+    { name: 'TRAWLER_RUN_NAME', value: run.metadata.name },
+    fieldRef('TRAWLER_WORKER_ID', 'metadata.uid'),
+    fieldRef('TRAWLER_POD_NAME', 'metadata.name'),
+    fieldRef('TRAWLER_NODE_NAME', 'spec.nodeName'),
+    { name: 'TRAWLER_DATABASE_SCHEMA', value: settings.databaseSchema },
+    { name: 'TRAWLER_ALLOWED_ADDRESSES', value: settings.allowedAddresses.join(',') },
+    { name: 'TRAWLER_LOG_LEVEL', value: settings.logLevel },
+    { name: 'TRAWLER_CREDENTIALS_DIR', value: CREDENTIALS_DIR },
+    { name: 'HOME', value: '/tmp' },
+  ];
+}
+
+function quantities(values: Record<string, string | number> | undefined): Record<string, string> | undefined {
+  return values && Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]));
+}
+
+function definedOnly<T extends object>(value: T): { [Key in keyof T]: Exclude<T[Key], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as {
+    [Key in keyof T]: Exclude<T[Key], undefined>;
+  };
+}
