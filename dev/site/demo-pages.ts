@@ -174,6 +174,7 @@ function productPage(product: Product | undefined): Reply | undefined {
     `<script type="application/ld+json">${JSON.stringify(linked)}</script>`,
   ].join('\n');
   const body = `<article class="product" itemscope itemtype="https://schema.org/Product">
+<h2 itemprop="name">${title}</h2>
 <img src="/images/${id}.svg" alt="${title}" itemprop="image">
 <p class="description" itemprop="description">${description}</p>
 <p class="price" itemprop="offers" itemscope itemtype="https://schema.org/Offer">

@@ -1,0 +1,71 @@
+{{- /* What several templates share: names, labels, images, security contexts. */ -}}
+
+{{- define "trawler.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- /* The release's name where it already says trawler, else both; short enough for a suffix. */ -}}
+{{- define "trawler.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- else if contains (include "trawler.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "trawler.name" .) | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "trawler.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+app.kubernetes.io/name: {{ include "trawler.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
+
+{{- /* Called with (list . "operator"). What selectors use must never change. */ -}}
+{{- define "trawler.selector" -}}
+{{- $root := index . 0 -}}
+app.kubernetes.io/name: {{ include "trawler.name" $root }}
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end -}}
+
+{{- /* Called with (list . .Values.operator.image). */ -}}
+{{- define "trawler.image" -}}
+{{- $root := index . 0 -}}
+{{- $image := index . 1 -}}
+{{- if $image.digest -}}
+{{ $image.repository }}@{{ $image.digest }}
+{{- else -}}
+{{ $image.repository }}:{{ $image.tag | default $root.Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{- /* Both together satisfy the Pod Security Standard `restricted`. */ -}}
+{{- define "trawler.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "trawler.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{- define "trawler.databaseSecret" -}}
+{{- if and .Values.postgres.enabled .Values.database.existingSecret -}}
+{{- fail "set either database.existingSecret or postgres.enabled, not both" -}}
+{{- else if .Values.postgres.enabled -}}
+{{ include "trawler.fullname" . }}-postgres
+{{- else -}}
+{{- required "Trawler needs a PostgreSQL: set database.existingSecret to the Secret with its URL, or postgres.enabled=true to try Trawler out" .Values.database.existingSecret -}}
+{{- end -}}
+{{- end -}}
