@@ -7,6 +7,7 @@ import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import { LABEL } from '../resources/group.ts';
 import { childName } from '../resources/names.ts';
 import { FATAL_EXIT_CODES, STOPPED_EXIT_CODE } from '../resources/worker-exit.ts';
+import { defined } from './defined.ts';
 
 /** What the operator's configuration says of every Job. */
 export type JobSettings = {
@@ -105,7 +106,7 @@ function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodS
     },
     nodeSelector: spec.pod.nodeSelector,
     tolerations: [
-      ...spec.pod.tolerations.map(definedOnly),
+      ...spec.pod.tolerations.map(defined),
       {
         key: 'node.kubernetes.io/unreachable',
         operator: 'Exists',
@@ -165,10 +166,4 @@ function environment(run: CrawlRun, settings: JobSettings): { name: string; valu
 
 function quantities(values: Record<string, string | number> | undefined): Record<string, string> | undefined {
   return values && Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]));
-}
-
-function definedOnly<T extends object>(value: T): { [Key in keyof T]: Exclude<T[Key], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as {
-    [Key in keyof T]: Exclude<T[Key], undefined>;
-  };
 }

@@ -3,6 +3,7 @@ import { isConditionTrue, setCondition } from '../kube/conditions.ts';
 import type { CrawlRun, CrawlSchedule } from '../kube/custom-types.ts';
 import type { ScheduleReason } from '../resources/conditions.ts';
 import type { CrawlScheduleSpec, CrawlScheduleStatus } from '../resources/crawl-schedule.ts';
+import { defined } from './defined.ts';
 
 export type Timing = NonNullable<CrawlScheduleStatus['timing']>;
 
@@ -76,12 +77,6 @@ function latest(...times: (string | undefined)[]): string | undefined {
 
 function wholeSeconds(time: Date): string {
   return `${time.toISOString().slice(0, 19)}Z`;
-}
-
-function defined<T extends object>(values: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
-    [Key in keyof T]?: Exclude<T[Key], undefined>;
-  };
 }
 
 /** The whole status; times that only runs knew are kept after those runs are gone. */

@@ -1,0 +1,223 @@
+// What a CrawlRun's status says, from its Job, its pods and what Postgres knows. Pure functions.
+import type { Job, Pod } from '../kube/builtin-types.ts';
+import { type NewCondition, setCondition } from '../kube/conditions.ts';
+import type { CrawlRun } from '../kube/custom-types.ts';
+import type { Condition, RunConditionType, RunReason } from '../resources/conditions.ts';
+import type { CrawlRunStatus, RunPhase } from '../resources/crawl-run.ts';
+import type { Progress, RunOutcome, RunSnapshot, SourceSnapshot } from '../store/operator-store.ts';
+import { defined } from './defined.ts';
+import { podTrouble } from './pods.ts';
+
+/** All that a reconcile has found out about a run. */
+export type RunObservation = {
+  readonly snapshot?: RunSnapshot;
+  readonly job?: Job;
+  readonly pods: readonly Pod[];
+  /** What keeps the run from going on, beside the crawl itself. */
+  readonly obstacle?: {
+    readonly condition: 'Accepted' | 'JobCreated';
+    readonly reason: RunReason;
+    readonly message: string;
+  };
+};
+
+type Verdict = { readonly status: 'True' | 'False'; readonly reason: RunReason; readonly message: string };
+
+const FINAL_REASON: Record<RunOutcome, RunReason> = {
+  Succeeded: 'Succeeded',
+  Partial: 'SomeRequestsFailed',
+  Failed: 'AllRequestsFailed',
+  Stopped: 'Shutdown',
+  TimedOut: 'TimedOut',
+};
+
+export function runStatus(run: CrawlRun, seen: RunObservation, now: Date): CrawlRunStatus {
+  const { snapshot, job, pods } = seen;
+  const generation = run.metadata.generation ?? 0;
+  const phase = runPhase(run, snapshot);
+  const message = runMessage(seen, phase);
+  const imageID = pods.flatMap((pod) => pod.status?.containerStatuses ?? []).find((status) => status.imageID)?.imageID;
+  const heartbeats = snapshot?.workers.map((worker) => worker.lastHeartbeatAt.getTime()) ?? [];
+  return {
+    ...run.status,
+    observedGeneration: generation,
+    phase,
+    message,
+    conditions: runConditions(run, seen, phase, message, generation, now),
+    ...defined({
+      scheduledTime: run.spec.trigger?.scheduledTime,
+      startTime: snapshot?.startedAt && timestamp(snapshot.startedAt),
+      completionTime: snapshot?.finishedAt && timestamp(snapshot.finishedAt),
+      lastHeartbeatTime: heartbeats.length > 0 ? timestamp(new Date(Math.max(...heartbeats))) : undefined,
+      jobName: job?.metadata.name,
+      imageID,
+    }),
+    ...(snapshot
+      ? {
+          progress: progressStatus(snapshot, phase),
+          sources: snapshot.sources.map((source) => sourceStatus(source, snapshot)),
+          workers: workerStatuses(snapshot),
+          skipped: defined(snapshot.skipReasons),
+        }
+      : {}),
+  };
+}
+
+function runPhase(run: CrawlRun, snapshot: RunSnapshot | undefined): RunPhase {
+  if (snapshot?.outcome) return snapshot.outcome;
+  if (snapshot?.stopReason ?? run.spec.shutdown) return 'Stopping';
+  return snapshot?.startedAt ? 'Running' : 'Pending';
+}
+
+function runConditions(
+  run: CrawlRun,
+  seen: RunObservation,
+  phase: RunPhase,
+  message: string,
+  generation: number,
+  now: Date,
+): Condition[] {
+  const verdicts: [RunConditionType, Verdict][] = [
+    ['Accepted', acceptedVerdict(seen)],
+    ['JobCreated', jobVerdict(run, seen)],
+    ['Progressing', progressingVerdict(seen, phase, message)],
+    ...finalVerdicts(seen.snapshot),
+  ];
+  return verdicts.reduce<Condition[]>((conditions, [type, verdict]) => {
+    const condition: NewCondition = { type, ...verdict, observedGeneration: generation };
+    return setCondition(conditions, condition, now);
+  }, run.status?.conditions ?? []);
+}
+
+function acceptedVerdict({ snapshot, obstacle }: RunObservation): Verdict {
+  if (obstacle?.condition === 'Accepted') {
+    // A database that went away later does not take the acceptance back.
+    return { status: snapshot ? 'True' : 'False', reason: obstacle.reason, message: obstacle.message };
+  }
+  return { status: 'True', reason: 'SpecStored', message: 'the resolved spec is stored in PostgreSQL' };
+}
+
+function jobVerdict(run: CrawlRun, { job, obstacle, snapshot }: RunObservation): Verdict {
+  if (obstacle?.condition === 'JobCreated')
+    return { status: 'False', reason: obstacle.reason, message: obstacle.message };
+  const before = run.status?.conditions?.find((condition) => condition.type === 'JobCreated');
+  if (job) {
+    const reason = before?.reason === 'JobRecreated' ? 'JobRecreated' : 'JobCreated';
+    return { status: 'True', reason, message: `Job ${job.metadata.name}` };
+  }
+  if (before?.status === 'True') return { status: 'True', reason: before.reason as RunReason, message: before.message };
+  const message = snapshot?.outcome ? 'the run ended before it needed a Job' : 'the Job is not there yet';
+  return { status: 'False', reason: 'WaitingForWorker', message };
+}
+
+function progressingVerdict(seen: RunObservation, phase: RunPhase, message: string): Verdict {
+  if (seen.snapshot?.outcome) return { status: 'False', reason: 'Finished', message: `the run has ended: ${phase}` };
+  if (phase === 'Stopping') return { status: 'True', reason: 'Stopping', message };
+  if (seen.obstacle) return { status: 'False', reason: seen.obstacle.reason, message: seen.obstacle.message };
+  if (phase === 'Running') return { status: 'True', reason: 'Crawling', message: 'workers are crawling' };
+  const trouble = podTrouble(seen.pods);
+  if (trouble) return { status: 'False', reason: trouble.reason, message: trouble.message };
+  return { status: 'True', reason: 'WaitingForWorker', message: 'waiting for the first heartbeat of a worker' };
+}
+
+function finalVerdicts(snapshot: RunSnapshot | undefined): [RunConditionType, Verdict][] {
+  if (!snapshot?.outcome) return [];
+  const isFailure = snapshot.outcome === 'Failed' || snapshot.outcome === 'TimedOut';
+  const byWorkers = snapshot.outcome === 'Failed' && snapshot.stopReason !== undefined;
+  const reason = byWorkers ? 'WorkersFailed' : FINAL_REASON[snapshot.outcome];
+  const verdict: Verdict = { status: 'True', reason, message: finalMessage(snapshot) };
+  return [
+    [isFailure ? 'Failed' : 'Complete', verdict],
+    ['Finished', verdict],
+  ];
+}
+
+function runMessage(seen: RunObservation, phase: RunPhase): string {
+  const { snapshot, obstacle, pods } = seen;
+  if (snapshot?.outcome) return finalMessage(snapshot);
+  if (obstacle) return obstacle.message;
+  if (phase === 'Stopping')
+    return `stopping (${snapshot?.stopReason ?? 'Shutdown'}): pages in flight are finished first`;
+  if (phase === 'Pending') return podTrouble(pods)?.message ?? 'waiting for the first heartbeat of a worker';
+  return snapshot ? stage(snapshot, phase) : 'running';
+}
+
+/** "40 pages succeeded, 2 failed, 5 URLs skipped, 40 items", with what went wrong where something did. */
+function finalMessage(snapshot: RunSnapshot): string {
+  const { succeeded, failed, skipped, items } = snapshot.progress;
+  const counts = `${succeeded} pages succeeded, ${failed} failed, ${skipped} URLs skipped, ${items} items`;
+  const causes = Object.entries(snapshot.failureCauses).map(([cause, count]) => `${cause} ${count}`);
+  const failures = causes.length > 0 ? ` (${causes.join(', ')})` : '';
+  return snapshot.message ? `${snapshot.message}: ${counts}${failures}` : `${counts}${failures}`;
+}
+
+/** What the run does now, for people: "Crawling 1/3 shop". */
+function stage(snapshot: RunSnapshot, phase: RunPhase): string {
+  if (snapshot.outcome) return phase;
+  if (phase === 'Stopping') return 'Stopping';
+  if (!snapshot.startedAt || !snapshot.seeded) return 'Initialising';
+  const active = snapshot.sources.filter((source) => source.active);
+  const open = active.filter((source) => source.progress.queued + source.progress.leased > 0);
+  const finished = active.length - open.length;
+  return open[0]
+    ? `Crawling ${finished + 1}/${active.length} ${open.map((source) => source.name).join(', ')}`.slice(0, 128)
+    : 'Finishing';
+}
+
+function progressStatus(snapshot: RunSnapshot, phase: RunPhase): NonNullable<CrawlRunStatus['progress']> {
+  const { progress } = snapshot;
+  const currentUrl = snapshot.outcome ? undefined : snapshot.workers.find((worker) => worker.currentUrl)?.currentUrl;
+  return {
+    total: progress.total,
+    done: progress.succeeded + progress.failed,
+    succeeded: progress.succeeded,
+    failed: progress.failed,
+    skipped: progress.skipped,
+    queued: progress.queued,
+    inFlight: progress.leased,
+    items: progress.items,
+    errors: snapshot.errors,
+    percentage: percentage(progress),
+    stage: stage(snapshot, phase),
+    ...defined({ currentUrl, lastSuccessTime: snapshot.lastSuccessAt && timestamp(snapshot.lastSuccessAt) }),
+  };
+}
+
+/** Share of the known URLs that is dealt with, two decimals; 0.00% when nothing is known. */
+export function percentage({ total, succeeded, failed, skipped }: Progress): string {
+  const share = total === 0 ? 0 : (succeeded + failed + skipped) / total;
+  return `${(Math.floor(share * 10_000) / 100).toFixed(2)}%`;
+}
+
+function sourceStatus(source: SourceSnapshot, snapshot: RunSnapshot): NonNullable<CrawlRunStatus['sources']>[number] {
+  const { progress } = source;
+  const running = snapshot.startedAt ? 'Crawling' : 'Pending';
+  return {
+    name: source.name,
+    state: source.result ?? (source.active ? running : 'Inactive'),
+    succeeded: progress.succeeded,
+    failed: progress.failed,
+    skipped: progress.skipped,
+    items: progress.items,
+    ...defined({ error: source.message?.slice(0, 1_024) }),
+  };
+}
+
+const SHOWN_WORKERS = 100;
+
+function workerStatuses(snapshot: RunSnapshot): NonNullable<CrawlRunStatus['workers']> {
+  return snapshot.workers
+    .toSorted((a, b) => b.lastHeartbeatAt.getTime() - a.lastHeartbeatAt.getTime())
+    .slice(0, SHOWN_WORKERS)
+    .map((worker) => ({
+      pod: worker.podName,
+      node: worker.nodeName,
+      state: worker.released && worker.state === 'Crawling' ? 'Lost' : worker.state,
+      lastHeartbeatTime: timestamp(worker.lastHeartbeatAt),
+      inFlight: worker.released ? 0 : worker.pagesInFlight,
+    }));
+}
+
+function timestamp(time: Date): string {
+  return `${time.toISOString().slice(0, 19)}Z`;
+}
