@@ -23,6 +23,11 @@ export type Discovery = {
   readonly host: string;
   /** 0 for a seed. */
   readonly depth: number;
+  /**
+   * The URLs that led here by redirects, the first one first, at most 10; absent when a link did. A redirect's target
+   * is a request of its own, so that a page is fetched once however many URLs lead to it; this tells a loop.
+   */
+  readonly redirects?: readonly string[];
 };
 
 /** A request that this worker holds until `leaseSeconds` after its last heartbeat. */
@@ -74,7 +79,8 @@ export const SKIP_REASONS = [
   'MaxPages',
   'MaxDepth',
   'NotHtml',
-  'DuplicateRedirect',
+  /** The URL only leads to another one, which is in the frontier itself. */
+  'Redirected',
   'Blocked',
 ] as const;
 export type SkipReason = (typeof SKIP_REASONS)[number];
