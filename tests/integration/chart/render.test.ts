@@ -1,0 +1,175 @@
+// What the chart makes of its values, without a cluster.
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { renderInstall } from '../../../dev/install-manifest.ts';
+import { projectRoot } from '../../../dev/setup/paths.mjs';
+import { chart, container, helm, type Manifest, one, parse, render } from './helm.ts';
+
+const OWN_DATABASE = 'database.existingSecret=db';
+const EVALUATION = 'postgres.enabled=true';
+
+const environment = (manifests: Manifest[]) =>
+  Object.fromEntries(
+    container(one(manifests, 'Deployment', 'trawler-operator')).env.map(({ name, value, valueFrom }) => [
+      name,
+      value ?? valueFrom,
+    ]),
+  );
+
+describe('values', () => {
+  test.each([OWN_DATABASE, EVALUATION])('lint finds nothing wrong with %s', async (value) => {
+    expect(await helm('lint', '--strict', chart, `--set=${value}`)).toContain('0 chart(s) failed');
+  });
+
+  test.each([
+    [[], 'Trawler needs a PostgreSQL: set database.existingSecret'],
+    [[OWN_DATABASE, EVALUATION], 'set either database.existingSecret or postgres.enabled, not both'],
+    [[EVALUATION, 'operator.replica=2'], "at '/operator': additional properties 'replica' not allowed"],
+    [[EVALUATION, 'operator.logLevel=loud'], "at '/operator/logLevel'"],
+    [[EVALUATION, 'database.schema=Upper'], "at '/database/schema'"],
+    [[EVALUATION, 'crawler.allowedAddresses={a.b}'], "at '/crawler/allowedAddresses/0'"],
+    [[EVALUATION, 'operator.image.digest=latest'], "at '/operator/image/digest'"],
+  ])('%j is refused with a reason', async (values, reason) => {
+    await expect(render(...values)).rejects.toThrow(reason);
+  });
+
+  test('images have the version of the chart, a tag of their own, or a digest', async () => {
+    const digest = `sha256:${'0'.repeat(64)}`;
+    const plain = await render(EVALUATION);
+    const set = await render(EVALUATION, 'operator.image.tag=dev', `crawler.image.digest=${digest}`);
+    expect(container(one(plain, 'Deployment', 'trawler-operator')).image).toBe('ghcr.io/trawler/operator:0.1.0');
+    expect(container(one(plain, 'StatefulSet', 'trawler-postgres')).image).toBe('ghcr.io/trawler/postgres:0.1.0');
+    expect(environment(plain)).toMatchObject({ TRAWLER_CRAWLER_IMAGE: 'ghcr.io/trawler/crawler:0.1.0' });
+    expect(container(one(set, 'Deployment', 'trawler-operator')).image).toBe('ghcr.io/trawler/operator:dev');
+    expect(environment(set)).toMatchObject({ TRAWLER_CRAWLER_IMAGE: `ghcr.io/trawler/crawler@${digest}` });
+  });
+
+  test('the operator is told everything by its environment, secrets by reference', async () => {
+    const values = [
+      'database.workerUrlKey=pooler',
+      'database.schema=crawl',
+      'crawler.allowedAddresses={a.b:80,10.0.0.0/8:443}',
+    ];
+    expect(
+      environment(await render(OWN_DATABASE, ...values, 'operator.logLevel=debug', 'database.migrate=false')),
+    ).toEqual({
+      TRAWLER_NAMESPACE: { fieldRef: { fieldPath: 'metadata.namespace' } },
+      TRAWLER_POD_NAME: { fieldRef: { fieldPath: 'metadata.name' } },
+      TRAWLER_DATABASE_URL: { secretKeyRef: { name: 'db', key: 'url' } },
+      TRAWLER_DATABASE_WORKER_URL: { secretKeyRef: { name: 'db', key: 'pooler' } },
+      TRAWLER_DATABASE_SCHEMA: 'crawl',
+      TRAWLER_DATABASE_POOL_SIZE: '5',
+      TRAWLER_DATABASE_MIGRATE: 'false',
+      TRAWLER_CRAWLER_IMAGE: 'ghcr.io/trawler/crawler:0.1.0',
+      TRAWLER_IMAGE_PULL_POLICY: 'IfNotPresent',
+      TRAWLER_ALLOWED_ADDRESSES: 'a.b:80,10.0.0.0/8:443',
+      TRAWLER_RECONCILERS: '8',
+      TRAWLER_LOG_LEVEL: 'debug',
+    });
+  });
+
+  test('the evaluation Postgres has one password, under a name that pods of every namespace can resolve', async () => {
+    const { stringData = {} } = one(await render(EVALUATION), 'Secret', 'trawler-postgres');
+    const host = 'trawler-postgres.trawler-system.svc.cluster.local:5432';
+    expect(stringData['password']).toMatch(/^[A-Za-z0-9]{32}$/);
+    expect(stringData['url']).toBe(`postgres://trawler:${stringData['password']}@${host}/trawler`);
+  });
+
+  test('several operators are spread and guarded against being drained at once, a single one is not', async () => {
+    const single = await render(OWN_DATABASE);
+    const several = await render(OWN_DATABASE, 'operator.replicas=2');
+    expect(single.filter(({ kind }) => kind === 'PodDisruptionBudget')).toEqual([]);
+    expect(one(several, 'PodDisruptionBudget', 'trawler-operator').spec).toMatchObject({ maxUnavailable: 1 });
+    expect(one(several, 'Deployment', 'trawler-operator').spec.template.spec.topologySpreadConstraints).toHaveLength(1);
+  });
+
+  test('the data of the evaluation Postgres is in the pod, or in a claim', async () => {
+    const volumes = (manifests: Manifest[]) =>
+      one(manifests, 'StatefulSet', 'trawler-postgres').spec.template.spec.volumes.map(({ name }) => name);
+    expect(volumes(await render(EVALUATION))).toContain('data');
+    const kept = await render(EVALUATION, 'postgres.persistence.enabled=true', 'postgres.persistence.size=2Gi');
+    expect(volumes(kept)).not.toContain('data');
+    expect(one(kept, 'StatefulSet', 'trawler-postgres').spec['volumeClaimTemplates']).toMatchObject([
+      { metadata: { name: 'data' }, spec: { resources: { requests: { storage: '2Gi' } } } },
+    ]);
+  });
+});
+
+describe('CRDs', () => {
+  const crds = (manifests: Manifest[]) => manifests.filter(({ kind }) => kind === 'CustomResourceDefinition');
+
+  test('are those of crds/, and stay when the release goes', async () => {
+    const files = await readdir(join(projectRoot, 'crds'));
+    const sources = await Promise.all(files.map((file) => readFile(join(projectRoot, 'crds', file), 'utf8')));
+    const rendered = crds(await render(OWN_DATABASE));
+    expect(rendered).toHaveLength(sources.length);
+    for (const source of sources.flatMap(parse)) {
+      const { spec, metadata } = one(rendered, 'CustomResourceDefinition', source.metadata.name);
+      expect(spec).toEqual(source.spec);
+      expect(metadata.annotations).toEqual({ 'helm.sh/resource-policy': 'keep' });
+    }
+  });
+
+  test('are left to somebody else, or go with the release, where the values say so', async () => {
+    expect(crds(await render(OWN_DATABASE, 'crds.install=false'))).toEqual([]);
+    for (const { metadata } of crds(await render(OWN_DATABASE, 'crds.keep=false'))) {
+      expect(metadata.annotations).toBeUndefined();
+    }
+  });
+});
+
+describe("the operator's rights", () => {
+  const rules = async () => {
+    const manifests = await render(EVALUATION);
+    const cluster = one(manifests, 'ClusterRole', 'trawler-operator').rules ?? [];
+    const own = one(manifests, 'Role', 'trawler-operator').rules ?? [];
+    return { cluster, own };
+  };
+
+  test('are these and no more', async () => {
+    const { cluster, own } = await rules();
+    const flat = (list: typeof cluster) =>
+      Object.fromEntries(
+        list.flatMap(({ apiGroups, resources, verbs }) =>
+          apiGroups.flatMap((group) =>
+            resources.map((resource) => [`${group}/${resource}`, verbs.toSorted().join(' ')]),
+          ),
+        ),
+      );
+    expect(flat(cluster)).toEqual({
+      'trawler.dev/crawlschedules': 'get list watch',
+      'trawler.dev/crawlruns': 'create delete get list patch watch',
+      'trawler.dev/crawlschedules/status': 'get patch update',
+      'trawler.dev/crawlruns/status': 'get patch update',
+      'trawler.dev/crawlschedules/finalizers': 'update',
+      'trawler.dev/crawlruns/finalizers': 'update',
+      'batch/jobs': 'create delete get list patch watch',
+      '/pods': 'delete get list watch',
+      '/pods/status': 'patch',
+      '/secrets': 'create delete get',
+      '/events': 'create patch',
+      'events.k8s.io/events': 'create patch',
+    });
+    expect(flat(own)).toEqual({ 'coordination.k8s.io/leases': 'create get patch update' });
+  });
+});
+
+describe('manifests/install.yaml', () => {
+  test('is what the chart renders', async () => {
+    expect(await readFile(join(projectRoot, 'manifests', 'install.yaml'), 'utf8')).toBe(await renderInstall());
+  });
+
+  test('names released images and its own namespace alone', async () => {
+    const manifests = parse(await renderInstall());
+    const namespaces = new Set(
+      manifests.map(({ metadata }) => metadata.namespace).filter((name) => name !== undefined),
+    );
+    expect([...namespaces]).toEqual(['trawler-system']);
+    expect(JSON.stringify(manifests).match(/localhost|:dev\b/g)).toBeNull();
+    expect(manifests[0]).toMatchObject({
+      kind: 'Namespace',
+      metadata: { labels: { 'pod-security.kubernetes.io/enforce': 'restricted' } },
+    });
+  });
+});
