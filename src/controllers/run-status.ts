@@ -12,6 +12,8 @@ import { podTrouble } from './pods.ts';
 export type RunObservation = {
   readonly snapshot?: RunSnapshot;
   readonly job?: Job;
+  /** The Job was made again after somebody deleted it. */
+  readonly recreated?: boolean;
   readonly pods: readonly Pod[];
   /** What keeps the run from going on, beside the crawl itself. */
   readonly obstacle?: {
@@ -97,12 +99,12 @@ function acceptedVerdict({ snapshot, obstacle }: RunObservation): Verdict {
   return { status: 'True', reason: 'SpecStored', message: 'the resolved spec is stored in PostgreSQL' };
 }
 
-function jobVerdict(run: CrawlRun, { job, obstacle, snapshot }: RunObservation): Verdict {
+function jobVerdict(run: CrawlRun, { job, recreated, obstacle, snapshot }: RunObservation): Verdict {
   if (obstacle?.condition === 'JobCreated')
     return { status: 'False', reason: obstacle.reason, message: obstacle.message };
   const before = run.status?.conditions?.find((condition) => condition.type === 'JobCreated');
   if (job) {
-    const reason = before?.reason === 'JobRecreated' ? 'JobRecreated' : 'JobCreated';
+    const reason = recreated || before?.reason === 'JobRecreated' ? 'JobRecreated' : 'JobCreated';
     return { status: 'True', reason, message: `Job ${job.metadata.name}` };
   }
   if (before?.status === 'True') return { status: 'True', reason: before.reason as RunReason, message: before.message };

@@ -1,5 +1,4 @@
 // Reconciles one CrawlSchedule: makes the run that is due, keeps the history short, tells how it stands.
-import type { Cache } from '../kube/cache.ts';
 import type { CrawlRun, CrawlSchedule } from '../kube/custom-types.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { isAlreadyExists, isConflict, isInvalid } from '../kube/kube-error.ts';
@@ -19,6 +18,7 @@ import { runName } from '../resources/names.ts';
 import { type CronSchedule, parseCronCached } from '../schedule/cron.ts';
 import { type Due, dueSlot } from '../schedule/due.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { RunCache, ScheduleCache } from './caches.ts';
 import {
   expiredRuns,
   isFinished,
@@ -34,9 +34,8 @@ import {
 export type ScheduleControllerOptions = {
   readonly schedules: ResourceClient<CrawlSchedule>;
   readonly runs: ResourceClient<CrawlRun>;
-  readonly scheduleCache: Cache<CrawlSchedule, never>;
-  /** Runs by the UID of the schedule that controls them. */
-  readonly runCache: Cache<CrawlRun, 'controller'>;
+  readonly scheduleCache: ScheduleCache;
+  readonly runCache: RunCache;
   readonly events: EventRecorder;
   /** The newest slot that Postgres remembers for a schedule's UID; undefined when it knows none or does not answer. */
   readonly rememberedSlot: (scheduleUid: string, signal: AbortSignal) => Promise<Date | undefined>;

@@ -1,0 +1,122 @@
+// The operator image's program: `operator` runs the controllers, `migrate` only brings the database up to date.
+import { randomUUID } from 'node:crypto';
+import { Command } from 'commander';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { type Config, ConfigError, loadConfig } from '../src/config.ts';
+import { runOperator } from '../src/controllers/operator.ts';
+import { createKubeApi } from '../src/kube/client.ts';
+import { loadKubeConfig } from '../src/kube/kube-config.ts';
+import { createKubeMetrics } from '../src/kube/metrics.ts';
+import type { OperatorStore } from '../src/store/operator-store.ts';
+import { createOperatorStore } from '../src/store/postgres-operator-store.ts';
+import { createLogger, type Logger } from '../src/telemetry/logger.ts';
+import { startProbeServer } from '../src/telemetry/probe-server.ts';
+
+const EXIT_CONFIG = 78; // EX_CONFIG of sysexits.h
+const EXIT_LEADERSHIP_LOST = 75; // EX_TEMPFAIL: another leads, the pod starts anew
+const READINESS_TIMEOUT_MS = 2_000;
+
+/** Aborted by the first SIGTERM or SIGINT; a second one ends the process at once. */
+function untilSignalled(logger: Logger): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(1);
+      logger.info({ signal: name }, 'shutdown signal received');
+      controller.abort(new Error(`received ${name}`));
+    });
+  }
+  return controller.signal;
+}
+
+function openStore(config: Config, logger: Logger): OperatorStore {
+  return createOperatorStore({
+    databaseUrl: config.databaseUrl,
+    ...(config.databaseWorkerUrl === undefined ? {} : { workerDatabaseUrl: config.databaseWorkerUrl }),
+    schema: config.databaseSchema,
+    poolSize: config.databasePoolSize,
+    logger,
+  });
+}
+
+async function operator(config: Config, logger: Logger): Promise<void> {
+  const signal = untilSignalled(logger);
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const metrics = createKubeMetrics(registry);
+  const store = openStore(config, logger);
+  const api = createKubeApi(loadKubeConfig(), { logger, metrics });
+  const probes = await startProbeServer({
+    healthPort: config.healthPort,
+    metricsPort: config.metricsPort,
+    registry,
+    readiness: async () => ({ database: await answers(store) }),
+  });
+  try {
+    const end = await runOperator({
+      api,
+      store,
+      settings: config,
+      namespace: config.namespace,
+      identity: `${config.podName}_${randomUUID()}`,
+      reconcilers: config.reconcilers,
+      metrics,
+      logger,
+      signal,
+    });
+    if (end === 'lost') process.exitCode = EXIT_LEADERSHIP_LOST;
+    logger.info({ end }, 'operator ended');
+  } finally {
+    await Promise.allSettled([probes.close(), api.close(), store.close()]);
+  }
+}
+
+async function answers(store: OperatorStore): Promise<boolean> {
+  return store.ping(AbortSignal.timeout(READINESS_TIMEOUT_MS)).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function migrate(config: Config, logger: Logger): Promise<void> {
+  const store = openStore(config, logger);
+  try {
+    await store.migrate(untilSignalled(logger));
+    logger.info('database is up to date');
+  } finally {
+    await store.close();
+  }
+}
+
+async function start(service: string, work: (config: Config, logger: Logger) => Promise<void>): Promise<void> {
+  let config: Config;
+  try {
+    config = loadConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    createLogger(service).fatal({ err: error }, 'failed to load config');
+    process.exitCode = EXIT_CONFIG;
+    return;
+  }
+  const logger = createLogger(service, config.logLevel);
+  logger.info({ namespace: config.namespace, crawlerImage: config.crawlerImage }, 'service starting');
+  try {
+    await work(config, logger);
+  } catch (error) {
+    logger.fatal({ err: error }, 'service failed');
+    process.exitCode = 1;
+  }
+}
+
+const program = new Command('trawler')
+  .description('Crawls websites on a schedule, on Kubernetes.')
+  .showHelpAfterError();
+program
+  .command('operator')
+  .description('run the controllers (configured by TRAWLER_* variables or the file that TRAWLER_CONFIG names)')
+  .action(() => start('operator', operator));
+program
+  .command('migrate')
+  .description('bring the database up to date and end')
+  .action(() => start('migrate', migrate));
+await program.parseAsync();

@@ -1,0 +1,151 @@
+// The operator: caches, queues and reconcilers put together, running while this process leads.
+import { JOBS, type Job, PODS, type Pod, SECRETS, type Secret } from '../kube/builtin-types.ts';
+import type { Cache } from '../kube/cache.ts';
+import type { KubeApi } from '../kube/client.ts';
+import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '../kube/custom-types.ts';
+import { createEventRecorder } from '../kube/events.ts';
+import { controllerOf, type KubeObject, objectKey } from '../kube/kube-object.ts';
+import { runAsLeader } from '../kube/leader-election.ts';
+import type { KubeMetrics } from '../kube/metrics.ts';
+import { createWorkQueue, type WorkQueue } from '../kube/work-queue.ts';
+import { GROUP, LABEL } from '../resources/group.ts';
+import type { OperatorStore } from '../store/operator-store.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { startCaches } from './caches.ts';
+import type { JobSettings } from './crawl-job.ts';
+import { createRunReconciler } from './run-controller.ts';
+import { createScheduleReconciler } from './schedule-controller.ts';
+import { sweep } from './sweep.ts';
+
+export type OperatorOptions = {
+  readonly api: KubeApi;
+  readonly store: OperatorStore;
+  readonly settings: JobSettings;
+  /** Where the Lease lives. */
+  readonly namespace: string;
+  /** This process, as Lease and Events name it. */
+  readonly identity: string;
+  /** Objects of one kind worked on at once. */
+  readonly reconcilers: number;
+  readonly metrics: KubeMetrics;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  /** Told when the caches are in sync and the controllers work. */
+  readonly onReady?: () => void;
+};
+
+const LEASE_NAME = 'trawler-operator';
+const SWEEP_INTERVAL_MS = 30_000;
+const SWEEP_KEY = 'sweep';
+
+/** Waits for the leadership, then runs the controllers until the signal is aborted or the leadership is lost. */
+export async function runOperator(options: OperatorOptions): Promise<'stopped' | 'finished' | 'lost'> {
+  const { api, namespace, identity, logger, metrics, signal } = options;
+  return runAsLeader({
+    api,
+    namespace,
+    name: LEASE_NAME,
+    identity,
+    logger,
+    metrics,
+    signal,
+    work: (leading) => runControllers(options, leading),
+  });
+}
+
+/** Everything that is started here has ended when this returns. */
+async function runControllers(options: OperatorOptions, signal: AbortSignal): Promise<void> {
+  const { api, store, settings, identity, reconcilers, metrics, logger } = options;
+  const schedules = api.resource<CrawlSchedule>(CRAWL_SCHEDULES);
+  const runs = api.resource<CrawlRun>(CRAWL_RUNS);
+  const jobs = api.resource<Job>(JOBS);
+  const pods = api.resource<Pod>(PODS);
+  const secrets = api.resource<Secret>(SECRETS);
+
+  const shared = { logger, metrics, signal };
+  const caches = startCaches({ api, ...shared });
+  const { scheduleCache, runCache, jobCache, podCache } = caches;
+  const events = createEventRecorder({ api, controller: `${GROUP}/operator`, instance: identity, ...shared });
+  const all = Object.values(caches);
+  await Promise.all(all.map((cache) => cache.synced(signal)));
+
+  const now = () => new Date();
+  const rememberedSlot = (uid: string, signal: AbortSignal) =>
+    store.newestScheduledTime(uid, signal).catch((error: unknown) => {
+      logger.warn({ err: error, schedule: uid }, 'PostgreSQL cannot tell the last slot; going by the CrawlRuns alone');
+      return undefined;
+    });
+  const scheduleQueue = createWorkQueue({
+    name: 'schedule',
+    workers: reconcilers,
+    reconcile: createScheduleReconciler({
+      schedules,
+      runs,
+      scheduleCache,
+      runCache,
+      events,
+      rememberedSlot,
+      now,
+      logger,
+    }),
+    ...shared,
+  });
+  const runQueue = createWorkQueue({
+    name: 'run',
+    workers: reconcilers,
+    reconcile: createRunReconciler({
+      ...{ runs, jobs, pods, secrets, runCache, jobCache, podCache },
+      ...{ store, events, settings, now, logger },
+    }),
+    ...shared,
+  });
+  const sweepQueue = createWorkQueue({
+    name: 'sweep',
+    workers: 1,
+    reconcile: async (_key, signal) => {
+      await sweep({ runs, runCache, podCache, store, logger }, signal);
+      return { requeueAfterMs: SWEEP_INTERVAL_MS };
+    },
+    ...shared,
+  });
+
+  scheduleCache.subscribe(({ object }) => scheduleQueue.add(objectKey(object.metadata)));
+  runCache.subscribe((change) => {
+    runQueue.add(objectKey(change.object.metadata));
+    if (change.type === 'deleted') sweepQueue.add(SWEEP_KEY);
+    addController(change.object, scheduleCache, scheduleQueue);
+  });
+  jobCache.subscribe(({ object }) => addController(object, runCache, runQueue));
+  podCache.subscribe(({ object }) => addRunOfPod(object, runQueue));
+  sweepQueue.add(SWEEP_KEY);
+  logger.info({ schedules: scheduleCache.list().length, runs: runCache.list().length }, 'scheduler started');
+  options.onReady?.();
+
+  await Promise.all([
+    scheduleQueue.done,
+    runQueue.done,
+    sweepQueue.done,
+    events.done,
+    ...all.map((cache) => cache.done),
+  ]);
+
+  function addRunOfPod(pod: Pod, queue: WorkQueue): void {
+    const uid = pod.metadata.labels?.[LABEL.runUid];
+    const [run] = uid === undefined ? [] : runCache.byIndex('uid', uid);
+    if (run) queue.add(objectKey(run.metadata));
+    else sweepQueue.add(SWEEP_KEY); // a pod of a deleted run has changed: it may have been the last
+  }
+}
+
+/** Queues the object that controls the changed one, if it is one of the cache's. */
+function addController<T extends KubeObject, Index extends string>(
+  object: KubeObject,
+  cache: Cache<T, Index>,
+  queue: WorkQueue,
+): void {
+  const controller = controllerOf(object);
+  if (controller === undefined) return;
+  const { namespace } = object.metadata;
+  const ref = { ...(namespace === undefined ? {} : { namespace }), name: controller.name };
+  if (cache.get(ref)?.metadata.uid === controller.uid) queue.add(objectKey(ref));
+}

@@ -1,0 +1,370 @@
+// Reconciles one CrawlRun: stores it in Postgres, makes its Job, follows it to its end and tells how it stands.
+import type { Job, Pod, Secret } from '../kube/builtin-types.ts';
+import type { CrawlRun } from '../kube/custom-types.ts';
+import type { EventRecorder } from '../kube/events.ts';
+import { isAlreadyExists, isConflict, isForbidden, isInvalid } from '../kube/kube-error.ts';
+import { isControlledBy, parseObjectKey } from '../kube/kube-object.ts';
+import type { ResourceClient } from '../kube/resource-client.ts';
+import { updateStatus } from '../kube/status.ts';
+import type { ReconcileResult } from '../kube/work-queue.ts';
+import { type CrawlRunSpec, crawlRunSpec } from '../resources/crawl-run.ts';
+import { SPEC_VERSION } from '../resources/group.ts';
+import { childName } from '../resources/names.ts';
+import type { OperatorStore, RunSnapshot } from '../store/operator-store.ts';
+import { StoreError } from '../store/store-error.ts';
+import { hashToken } from '../store/token.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { JobCache, PodCache, RunCache } from './caches.ts';
+import { crawlJob, type JobSettings, runDay } from './crawl-job.ts';
+import { hasEnded, lastFailure } from './pods.ts';
+import { ensureRunSecret } from './run-secret.ts';
+import { type RunObservation, runStatus } from './run-status.ts';
+import { isFinished } from './schedule-status.ts';
+
+export type RunControllerOptions = {
+  readonly runs: ResourceClient<CrawlRun>;
+  readonly jobs: ResourceClient<Job>;
+  readonly pods: ResourceClient<Pod>;
+  readonly secrets: ResourceClient<Secret>;
+  readonly runCache: RunCache;
+  readonly jobCache: JobCache;
+  readonly podCache: PodCache;
+  readonly store: OperatorStore;
+  readonly events: EventRecorder;
+  readonly settings: JobSettings;
+  readonly now: () => Date;
+  readonly logger: Logger;
+};
+
+type Obstacle = NonNullable<RunObservation['obstacle']>;
+
+/** The run's Job, when it has one now; `recreated` when it was made again after somebody deleted it. */
+type JobOutcome = { readonly job?: Job; readonly recreated?: boolean } | { readonly obstacle: Obstacle };
+
+/** Progress is read this often, less often the more runs are active: the API server and Postgres are shared. */
+const REFRESH_MS = 3_000;
+const REFRESH_MS_PER_ACTIVE_RUN = 50;
+const DATABASE_RETRY_MS = 5_000;
+/** A finished run's credentials are looked after for this long after a restart; then it is taken as done. */
+const CLEAN_UP_WINDOW_MS = 3_600_000;
+
+export function createRunReconciler(options: RunControllerOptions) {
+  const { runs, jobs, pods, secrets, runCache, jobCache, podCache, store, events, settings, now, logger } = options;
+  /** UIDs of finished runs whose token is revoked and whose Secret is gone. */
+  const cleanedUp = new Set<string>();
+
+  return async function reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
+    const run = runCache.get(parseObjectKey(key));
+    if (run === undefined || run.metadata.deletionTimestamp !== undefined) return {}; // the sweep ends it in Postgres
+    if (isFinished(run)) return settleFinished(run, signal);
+    try {
+      return await advance(run, crawlRunSpec.parse(run.spec), signal);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      return waitForDatabase(run, error, signal);
+    }
+  };
+
+  /** One step of a live run: accepted, given a Job, stopped when it must be, ended when its end is known. */
+  async function advance(run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<ReconcileResult> {
+    let snapshot = await readSnapshot(run, signal);
+    const needsCredentials = snapshot === undefined || snapshot.state === 'Accepted';
+    if (needsCredentials) {
+      const obstacle = await accept(run, spec, signal);
+      if (obstacle) return report(run, { pods: [], obstacle }, signal);
+      snapshot ??= await readSnapshot(run, signal);
+    }
+    if (snapshot === undefined) return { requeueAfterMs: 0 };
+
+    const stopReason = snapshot.stopReason ?? (await stopWhenDue(run, spec, snapshot, signal));
+    const job = await ensureJob(run, spec, snapshot, stopReason, signal);
+    if ('obstacle' in job) return report(run, { snapshot, pods: [], obstacle: job.obstacle }, signal);
+
+    await releaseLostWorkers(run, snapshot, signal);
+    const ended = await endWithoutWorkers(run, snapshot, job.job, stopReason, signal);
+    if (ended) snapshot = await readSnapshot(run, signal);
+    return report(run, { ...(snapshot ? { snapshot } : {}), ...job, pods: podsOf(run) }, signal);
+  }
+
+  function podsOf(run: CrawlRun): Pod[] {
+    return podCache.byIndex('run', run.metadata.uid);
+  }
+
+  async function readSnapshot(run: CrawlRun, signal: AbortSignal): Promise<RunSnapshot | undefined> {
+    return (await store.snapshots(signal, [run.metadata.uid])).get(run.metadata.uid);
+  }
+
+  /** Secret first, then the row that knows its token: a pod never starts with a token that nobody knows. */
+  async function accept(run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<Obstacle | undefined> {
+    await store.migrate(signal);
+    const secret = await ensureRunSecret(secrets, run, await store.workerDatabaseUrl(signal), signal);
+    if (secret.type === 'Foreign') {
+      events.record(run, {
+        type: 'Warning',
+        reason: 'SecretConflict',
+        action: 'CreateSecret',
+        message: secret.message,
+      });
+      return { condition: 'Accepted', reason: 'SecretConflict', message: secret.message };
+    }
+    const scheduleUid = run.metadata.ownerReferences?.find((owner) => owner.controller)?.uid;
+    const acceptance = await store.acceptRun(
+      {
+        runId: run.metadata.uid,
+        runDay: runDay(run),
+        namespace: run.metadata.namespace ?? 'default',
+        name: run.metadata.name,
+        ...(scheduleUid === undefined ? {} : { scheduleUid }),
+        specVersion: SPEC_VERSION,
+        spec,
+        tokenHash: hashToken(secret.token),
+      },
+      signal,
+    );
+    if (acceptance === 'Created') logger.info(logFields(run), 'run accepted');
+    return undefined;
+  }
+
+  /** Asks the workers to stop when the user or the clock says so; the reason, when there is one. */
+  async function stopWhenDue(
+    run: CrawlRun,
+    spec: CrawlRunSpec,
+    snapshot: RunSnapshot,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    if (snapshot.state === 'Finished') return undefined;
+    const deadline = deadlineOf(spec, snapshot);
+    const reason = run.spec.shutdown ? 'Shutdown' : deadline && now() >= deadline ? 'TimedOut' : undefined;
+    if (reason === undefined) return undefined;
+    const asked = await store.requestStop(run.metadata.uid, reason, signal);
+    if (!asked) return undefined; // it ended in the meantime
+    const message =
+      reason === 'Shutdown'
+        ? 'stopping, as spec.shutdown asks'
+        : `stopping, since ${spec.timeoutSeconds} s (spec.timeoutSeconds) have passed since the first heartbeat`;
+    events.record(run, { type: reason === 'Shutdown' ? 'Normal' : 'Warning', reason, action: 'StopRun', message });
+    return reason;
+  }
+
+  async function ensureJob(
+    run: CrawlRun,
+    spec: CrawlRunSpec,
+    snapshot: RunSnapshot,
+    stopReason: string | undefined,
+    signal: AbortSignal,
+  ): Promise<JobOutcome> {
+    const ref = { namespace: run.metadata.namespace ?? 'default', name: childName(run.metadata.name) };
+    const cached = jobCache.get(ref);
+    const isOver = snapshot.state === 'Finished' || stopReason !== undefined;
+    if (cached && isControlledBy(cached, run) && cached.metadata.deletionTimestamp === undefined) {
+      const mustStop = stopReason !== undefined && snapshot.state !== 'Finished';
+      return { job: mustStop ? await suspend(cached, signal) : cached };
+    }
+    if (isOver) return {};
+    const existing = await jobs.get(ref, { signal });
+    if (existing?.metadata.deletionTimestamp !== undefined) return {}; // recreated when it is gone
+    if (existing === undefined) return createJob(run, spec, signal);
+    if (isControlledBy(existing, run)) return { job: existing };
+    const message = `a Job named ${ref.name} that is not of this run is in the way: delete or rename it`;
+    events.record(run, { type: 'Warning', reason: 'JobConflict', action: 'CreateJob', message });
+    return { obstacle: { condition: 'JobCreated', reason: 'JobConflict', message } };
+  }
+
+  async function createJob(run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<JobOutcome> {
+    const hadOne = run.status?.jobName !== undefined;
+    const hadTwo = run.status?.conditions?.some((condition) => condition.reason === 'JobRecreated');
+    if (hadTwo) {
+      await store.requestStop(run.metadata.uid, 'JobDeleted', signal);
+      return {};
+    }
+    try {
+      const job = await jobs.create(crawlJob(run, spec, settings), { signal });
+      jobCache.observe(job);
+      events.record(run, {
+        type: hadOne ? 'Warning' : 'Normal',
+        reason: hadOne ? 'JobRecreated' : 'JobCreated',
+        action: 'CreateJob',
+        message: hadOne
+          ? `Job ${job.metadata.name} was deleted; created it again, once`
+          : `created Job ${job.metadata.name}`,
+      });
+      return { job, recreated: hadOne };
+    } catch (error) {
+      if (isAlreadyExists(error)) return {}; // the next look tells whose it is
+      if (!isInvalid(error) && !isForbidden(error)) throw error;
+      const message = `the API server refuses the Job: ${error instanceof Error ? error.message : error}`;
+      events.record(run, { type: 'Warning', reason: 'JobRefused', action: 'CreateJob', message });
+      return { obstacle: { condition: 'JobCreated', reason: 'JobRefused', message } };
+    }
+  }
+
+  /** Suspending a Job ends its pods with SIGTERM and keeps it from making new ones. */
+  async function suspend(job: Job, signal: AbortSignal): Promise<Job> {
+    if (job.spec?.suspend || jobVerdict(job)) return job;
+    const { uid, resourceVersion } = job.metadata;
+    try {
+      const body = { metadata: { uid, resourceVersion }, spec: { suspend: true } };
+      const suspended = await jobs.patch(job.metadata, { type: 'merge', body }, { signal });
+      jobCache.observe(suspended);
+      return suspended;
+    } catch (error) {
+      if (isConflict(error)) return job; // its change brings us back
+      throw error;
+    }
+  }
+
+  /** Pods that are gone or have ended hold no pages any more: what they had leased goes back at once. */
+  async function releaseLostWorkers(run: CrawlRun, snapshot: RunSnapshot, signal: AbortSignal): Promise<void> {
+    if (snapshot.state === 'Finished') return;
+    const known = new Map(podsOf(run).map((pod) => [pod.metadata.uid, pod]));
+    for (const worker of snapshot.workers) {
+      if (worker.released) continue;
+      const pod = known.get(worker.workerId) ?? (await findPod(run, worker.podName, worker.workerId, signal));
+      if (pod && !hasEnded(pod)) continue;
+      const returned = await store.releaseWorker(run.metadata.uid, worker.workerId, signal);
+      logger.warn({ ...logFields(run), pod: worker.podName, returned }, 'worker lost: its pages go to others');
+    }
+  }
+
+  /** The pod itself, since a cache may not know it yet. */
+  async function findPod(run: CrawlRun, name: string, uid: string, signal: AbortSignal): Promise<Pod | undefined> {
+    const pod = await pods.get({ namespace: run.metadata.namespace ?? 'default', name }, { signal });
+    return pod?.metadata.uid === uid ? pod : undefined;
+  }
+
+  /** Ends a run that its workers cannot end any more: stopped, or out of workers. True when it has ended here. */
+  async function endWithoutWorkers(
+    run: CrawlRun,
+    snapshot: RunSnapshot,
+    job: Job | undefined,
+    stopReason: string | undefined,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    if (snapshot.state === 'Finished') return true;
+    if (podsOf(run).some((pod) => !hasEnded(pod))) return false;
+    const verdict = job && jobVerdict(job);
+    const uid = run.metadata.uid;
+    if (stopReason !== undefined) {
+      const jobIsQuiet = job === undefined || verdict !== undefined || hasCondition(job, 'Suspended');
+      if (!jobIsQuiet) return false;
+      const outcome = stopReason === 'TimedOut' ? 'TimedOut' : 'Stopped';
+      const message = outcome === 'TimedOut' ? 'spec.timeoutSeconds have passed' : `stopped (${stopReason})`;
+      await store.finishStopped(uid, outcome, message, signal);
+      return true;
+    }
+    if (verdict === undefined) return false;
+    await store.requestStop(uid, 'WorkersFailed', signal);
+    const outcome = verdict.reason === 'DeadlineExceeded' ? 'TimedOut' : 'Failed';
+    const cause = lastFailure(podsOf(run)) ?? verdict.message;
+    await store.finishStopped(uid, outcome, `the workers failed (${verdict.reason}): ${cause}`, signal);
+    return true;
+  }
+
+  async function waitForDatabase(run: CrawlRun, error: StoreError, signal: AbortSignal): Promise<ReconcileResult> {
+    logger.warn({ ...logFields(run), reason: error.reason, err: error }, 'run waits for PostgreSQL');
+    const message = `PostgreSQL: ${error.message}`;
+    const wasAccepted = run.status?.conditions?.some(
+      (condition) => condition.type === 'Accepted' && condition.status === 'True',
+    );
+    if (wasAccepted) return { requeueAfterMs: DATABASE_RETRY_MS }; // the workers keep what they have; nothing to tell
+    events.record(run, { type: 'Warning', reason: 'DatabaseUnavailable', action: 'AcceptRun', message });
+    const obstacle = { condition: 'Accepted', reason: 'DatabaseUnavailable', message } as const;
+    await writeStatus(run, { pods: [], obstacle }, signal);
+    return { requeueAfterMs: DATABASE_RETRY_MS };
+  }
+
+  async function report(run: CrawlRun, seen: RunObservation, signal: AbortSignal): Promise<ReconcileResult> {
+    await writeStatus(run, seen, signal);
+    if (seen.snapshot?.outcome) {
+      announceEnd(run, seen.snapshot);
+      return { requeueAfterMs: 0 };
+    }
+    const active = runCache.list().filter((other) => !isFinished(other)).length;
+    return { requeueAfterMs: Math.max(REFRESH_MS, active * REFRESH_MS_PER_ACTIVE_RUN) };
+  }
+
+  async function writeStatus(run: CrawlRun, seen: RunObservation, signal: AbortSignal): Promise<void> {
+    const written = await updateStatus(runs, run, (current) => runStatus(current, seen, now()), { signal });
+    if (written) runCache.observe(written);
+  }
+
+  function announceEnd(run: CrawlRun, snapshot: RunSnapshot): void {
+    const isGood = snapshot.outcome === 'Succeeded' || snapshot.outcome === 'Stopped';
+    const { succeeded, failed, skipped, items } = snapshot.progress;
+    events.record(run, {
+      type: isGood ? 'Normal' : 'Warning',
+      reason: `Run${snapshot.outcome}`,
+      action: 'FinishRun',
+      message: `${snapshot.message ? `${snapshot.message}; ` : ''}${succeeded} pages succeeded, ${failed} failed, ${skipped} skipped, ${items} items`,
+    });
+    logger.info({ ...logFields(run), outcome: snapshot.outcome, ...snapshot.progress }, 'run finished');
+  }
+
+  /** After the end: no token outlives the pods, and the run goes when its time to live is over. */
+  async function settleFinished(run: CrawlRun, signal: AbortSignal): Promise<ReconcileResult> {
+    const waits = [await revokeCredentials(run, signal), await deleteWhenExpired(run, signal)];
+    const requeue = waits.filter((wait) => wait !== undefined);
+    return requeue.length > 0 ? { requeueAfterMs: Math.min(...requeue) } : {};
+  }
+
+  /** Milliseconds until it is worth another look, or undefined when nothing is left to do. */
+  async function revokeCredentials(run: CrawlRun, signal: AbortSignal): Promise<number | undefined> {
+    const { uid } = run.metadata;
+    const age = now().getTime() - Date.parse(run.status?.completionTime ?? '');
+    if (cleanedUp.has(uid) || age > CLEAN_UP_WINDOW_MS) return undefined;
+    if (podsOf(run).some((pod) => !hasEnded(pod))) return undefined; // the pod's end brings us back
+    try {
+      await store.revokeToken(uid, signal);
+    } catch (error) {
+      if (error instanceof StoreError) return DATABASE_RETRY_MS;
+      throw error;
+    }
+    const ref = { namespace: run.metadata.namespace ?? 'default', name: childName(run.metadata.name) };
+    const secret = await secrets.get(ref, { signal });
+    if (secret && isControlledBy(secret, run)) {
+      await secrets.delete(ref, { preconditions: { uid: secret.metadata.uid }, signal });
+    }
+    cleanedUp.add(uid);
+    return undefined;
+  }
+
+  async function deleteWhenExpired(run: CrawlRun, signal: AbortSignal): Promise<number | undefined> {
+    const { ttlSecondsAfterFinished } = run.spec;
+    const { completionTime } = run.status ?? {};
+    if (ttlSecondsAfterFinished === undefined || completionTime === undefined) return undefined;
+    const left = Date.parse(completionTime) + ttlSecondsAfterFinished * 1_000 - now().getTime();
+    if (left > 0) return left;
+    const { uid, resourceVersion } = run.metadata; // an edit of the time to live in this moment counts
+    try {
+      await runs.delete(run.metadata, {
+        preconditions: { uid, resourceVersion },
+        propagationPolicy: 'Background',
+        signal,
+      });
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+    }
+    return undefined;
+  }
+}
+
+/** When `timeoutSeconds` are over; unknown before the first heartbeat. */
+function deadlineOf(spec: CrawlRunSpec, snapshot: RunSnapshot): Date | undefined {
+  return snapshot.startedAt && new Date(snapshot.startedAt.getTime() + spec.timeoutSeconds * 1_000);
+}
+
+/** How the Job ended, if it has. */
+function jobVerdict(job: Job): { reason: string; message: string } | undefined {
+  const final = job.status?.conditions?.find(
+    (condition) => (condition.type === 'Complete' || condition.type === 'Failed') && condition.status === 'True',
+  );
+  return final && { reason: final.reason ?? final.type, message: final.message ?? `the Job is ${final.type}` };
+}
+
+function hasCondition(job: Job, type: string): boolean {
+  return job.status?.conditions?.some((condition) => condition.type === type && condition.status === 'True') ?? false;
+}
+
+function logFields(run: CrawlRun): Record<string, string> {
+  return { run: run.metadata.uid, namespace: run.metadata.namespace ?? 'default', name: run.metadata.name };
+}

@@ -1,0 +1,53 @@
+// The Secret of a run: the token that opens its rows, and where Postgres is. Made once, read again, never listed.
+import { randomBytes } from 'node:crypto';
+import type { Secret } from '../kube/builtin-types.ts';
+import type { CrawlRun } from '../kube/custom-types.ts';
+import { isAlreadyExists } from '../kube/kube-error.ts';
+import { controllerReference, isControlledBy } from '../kube/kube-object.ts';
+import type { ResourceClient } from '../kube/resource-client.ts';
+import { childName } from '../resources/names.ts';
+import { runLabels } from './crawl-job.ts';
+
+const TOKEN_BYTES = 32;
+
+export type RunSecret =
+  | { readonly type: 'Ours'; readonly token: string }
+  | { readonly type: 'Foreign'; readonly message: string };
+
+/** Creates the Secret or reads the one that an earlier attempt made. A Secret of somebody else is left alone. */
+export async function ensureRunSecret(
+  secrets: ResourceClient<Secret>,
+  run: CrawlRun,
+  databaseUrl: string,
+  signal: AbortSignal,
+): Promise<RunSecret> {
+  const ref = { namespace: run.metadata.namespace ?? 'default', name: childName(run.metadata.name) };
+  const token = randomBytes(TOKEN_BYTES).toString('base64url');
+  try {
+    await secrets.create(
+      {
+        metadata: { ...ref, labels: runLabels(run), ownerReferences: [controllerReference(run)] },
+        type: 'trawler.dev/run-credentials',
+        data: { token: encode(token), 'database-url': encode(databaseUrl) },
+      },
+      { signal },
+    );
+    return { type: 'Ours', token };
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+  }
+  const existing = await secrets.get(ref, { signal });
+  if (existing === undefined) return ensureRunSecret(secrets, run, databaseUrl, signal);
+  const known = existing.data?.['token'];
+  if (!isControlledBy(existing, run) || known === undefined) {
+    return {
+      type: 'Foreign',
+      message: `a Secret named ${ref.name} that is not of this run is in the way: delete or rename it`,
+    };
+  }
+  return { type: 'Ours', token: Buffer.from(known, 'base64').toString('utf8') };
+}
+
+function encode(text: string): string {
+  return Buffer.from(text, 'utf8').toString('base64');
+}

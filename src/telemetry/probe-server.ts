@@ -1,0 +1,66 @@
+// The HTTP endpoints that Kubernetes and Prometheus ask: /health, /ready and /metrics.
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Registry } from 'prom-client';
+
+export type ProbeServerOptions = {
+  readonly healthPort: number;
+  readonly metricsPort: number;
+  readonly registry: Registry;
+  /** State of each dependency; the process is ready when all are. Liveness asks nobody. */
+  readonly readiness: () => Promise<Record<string, boolean>>;
+};
+
+export type ProbeServer = {
+  readonly healthPort: number;
+  readonly metricsPort: number;
+  close(): Promise<void>;
+};
+
+export async function startProbeServer(options: ProbeServerOptions): Promise<ProbeServer> {
+  const health = createServer((request, response) => {
+    void (async () => {
+      if (request.url === '/health') return send(200, { status: 'ok' });
+      if (request.url !== '/ready')
+        return send(404, { error: `no such path: ${request.url}; there are /health and /ready` });
+      const checks = await options.readiness();
+      const isReady = Object.values(checks).every(Boolean);
+      return send(isReady ? 200 : 503, { status: isReady ? 'ready' : 'not ready', checks });
+    })().catch((error: unknown) => send(500, { error: String(error) }));
+
+    function send(status: number, body: object): void {
+      response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
+    }
+  });
+  const metrics = createServer((_request, response) => {
+    options.registry.metrics().then(
+      (text) => response.writeHead(200, { 'content-type': options.registry.contentType }).end(text),
+      (error: unknown) => response.writeHead(500).end(String(error)),
+    );
+  });
+  const [healthPort, metricsPort] = await Promise.all([
+    listen(health, options.healthPort),
+    listen(metrics, options.metricsPort),
+  ]);
+  return {
+    healthPort,
+    metricsPort,
+    close: async () => {
+      await Promise.all([health, metrics].map(stop));
+    },
+  };
+}
+
+async function listen(server: Server, port: number): Promise<number> {
+  server.listen(port);
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+function stop(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
