@@ -8,3 +8,8 @@ export const podSubnet = '10.244.0.0/24';
 
 /** The bridge on the host: gateway of the pods, address of the node, of the API server and of DNS. */
 export const nodeAddress = '10.244.0.1';
+
+/** Named for us: other container tools have bridges of their own. */
+export const bridgeName = 'trawler0';
+
+export const nodeName = 'trawler';

@@ -27,7 +27,9 @@ path-exclude /usr/share/info/*
 
 /** Makes the base image known to buildah, unless it is. The root file system is kept in the cache. */
 export async function ensureBase(report: (line: string) => void, signal: AbortSignal): Promise<void> {
-  const known = await buildah(['images', '--quiet', '--filter', `reference=${baseReference}`], { cancelSignal: signal });
+  const known = await buildah(['images', '--quiet', '--filter', `reference=${baseReference}`], {
+    cancelSignal: signal,
+  });
   if (known.stdout.trim() !== '') return;
   if (!existsSync(archive)) await makeRootfs(report, signal);
   report('importing the base image');

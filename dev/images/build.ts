@@ -36,7 +36,10 @@ async function inputsHash({ dockerfile, context }: ImageSource, engine: string):
   for (const { entry, path } of paths.sort((a, b) => (a.path < b.path ? -1 : 1))) {
     hash.update(`\n${path}\n`);
     if (entry.isSymbolicLink()) hash.update(await readlink(path));
-    else if (entry.isFile()) await pipeline(createReadStream(path), async (parts) => { for await (const part of parts) hash.update(part); });
+    else if (entry.isFile())
+      await pipeline(createReadStream(path), async (parts) => {
+        for await (const part of parts) hash.update(part);
+      });
   }
   return hash.digest('hex');
 }

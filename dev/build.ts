@@ -1,0 +1,99 @@
+// `npm run build`: bundles the programs and lays out the build contexts of their images in build/.
+import { cp, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { build, type Plugin } from 'esbuild';
+import { projectRoot } from './setup/paths.mjs';
+
+const nodeBinary = join(projectRoot, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node');
+
+/** Makes build/operator, build/crawler and build/web from the sources as they are now. */
+export async function buildContexts(): Promise<void> {
+  await Promise.all([
+    programContext('operator', 'operator/main.ts', []),
+    programContext('crawler', 'crawler-image/main.ts', ['playwright-core']),
+    webContext(),
+  ]);
+}
+
+/** `packages` stay outside the bundle: they find files of theirs by their own place. */
+async function programContext(name: string, main: string, packages: string[]): Promise<void> {
+  const directory = await emptyContext(name);
+  await bundle(join(projectRoot, main), directory, packages);
+  await writeFile(join(directory, 'package.json'), JSON.stringify({ type: 'module' }));
+  for (const dependency of packages) {
+    const target = join(directory, 'node_modules', dependency);
+    await cp(join(projectRoot, 'node_modules', dependency), target, { recursive: true });
+  }
+}
+
+/** The web server of the demo site is TypeScript that Node runs as it is. */
+async function webContext(): Promise<void> {
+  const directory = await emptyContext('web');
+  await cp(join(projectRoot, 'dev', 'site'), join(directory, 'site'), { recursive: true });
+}
+
+/** A folder with nothing in it but the Node binary that the image runs. */
+async function emptyContext(name: string): Promise<string> {
+  const directory = join(projectRoot, 'build', name);
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(directory, { recursive: true });
+  // A hard link: 120 MB that need not be copied.
+  await link(nodeBinary, join(directory, 'node'));
+  return directory;
+}
+
+/** Bundles the program, and each file that it starts as a worker thread, into `<directory>/<file name>.js`. */
+async function bundle(entry: string, directory: string, external: string[]): Promise<void> {
+  const threads = new Set<string>();
+  await bundleOne(entry, join(directory, 'main.js'), external, threads);
+  for (const thread of threads) {
+    await bundleOne(thread, join(directory, basename(thread).replace(/ts$/, 'js')), external, threads);
+  }
+}
+
+async function bundleOne(entry: string, outfile: string, external: string[], threads: Set<string>): Promise<void> {
+  await build({
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    // Optional parts of pg and of the Kubernetes client that are not installed.
+    external: [...external, 'pg-native'],
+    sourcemap: 'linked',
+    sourcesContent: false,
+    plugins: [threadFiles(threads)],
+    banner: { js: banner },
+    logLevel: 'warning',
+  });
+}
+
+// CommonJS packages call require; stack traces name the source's lines.
+const banner = `import { createRequire as makeRequire } from 'node:module';
+const require = makeRequire(import.meta.url);
+process.setSourceMapsEnabled(true);`;
+
+/** Collects what is named by `new URL('./….ts', import.meta.url)`, and names its bundle, beside main.js, instead. */
+function threadFiles(found: Set<string>): Plugin {
+  const reference = /new URL\('(\.{1,2}\/[^']+\.ts)', import\.meta\.url\)/g;
+  return {
+    name: 'thread-files',
+    setup: ({ onLoad }) => {
+      onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+        const source = await readFile(path, 'utf8');
+        const contents = source.replace(reference, (_, file: string) => {
+          found.add(resolve(dirname(path), file));
+          return `new URL('./${basename(file).replace(/ts$/, 'js')}', import.meta.url)`;
+        });
+        return { contents, loader: 'ts' };
+      });
+    },
+  };
+}
+
+if (import.meta.main) {
+  const started = performance.now();
+  await buildContexts();
+  console.log(`bundled into build/ in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+}

@@ -1,0 +1,191 @@
+// Kubernetes on this machine: the steps that bring it up, and what it is at.
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { execa } from 'execa';
+import { buildImage } from '../images/build.ts';
+import { type ImageSource, images, pauseImage } from '../images/catalog.ts';
+import { findEngine } from '../images/engine.ts';
+import { compilePause } from '../images/pause.ts';
+import { buildSteps } from '../images/steps.ts';
+import { provideBinaries } from '../setup/kubernetes.mjs';
+import { binary } from '../setup/kubernetes-binaries.mjs';
+import { clusterDirectory } from '../setup/paths.mjs';
+import type { Step, StepContext } from '../steps.ts';
+import { nodeAddress, nodeName } from './addresses.ts';
+import { issueCertificates } from './certificates.ts';
+import type { Cluster } from './cluster.ts';
+import { containerd, ctr, runtimeDirectory, writeContainerdConfig } from './containerd.ts';
+import {
+  apiServer,
+  apiServerReady,
+  type ControlPlaneSettings,
+  controllerManager,
+  etcd,
+  scheduler,
+} from './control-plane.ts';
+import { ensureDaemon, findDaemons, logPath, logTail } from './daemons.ts';
+import { loadImage } from './load-images.ts';
+import { ensureNetwork } from './network.ts';
+import { adminKubeconfig, coreDns, credentials, kubelet, kubeProxy, writeNodeConfig } from './node.ts';
+import { downSteps } from './teardown.ts';
+
+const settings: ControlPlaneSettings = {
+  credentials,
+  etcdDirectory: join(clusterDirectory, 'etcd'),
+  bindAddress: '0.0.0.0',
+  advertiseAddress: nodeAddress,
+  ports: { apiServer: 6443, etcdClient: 2379, etcdPeer: 2380, controllerManager: 10257, scheduler: 10259 },
+};
+
+const daemonNames = [
+  'etcd',
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+  'containerd',
+  'kubelet',
+  'kube-proxy',
+  'coredns',
+];
+
+export const nativeCluster: Cluster = {
+  kubeconfig: adminKubeconfig,
+  up: () => upSteps,
+  down: downSteps,
+  images: () => buildSteps(images, loadStep),
+  reference: ({ reference }) => reference,
+  status,
+  logs: (names) => (names.length > 0 ? names : daemonNames).map(logPath),
+};
+
+/** Brings up what is not up. Every step looks first, so this repairs a cluster that is half there. */
+const upSteps: Step[] = [
+  { title: 'Check that this machine can run Kubernetes', timeoutSeconds: 10, run: preflight },
+  {
+    title: 'Kubernetes programs',
+    timeoutSeconds: 3600,
+    fix: 'call the command again: what is compiled is kept',
+    run: async ({ report, signal }) => provideBinaries({ report, signal }),
+  },
+  { title: 'Certificates', timeoutSeconds: 60, run: makeCredentials },
+  { title: 'Network', timeoutSeconds: 30, run: makeNetwork },
+  { title: 'Control plane', timeoutSeconds: 120, fix: logsHint('etcd', 'kube-apiserver'), run: startControlPlane },
+  { title: 'Container runtime', timeoutSeconds: 60, fix: logsHint('containerd'), run: startRuntime },
+  { title: 'Pause image', timeoutSeconds: 180, run: loadPause },
+  { title: 'Node', timeoutSeconds: 200, fix: logsHint('kubelet', 'kube-proxy', 'coredns'), run: startNode },
+];
+
+function logsHint(...names: string[]): string {
+  return `look into ${names.map(logPath).join(' and ')}; npm run cluster -- down, then up, starts from nothing`;
+}
+
+async function preflight(): Promise<undefined> {
+  const other = 'or name a cluster of yours: TRAWLER_KUBECONFIG=/path/to/kubeconfig';
+  if (process.platform !== 'linux')
+    throw new Error(`Kubernetes runs natively on Linux only; use a Linux machine, ${other}`);
+  if (process.getuid?.() !== 0) throw new Error(`a kubelet needs root; run the command as root, ${other}`);
+  const owner = await otherOwner();
+  if (owner) throw new Error(`the port of the API server (6443) is taken by ${owner}; stop that, ${other}`);
+  return undefined;
+}
+
+/** Something else that serves on the API server's port, in words; undefined when it is free or ours. */
+async function otherOwner(): Promise<string | undefined> {
+  const { stdout } = await execa('ss', ['-Hltnp', 'sport = :6443'], { reject: false });
+  const ours = (await findDaemons()).map(({ pid }) => `pid=${pid},`);
+  if (stdout.trim() === '' || ours.some((pid) => stdout.includes(pid))) return undefined;
+  return stdout.match(/users:\(\((.*)\)\)/)?.[1] ?? 'another process';
+}
+
+async function makeCredentials(): Promise<undefined> {
+  await mkdir(clusterDirectory, { recursive: true, mode: 0o700 });
+  await issueCertificates(credentials, { advertiseAddress: nodeAddress, port: settings.ports.apiServer, nodeName });
+}
+
+async function makeNetwork({ signal }: StepContext): Promise<undefined> {
+  await ensureNetwork(signal);
+}
+
+async function startControlPlane({ signal }: StepContext): Promise<string | undefined> {
+  const started = [await ensureDaemon(etcd(settings)), await ensureDaemon(apiServer(settings))];
+  await apiServerReady(settings, { timeoutMs: 100_000, alive: () => signal.throwIfAborted() }).catch(async (error) => {
+    throw new Error(`${messageOf(error)}\n${await logTail('kube-apiserver')}`, { cause: error });
+  });
+  started.push(await ensureDaemon(controllerManager(settings)), await ensureDaemon(scheduler(settings)));
+  return started.includes(true) ? undefined : 'already running';
+}
+
+async function startRuntime({ signal }: StepContext): Promise<string | undefined> {
+  await mkdir(runtimeDirectory, { recursive: true, mode: 0o711 });
+  await writeContainerdConfig();
+  const started = await ensureDaemon(containerd);
+  while (!(await answers(signal))) await delay(100, undefined, { signal });
+  return started ? undefined : 'already running';
+}
+
+async function answers(signal: AbortSignal): Promise<boolean> {
+  try {
+    await ctr(signal, 'version');
+    return true;
+  } catch {
+    // Not listening yet; the step's time-out ends the wait.
+    signal.throwIfAborted();
+    return false;
+  }
+}
+
+async function loadPause(context: StepContext): Promise<string | undefined> {
+  await compilePause(context.signal);
+  await buildImage(pauseImage, await findEngine(context.signal), context);
+  return (await loadImage(pauseImage, context.signal)) ? undefined : 'already loaded';
+}
+
+async function startNode({ report, signal }: StepContext): Promise<string | undefined> {
+  await writeNodeConfig();
+  const started = [];
+  for (const daemon of [kubelet(), kubeProxy(), coreDns()]) started.push(await ensureDaemon(daemon));
+  report(`waiting until node ${nodeName} is Ready`);
+  await kubectl(signal, 'wait', '--for=create', `node/${nodeName}`, '--timeout=60s');
+  await kubectl(signal, 'wait', '--for=condition=Ready', `node/${nodeName}`, '--timeout=100s');
+  await kubectl(signal, 'wait', '--for=create', 'serviceaccount/default', '--namespace=default', '--timeout=60s');
+  return started.includes(true) ? undefined : 'already running';
+}
+
+async function kubectl(signal: AbortSignal, ...args: string[]): Promise<string> {
+  const options = { cancelSignal: signal, stdin: 'ignore' } as const;
+  const { stdout } = await execa(binary('kubectl'), [`--kubeconfig=${adminKubeconfig}`, ...args], options);
+  return stdout;
+}
+
+function loadStep(image: ImageSource): Step {
+  return {
+    title: `Load the ${image.name} image`,
+    timeoutSeconds: 300,
+    run: async ({ signal }) => ((await loadImage(image, signal)) ? undefined : 'already loaded'),
+  };
+}
+
+/** One line for each part of the cluster; `up` is true when all of them run and the node is ready. */
+async function status(signal: AbortSignal): Promise<{ up: boolean; lines: string[] }> {
+  if (!existsSync(clusterDirectory))
+    return { up: false, lines: ['There is no cluster. Bring it up: npm run cluster -- up'] };
+  const running = new Map((await findDaemons()).map(({ name, pid }) => [name, pid]));
+  const lines = daemonNames.map(
+    (name) => `${name.padEnd(24)} ${running.has(name) ? `pid ${running.get(name)}` : 'not running'}`,
+  );
+  let ready = false;
+  try {
+    const node = await kubectl(signal, 'get', 'nodes', '--no-headers', '--request-timeout=5s');
+    ready = / Ready /.test(node);
+    lines.push(`node                     ${node}`);
+  } catch (error) {
+    lines.push(`node                     unknown: ${messageOf(error).split('\n').at(-1)}`);
+  }
+  return { up: ready && daemonNames.every((name) => running.has(name)), lines };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,60 @@
+// Sets this machine up for one purpose: `node dev/setup/main.mjs cluster tests`. Plain JavaScript without
+// dependencies for Node 18 and newer, because it runs before anything is installed. Says nothing when all is there.
+import { spawn } from 'node:child_process';
+import { mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ensureDebianPackages } from './debian.mjs';
+import { provideBinaries } from './kubernetes.mjs';
+import { binariesPresent } from './kubernetes-binaries.mjs';
+import { ensureNodeModules } from './node-modules.mjs';
+import { cacheDirectory } from './paths.mjs';
+
+/** @param {string} line */
+const say = (line) => console.log(`setup: ${line}`);
+
+/** What can be asked for. */
+const parts = {
+  /** Only what every npm script needs. */
+  packages: async () => ensureNodeModules(say),
+  /** A cluster on this machine, and images for it. Kubernetes is compiled in the background; who needs it waits. */
+  cluster: async () => {
+    if (!binariesPresent()) provideInBackground();
+    ensureNodeModules(say);
+    ensureDebianPackages(process.env['TRAWLER_KUBECONFIG'] ? ['images'] : ['images', 'cluster'], say);
+  },
+  /** What the test suites run beside a cluster. */
+  tests: async () => {
+    ensureNodeModules(say);
+    ensureDebianPackages(['tests'], say);
+  },
+  /** Kubernetes' programs, in the foreground. */
+  kubernetes: async () => {
+    const ended = new AbortController();
+    for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.once(name, () => ended.abort());
+    say(`Kubernetes: ${await provideBinaries({ report: say, signal: ended.signal })}`);
+  },
+};
+
+function provideInBackground() {
+  mkdirSync(cacheDirectory, { recursive: true });
+  const logPath = join(cacheDirectory, 'kubernetes.log');
+  const log = openSync(logPath, 'a');
+  say(`Kubernetes is being provided in the background (only the first time; log: ${logPath})`);
+  const args = [fileURLToPath(import.meta.url), 'kubernetes'];
+  // The machine's Node, not the one in node_modules: that may be replaced below.
+  spawn(process.execPath, args, { detached: true, stdio: ['ignore', log, log] }).unref();
+}
+
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => !(name in parts));
+if (asked.length === 0 || unknown.length > 0) {
+  console.error(`usage: node dev/setup/main.mjs ${Object.keys(parts).join('|')} …`);
+  process.exit(2);
+}
+try {
+  for (const name of asked) await parts[/** @type {keyof typeof parts} */ (name)]();
+} catch (error) {
+  console.error(`setup: ${error instanceof Error ? error.message : error}`);
+  process.exit(1);
+}
