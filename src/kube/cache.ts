@@ -2,7 +2,11 @@
 import type { Logger } from '../telemetry/logger.ts';
 import type { KubeObject, ObjectRef } from './kube-object.ts';
 import type { KubeMetrics } from './metrics.ts';
+import { type CacheChange, createObjectStore } from './object-store.ts';
+import { type ReflectorTiming, reflect } from './reflector.ts';
 import type { ResourceClient } from './resource-client.ts';
+
+export type { CacheChange } from './object-store.ts';
 
 export interface CacheOptions<T extends KubeObject, Index extends string> {
   /** One namespace; absent: all of them. */
@@ -16,13 +20,9 @@ export interface CacheOptions<T extends KubeObject, Index extends string> {
   metrics: KubeMetrics;
   /** Ends the cache. */
   signal: AbortSignal;
+  /** Shorter times for tests. */
+  timing?: ReflectorTiming;
 }
-
-export type CacheChange<T extends KubeObject> =
-  | { type: 'added'; object: T }
-  | { type: 'updated'; object: T; previous: T }
-  /** The last known state. */
-  | { type: 'deleted'; object: T };
 
 /** Objects are shared with every reader: never change one. */
 export interface Cache<T extends KubeObject, Index extends string = never> {
@@ -37,16 +37,81 @@ export interface Cache<T extends KubeObject, Index extends string = never> {
   synced(signal: AbortSignal): Promise<void>;
   /**
    * Takes the answer to our own write, so that the next reconcile sees it although the watch is not there yet.
-   * An answer that the watch has already gone past is ignored.
+   * An answer that the watch has already gone past is ignored. It must be an object that the cache selects.
    */
   observe(written: T): void;
   /** Resolves when the signal was aborted and the last connection is closed. */
   readonly done: Promise<void>;
 }
 
+/** Starts to follow the resource at once. */
 export function createCache<T extends KubeObject, Index extends string = never>(
-  _client: ResourceClient<T>,
-  _options: CacheOptions<T, Index>,
+  client: ResourceClient<T>,
+  options: CacheOptions<T, Index>,
 ): Cache<T, Index> {
-  throw new Error('not implemented');
+  const { logger, metrics, transform } = options;
+  const resource = client.type.plural;
+  const handlers = new Set<(change: CacheChange<T>) => void>();
+  const firstList = Promise.withResolvers<void>();
+  const store = createObjectStore<T, Index>(options.indexes, (change) => {
+    metrics.cacheObjects.set({ resource }, store.size);
+    for (const handler of handlers) call(handler, change);
+  });
+
+  function call(handler: (change: CacheChange<T>) => void, change: CacheChange<T>): void {
+    try {
+      handler(change);
+    } catch (error) {
+      logger.error({ resource, err: error }, 'a handler of cache changes failed');
+    }
+  }
+
+  function trim(object: T): T {
+    delete object.metadata.managedFields;
+    return transform === undefined ? object : transform(object);
+  }
+
+  const done = reflect(
+    client,
+    {
+      get version() {
+        return store.version;
+      },
+      replaceAll(objects, version) {
+        store.replaceAll(objects.map(trim), version);
+        firstList.resolve();
+      },
+      put: (object) => store.put(trim(object)),
+      remove: (object) => store.remove(trim(object)),
+      advance: store.advance,
+    },
+    options,
+  );
+
+  return {
+    get: store.get,
+    list: store.list,
+    byIndex: store.byIndex,
+    subscribe(handler) {
+      handlers.add(handler);
+      for (const object of store.list()) call(handler, { type: 'added', object });
+      return () => handlers.delete(handler);
+    },
+    hasSynced: () => store.version !== undefined,
+    synced: (signal) => unlessAborted(firstList.promise, signal),
+    observe: (written) => store.observe(trim(structuredClone(written))),
+    done,
+  };
+}
+
+function unlessAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const giveUp = () => reject(signal.reason);
+    signal.addEventListener('abort', giveUp, { once: true });
+    void promise.then(() => {
+      signal.removeEventListener('abort', giveUp);
+      resolve();
+    });
+  });
 }

@@ -1,9 +1,12 @@
 // The operator's one way to the API server: a shared connection pool, credentials, a rate limit, bounded retries.
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { Logger } from '../telemetry/logger.ts';
+import { connect } from './connection.ts';
 import type { KubeObject, ResourceType } from './kube-object.ts';
 import type { KubeMetrics } from './metrics.ts';
-import type { ResourceClient } from './resource-client.ts';
+import { createResourceClient, type ResourceClient } from './resource-client.ts';
+import { createTokenBucket } from './token-bucket.ts';
+import { createTransport } from './transport.ts';
 
 export interface KubeApiOptions {
   logger: Logger;
@@ -21,6 +24,21 @@ export interface KubeApi {
   close(): Promise<void>;
 }
 
-export function createKubeApi(_config: KubeConfig, _options: KubeApiOptions): KubeApi {
-  throw new Error('not implemented');
+/**
+ * A ceiling for a loop gone wrong, not a way to share the API server: its own priority and fairness does that better.
+ * So it is far above what Trawler needs even when a thousand schedules are due in the same second.
+ */
+export const DEFAULT_RATE = { qps: 500, burst: 4_000 };
+
+export function createKubeApi(config: KubeConfig, options: KubeApiOptions): KubeApi {
+  const connection = connect(config);
+  const limit = createTokenBucket({
+    perSecond: options.qps ?? DEFAULT_RATE.qps,
+    burst: options.burst ?? DEFAULT_RATE.burst,
+  });
+  const transport = createTransport(connection, limit, options);
+  return {
+    resource: (type, { rateLimited = true } = {}) => createResourceClient(transport, type, { rateLimited }),
+    close: () => connection.close(),
+  };
 }

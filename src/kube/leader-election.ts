@@ -1,7 +1,17 @@
 // One operator works at a time: leadership by a Lease, judged by locally observed time only.
+//
+// A candidate never compares its clock with the times in the Lease, as clocks differ: it waits until the Lease has not
+// changed for its whole duration. The leader gives up well before that, when it could not renew for renewDeadlineMs.
+// There is no fencing: a leader that was paused may still send a request after another has taken over. Deterministic
+// names and preconditions make such a write fail.
 import type { Logger } from '../telemetry/logger.ts';
+import { LEASES, type Lease } from './builtin-types.ts';
 import type { KubeApi } from './client.ts';
+import { delay, withDeadline } from './delay.ts';
+import { isConflict } from './kube-error.ts';
 import type { KubeMetrics } from './metrics.ts';
+import { microTime } from './micro-time.ts';
+import type { ResourceClient } from './resource-client.ts';
 
 export interface LeaderElectionOptions {
   api: KubeApi;
@@ -28,10 +38,196 @@ export interface LeaseTiming {
   retryPeriodMs: number;
 }
 
+/** The numbers of Kubernetes' own components. */
+const TIMING: LeaseTiming = { leaseDurationMs: 15_000, renewDeadlineMs: 10_000, retryPeriodMs: 2_000 };
+/** One attempt; a hanging connection must leave time for the next attempts before the deadline. */
+const ATTEMPT_MS = 4_000;
+
 /** `stopped`: the signal was aborted; `finished`: the work came to its end; `lost`: another may lead, so exit. */
 export type LeadershipEnd = 'stopped' | 'finished' | 'lost';
 
+/** The reason with which the work's signal is aborted when the leadership is lost. */
+export class LeadershipLostError extends Error {
+  override readonly name = 'LeadershipLostError';
+}
+
 /** Waits for the leadership, runs the work, releases the lease. Rejects only with what the work throws. */
-export async function runAsLeader(_options: LeaderElectionOptions): Promise<LeadershipEnd> {
-  throw new Error('not implemented');
+export async function runAsLeader(options: LeaderElectionOptions): Promise<LeadershipEnd> {
+  const { signal, metrics, name } = options;
+  const timing = options.timing ?? TIMING;
+  const logger = options.logger.child({ lease: `${options.namespace}/${name}`, identity: options.identity });
+  const leases = options.api.resource<Lease>(LEASES, { rateLimited: false });
+
+  const candidate: Candidate = { ...options, logger, timing };
+
+  const held = await acquire(leases, candidate);
+  if (held === undefined) return 'stopped';
+  logger.info('leading');
+  metrics.leader.set({ lease: name }, 1);
+
+  const leading = new AbortController();
+  const stop = () => leading.abort(signal.reason);
+  signal.addEventListener('abort', stop, { once: true });
+  if (signal.aborted) stop();
+  const workEnded = new AbortController();
+  const renewing = keepRenewing(leases, held, { ...candidate, until: workEnded.signal }).then((kept) => {
+    if (!kept) leading.abort(new LeadershipLostError('the lease could not be renewed in time'));
+    return kept;
+  });
+
+  let kept = false;
+  try {
+    await options.work(leading.signal);
+  } finally {
+    workEnded.abort();
+    signal.removeEventListener('abort', stop);
+    kept = await renewing;
+    metrics.leader.set({ lease: name }, 0);
+    if (kept) await release(leases, candidate);
+  }
+  if (!kept) return 'lost';
+  return signal.aborted ? 'stopped' : 'finished';
+}
+
+interface Candidate {
+  namespace: string;
+  name: string;
+  identity: string;
+  logger: Logger;
+  signal: AbortSignal;
+  timing: LeaseTiming;
+}
+
+/** A lease that is ours, and when (on the monotonic clock) the request that made it so was sent. */
+interface HeldLease {
+  lease: Lease;
+  renewedAt: number;
+}
+
+/** Undefined when the signal was aborted first. */
+async function acquire(leases: ResourceClient<Lease>, candidate: Candidate): Promise<HeldLease | undefined> {
+  const { signal, timing, logger } = candidate;
+  let observed: ObservedLease | undefined;
+  while (!signal.aborted) {
+    const startedAt = performance.now();
+    try {
+      const current = await withDeadline(ATTEMPT_MS, signal, (s) => leases.get(candidate, { signal: s }));
+      observed = observe(observed, current, performance.now());
+      if (mayTake(observed, candidate.identity, performance.now(), timing.leaseDurationMs)) {
+        const lease = await withDeadline(ATTEMPT_MS, signal, (s) => take(leases, current, candidate, s));
+        return { lease, renewedAt: startedAt };
+      }
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      logger[isConflict(error) ? 'debug' : 'warn']({ err: error }, 'could not acquire the lease');
+    }
+    // Candidates that started together must not ask together for ever.
+    await delay(timing.retryPeriodMs * (1 + Math.random() * 0.2), signal).catch(() => undefined);
+  }
+  return undefined;
+}
+
+/** What a candidate knows of the lease: its content, and since when it has not changed. */
+export interface ObservedLease {
+  lease: Lease | undefined;
+  /** On the local monotonic clock, in milliseconds. */
+  unchangedSince: number;
+}
+
+/** The observation after another look: only a change of the lease starts the waiting again. */
+export function observe(before: ObservedLease | undefined, lease: Lease | undefined, now: number): ObservedLease {
+  const unchanged = before !== undefined && JSON.stringify(before.lease?.spec) === JSON.stringify(lease?.spec);
+  return { lease, unchangedSince: unchanged ? before.unchangedSince : now };
+}
+
+/** Whether nobody holds the lease, we do (from before a restart of the candidacy), or its holder has not renewed it. */
+export function mayTake(observed: ObservedLease, identity: string, now: number, leaseDurationMs: number): boolean {
+  const spec = observed.lease?.spec;
+  if (!spec?.holderIdentity || spec.holderIdentity === identity) return true;
+  // The holder's own promise counts when it is longer than ours.
+  const promisedMs = Math.max(leaseDurationMs, (spec.leaseDurationSeconds ?? 0) * 1000);
+  return now - observed.unchangedSince >= promisedMs;
+}
+
+function take(
+  leases: ResourceClient<Lease>,
+  current: Lease | undefined,
+  { namespace, name, identity, timing }: Candidate,
+  signal: AbortSignal,
+): Promise<Lease> {
+  const now = microTime(new Date());
+  const spec = {
+    holderIdentity: identity,
+    leaseDurationSeconds: Math.ceil(timing.leaseDurationMs / 1000),
+    acquireTime: now,
+    renewTime: now,
+    leaseTransitions: (current?.spec?.leaseTransitions ?? -1) + 1,
+  };
+  if (current === undefined) return leases.create({ metadata: { namespace, name }, spec }, { signal });
+  // Its resourceVersion is the precondition: of several candidates one succeeds.
+  return leases.replace({ ...current, spec }, { signal });
+}
+
+/** Renews until told otherwise: then true; false as soon as the leadership is lost. */
+async function keepRenewing(
+  leases: ResourceClient<Lease>,
+  held: HeldLease,
+  { identity, logger, timing, until }: Candidate & { until: AbortSignal },
+): Promise<boolean> {
+  let { lease, renewedAt } = held;
+  const leftMs = () => timing.renewDeadlineMs - (performance.now() - renewedAt);
+  for (;;) {
+    await delay(Math.max(0, Math.min(timing.retryPeriodMs, leftMs())), until).catch(() => undefined);
+    if (until.aborted) return true;
+    // First of all: the process may have been paused during the delay.
+    if (leftMs() <= 0) {
+      logger.error('leadership lost: the lease could not be renewed in time');
+      return false;
+    }
+    const startedAt = performance.now();
+    try {
+      // Never cut short: half a renewal leaves a version that we do not know.
+      lease = await withDeadline(Math.min(leftMs(), ATTEMPT_MS), NEVER, (signal) => renew(leases, lease, signal));
+      renewedAt = startedAt;
+    } catch (error) {
+      logger.warn({ err: error }, 'could not renew the lease');
+      if (!isConflict(error)) continue;
+      // A renewal whose answer was lost looks like a conflict, and so does somebody's edit.
+      const current = await lookAgain(leases, lease);
+      if (current === undefined) continue;
+      if (current.spec?.holderIdentity !== identity) {
+        logger.error({ holder: current.spec?.holderIdentity }, 'leadership lost: another took the lease');
+        return false;
+      }
+      lease = current;
+    }
+  }
+}
+
+const NEVER = new AbortController().signal;
+
+function renew(leases: ResourceClient<Lease>, lease: Lease, signal: AbortSignal): Promise<Lease> {
+  const spec = { ...lease.spec, renewTime: microTime(new Date()) };
+  return leases.replace({ ...lease, spec }, { signal });
+}
+
+async function lookAgain(leases: ResourceClient<Lease>, lease: Lease): Promise<Lease | undefined> {
+  const get = (signal: AbortSignal) => leases.get(lease.metadata, { signal });
+  return withDeadline(ATTEMPT_MS, NEVER, get).catch(() => undefined);
+}
+
+/** Lets the next candidate start at once. A failure costs the others no more than the lease's duration. */
+async function release(leases: ResourceClient<Lease>, { namespace, name, identity, logger }: Candidate): Promise<void> {
+  try {
+    await withDeadline(ATTEMPT_MS, NEVER, async (signal) => {
+      const lease = await leases.get({ namespace, name }, { signal });
+      if (lease?.spec?.holderIdentity !== identity) return;
+      const { holderIdentity: _, ...rest } = lease.spec;
+      const spec = { ...rest, leaseDurationSeconds: 1, renewTime: microTime(new Date()) };
+      await leases.replace({ ...lease, spec }, { signal });
+    });
+    logger.info('lease released');
+  } catch (error) {
+    logger.warn({ err: error }, 'could not release the lease');
+  }
 }

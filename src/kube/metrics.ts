@@ -59,14 +59,14 @@ export function createKubeMetrics(registry: Registry) {
     }),
     requests: new Counter({
       name: 'trawler_kube_requests_total',
-      help: 'Requests to the API server by method, resource and HTTP code (0: no answer).',
-      labelNames: ['method', 'resource', 'code'] as const,
+      help: 'Requests to the API server by verb, resource and HTTP code (0: no answer).',
+      labelNames: ['verb', 'resource', 'code'] as const,
       registers,
     }),
     requestDuration: new Histogram({
       name: 'trawler_kube_request_duration_seconds',
       help: 'Time of one request to the API server, watches and waiting for the rate limit left out.',
-      labelNames: ['method', 'resource'] as const,
+      labelNames: ['verb', 'resource'] as const,
       buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30],
       registers,
     }),
