@@ -6,14 +6,12 @@ import { projectRoot } from './setup/paths.mjs';
 
 const nodeBinary = join(projectRoot, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node');
 
-/** Makes build/operator, build/crawler and build/web from the sources as they are now. */
-export async function buildContexts(): Promise<void> {
-  await Promise.all([
-    programContext('operator', 'operator/main.ts', []),
-    programContext('crawler', 'crawler-image/main.ts', ['playwright-core']),
-    webContext(),
-  ]);
-}
+/** What lays out the build context of an image; images that are not here have theirs in the source. */
+export const contexts: Record<string, () => Promise<void>> = {
+  operator: () => programContext('operator', 'operator/main.ts', []),
+  crawler: () => programContext('crawler', 'crawler-image/main.ts', ['playwright-core']),
+  web: webContext,
+};
 
 /** `packages` stay outside the bundle: they find files of theirs by their own place. */
 async function programContext(name: string, main: string, packages: string[]): Promise<void> {
@@ -94,6 +92,6 @@ function threadFiles(found: Set<string>): Plugin {
 
 if (import.meta.main) {
   const started = performance.now();
-  await buildContexts();
+  await Promise.all(Object.values(contexts).map((make) => make()));
   console.log(`bundled into build/ in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }

@@ -8,7 +8,7 @@ export interface Cluster {
   up(): Step[];
   down(): Step[];
   /** Builds the images and makes them available to the cluster's pods. */
-  images(): Step[];
+  images(wanted: ImageSource[]): Step[];
   /** What pods call an image. */
   reference(image: ImageSource): string;
   status(signal: AbortSignal): Promise<{ up: boolean; lines: string[] }>;

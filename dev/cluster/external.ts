@@ -1,6 +1,6 @@
 // A cluster that its user runs: we use it, push images to its registry, and neither make nor break anything else.
 import { execa } from 'execa';
-import { type ImageSource, images } from '../images/catalog.ts';
+import type { ImageSource } from '../images/catalog.ts';
 import { findEngine } from '../images/engine.ts';
 import { buildSteps } from '../images/steps.ts';
 import { provideBinaries } from '../setup/kubernetes.mjs';
@@ -41,9 +41,9 @@ export function externalCluster(kubeconfig: string, registry: string | undefined
         run: async () => 'left as it is: it was not made here',
       },
     ],
-    images: () => [
-      ...buildSteps(images),
-      ...images.map((image) => ({
+    images: (wanted) => [
+      ...buildSteps(wanted),
+      ...wanted.map((image) => ({
         title: `Push the ${image.name} image`,
         timeoutSeconds: 900,
         fix: 'log in to the registry, or correct TRAWLER_IMAGE_REGISTRY',

@@ -1,19 +1,27 @@
 // `npm run cluster -- up|down|status|kubeconfig|load-images|logs`: the local Kubernetes.
 import { execa } from 'execa';
+import { type ImageSource, images } from '../images/catalog.ts';
 import { runSteps, StepError } from '../steps.ts';
 import { chooseCluster } from './choose.ts';
 
 const usage = `usage: npm run cluster -- COMMAND
-  up            bring the cluster up, or repair it
-  down          remove every trace of it
-  status        say what runs; exit code 1 when something does not
-  kubeconfig    print the path of its kubeconfig
-  load-images   build the project's images and bring them into it
-  logs [NAME]   follow the logs of its programs
+  up                   bring the cluster up, or repair it
+  down                 remove every trace of it
+  status               say what runs; exit code 1 when something does not
+  kubeconfig           print the path of its kubeconfig (alone with npm run -s)
+  load-images [NAME]   build the project's images (operator, crawler, postgres, web) and bring them into it
+  logs [NAME]          follow the logs of its programs
 TRAWLER_KUBECONFIG=/path names a cluster of yours instead; TRAWLER_IMAGE_REGISTRY=host/path says where its images go.`;
 
 const stop = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort(new Error(`ended by ${name}`)));
+
+/** The images of these names, or all. */
+function named(names: string[]): ImageSource[] {
+  const unknown = names.filter((name) => !images.some((image) => image.name === name));
+  if (unknown.length > 0) throw new Error(`there is no image called ${unknown.join(', ')}`);
+  return names.length === 0 ? images : images.filter(({ name }) => names.includes(name));
+}
 
 async function main([command, ...rest]: string[]): Promise<number> {
   const cluster = chooseCluster();
@@ -34,7 +42,7 @@ async function main([command, ...rest]: string[]): Promise<number> {
       console.log(cluster.kubeconfig);
       return 0;
     case 'load-images':
-      await runSteps(cluster.images(), stop.signal);
+      await runSteps(cluster.images(named(rest)), stop.signal);
       return 0;
     case 'logs': {
       const options = { stdio: 'inherit', cancelSignal: stop.signal, reject: false } as const;

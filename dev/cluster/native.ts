@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
 import { buildImage } from '../images/build.ts';
-import { type ImageSource, images, pauseImage } from '../images/catalog.ts';
+import { type ImageSource, pauseImage } from '../images/catalog.ts';
 import { findEngine } from '../images/engine.ts';
 import { compilePause } from '../images/pause.ts';
 import { buildSteps } from '../images/steps.ts';
@@ -54,7 +54,7 @@ export const nativeCluster: Cluster = {
   kubeconfig: adminKubeconfig,
   up: () => upSteps,
   down: downSteps,
-  images: () => buildSteps(images, loadStep),
+  images: (wanted) => buildSteps(wanted, loadStep),
   reference: ({ reference }) => reference,
   status,
   logs: (names) => (names.length > 0 ? names : daemonNames).map(logPath),

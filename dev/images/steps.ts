@@ -1,5 +1,5 @@
-// Building images as steps: contexts, base image, then every image beside the others.
-import { buildContexts } from '../build.ts';
+// Building images as steps: the base image, then every image beside the others.
+import { contexts } from '../build.ts';
 import type { Step } from '../steps.ts';
 import { buildImage } from './build.ts';
 import type { ImageSource } from './catalog.ts';
@@ -8,14 +8,6 @@ import { findEngine } from './engine.ts';
 /** Steps that build the images; `then` adds what is done with each as soon as it is built. */
 export function buildSteps(images: ImageSource[], then?: (image: ImageSource) => Step): Step[] {
   return [
-    {
-      title: 'Bundle the programs',
-      timeoutSeconds: 120,
-      run: async () => {
-        await buildContexts();
-        return undefined;
-      },
-    },
     {
       title: 'Base image',
       timeoutSeconds: 600,
@@ -42,6 +34,7 @@ function buildStep(image: ImageSource): Step {
     title: `Build the ${image.name} image`,
     timeoutSeconds: 900,
     run: async (context) => {
+      await contexts[image.name]?.();
       const built = await buildImage(image, await findEngine(context.signal), context);
       return built ? undefined : 'unchanged';
     },
