@@ -1,0 +1,238 @@
+// The generated CRDs in a real API server: what it accepts, fills in, refuses by name, and shows.
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { crawlRunSpec, MUTABLE_RUN_FIELDS } from '#src/resources/crawl-run.ts';
+import { crawlScheduleSpec } from '#src/resources/crawl-schedule.ts';
+import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
+import { projectRoot } from '../../../dev/setup/paths.mjs';
+import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+
+let cluster: ControlPlane;
+
+beforeAll(async () => {
+  cluster = await startControlPlane();
+  await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
+  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+});
+afterAll(() => cluster?.stop());
+
+async function kubectl(args: string[], input?: object): Promise<string> {
+  const result = await execa(binary('kubectl'), [`--kubeconfig=${cluster.kubeconfigPath}`, ...args], {
+    ...(input ? { input: JSON.stringify(input) } : {}),
+  });
+  return result.stdout;
+}
+
+/** What the API server says against the object; fails when it has nothing against it. */
+async function refusal(args: string[], input: object): Promise<string> {
+  try {
+    await kubectl(args, input);
+  } catch (error) {
+    return (error as { stderr: string }).stderr;
+  }
+  throw new Error('the API server accepted it');
+}
+
+const sources = [{ name: 'shop', urls: ['http://shop.example/'] }];
+
+function run(name: string, spec: object = {}): object {
+  return {
+    apiVersion: 'trawler.dev/v1alpha1',
+    kind: 'CrawlRun',
+    metadata: { name, namespace: 'default' },
+    spec: { sources, ...spec },
+  };
+}
+
+function schedule(name: string, spec: object = {}): object {
+  return {
+    apiVersion: 'trawler.dev/v1alpha1',
+    kind: 'CrawlSchedule',
+    metadata: { name, namespace: 'default' },
+    spec: { schedule: '*/5 * * * *', runTemplate: { spec: { sources } }, ...spec },
+  };
+}
+
+const create = ['create', '-f', '-', '-o', 'json'];
+const dryRun = ['create', '-f', '-', '--dry-run=server'];
+
+describe('what is accepted', () => {
+  test('the smallest run and schedule get the same defaults from the API server as from the schemas', async () => {
+    const createdRun = JSON.parse(await kubectl(create, run('smallest')));
+    expect(createdRun.spec).toEqual(crawlRunSpec.parse({ sources }));
+    const createdSchedule = JSON.parse(await kubectl(create, schedule('smallest')));
+    expect(createdSchedule.spec).toEqual(
+      crawlScheduleSpec.parse({ schedule: '*/5 * * * *', runTemplate: { spec: { sources } } }),
+    );
+  });
+
+  test('every field at once', async () => {
+    const everything = {
+      scheduleName: 'shop',
+      trigger: { type: 'API', scheduledTime: '2026-01-01T00:00:00Z' },
+      sources: [
+        {
+          name: 'shop.example',
+          active: true,
+          urls: ['https://shop.example/a?b=c#d'],
+          scope: { mode: 'Domain', include: ['**/products/**'], exclude: ['**/*.pdf'] },
+          limits: { maxPages: 10 },
+        },
+      ],
+      fetch: { render: 'Browser', userAgent: 'ShopBot/1.0', pageTimeout: '1m30s', maxRetries: 0 },
+      politeness: { robots: 'Ignore', requestsPerSecond: 0.5 },
+      extract: {
+        itemSelector: '.product',
+        fields: [
+          { name: 'price', selector: '.price', attribute: 'content', type: 'Number', multiple: false, required: true },
+        ],
+      },
+      limits: { maxPages: 100, maxDepth: 0 },
+      workers: 2,
+      concurrency: 4,
+      heartbeat: { interval: '5s' },
+      timeoutSeconds: 60,
+      backoffLimit: 0,
+      ttlSecondsAfterFinished: 0,
+      pod: {
+        resources: { requests: { cpu: 1, memory: '1Gi' }, limits: { memory: '2Gi' } },
+        nodeSelector: { 'kubernetes.io/os': 'linux' },
+        tolerations: [{ key: 'crawl', operator: 'Exists', effect: 'NoSchedule' }],
+        imagePullSecrets: [{ name: 'registry' }],
+      },
+      image: 'registry.example/crawler:1',
+      shutdown: 'Stop',
+    };
+    const created = JSON.parse(await kubectl(create, run('everything', everything)));
+    expect(created.spec).toEqual(everything);
+  });
+
+  test('`kubectl explain` tells what a field means', async () => {
+    expect(await kubectl(['explain', 'crawlschedule.spec.concurrencyPolicy'])).toContain('Forbid skips the new one');
+    expect(await kubectl(['explain', 'crun.spec.politeness.requestsPerSecond'])).toContain(
+      'Most documents asked of one host',
+    );
+  });
+
+  test('short names, the category and selectable fields work', async () => {
+    await kubectl(create, run('selected', { scheduleName: 'mine' }));
+    expect(await kubectl(['get', 'csched,crun', '-o', 'name'])).toContain('crawlrun.trawler.dev/selected');
+    expect(await kubectl(['get', 'trawler', '-o', 'name'])).toContain('crawlschedule.trawler.dev/smallest');
+    const selected = await kubectl(['get', 'crun', '-o', 'name', '--field-selector', 'spec.scheduleName=mine']);
+    expect(selected).toBe('crawlrun.trawler.dev/selected');
+  });
+});
+
+describe('what is refused, by name', () => {
+  test.each([
+    ['no source', run('bad', { sources: [] }), 'spec.sources: Invalid value'],
+    [
+      'no active source',
+      run('bad', { sources: [{ ...sources[0], active: false }] }),
+      'spec.sources: Invalid value: at least one source must be active',
+    ],
+    [
+      'two sources of one name',
+      run('bad', { sources: [...sources, ...sources] }),
+      'spec.sources[1]: Duplicate value: {"name":"shop"}',
+    ],
+    [
+      'a URL of another scheme',
+      run('bad', { sources: [{ name: 'a', urls: ['ftp://a/'] }] }),
+      'spec.sources[0].urls[0]',
+    ],
+    ['a field of a wrong type', run('bad', { workers: 'two' }), 'spec.workers'],
+    ['a number out of bounds', run('bad', { concurrency: 0 }), 'spec.concurrency'],
+    [
+      'a word that is not in the list',
+      run('bad', { fetch: { render: 'Lynx' } }),
+      'spec.fetch.render: Unsupported value: "Lynx": supported values: "HTTP", "Browser"',
+    ],
+    ['a duration without a unit', run('bad', { fetch: { pageTimeout: '60' } }), 'spec.fetch.pageTimeout'],
+    ['an unknown field', run('bad', { worker: 2 }), 'unknown field "spec.worker"'],
+    [
+      'two fields of one name',
+      run('bad', {
+        extract: {
+          fields: [
+            { name: 'a', selector: 'a' },
+            { name: 'a', selector: 'b' },
+          ],
+        },
+      }),
+      'spec.extract.fields[1]: Duplicate value',
+    ],
+    ['a time that is none', run('bad', { trigger: { scheduledTime: 'noon' } }), 'spec.trigger.scheduledTime'],
+    ['a schedule without a template', schedule('bad', { runTemplate: undefined }), 'spec.runTemplate: Required value'],
+    [
+      'a schedule without an active source',
+      schedule('bad', { runTemplate: { spec: { sources: [{ ...sources[0], active: false }] } } }),
+      'spec.runTemplate.spec.sources: Invalid value: at least one source must be active',
+    ],
+    ['a schedule name with a dot', schedule('a.b'), 'metadata.name must be at most 52 characters'],
+    ['a schedule name of 53 characters', schedule('a'.repeat(53)), 'metadata.name must be at most 52 characters'],
+    [
+      'an unknown policy',
+      schedule('bad', { concurrencyPolicy: 'Sometimes' }),
+      'spec.concurrencyPolicy: Unsupported value: "Sometimes"',
+    ],
+  ])('%s', async (_what, object, message) => {
+    expect(await refusal(dryRun, object)).toContain(message);
+  });
+});
+
+describe('the spec of a run', () => {
+  const changes: Record<string, unknown> = {
+    scheduleName: 'other',
+    trigger: { type: 'API' },
+    sources: [{ name: 'other', urls: ['http://other.example/'] }],
+    fetch: { userAgent: 'Other' },
+    politeness: { requestsPerSecond: 9 },
+    extract: { fields: [{ name: 'a', selector: 'a' }] },
+    limits: { maxPages: 9 },
+    workers: 9,
+    concurrency: 9,
+    heartbeat: { interval: '9s' },
+    timeoutSeconds: 9,
+    backoffLimit: 9,
+    pod: { nodeSelector: { a: 'b' } },
+    image: 'other',
+  };
+  const patch = (name: string, spec: object) => [
+    'patch',
+    'crawlrun',
+    name,
+    '--type=merge',
+    '-p',
+    JSON.stringify({ spec }),
+  ];
+
+  test('each field but the mutable ones cannot be changed, and the API server says which', async () => {
+    const names = Object.keys(crawlRunSpec.shape);
+    expect(Object.keys(changes).sort()).toEqual(
+      names.filter((name) => !MUTABLE_RUN_FIELDS.some((field) => field === name)).sort(),
+    );
+    await kubectl(create, run('fixed'));
+    for (const [name, value] of Object.entries(changes)) {
+      const message = await refusal(patch('fixed', { [name]: value }), {});
+      expect(message).toContain(`spec.${name}: Forbidden: ${name} cannot be changed: create a new CrawlRun instead`);
+    }
+  });
+
+  test('a run of 10,000 long URLs is within the cost that the API server grants to rules', async () => {
+    const many = Array.from({ length: 100 }, (_, source) => ({
+      name: `s${source}`,
+      urls: Array.from({ length: 100 }, (_, page) => `http://s${source}.example/${'x'.repeat(80)}/${page}`),
+    }));
+    await kubectl(create, run('large', { sources: many }));
+    await kubectl(patch('large', { shutdown: 'Stop' }));
+  });
+
+  test('a stop can be asked for and not be taken back; the time to live can be changed', async () => {
+    await kubectl(create, run('stopping'));
+    await kubectl(patch('stopping', { shutdown: 'Stop', ttlSecondsAfterFinished: 60 }));
+    await kubectl(patch('stopping', { ttlSecondsAfterFinished: null }));
+    expect(await refusal(patch('stopping', { shutdown: null }), {})).toContain('shutdown cannot be taken back');
+  });
+});
