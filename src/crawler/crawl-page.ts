@@ -1,0 +1,164 @@
+// One request from claim to outcome: wait for its place on the host, ask robots.txt, fetch, extract, find links.
+import type { CrawlRunSpec } from '../resources/crawl-run.ts';
+import { durationMs } from '../resources/duration.ts';
+import type { Claim, Discovery, FetchFacts, Outcome, SkipReason, WorkerStore } from '../store/worker-store.ts';
+import { backOffMs } from './back-off.ts';
+import { absoluteLinks, createExtraction } from './extraction.ts';
+import type { Failure } from './failure.ts';
+import type { HostPacer } from './host-pacer.ts';
+import type { RawPage } from './read-page.ts';
+import type { Rendered, Renderer } from './renderer.ts';
+import type { RobotsGate } from './robots-gate.ts';
+import { createScope, type Scope } from './scope.ts';
+import { hostKey } from './url.ts';
+
+/** Redirects from the URL that was asked for to a page. */
+const MAX_REDIRECTS = 10;
+
+/** A server that says "too many requests" without saying for how long is left alone this much longer than the page. */
+const RATE_LIMIT_FACTOR = 8;
+
+export type PageCrawler = {
+  /**
+   * The claim's outcome. Rejects with the signal's reason when that is aborted, and with a StoreError when the store
+   * cannot answer; a page's own trouble is always an outcome.
+   * @param place when the host may be asked, by `performance.now()`
+   */
+  readonly crawl: (claim: Claim, place: number, signals: CrawlSignals) => Promise<Outcome>;
+};
+
+export type CrawlSignals = {
+  /** No new page is begun: what still waits for its place is released. */
+  readonly stopping: AbortSignal;
+  /** What is under way is given up, too. */
+  readonly abort: AbortSignal;
+};
+
+export function createPageCrawler(options: {
+  readonly spec: CrawlRunSpec;
+  readonly store: Pick<WorkerStore, 'reserveHost' | 'deferHost'>;
+  readonly renderer: Renderer;
+  /** Absent when the spec says that robots.txt is ignored. */
+  readonly robots?: RobotsGate;
+  readonly pacer: HostPacer;
+}): PageCrawler {
+  const { spec, store, renderer, robots, pacer } = options;
+  const extraction = createExtraction(spec.extract);
+  const scopes = new Map<string, Scope>(spec.sources.map((source) => [source.name, createScope(source)]));
+  const timeoutMs = durationMs(spec.fetch.pageTimeout);
+  const maxDepth = spec.limits.maxDepth ?? Number.POSITIVE_INFINITY;
+
+  /** Waits for one more place on the URL's host, besides the one that came with the claim. */
+  async function takePlace(url: URL, { stopping, abort }: CrawlSignals): Promise<void> {
+    const waitMs = await store.reserveHost(hostKey(url), abort);
+    await pacer.untilPlace(hostKey(url), performance.now() + waitMs, AbortSignal.any([stopping, abort]));
+  }
+
+  /** What keeps the page from being fetched, if anything. */
+  async function refusal(claim: Claim, url: URL, signals: CrawlSignals): Promise<Outcome | undefined> {
+    if (robots === undefined) return undefined;
+    const answer = await robots.check(url, signals.abort);
+    if ('failure' in answer) return failed(claim, answer.failure, undefined, signals);
+    if (!answer.allowed) return skipped(claim, 'RobotsDisallowed');
+    if (answer.placeUsed) await takePlace(url, signals);
+    return undefined;
+  }
+
+  /** Puts a failed page back for later when that may help, and leaves its host alone when it asked for that. */
+  async function failed(
+    claim: Claim,
+    failure: Failure,
+    facts: FetchFacts | undefined,
+    signals: CrawlSignals,
+  ): Promise<Outcome> {
+    const { cause, message, retryable } = failure;
+    const base = { claim, cause, message, ...(facts === undefined ? {} : { facts }) };
+    const hostPauseMs = hostPause(failure, claim.attempt);
+    if (hostPauseMs > 0) await store.deferHost(claim.host, hostPauseMs, signals.abort);
+    if (!retryable) return { type: 'dead', ...base };
+    const delayMs = Math.max(backOffMs(claim.attempt), hostPauseMs, failure.retryAfterMs ?? 0);
+    return { type: 'retry', ...base, delayMs };
+  }
+
+  function done(claim: Claim, url: URL, page: RawPage, facts: FetchFacts): Outcome {
+    const result = extraction.itemsOf(page, url);
+    if ('missing' in result) {
+      const message = `the page has no ${result.missing}, which is required`;
+      return { type: 'dead', claim, cause: 'MissingField', message, facts };
+    }
+    return { type: 'done', claim, items: result.items, links: linksOf(claim, url, page), facts };
+  }
+
+  function linksOf(claim: Claim, url: URL, page: RawPage): Discovery[] {
+    const scope = scopes.get(claim.source);
+    if (scope === undefined || claim.depth >= maxDepth) return [];
+    return absoluteLinks(page, url, extraction.plan.limits.links)
+      .filter((link) => scope.followsLink(link))
+      .map((link) => ({ source: claim.source, url: link.href, host: hostKey(link), depth: claim.depth + 1 }));
+  }
+
+  /**
+   * A redirect's target becomes a request of its own, so that it is fetched once however many URLs lead to it. Only a
+   * way back to where we came from is gone at once, when a cookie may have made the difference.
+   */
+  function redirected(claim: Claim, path: readonly string[], to: URL, facts: FetchFacts): Outcome | 'again' {
+    const isLoop = path.includes(to.href);
+    if (path.length > MAX_REDIRECTS || (isLoop && !renderer.remembersCookies)) {
+      const message = `${isLoop ? 'redirect loop' : 'too many redirects'}: ${[...path, to.href].join(' -> ')}`;
+      return { type: 'dead', claim, cause: 'TooManyRedirects', message: message.slice(0, 2_000), facts };
+    }
+    if (isLoop) return 'again';
+    if (!scopes.get(claim.source)?.followsRedirect(to)) return skipped(claim, 'OutOfScope', facts);
+    const target = { source: claim.source, url: to.href, host: hostKey(to), depth: claim.depth, redirects: path };
+    return { ...skipped(claim, 'Redirected', facts), links: [target] };
+  }
+
+  async function fetchPage(claim: Claim, start: URL, signals: CrawlSignals): Promise<Outcome> {
+    const path = [...(claim.redirects ?? []), start.href];
+    for (let url = start; ; ) {
+      const rendered = await renderer.render(url, extraction.plan, timeoutMs, signals.abort);
+      if (rendered.type !== 'redirect') return outcomeOf(claim, url, rendered, signals);
+      const next = redirected(claim, path, rendered.to, rendered.facts);
+      if (next !== 'again') return next;
+      url = rendered.to;
+      path.push(url.href);
+      await takePlace(url, signals);
+    }
+  }
+
+  async function outcomeOf(
+    claim: Claim,
+    url: URL,
+    rendered: Exclude<Rendered, { type: 'redirect' }>,
+    signals: CrawlSignals,
+  ): Promise<Outcome> {
+    switch (rendered.type) {
+      case 'page':
+        return done(claim, url, rendered.page, rendered.facts);
+      case 'notHtml':
+        return skipped(claim, 'NotHtml', rendered.facts);
+      case 'failed':
+        return failed(claim, rendered.failure, rendered.facts, signals);
+    }
+  }
+
+  return {
+    async crawl(claim, place, signals) {
+      const url = URL.parse(claim.url);
+      if (url === null || url.hostname === '') {
+        return { type: 'dead', claim, cause: 'InvalidUrl', message: `"${claim.url}" is not a URL` };
+      }
+      await pacer.untilPlace(claim.host, place, AbortSignal.any([signals.stopping, signals.abort]));
+      return (await refusal(claim, url, signals)) ?? fetchPage(claim, url, signals);
+    },
+  };
+}
+
+function skipped(claim: Claim, reason: SkipReason, facts?: FetchFacts) {
+  return { type: 'skipped', claim, reason, ...(facts === undefined ? {} : { facts }) } as const;
+}
+
+function hostPause({ cause, retryAfterMs }: Failure, attempt: number): number {
+  if (cause === 'RateLimited') return retryAfterMs ?? RATE_LIMIT_FACTOR * backOffMs(attempt);
+  return cause === 'HttpError' ? (retryAfterMs ?? 0) : 0;
+}

@@ -1,0 +1,151 @@
+// One HTTP request: guarded connection, re-used where possible, bounded in bytes and time. Redirects are not followed.
+import type { IncomingHttpHeaders } from 'node:http';
+import { type Readable, type Transform, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
+import { Agent } from 'undici';
+import { type AddressGuard, guardedConnector } from './address-guard.ts';
+import { CrawlError } from './failure.ts';
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const MAX_HEADER_BYTES = 64 * 1024;
+/** Codings that servers may stack on one body; more than this is an attack. */
+const MAX_CONTENT_CODINGS = 3;
+/** What is read of an unwanted body to keep the connection for the next page. */
+const MAX_DISCARDED_BYTES = 64 * 1024;
+
+export type HttpResponse = {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** Decompressed; empty when the body was not wanted. */
+  readonly body: Buffer;
+};
+
+export type HttpRequest = {
+  readonly url: URL;
+  /** Of the decompressed body. */
+  readonly maxBytes: number;
+  /** What happens beyond `maxBytes`: the rest is cut off, or the request fails with TooLarge. */
+  readonly onTooLarge: 'cut' | 'fail';
+  /** Whether the body is worth reading. */
+  readonly wantsBody: (status: number, headers: IncomingHttpHeaders) => boolean;
+};
+
+export type HttpClient = {
+  /** Rejects with an error for `failureOfError`, or with the signal's reason. */
+  readonly get: (request: HttpRequest, signal: AbortSignal) => Promise<HttpResponse>;
+  readonly close: () => Promise<void>;
+};
+
+export function createHttpClient(options: {
+  readonly guard: AddressGuard;
+  readonly userAgent: string;
+  /** Connections to one origin. */
+  readonly connections: number;
+}): HttpClient {
+  const agent = new Agent({
+    connect: guardedConnector(options.guard, CONNECT_TIMEOUT_MS),
+    connections: options.connections,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    // The caller's signal is the one that ends a slow request.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
+  const requestHeaders = {
+    'user-agent': options.userAgent,
+    accept: 'text/html,application/xhtml+xml;q=0.9,*/*;q=0.1',
+    'accept-encoding': 'gzip, br, zstd',
+  };
+
+  return {
+    async get(request, signal) {
+      const { statusCode, headers, body } = await agent.request({
+        origin: request.url.origin,
+        path: request.url.pathname + request.url.search,
+        method: 'GET',
+        headers: requestHeaders,
+        signal,
+      });
+      if (!request.wantsBody(statusCode, headers)) {
+        await body.dump({ limit: MAX_DISCARDED_BYTES, signal });
+        return { status: statusCode, headers, body: Buffer.alloc(0) };
+      }
+      try {
+        return {
+          status: statusCode,
+          headers,
+          body: await readBody(body, headers['content-encoding'], request, signal),
+        };
+      } catch (error) {
+        body.destroy();
+        throw error;
+      }
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+async function readBody(
+  body: Readable,
+  encoding: string | string[] | undefined,
+  { maxBytes, onTooLarge }: HttpRequest,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  let full = false;
+
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      chunks.push(chunk.subarray(0, maxBytes - size));
+      size += chunk.length;
+      full = size > maxBytes;
+      // An error here tears the whole pipeline down, so that a bomb is not unpacked any further.
+      done(full ? new Error('enough') : null);
+    },
+  });
+  try {
+    await pipeline([body, ...decompressors(encoding), sink], { signal });
+  } catch (error) {
+    if (!full) throw error;
+  }
+  if (full && onTooLarge === 'fail') {
+    throw new CrawlError({
+      cause: 'TooLarge',
+      message: `the page is larger than ${maxBytes} bytes`,
+      retryable: false,
+    });
+  }
+  return Buffer.concat(chunks);
+}
+
+/** In the order in which the codings are taken off: the last one applied first. */
+function decompressors(encoding: string | string[] | undefined): Transform[] {
+  const codings = String(encoding ?? '')
+    .toLowerCase()
+    .split(',')
+    .map((coding) => coding.trim())
+    .filter((coding) => coding !== '' && coding !== 'identity');
+  if (codings.length > MAX_CONTENT_CODINGS) throw unreadable(`${codings.length} content codings`);
+  return codings.reverse().map(decompressor);
+}
+
+function decompressor(coding: string): Transform {
+  switch (coding) {
+    case 'gzip':
+    case 'x-gzip':
+      return createGunzip();
+    case 'deflate':
+      return createInflate();
+    case 'br':
+      return createBrotliDecompress();
+    case 'zstd':
+      return createZstdDecompress();
+    default:
+      throw unreadable(`the content coding "${coding.slice(0, 32)}"`);
+  }
+}
+
+function unreadable(what: string): CrawlError {
+  return new CrawlError({ cause: 'HttpError', message: `the server answered with ${what}`, retryable: false });
+}

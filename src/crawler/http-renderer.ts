@@ -1,0 +1,90 @@
+// Render mode HTTP: pages as the server sends them, read by one parse.
+import type { IncomingHttpHeaders } from 'node:http';
+import type { FetchFacts } from '../store/worker-store.ts';
+import { decodeHtml } from './charset.ts';
+import { CrawlError, failureOfError, failureOfStatus } from './failure.ts';
+import { readHtml } from './html-page.ts';
+import type { HttpClient, HttpResponse } from './http-client.ts';
+import type { PagePlan, RawPage } from './read-page.ts';
+import { isHtml, isRedirect, type Rendered, type Renderer } from './renderer.ts';
+import { normaliseUrl } from './url.ts';
+
+/** Of one page, decompressed. */
+export const MAX_PAGE_BYTES = 16 * 1024 * 1024;
+
+/** The client is the caller's to close: robots.txt is fetched by the same one. */
+export function createHttpRenderer(client: HttpClient): Renderer {
+  return {
+    remembersCookies: false,
+    async render(url, plan, timeoutMs, signal) {
+      const startedAt = performance.now();
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+      try {
+        const response = await client.get({ url, maxBytes: MAX_PAGE_BYTES, onTooLarge: 'fail', wantsBody }, limit);
+        return resultOf(response, url, plan, factsOf(response, url, startedAt));
+      } catch (error) {
+        signal.throwIfAborted();
+        return { type: 'failed', failure: failureOfError(error), facts: factsOf(undefined, url, startedAt) };
+      }
+    },
+    close: async () => {},
+  };
+}
+
+function wantsBody(status: number, headers: IncomingHttpHeaders): boolean {
+  const contentType = headers['content-type'];
+  return status >= 200 && status < 300 && (contentType === undefined || isHtml(contentType));
+}
+
+function resultOf(response: HttpResponse, url: URL, plan: PagePlan, facts: FetchFacts): Rendered {
+  const { status, headers, body } = response;
+  const failure = failureOfStatus(status, headers['retry-after'], Date.now());
+  if (failure !== undefined) return { type: 'failed', failure, facts };
+  const target = isRedirect(status) ? headers.location : undefined;
+  if (target !== undefined) return redirectTo(target, url, facts);
+  if (status >= 300) return { type: 'failed', failure: strangeStatus(status), facts };
+  if (!wantsBody(status, headers) || !looksLikeHtml(headers['content-type'], body)) return { type: 'notHtml', facts };
+  return { type: 'page', page: read(body, headers['content-type'], plan), facts };
+}
+
+function read(body: Buffer, contentType: string | undefined, plan: PagePlan): RawPage {
+  try {
+    return readHtml(decodeHtml(body, contentType), plan);
+  } catch (error) {
+    throw new CrawlError({
+      cause: 'ExtractionError',
+      message: `the page could not be read: ${error instanceof Error ? error.message : String(error)}`,
+      retryable: false,
+    });
+  }
+}
+
+/** Servers that name no content type exist; what begins with a tag is taken for HTML. */
+function looksLikeHtml(contentType: string | undefined, body: Buffer): boolean {
+  return contentType !== undefined || /^[\s\ufeff]*</.test(body.toString('utf8', 0, 512));
+}
+
+function redirectTo(location: string, url: URL, facts: FetchFacts): Rendered {
+  // Header bytes are UTF-8 in practice, though they arrive decoded one by one.
+  const to = normaliseUrl(Buffer.from(location, 'latin1').toString('utf8'), url.href);
+  if (to !== undefined) return { type: 'redirect', to, facts };
+  const message = `redirected to "${location.slice(0, 200)}", which cannot be crawled`;
+  return { type: 'failed', failure: { cause: 'InvalidUrl', message, retryable: false }, facts };
+}
+
+function strangeStatus(status: number) {
+  return { cause: 'HttpError', message: `the server answered ${status} without a page`, retryable: false } as const;
+}
+
+function factsOf(response: HttpResponse | undefined, url: URL, startedAt: number): FetchFacts {
+  const durationMs = Math.round(performance.now() - startedAt);
+  if (response === undefined) return { durationMs };
+  const contentType = response.headers['content-type'];
+  return {
+    durationMs,
+    status: response.status,
+    bytes: response.body.length,
+    finalUrl: url.href,
+    ...(contentType === undefined ? {} : { contentType: contentType.slice(0, 200) }),
+  };
+}

@@ -1,0 +1,119 @@
+// What is read from a document, the same for parsed HTML and for a page in the browser: `readPage` knows documents
+// only through `PageDom`, which both provide. It is sent to the browser as text, so it may use nothing around it.
+
+/** One field of an item, as `readPage` takes it. */
+export type FieldPlan = {
+  readonly selector: string;
+  /** `text`, `presence` (an empty string for each match), or the first of these attributes, else the text. */
+  readonly take: 'text' | 'presence' | { readonly attributes: readonly string[]; readonly orText: boolean };
+  readonly multiple: boolean;
+};
+
+export type PagePlan = {
+  /** Each match is an item; null: the page is one item. */
+  readonly itemSelector: string | null;
+  readonly fields: readonly FieldPlan[];
+  readonly limits: {
+    readonly links: number;
+    readonly items: number;
+    /** Of one field. */
+    readonly values: number;
+    /** Of one value. */
+    readonly characters: number;
+  };
+};
+
+/** What was found, as text: types and URLs are made of it later, outside of the browser. */
+export type RawPage = {
+  /** The `href` of the first `<base>`. */
+  readonly base: string | null;
+  readonly title: string;
+  /** The first `<h1>`. */
+  readonly heading: string;
+  readonly links: readonly string[];
+  /** For each item the values of each field, in the order of the plan. */
+  readonly items: readonly (readonly (readonly string[])[])[];
+};
+
+/** The little that has to be known of a document. */
+export type PageDom<Node> = {
+  /** Descendants that match, in document order; `limit` at most. */
+  readonly select: (root: Node, selector: string, limit: number) => Node[];
+  readonly attribute: (element: Node, name: string) => string | null;
+  /** Lower-case tag name; null for what is no element. */
+  readonly tag: (node: Node) => string | null;
+  /** The characters of a text node; null for any other. */
+  readonly characters: (node: Node) => string | null;
+  readonly children: (node: Node) => ArrayLike<Node>;
+};
+
+export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePlan): RawPage {
+  const unread = ' script style noscript template iframe noframes noembed ';
+  const inline =
+    ' a abbr acronym b bdi bdo big button cite code data del dfn em font i img input ins kbd label mark meter output' +
+    ' picture progress q ruby s samp select slot small span strike strong sub sup svg time tt u var wbr ';
+  const { limits } = plan;
+
+  // Without recursion: a hostile page can nest deeper than the stack. Only inline elements leave words together.
+  function textOf(root: Node): string {
+    const parts: string[] = [];
+    const pending: (Node | string)[] = [root];
+    let length = 0;
+    while (pending.length > 0 && length <= limits.characters) {
+      const node = pending.pop() as Node | string;
+      const characters = typeof node === 'string' ? node : dom.characters(node);
+      if (characters !== null) {
+        parts.push(characters);
+        length += characters.length;
+        continue;
+      }
+      const tag = dom.tag(node as Node);
+      if (tag !== null && unread.includes(` ${tag} `)) continue;
+      const boundary = tag !== null && !inline.includes(` ${tag} `);
+      if (boundary) pending.push(' ');
+      const children = dom.children(node as Node);
+      for (let index = children.length - 1; index >= 0; index--) pending.push(children[index] as Node);
+      if (boundary) pending.push(' ');
+    }
+    return parts.join('').replace(/\s+/g, ' ').trim().slice(0, limits.characters);
+  }
+
+  function firstText(selector: string): string {
+    const found = dom.select(document, selector, 1)[0];
+    return found === undefined ? '' : textOf(found);
+  }
+
+  function taken(element: Node, take: FieldPlan['take']): string | null {
+    if (take === 'presence') return '';
+    if (take === 'text') return textOf(element);
+    for (const name of take.attributes) {
+      const value = dom.attribute(element, name);
+      if (value !== null) return value.trim().slice(0, limits.characters);
+    }
+    return take.orText ? textOf(element) : null;
+  }
+
+  function valuesOf(root: Node, field: FieldPlan): string[] {
+    const values: string[] = [];
+    for (const element of dom.select(root, field.selector, field.multiple ? limits.values : 1)) {
+      const value = taken(element, field.take);
+      if (value !== null) values.push(value);
+    }
+    return values;
+  }
+
+  const base = dom.select(document, 'base[href]', 1)[0];
+  const links: string[] = [];
+  for (const element of dom.select(document, 'a[href], area[href]', limits.links)) {
+    const href = dom.attribute(element, 'href');
+    if (href !== null && href.length <= limits.characters) links.push(href);
+  }
+  const roots = plan.itemSelector === null ? [document] : dom.select(document, plan.itemSelector, limits.items);
+  return {
+    base: base === undefined ? null : dom.attribute(base, 'href'),
+    title: firstText('title'),
+    heading: firstText('h1'),
+    links,
+    items: roots.map((root) => plan.fields.map((field) => valuesOf(root, field))),
+  };
+}

@@ -1,0 +1,34 @@
+// What the two ways of fetching a page, HTTP and Browser, have in common.
+import type { FetchFacts } from '../store/worker-store.ts';
+import type { Failure } from './failure.ts';
+import type { PagePlan, RawPage } from './read-page.ts';
+
+/** How the fetch of one URL ended. Redirects are reported, not followed. */
+export type Rendered = { readonly facts: FetchFacts } & (
+  | { readonly type: 'page'; readonly page: RawPage }
+  | { readonly type: 'redirect'; readonly to: URL }
+  | { readonly type: 'notHtml' }
+  | { readonly type: 'failed'; readonly failure: Failure }
+);
+
+export type Renderer = {
+  /**
+   * Whether a page that redirects back to itself may answer with content the second time, because it set a cookie.
+   */
+  readonly remembersCookies: boolean;
+  /**
+   * Fetches the URL and reads what the plan asks for, within `timeoutMs`. Failures of the page are a result; the
+   * promise rejects with the signal's reason when that is aborted.
+   */
+  readonly render: (url: URL, plan: PagePlan, timeoutMs: number, signal: AbortSignal) => Promise<Rendered>;
+  readonly close: () => Promise<void>;
+};
+
+/** Content types that hold links and fields as HTML does. */
+export function isHtml(contentType: string): boolean {
+  return /^\s*(text\/html|application\/xhtml\+xml)\s*(;|$)/i.test(contentType);
+}
+
+export function isRedirect(status: number): boolean {
+  return [301, 302, 303, 307, 308].includes(status);
+}

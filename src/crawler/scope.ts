@@ -1,0 +1,87 @@
+// Which URLs belong to a source: its scope mode and its include and exclude patterns.
+import picomatch from 'picomatch';
+import { getDomain } from 'tldts';
+import type { CrawlRunSpec } from '../resources/crawl-run.ts';
+import { normaliseUrl } from './url.ts';
+
+type Source = CrawlRunSpec['sources'][number];
+
+export type Scope = {
+  /** Whether a link to the (normalised) URL is followed. */
+  readonly followsLink: (url: URL) => boolean;
+  /**
+   * Whether a redirect of one of the source's pages may lead to the URL. As links, but in mode Page, which follows no
+   * link, within the same host: a start URL that has moved is still the page that was asked for.
+   */
+  readonly followsRedirect: (url: URL) => boolean;
+};
+
+type Rule = (url: URL) => boolean;
+
+/** Start URLs are always crawled; the scope decides on everything found from there. */
+export function createScope(source: Source): Scope {
+  const seeds = source.urls.map((url) => normaliseUrl(url)).filter((url) => url !== undefined);
+  const patterns = matchPatterns(source.scope.include, source.scope.exclude);
+  const reach = reachOf(source.scope.mode, seeds);
+  const redirectReach = source.scope.mode === 'Page' ? reachOf('Host', seeds) : reach;
+  return {
+    followsLink: (url) => reach(url) && patterns(url),
+    followsRedirect: (url) => redirectReach(url) && patterns(url),
+  };
+}
+
+function reachOf(mode: Source['scope']['mode'], seeds: readonly URL[]): Rule {
+  switch (mode) {
+    case 'Page':
+      return () => false;
+    case 'Prefix':
+      return underFolders(seeds);
+    case 'Host':
+      return sameKey(seeds, siteHost);
+    case 'Domain':
+      return sameKey(seeds, registrableDomain);
+    case 'Any':
+      return () => true;
+  }
+}
+
+function underFolders(seeds: readonly URL[]): Rule {
+  const foldersByHost = new Map<string, string[]>();
+  for (const seed of seeds) {
+    const folder = seed.pathname.slice(0, seed.pathname.lastIndexOf('/') + 1);
+    foldersByHost.set(siteHost(seed), [...(foldersByHost.get(siteHost(seed)) ?? []), folder]);
+  }
+  return (url) => foldersByHost.get(siteHost(url))?.some((folder) => url.pathname.startsWith(folder)) ?? false;
+}
+
+function sameKey(seeds: readonly URL[], key: (url: URL) => string): Rule {
+  const keys = new Set(seeds.map(key));
+  return (url) => keys.has(key(url));
+}
+
+/** Sites move between example.com and www.example.com, and from http to https, without being another site. */
+function siteHost(url: URL): string {
+  return url.host.replace(/^www\./, '');
+}
+
+/**
+ * The domain that someone registered, by the Public Suffix List with its private part (alice.github.io and
+ * bob.github.io are two). An address, or a name without a public suffix, stands for itself.
+ */
+function registrableDomain(url: URL): string {
+  return getDomain(url.hostname, { allowPrivateDomains: true }) ?? url.hostname;
+}
+
+/** Globs over the whole URL: `*` stays within a path segment, `**` does not. Excluding wins over including. */
+function matchPatterns(include: readonly string[], exclude: readonly string[]): Rule {
+  const included = include.map(globOverUrl);
+  const excluded = exclude.map(globOverUrl);
+  return (url) =>
+    (included.length === 0 || included.some((matches) => matches(url.href))) &&
+    !excluded.some((matches) => matches(url.href));
+}
+
+function globOverUrl(pattern: string): (url: string) => boolean {
+  // A URL is matched as text: no dot files, no leading "!" or "./" with a meaning of its own.
+  return picomatch(pattern, { dot: true, nonegate: true, strictSlashes: true });
+}
