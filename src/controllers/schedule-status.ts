@@ -57,9 +57,8 @@ export function expiredRuns(spec: CrawlScheduleSpec, runs: readonly CrawlRun[], 
   const finished = newestFirst(runs.filter(isFinished));
   const gaveResults = finished.filter((run) => isConditionTrue(run.status?.conditions, 'Complete'));
   const failed = finished.filter((run) => !isConditionTrue(run.status?.conditions, 'Complete'));
-  return [...gaveResults.slice(spec.successfulRunsHistoryLimit), ...failed.slice(spec.failedRunsHistoryLimit)]
-    .filter((run) => run.metadata.name !== keep)
-    .reverse();
+  const beyond = [...gaveResults.slice(spec.successfulRunsHistoryLimit), ...failed.slice(spec.failedRunsHistoryLimit)];
+  return newestFirst(beyond.filter((run) => run.metadata.name !== keep)).reverse();
 }
 
 export type ScheduleObservation = {

@@ -1,0 +1,59 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { environmentName, loadConfig } from '#src/config.ts';
+
+const database = { TRAWLER_DATABASE_URL: 'postgres://trawler@db.example/trawler' };
+const folders: string[] = [];
+
+afterEach(() => Promise.all(folders.splice(0).map((folder) => rm(folder, { recursive: true }))));
+
+async function configFile(content: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'trawler-config-'));
+  folders.push(folder);
+  const path = join(folder, 'config.yaml');
+  await writeFile(path, content);
+  return path;
+}
+
+test('a key is found in the environment under its name in capitals', () => {
+  expect(environmentName('databaseWorkerUrl')).toBe('TRAWLER_DATABASE_WORKER_URL');
+});
+
+describe('loadConfig', () => {
+  test('takes the environment over the file over the default', async () => {
+    const TRAWLER_CONFIG = await configFile('logLevel: debug\nreconcilers: 3\n');
+    const config = loadConfig({ ...database, TRAWLER_CONFIG, TRAWLER_RECONCILERS: '5' });
+    expect(config).toMatchObject({ reconcilers: 5, logLevel: 'debug', databaseSchema: 'trawler' });
+  });
+
+  test('an empty variable is one that is not set', () => {
+    expect(loadConfig({ ...database, TRAWLER_LOG_LEVEL: '' }).logLevel).toBe('info');
+  });
+
+  test('lists are separated by commas, switches are true or false', () => {
+    const config = loadConfig({
+      ...database,
+      TRAWLER_ALLOWED_ADDRESSES: 'a:80, b:81',
+      TRAWLER_DATABASE_MIGRATE: 'false',
+    });
+    expect(config).toMatchObject({ allowedAddresses: ['a:80', 'b:81'], databaseMigrate: false });
+  });
+
+  test.each([
+    [{}, 'TRAWLER_DATABASE_URL (databaseUrl): is missing'],
+    [{ TRAWLER_DATABASE_URL: 'mysql://x' }, 'TRAWLER_DATABASE_URL (databaseUrl): must be a PostgreSQL URL'],
+    [{ ...database, TRAWLER_METRICS_PORT: 'http' }, 'TRAWLER_METRICS_PORT (metricsPort)'],
+    [{ ...database, TRAWLER_LOG_LEVEL: 'loud' }, 'TRAWLER_LOG_LEVEL (logLevel)'],
+    [{ ...database, TRAWLER_DATABASE_MIGRATE: 'maybe' }, 'TRAWLER_DATABASE_MIGRATE (databaseMigrate)'],
+    [{ ...database, TRAWLER_CONFIG: '/nowhere.yaml' }, 'TRAWLER_CONFIG: cannot read /nowhere.yaml'],
+  ])('%o is refused by name', (environment, message) => {
+    expect(() => loadConfig(environment)).toThrow(message);
+  });
+
+  test('an unknown key in the file is refused by name', async () => {
+    const TRAWLER_CONFIG = await configFile('logLevle: debug\n');
+    expect(() => loadConfig({ ...database, TRAWLER_CONFIG })).toThrow('unknown key logLevle');
+  });
+});

@@ -1,0 +1,185 @@
+import { describe, expect, test } from 'vitest';
+import { percentage, runStatus } from '#src/controllers/run-status.ts';
+import type { Pod } from '#src/kube/builtin-types.ts';
+import type { CrawlRun } from '#src/kube/custom-types.ts';
+import type { Progress, RunSnapshot } from '#src/store/operator-store.ts';
+
+const NOW = new Date('2026-01-01T12:00:30Z');
+
+const run: CrawlRun = {
+  apiVersion: 'trawler.dev/v1alpha1',
+  kind: 'CrawlRun',
+  metadata: { name: 'shop-1', namespace: 'default', uid: 'run-uid', resourceVersion: '1', generation: 1 },
+  spec: { sources: [{ name: 'shop', urls: ['http://shop.example/'] }] },
+};
+
+const nothing: Progress = { total: 0, queued: 0, leased: 0, succeeded: 0, failed: 0, skipped: 0, items: 0 };
+
+function snapshot(change: Partial<RunSnapshot> = {}): RunSnapshot {
+  return {
+    runId: 'run-uid',
+    namespace: 'default',
+    name: 'shop-1',
+    state: 'Accepted',
+    acceptedAt: NOW,
+    seeded: false,
+    progress: nothing,
+    sources: [{ name: 'shop', active: true, progress: nothing }],
+    workers: [],
+    errors: 0,
+    skipReasons: {},
+    failureCauses: {},
+    ...change,
+  };
+}
+
+function pod(status: Pod['status']): Pod {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'shop-1-0-abcde', uid: 'pod-uid', resourceVersion: '1' },
+    spec: { containers: [{ name: 'crawler', image: 'registry.example/crawler:1' }] },
+    ...(status ? { status } : {}),
+  };
+}
+
+const condition = (status: ReturnType<typeof runStatus>, type: string) =>
+  status.conditions?.find((one) => one.type === type);
+
+describe('percentage', () => {
+  test.each([
+    [nothing, '0.00%'],
+    [{ ...nothing, total: 3, succeeded: 1 }, '33.33%'],
+    [{ ...nothing, total: 4, succeeded: 1, failed: 1, skipped: 2 }, '100.00%'],
+    [{ ...nothing, total: 100_000, succeeded: 99_999 }, '99.99%'],
+  ])('%o is %s', (progress, text) => {
+    expect(percentage(progress)).toBe(text);
+  });
+});
+
+describe('runStatus', () => {
+  test('a run that PostgreSQL does not know yet is Pending and says why', () => {
+    const obstacle = {
+      condition: 'Accepted',
+      reason: 'DatabaseUnavailable',
+      message: 'PostgreSQL: no answer',
+    } as const;
+    const status = runStatus(run, { pods: [], obstacle }, NOW);
+    expect(status).toMatchObject({ phase: 'Pending', message: 'PostgreSQL: no answer' });
+    expect(condition(status, 'Accepted')).toMatchObject({ status: 'False', reason: 'DatabaseUnavailable' });
+    expect(condition(status, 'Progressing')).toMatchObject({ status: 'False', reason: 'DatabaseUnavailable' });
+  });
+
+  test.each([
+    [
+      'an image that cannot be pulled',
+      pod({
+        phase: 'Pending',
+        containerStatuses: [
+          {
+            name: 'crawler',
+            image: '',
+            imageID: '',
+            ready: false,
+            restartCount: 0,
+            state: { waiting: { reason: 'ImagePullBackOff', message: 'not found' } },
+          },
+        ],
+      }),
+      'ImagePullFailed',
+      'cannot pull registry.example/crawler:1: not found',
+    ],
+    [
+      'no node that takes it',
+      pod({
+        phase: 'Pending',
+        conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/1 nodes' }],
+      }),
+      'Unschedulable',
+      'no node takes pod shop-1-0-abcde: 0/1 nodes',
+    ],
+  ])('a pod with %s is named in the message', (_what, stuck, reason, message) => {
+    const status = runStatus(run, { snapshot: snapshot(), pods: [stuck] }, NOW);
+    expect(status).toMatchObject({ phase: 'Pending', message });
+    expect(condition(status, 'Progressing')).toMatchObject({ status: 'False', reason, message });
+  });
+
+  test('a running run tells progress, source and worker', () => {
+    const progress = { total: 10, queued: 4, leased: 2, succeeded: 3, failed: 1, skipped: 0, items: 7 };
+    const status = runStatus(
+      run,
+      {
+        pods: [],
+        snapshot: snapshot({
+          state: 'Running',
+          startedAt: NOW,
+          seeded: true,
+          progress,
+          sources: [
+            { name: 'done', active: true, progress: { ...nothing, succeeded: 1 } },
+            { name: 'shop', active: true, progress },
+            { name: 'off', active: false, progress: nothing },
+          ],
+          workers: [
+            {
+              workerId: 'pod-uid',
+              podName: 'shop-1-0-abcde',
+              nodeName: 'node1',
+              state: 'Crawling',
+              firstHeartbeatAt: NOW,
+              lastHeartbeatAt: NOW,
+              pagesInFlight: 2,
+              currentUrl: 'http://shop.example/a',
+              idleMs: 0,
+              rssBytes: 1,
+              errors: 0,
+              released: false,
+            },
+          ],
+        }),
+      },
+      NOW,
+    );
+    expect(status).toMatchObject({
+      phase: 'Running',
+      lastHeartbeatTime: '2026-01-01T12:00:30Z',
+      progress: {
+        total: 10,
+        done: 4,
+        percentage: '40.00%',
+        stage: 'Crawling 2/2 shop',
+        currentUrl: 'http://shop.example/a',
+      },
+      sources: [{ state: 'Crawling' }, { state: 'Crawling' }, { state: 'Inactive' }],
+      workers: [{ pod: 'shop-1-0-abcde', node: 'node1', inFlight: 2 }],
+    });
+    expect(condition(status, 'Finished')).toBeUndefined();
+  });
+
+  const ended = { state: 'Finished', finishedAt: NOW, startedAt: NOW, seeded: true } as const;
+
+  test.each([
+    [{ outcome: 'Succeeded' }, 'Complete', 'Succeeded'],
+    [{ outcome: 'Partial' }, 'Complete', 'SomeRequestsFailed'],
+    [{ outcome: 'Stopped', stopReason: 'Shutdown' }, 'Complete', 'Shutdown'],
+    [{ outcome: 'Failed' }, 'Failed', 'AllRequestsFailed'],
+    [{ outcome: 'Failed', stopReason: 'WorkersFailed', message: 'the workers failed' }, 'Failed', 'WorkersFailed'],
+    [{ outcome: 'TimedOut', stopReason: 'TimedOut' }, 'Failed', 'TimedOut'],
+  ] as const)('%o is %s for the reason %s, and Finished', (change, type, reason) => {
+    const status = runStatus(run, { pods: [], snapshot: snapshot({ ...ended, ...change }) }, NOW);
+    expect(status.phase).toBe(change.outcome);
+    expect(condition(status, type)).toMatchObject({ status: 'True', reason });
+    expect(condition(status, 'Finished')).toMatchObject({ status: 'True', reason });
+    expect(condition(status, 'Progressing')).toMatchObject({ status: 'False', reason: 'Finished' });
+  });
+
+  test('the end is told with counts and causes', () => {
+    const progress = { ...nothing, total: 6, succeeded: 3, failed: 2, skipped: 1, items: 3 };
+    const status = runStatus(
+      run,
+      { pods: [], snapshot: snapshot({ ...ended, outcome: 'Partial', progress, failureCauses: { Timeout: 2 } }) },
+      NOW,
+    );
+    expect(status.message).toBe('3 pages succeeded, 2 failed, 1 URLs skipped, 3 items (Timeout 2)');
+  });
+});

@@ -1,0 +1,152 @@
+import { describe, expect, test } from 'vitest';
+import { expiredRuns, scheduleCursor, scheduleStatus, timingInForce } from '#src/controllers/schedule-status.ts';
+import type { CrawlRun, CrawlSchedule } from '#src/kube/custom-types.ts';
+import type { RunPhase } from '#src/resources/crawl-run.ts';
+import { crawlScheduleSpec } from '#src/resources/crawl-schedule.ts';
+
+const NOW = new Date('2026-01-01T12:00:30Z');
+const sources = [{ name: 'shop', urls: ['http://shop.example/'] }];
+
+function schedule(spec: object = {}, status?: CrawlSchedule['status']): CrawlSchedule {
+  return {
+    apiVersion: 'trawler.dev/v1alpha1',
+    kind: 'CrawlSchedule',
+    metadata: {
+      name: 'shop',
+      namespace: 'default',
+      uid: 'schedule-uid',
+      resourceVersion: '1',
+      generation: 3,
+      creationTimestamp: '2026-01-01T00:00:00Z',
+    },
+    spec: { schedule: '0 * * * *', runTemplate: { spec: { sources } }, ...spec },
+    ...(status ? { status } : {}),
+  };
+}
+
+function run(slot: string, phase?: RunPhase, completionTime = slot): CrawlRun {
+  const isGood = phase === 'Succeeded' || phase === 'Partial' || phase === 'Stopped';
+  const condition = (type: string) => ({
+    type,
+    status: 'True' as const,
+    reason: 'x',
+    message: '',
+    lastTransitionTime: slot,
+  });
+  return {
+    apiVersion: 'trawler.dev/v1alpha1',
+    kind: 'CrawlRun',
+    metadata: { name: `shop-${Date.parse(slot) / 1_000}`, uid: slot, resourceVersion: '1', creationTimestamp: slot },
+    spec: { sources, trigger: { type: 'Schedule', scheduledTime: slot } },
+    ...(phase
+      ? {
+          status: {
+            phase,
+            completionTime,
+            conditions: [condition(isGood ? 'Complete' : 'Failed'), condition('Finished')],
+          },
+        }
+      : {}),
+  };
+}
+
+const spec = (object: CrawlSchedule) => crawlScheduleSpec.parse(object.spec);
+const names = (runs: readonly CrawlRun[]) => runs.map((one) => one.metadata.uid);
+
+describe('timingInForce', () => {
+  test('a schedule never seen before counts from its creation', () => {
+    expect(timingInForce(schedule(), spec(schedule()), NOW).since).toBe('2026-01-01T00:00:00.000Z');
+  });
+
+  const known = { schedule: '0 * * * *', timeZone: 'Etc/UTC', suspend: false, since: '2026-01-01T00:00:00Z' };
+
+  test('what is unchanged stays in force since when it was', () => {
+    const seen = schedule({}, { timing: known });
+    expect(timingInForce(seen, spec(seen), NOW)).toBe(known);
+  });
+
+  test.each([
+    ['the schedule', { schedule: '30 * * * *' }],
+    ['the zone', { timeZone: 'Europe/Paris' }],
+    ['suspend', { suspend: true }],
+  ])('a change of %s counts from now: no runs for the past', (_what, change) => {
+    const edited = schedule(change, { timing: known });
+    expect(timingInForce(edited, spec(edited), NOW)).toMatchObject({ ...change, since: NOW.toISOString() });
+  });
+});
+
+describe('scheduleCursor', () => {
+  const timing = { schedule: '0 * * * *', timeZone: 'Etc/UTC', suspend: false, since: '2026-01-01T00:00:00Z' };
+
+  test('is the latest of all that remembers', () => {
+    const status = { lastScheduleTime: '2026-01-01T03:00:00Z', lastSkippedTime: '2026-01-01T04:00:00Z' };
+    expect(scheduleCursor(timing, status, [])).toEqual(new Date('2026-01-01T04:00:00Z'));
+    expect(scheduleCursor(timing, status, [run('2026-01-01T05:00:00Z')])).toEqual(new Date('2026-01-01T05:00:00Z'));
+  });
+
+  test('needs no status: the runs remember', () => {
+    expect(scheduleCursor(timing, undefined, [run('2026-01-01T05:00:00Z')])).toEqual(new Date('2026-01-01T05:00:00Z'));
+  });
+
+  test('a manual run does not move it', () => {
+    const manual = { ...run('2026-01-01T05:00:00Z'), spec: { sources } };
+    expect(scheduleCursor(timing, undefined, [manual])).toEqual(new Date('2026-01-01T00:00:00Z'));
+  });
+});
+
+describe('expiredRuns', () => {
+  const limits = spec(schedule({ successfulRunsHistoryLimit: 1, failedRunsHistoryLimit: 1 }));
+  const runs = [
+    run('2026-01-01T01:00:00Z', 'Succeeded'),
+    run('2026-01-01T02:00:00Z', 'Failed'),
+    run('2026-01-01T03:00:00Z', 'Partial'),
+    run('2026-01-01T04:00:00Z', 'TimedOut'),
+    run('2026-01-01T05:00:00Z'),
+  ];
+
+  test('are the oldest of each kind beyond its limit, never an active one', () => {
+    expect(names(expiredRuns(limits, runs, undefined))).toEqual(['2026-01-01T01:00:00Z', '2026-01-01T02:00:00Z']);
+  });
+
+  test('never contain the run that remembers the cursor', () => {
+    const none = spec(schedule({ successfulRunsHistoryLimit: 0, failedRunsHistoryLimit: 0 }));
+    const keep = runs[3]?.metadata.name;
+    expect(names(expiredRuns(none, runs, keep))).not.toContain('2026-01-01T04:00:00Z');
+    expect(expiredRuns(none, runs, keep)).toHaveLength(3);
+  });
+});
+
+describe('scheduleStatus', () => {
+  const timing = { schedule: '0 * * * *', timeZone: 'Etc/UTC', suspend: false, since: '2026-01-01T00:00:00Z' };
+  const ready = { status: 'True', reason: 'Scheduled', message: 'in force' } as const;
+
+  test('tells active runs, the newest run and the next time', () => {
+    const runs = [run('2026-01-01T11:00:00Z', 'Succeeded', '2026-01-01T11:07:00Z'), run('2026-01-01T12:00:00Z')];
+    const status = scheduleStatus(schedule(), { timing, runs, ready, next: new Date('2026-01-01T13:00:00Z') }, NOW);
+    expect(status).toMatchObject({
+      observedGeneration: 3,
+      active: ['shop-1767268800'],
+      activeCount: 1,
+      lastScheduleTime: '2026-01-01T12:00:00Z',
+      lastSuccessfulTime: '2026-01-01T11:07:00Z',
+      nextScheduleTime: '2026-01-01T13:00:00Z',
+      lastRun: { name: 'shop-1767268800' },
+    });
+    expect(status).not.toHaveProperty('lastFailureTime');
+  });
+
+  test('keeps what only deleted runs knew', () => {
+    const before = {
+      lastSuccessfulTime: '2026-01-01T01:00:00Z',
+      lastRun: { name: 'shop-1' },
+      lastScheduleTime: '2026-01-01T01:00:00Z',
+    };
+    expect(scheduleStatus(schedule({}, before), { timing, runs: [], ready }, NOW)).toMatchObject(before);
+  });
+
+  test('a stopped run is neither a success nor a failure', () => {
+    const status = scheduleStatus(schedule(), { timing, runs: [run('2026-01-01T11:00:00Z', 'Stopped')], ready }, NOW);
+    expect(status).not.toHaveProperty('lastSuccessfulTime');
+    expect(status).not.toHaveProperty('lastFailureTime');
+  });
+});
