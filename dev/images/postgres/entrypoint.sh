@@ -8,6 +8,10 @@ case $password in
   '' | *[!A-Za-z0-9_-]*) echo "the password in $TRAWLER_PASSWORD_FILE may only hold letters, digits, _ and -" >&2; exit 64 ;;
 esac
 
+# After a crash the lock file names a process of the container before, often by the number that this shell has now.
+# Postgres overlooks its own, its parent's and this one.
+export PG_GRANDPARENT_PID=$$
+
 # Statements for a server that nobody else can reach yet. A failing one ends the start instead of being only logged.
 sql() { postgres --single -c exit_on_error=true -c log_min_messages=fatal -D "$PGDATA" postgres >/dev/null; }
 
@@ -26,7 +30,8 @@ fi
 # At every start, so that a changed Secret and a restart are all that a new password takes.
 echo "ALTER ROLE trawler PASSWORD '$password';" | sql
 
+# No just-in-time compilation: it takes longer than the short statements of a queue.
 exec postgres -D "$PGDATA" \
   -c listen_addresses='*' -c unix_socket_directories=/tmp \
   -c timezone=UTC -c log_timezone=UTC \
-  -c autovacuum_vacuum_cost_delay=0 "$@"
+  -c jit=off -c autovacuum_vacuum_cost_delay=0 "$@"
