@@ -1,5 +1,4 @@
 // The native cluster's container runtime: its configuration, and the images in it.
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { pauseImage } from '../images/catalog.ts';
@@ -13,8 +12,6 @@ export const runtimeSocket = `${runtimeDirectory}/containerd.sock`;
 
 const configPath = join(clusterDirectory, 'config', 'containerd.toml');
 const cniDirectory = join(clusterDirectory, 'config', 'cni');
-
-export const containerd: Program = { name: 'containerd', path: 'containerd', args: ['--config', configPath] };
 
 // oom scores: lowering one needs a capability that root in a container lacks.
 // Network namespaces below our own folder: so that `down` finds them all and touches no others.
@@ -55,11 +52,12 @@ const podNetwork = {
   ],
 };
 
-export async function writeContainerdConfig(): Promise<void> {
-  await mkdir(cniDirectory, { recursive: true });
-  await writeFile(configPath, config);
-  await writeFile(join(cniDirectory, '10-pods.conflist'), JSON.stringify(podNetwork, null, 2));
-}
+export const containerd: Program = {
+  name: 'containerd',
+  path: 'containerd',
+  args: ['--config', configPath],
+  files: { [configPath]: config, [join(cniDirectory, '10-pods.conflist')]: JSON.stringify(podNetwork, null, 2) },
+};
 
 /** Runs containerd's own client on the images and containers of Kubernetes. */
 export async function ctr(signal: AbortSignal, ...args: string[]): Promise<string> {

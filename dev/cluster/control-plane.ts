@@ -11,6 +11,8 @@ export interface Program {
   name: string;
   path: string;
   args: string[];
+  /** Files that it reads when it starts: path to content. */
+  files?: Record<string, string>;
 }
 
 /** What the flags depend on. */

@@ -1,9 +1,9 @@
 // Programs of the native cluster that outlive the command that started them. A mark in their environment tells them
 // from all other processes, so there are no pid files that could be stale or missing after a crash.
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { clusterDirectory } from '../setup/paths.mjs';
 import type { Program } from './control-plane.ts';
@@ -48,14 +48,19 @@ export function logPath(name: string): string {
 }
 
 /**
- * Makes sure that the program runs, with exactly these arguments: leaves it alone if so, replaces it if it runs with
- * others, starts it if it does not run. Returns whether it started it.
+ * Makes sure that the program runs, with exactly these arguments and files: leaves it alone if so, replaces it if it
+ * runs with others, starts it if it does not run. Returns whether it started it.
  */
 export async function ensureDaemon(program: Program): Promise<boolean> {
   const same = (await findDaemons()).filter(({ name }) => name === basename(program.path));
-  const current = same.find(({ args }) => args.join('\0') === program.args.join('\0'));
+  const changed = await changedFiles(program);
+  const current = same.find(({ args }) => changed.length === 0 && args.join('\0') === program.args.join('\0'));
   await stopDaemons(same.filter((daemon) => daemon !== current));
   if (current) return false;
+  for (const [path, content] of changed) {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, content);
+  }
 
   mkdirSync(join(clusterDirectory, 'log'), { recursive: true });
   const log = openSync(logPath(program.name), 'a');
@@ -72,6 +77,14 @@ export async function ensureDaemon(program: Program): Promise<boolean> {
     closeSync(log);
   }
   return true;
+}
+
+async function changedFiles({ files = {} }: Program): Promise<[path: string, content: string][]> {
+  const same = async ([path, content]: [string, string]) =>
+    existsSync(path) && (await readFile(path, 'utf8')) === content;
+  const entries = Object.entries(files);
+  const unchanged = await Promise.all(entries.map(same));
+  return entries.filter((_, index) => !unchanged[index]);
 }
 
 /** Asks the processes to end, and ends those by force that have not after 10 s. */

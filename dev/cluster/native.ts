@@ -16,7 +16,7 @@ import type { Step, StepContext } from '../steps.ts';
 import { nodeAddress, nodeName } from './addresses.ts';
 import { issueCertificates } from './certificates.ts';
 import type { Cluster } from './cluster.ts';
-import { containerd, ctr, runtimeDirectory, writeContainerdConfig } from './containerd.ts';
+import { containerd, ctr, runtimeDirectory } from './containerd.ts';
 import {
   apiServer,
   apiServerReady,
@@ -28,7 +28,7 @@ import {
 import { ensureDaemon, findDaemons, logPath, logTail } from './daemons.ts';
 import { loadImage } from './load-images.ts';
 import { ensureNetwork } from './network.ts';
-import { adminKubeconfig, coreDns, credentials, kubelet, kubeProxy, writeNodeConfig } from './node.ts';
+import { adminKubeconfig, coreDns, credentials, kubelet, kubeProxy } from './node.ts';
 import { downSteps } from './teardown.ts';
 
 const settings: ControlPlaneSettings = {
@@ -113,13 +113,26 @@ async function startControlPlane({ signal }: StepContext): Promise<string | unde
   await apiServerReady(settings, { timeoutMs: 100_000, alive: () => signal.throwIfAborted() }).catch(async (error) => {
     throw new Error(`${messageOf(error)}\n${await logTail('kube-apiserver')}`, { cause: error });
   });
+  await grantAdministrators(signal);
   started.push(await ensureDaemon(controllerManager(settings)), await ensureDaemon(scheduler(settings)));
   return started.includes(true) ? undefined : 'already running';
 }
 
+/** kubeadm's certificates put administrators, and the API server towards the kubelet, into this group. */
+async function grantAdministrators(signal: AbortSignal): Promise<void> {
+  const binding = {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'ClusterRoleBinding',
+    metadata: { name: 'kubeadm:cluster-admins' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'Group', name: 'kubeadm:cluster-admins' }],
+  };
+  const options = { input: JSON.stringify(binding), cancelSignal: signal };
+  await execa(binary('kubectl'), [`--kubeconfig=${adminKubeconfig}`, 'apply', '-f', '-'], options);
+}
+
 async function startRuntime({ signal }: StepContext): Promise<string | undefined> {
   await mkdir(runtimeDirectory, { recursive: true, mode: 0o711 });
-  await writeContainerdConfig();
   const started = await ensureDaemon(containerd);
   while (!(await answers(signal))) await delay(100, undefined, { signal });
   return started ? undefined : 'already running';
@@ -143,7 +156,6 @@ async function loadPause(context: StepContext): Promise<string | undefined> {
 }
 
 async function startNode({ report, signal }: StepContext): Promise<string | undefined> {
-  await writeNodeConfig();
   const started = [];
   for (const daemon of [kubelet(), kubeProxy(), coreDns()]) started.push(await ensureDaemon(daemon));
   report(`waiting until node ${nodeName} is Ready`);

@@ -1,5 +1,4 @@
 // The native cluster's only node: kubelet, kube-proxy and the cluster's DNS, and the files they read.
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { binary } from '../setup/kubernetes-binaries.mjs';
@@ -13,28 +12,6 @@ export const credentials = join(clusterDirectory, 'credentials');
 export const adminKubeconfig = join(credentials, 'super-admin.conf');
 const config = join(clusterDirectory, 'config');
 export const kubeletDirectory = join(clusterDirectory, 'kubelet');
-
-export function kubelet(): Program {
-  return {
-    name: 'kubelet',
-    path: binary('kubelet'),
-    args: [
-      `--kubeconfig=${credentials}/kubelet.conf`,
-      `--config=${config}/kubelet.yaml`,
-      `--hostname-override=${nodeName}`,
-      `--node-ip=${nodeAddress}`,
-      `--root-dir=${kubeletDirectory}`,
-    ],
-  };
-}
-
-export function kubeProxy(): Program {
-  return { name: 'kube-proxy', path: binary('kube-proxy'), args: [`--config=${config}/kube-proxy.yaml`] };
-}
-
-export function coreDns(): Program {
-  return { name: 'coredns', path: binary('coredns'), args: ['-conf', `${config}/Corefile`] };
-}
 
 /** Settings for a machine that is shared with other work: no cgroup limits on it, no eviction before it is full. */
 function kubeletConfig(): object {
@@ -95,9 +72,33 @@ const corefile = `.:53 {
 }
 `;
 
-export async function writeNodeConfig(): Promise<void> {
-  await mkdir(config, { recursive: true });
-  await writeFile(join(config, 'kubelet.yaml'), stringify(kubeletConfig()));
-  await writeFile(join(config, 'kube-proxy.yaml'), stringify(kubeProxyConfig()));
-  await writeFile(join(config, 'Corefile'), corefile);
+export function kubelet(): Program {
+  const configPath = join(config, 'kubelet.yaml');
+  return {
+    name: 'kubelet',
+    path: binary('kubelet'),
+    args: [
+      `--kubeconfig=${credentials}/kubelet.conf`,
+      `--config=${configPath}`,
+      `--hostname-override=${nodeName}`,
+      `--node-ip=${nodeAddress}`,
+      `--root-dir=${kubeletDirectory}`,
+    ],
+    files: { [configPath]: stringify(kubeletConfig()) },
+  };
+}
+
+export function kubeProxy(): Program {
+  const configPath = join(config, 'kube-proxy.yaml');
+  return {
+    name: 'kube-proxy',
+    path: binary('kube-proxy'),
+    args: [`--config=${configPath}`],
+    files: { [configPath]: stringify(kubeProxyConfig()) },
+  };
+}
+
+export function coreDns(): Program {
+  const configPath = join(config, 'Corefile');
+  return { name: 'coredns', path: binary('coredns'), args: ['-conf', configPath], files: { [configPath]: corefile } };
 }
