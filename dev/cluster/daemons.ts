@@ -87,9 +87,9 @@ async function changedFiles({ files = {} }: Program): Promise<[path: string, con
   return entries.filter((_, index) => !unchanged[index]);
 }
 
-/** Asks the processes to end, and ends those by force that have not after 10 s. */
-export async function stopDaemons(daemons: Daemon[]): Promise<void> {
-  for (const { pid } of daemons) signal(pid, 'SIGTERM');
+/** Asks the processes to end, by force those that have not after 10 s; resolves when none is left. */
+export async function stopDaemons(daemons: Daemon[], first: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
+  for (const { pid } of daemons) signal(pid, first);
   const deadline = Date.now() + 10_000;
   let left = daemons;
   while (left.length > 0) {

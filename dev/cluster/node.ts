@@ -32,6 +32,8 @@ function kubeletConfig(): object {
     cgroupDriver: 'cgroupfs',
     failCgroupV1: false,
     failSwapOn: false,
+    // Nothing here needs its iptables chains, and `down` could not tell them from another kubelet's.
+    makeIPTablesUtilChains: false,
     enforceNodeAllocatable: [],
     localStorageCapacityIsolation: false,
     containerRuntimeEndpoint: `unix://${runtimeSocket}`,

@@ -27,12 +27,12 @@ export function downSteps(): Step[] {
   ];
 }
 
-/** The kubelet first, else it would start again what is stopped after it. */
+/** By force: what they would still write is removed below. Containerd stays for as long as its shims do. */
 async function stopKubernetes(): Promise<undefined> {
-  const daemons = (await findDaemons()).filter(({ name }) => !name.startsWith('containerd'));
-  await stopDaemons(daemons.filter(({ name }) => name === 'kubelet'));
-  await stopDaemons(daemons.filter(({ name }) => name !== 'kubelet'));
-  return undefined;
+  await stopDaemons(
+    (await findDaemons()).filter(({ name }) => !name.startsWith('containerd')),
+    'SIGKILL',
+  );
 }
 
 /** The containers are found by the kubelet's cgroup, so that those whose shim was killed are ended too. */
@@ -40,14 +40,16 @@ async function endPods({ signal }: StepContext): Promise<undefined> {
   const daemons = await findDaemons();
   // Without a daemon and without files there was no cluster, and pods on this machine are not ours.
   if (daemons.length === 0 && !(await exists(kubeletDirectory))) return undefined;
-  await stopDaemons(daemons.filter(({ name }) => name === 'containerd'));
+  await stopDaemons(
+    daemons.filter(({ name }) => name === 'containerd'),
+    'SIGKILL',
+  );
   for (let pids = await podProcesses(); pids.length > 0; pids = await podProcesses()) {
     for (const pid of pids) killNow(pid);
     await delay(50, undefined, { signal });
   }
-  await stopDaemons(await findDaemons());
+  await stopDaemons(await findDaemons(), 'SIGKILL');
   await removeCgroups();
-  return undefined;
 }
 
 async function exists(directory: string): Promise<boolean> {
@@ -56,10 +58,15 @@ async function exists(directory: string): Promise<boolean> {
 
 async function podProcesses(): Promise<number[]> {
   const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry)).map(Number);
-  const inPod = await Promise.all(
-    pids.map(async (pid) => /:\/kubepods\//.test(await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => ''))),
-  );
+  const inPod = await Promise.all(pids.map(runsInPod));
   return pids.filter((_, index) => inPod[index]);
+}
+
+async function runsInPod(pid: number): Promise<boolean> {
+  const read = (file: string) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '');
+  // One that has ended and waits for its parent to notice (state Z) cannot be ended again.
+  const [cgroup, stat] = await Promise.all([read('cgroup'), read('stat')]);
+  return /:\/kubepods\//.test(cgroup) && !/\) Z /.test(stat);
 }
 
 function killNow(pid: number): void {
@@ -89,14 +96,12 @@ async function unmountAll({ signal }: StepContext): Promise<undefined> {
   const points = (await readFile('/proc/self/mounts', 'utf8'))
     .split('\n')
     .map((line) => (line.split(' ')[1] ?? '').replaceAll('\\040', ' '))
-    .filter((point) => roots.some((root) => point.startsWith(`${root}/`)));
+    .filter((point) => roots.some((root) => point === root || point.startsWith(`${root}/`)));
   // Deepest first; lazily, because a dying process may still stand in one.
   for (const point of points.reverse()) await execa('umount', ['--lazy', point], { cancelSignal: signal });
-  return undefined;
 }
 
 async function removeFiles(): Promise<undefined> {
   await rm(runtimeDirectory, { recursive: true, force: true });
   await rm(clusterDirectory, { recursive: true, force: true });
-  return undefined;
 }
