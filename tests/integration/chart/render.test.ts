@@ -140,18 +140,17 @@ describe("the operator's rights", () => {
     expect(flat(cluster)).toEqual({
       'trawler.dev/crawlschedules': 'get list watch',
       'trawler.dev/crawlruns': 'create delete get list patch watch',
-      'trawler.dev/crawlschedules/status': 'get patch update',
-      'trawler.dev/crawlruns/status': 'get patch update',
+      'trawler.dev/crawlschedules/status': 'patch',
+      'trawler.dev/crawlruns/status': 'patch',
       'trawler.dev/crawlschedules/finalizers': 'update',
       'trawler.dev/crawlruns/finalizers': 'update',
       'batch/jobs': 'create delete get list patch watch',
       '/pods': 'delete get list watch',
       '/pods/status': 'patch',
       '/secrets': 'create delete get',
-      '/events': 'create patch',
       'events.k8s.io/events': 'create patch',
     });
-    expect(flat(own)).toEqual({ 'coordination.k8s.io/leases': 'create get patch update' });
+    expect(flat(own)).toEqual({ 'coordination.k8s.io/leases': 'create get update' });
   });
 });
 
