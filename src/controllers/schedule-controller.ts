@@ -13,10 +13,13 @@ import type { ResourceClient } from '../kube/resource-client.ts';
 import { updateStatus } from '../kube/status.ts';
 import type { ReconcileResult } from '../kube/work-queue.ts';
 import { type CrawlScheduleSpec, crawlScheduleSpec } from '../resources/crawl-schedule.ts';
+import { durationMs } from '../resources/duration.ts';
 import { LABEL } from '../resources/group.ts';
 import { runName } from '../resources/names.ts';
-import { type CronSchedule, parseCronCached } from '../schedule/cron.ts';
-import { type Due, dueSlot } from '../schedule/due.ts';
+import { type CronParse, parseCronCached } from '../schedule/cron.ts';
+import { type Due, dueSlots } from '../schedule/due.ts';
+import { draw } from '../schedule/hashed-fields.ts';
+import { intervalTimetable, type Timetable } from '../schedule/timetable.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { RunCache, ScheduleCache } from './caches.ts';
 import {
@@ -46,7 +49,15 @@ export type ScheduleControllerOptions = {
 /** How long to wait until the runs of a deleted schedule of the same name are collected. */
 const COLLECTION_WAIT_MS = 2_000;
 
-type SlotOutcome = { readonly type: 'started' | 'waiting' } | { readonly type: 'skipped'; readonly slot: Date };
+/** What became of a slot: nothing said, its run was started. */
+type Handled = {
+  /** No run will be made for it. */
+  readonly skipped?: Date;
+  /** Its name is still taken by a run that is being collected. */
+  readonly waiting?: true;
+};
+
+const SHOWN_SLOTS = 5;
 
 export function createScheduleReconciler(options: ScheduleControllerOptions) {
   const { schedules, runs, scheduleCache, runCache, events, rememberedSlot, now, logger } = options;
@@ -57,15 +68,13 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
 
     const spec = crawlScheduleSpec.parse(schedule.spec);
     const timing = timingInForce(schedule, spec, now());
-    const parsed = parseCronCached(spec.schedule, spec.timeZone);
+    const cursor = await findCursor(schedule, timing, signal);
+    const parsed = timetableOf(schedule, spec, cursor);
     if (!parsed.ok) {
       const { reason, message } = parsed.error;
       events.record(schedule, { type: 'Warning', reason, action: 'ParseSchedule', message });
-      await writeStatus(
-        schedule,
-        { timing, runs: ownedRuns(schedule), ready: { status: 'False', reason, message } },
-        signal,
-      );
+      const ready = { status: 'False', reason, message } as const;
+      await writeStatus(schedule, { timing, runs: ownedRuns(schedule), ready, upcoming: [] }, signal);
       return {}; // an edit brings it back
     }
 
@@ -76,87 +85,93 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
         message: 'spec.suspend is true: no new runs are made',
       } as const;
       await pruneHistory(schedule, spec, signal);
-      await writeStatus(schedule, { timing, runs: ownedRuns(schedule), ready }, signal);
+      await writeStatus(schedule, { timing, runs: ownedRuns(schedule), ready, upcoming: [] }, signal);
       return {};
     }
 
-    const due = await findDue(schedule, spec, parsed.schedule, timing, signal);
-    const outcome = await handleSlot(schedule, spec, due, signal);
-    if (outcome?.type === 'waiting') return { requeueAfterMs: COLLECTION_WAIT_MS };
+    const delayMs = jitterMs(schedule, spec);
+    const due = dueSlots({
+      timetable: parsed.timetable,
+      cursor,
+      now: new Date(now().getTime() - delayMs),
+      catchUp: spec.catchUp,
+      ...(spec.startingDeadlineSeconds === undefined ? {} : { startingDeadlineSeconds: spec.startingDeadlineSeconds }),
+    });
+    const outcome = await handleDue(schedule, spec, due, signal);
+    if (outcome.waiting) return { requeueAfterMs: COLLECTION_WAIT_MS };
 
     await pruneHistory(schedule, spec, signal);
-    const next = parsed.schedule.next(now());
+    const upcoming = upcomingSlots(parsed.timetable, new Date(now().getTime() - delayMs)).map(
+      (slot) => new Date(slot.getTime() + delayMs),
+    );
+    const ready = { status: 'True', reason: 'Scheduled', message: 'the schedule is in force' } as const;
+    const { skipped } = outcome;
     await writeStatus(
       schedule,
-      {
-        timing,
-        runs: ownedRuns(schedule),
-        ready: { status: 'True', reason: 'Scheduled', message: 'the schedule is in force' },
-        ...(next ? { next } : {}),
-        ...(outcome?.type === 'skipped' ? { skipped: outcome.slot } : {}),
-      },
+      { timing, runs: ownedRuns(schedule), ready, upcoming, ...(skipped ? { skipped } : {}) },
       signal,
     );
-    return next ? { requeueAfterMs: Math.max(0, next.getTime() - now().getTime()) } : {};
+    return upcoming[0] ? { requeueAfterMs: Math.max(0, upcoming[0].getTime() - now().getTime()) } : {};
   };
 
   function ownedRuns(schedule: CrawlSchedule): CrawlRun[] {
     return runCache.byIndex('controller', schedule.metadata.uid);
   }
 
-  async function findDue(
-    schedule: CrawlSchedule,
-    spec: CrawlScheduleSpec,
-    cron: CronSchedule,
-    timing: Timing,
-    signal: AbortSignal,
-  ): Promise<Due> {
+  async function findCursor(schedule: CrawlSchedule, timing: Timing, signal: AbortSignal): Promise<Date> {
     const owned = ownedRuns(schedule);
     const cursor = scheduleCursor(timing, schedule.status, owned);
-    const deadline =
-      spec.startingDeadlineSeconds === undefined ? {} : { startingDeadlineSeconds: spec.startingDeadlineSeconds };
-    const due = dueSlot({ schedule: cron, cursor, now: now(), ...deadline });
-    if (due.slot === undefined || owned.length > 0 || schedule.status?.lastScheduleTime !== undefined) return due;
-    // No run and no status: either the first slot ever, or both were lost. Postgres may know better.
+    if (owned.length > 0 || schedule.status !== undefined) return cursor;
+    // No run and no status: the schedule is new, or both were lost. Postgres may know better.
     const remembered = await rememberedSlot(schedule.metadata.uid, signal);
-    if (remembered === undefined || remembered <= cursor) return due;
-    return dueSlot({ schedule: cron, cursor: remembered, now: now(), ...deadline });
+    return remembered !== undefined && remembered > cursor ? remembered : cursor;
   }
 
-  /** Does for the due slot what the concurrency policy says; undefined when nothing is due. */
-  async function handleSlot(
+  /** Does for the due slots what catch-up and concurrency policy say. */
+  async function handleDue(
     schedule: CrawlSchedule,
     spec: CrawlScheduleSpec,
     due: Due,
     signal: AbortSignal,
-  ): Promise<SlotOutcome | undefined> {
-    if (due.tooLate !== undefined) {
-      return skip(
-        schedule,
-        due.tooLate,
-        'MissSchedule',
-        `missed ${due.tooLate.toISOString()} by more than spec.startingDeadlineSeconds`,
-      );
+  ): Promise<Handled> {
+    const [first] = due.slots;
+    if (due.tooLate) {
+      const { slot, rule } = due.tooLate;
+      const message = `${slot.toISOString()} was missed, and spec.${rule} does not let it start any more`;
+      return skip(schedule, slot, 'MissSchedule', message);
     }
-    if (due.slot === undefined) return undefined;
+    if (first === undefined) return {};
     if (due.missed > 0) {
       events.record(schedule, {
         type: 'Warning',
         reason: 'MissedSchedules',
         action: 'FindDue',
-        message: `missed ${due.missed} earlier times; starting only the latest, ${due.slot.toISOString()}`,
+        message: `missed ${due.missed} earlier times, which spec.catchUp does not make up for; going on with ${first.toISOString()}`,
       });
     }
-    const inTheWay = ownedRuns(schedule).filter((run) => wasActiveAt(run, due.slot ?? now()));
-    const active = inTheWay.filter((run) => !isFinished(run));
+    let handled: Handled = {};
+    for (const slot of due.slots) {
+      handled = await handleSlot(schedule, spec, slot, signal);
+      if (handled.waiting) return handled;
+    }
+    return handled;
+  }
+
+  async function handleSlot(
+    schedule: CrawlSchedule,
+    spec: CrawlScheduleSpec,
+    slot: Date,
+    signal: AbortSignal,
+  ): Promise<Handled> {
+    const inTheWay = ownedRuns(schedule).filter((run) => wasActiveAt(run, slot));
     if (spec.concurrencyPolicy === 'Forbid' && inTheWay[0]) {
-      const message = `${inTheWay[0].metadata.name} was still active at ${due.slot.toISOString()} and spec.concurrencyPolicy is Forbid`;
-      return skip(schedule, due.slot, 'JobAlreadyActive', message);
+      const message = `${inTheWay[0].metadata.name} was still active at ${slot.toISOString()} and spec.concurrencyPolicy is Forbid`;
+      return skip(schedule, slot, 'JobAlreadyActive', message);
     }
     if (spec.concurrencyPolicy === 'Replace') {
-      for (const run of active) await stopRun(schedule, run, signal);
+      for (const run of inTheWay.filter((run) => !isFinished(run))) await stopRun(schedule, run, signal);
     }
-    return startRun(schedule, spec, due.slot, signal);
+    return startRun(schedule, spec, slot, signal);
   }
 
   /** Whether the run stood in the slot's way, even if it has ended since: under Forbid a slot never starts late. */
@@ -167,13 +182,13 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     return completed !== undefined && new Date(completed) > slot;
   }
 
-  function skip(schedule: CrawlSchedule, slot: Date, reason: string, message: string): SlotOutcome {
+  function skip(schedule: CrawlSchedule, slot: Date, reason: string, message: string): Handled {
     events.record(schedule, { type: 'Warning', reason, action: 'SkipSlot', message });
     logger.warn(
       { schedule: schedule.metadata.name, namespace: schedule.metadata.namespace, slot, reason },
       'slot skipped',
     );
-    return { type: 'skipped', slot };
+    return { skipped: slot };
   }
 
   async function startRun(
@@ -181,7 +196,7 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     spec: CrawlScheduleSpec,
     slot: Date,
     signal: AbortSignal,
-  ): Promise<SlotOutcome> {
+  ): Promise<Handled> {
     const run = runForSlot(schedule, spec, slot);
     try {
       const created = await runs.create(run, { signal });
@@ -192,7 +207,7 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
         action: 'CreateRun',
         message: `created run ${created.metadata.name} for ${slot.toISOString()}`,
       });
-      return { type: 'started' };
+      return {};
     } catch (error) {
       if (isAlreadyExists(error)) return adoptOrSkip(schedule, run.metadata.name, slot, signal);
       const message = `could not create run ${run.metadata.name}: ${error instanceof Error ? error.message : error}`;
@@ -203,20 +218,15 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
   }
 
   /** The name is taken: by our own earlier attempt, by a deleted schedule's run, or by something that is not ours. */
-  async function adoptOrSkip(
-    schedule: CrawlSchedule,
-    name: string,
-    slot: Date,
-    signal: AbortSignal,
-  ): Promise<SlotOutcome> {
+  async function adoptOrSkip(schedule: CrawlSchedule, name: string, slot: Date, signal: AbortSignal): Promise<Handled> {
     const existing = await runs.get({ namespace: schedule.metadata.namespace ?? 'default', name }, { signal });
-    if (existing === undefined) return { type: 'waiting' };
+    if (existing === undefined) return { waiting: true };
     if (isControlledBy(existing, schedule)) {
       runCache.observe(existing);
-      return { type: 'started' };
+      return {};
     }
     const controller = controllerOf(existing);
-    if (controller?.kind === schedule.kind && controller.name === schedule.metadata.name) return { type: 'waiting' };
+    if (controller?.kind === schedule.kind && controller.name === schedule.metadata.name) return { waiting: true };
     return skip(schedule, slot, 'UnexpectedRun', `a CrawlRun named ${name} that is not of this schedule is in the way`);
   }
 
@@ -258,6 +268,29 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     });
     if (written) scheduleCache.observe(written);
   }
+}
+
+/** Slots of an interval count from the last one that was dealt with. */
+function timetableOf(schedule: CrawlSchedule, spec: CrawlScheduleSpec, cursor: Date): CronParse {
+  if (spec.interval !== undefined) return { ok: true, timetable: intervalTimetable(durationMs(spec.interval), cursor) };
+  return parseCronCached(spec.schedule ?? '', spec.timeZone, schedule.metadata.uid);
+}
+
+/** How much later than its slots this schedule starts: drawn once, so that the time between two runs stays as written. */
+function jitterMs(schedule: CrawlSchedule, spec: CrawlScheduleSpec): number {
+  return (draw(`${schedule.metadata.uid}/jitter`) % (spec.jitterSeconds + 1)) * 1_000;
+}
+
+function upcomingSlots(timetable: Timetable, after: Date): Date[] {
+  const slots: Date[] = [];
+  for (
+    let slot = timetable.next(after);
+    slot !== undefined && slots.length < SHOWN_SLOTS;
+    slot = timetable.next(slot)
+  ) {
+    slots.push(slot);
+  }
+  return slots;
 }
 
 /** The CrawlRun of a slot; its name makes sure that there is never a second one. */

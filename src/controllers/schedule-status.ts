@@ -12,7 +12,7 @@ export type Timing = NonNullable<CrawlScheduleStatus['timing']>;
  * seen before counts from its creation, so that an operator that was away at that time loses nothing.
  */
 export function timingInForce(schedule: CrawlSchedule, spec: CrawlScheduleSpec, now: Date): Timing {
-  const wanted = { schedule: spec.schedule, timeZone: spec.timeZone, suspend: spec.suspend };
+  const wanted = { schedule: spec.schedule ?? spec.interval ?? '', timeZone: spec.timeZone, suspend: spec.suspend };
   const known = schedule.status?.timing;
   if (known === undefined) {
     const since = spec.suspend ? now : new Date(schedule.metadata.creationTimestamp ?? now);
@@ -65,7 +65,8 @@ export type ScheduleObservation = {
   readonly timing: Timing;
   readonly runs: readonly CrawlRun[];
   readonly ready: { readonly status: 'True' | 'False'; readonly reason: ScheduleReason; readonly message: string };
-  readonly next?: Date;
+  /** When the next runs start, soonest first. */
+  readonly upcoming: readonly Date[];
   readonly skipped?: Date;
 };
 
@@ -99,12 +100,13 @@ export function scheduleStatus(schedule: CrawlSchedule, seen: ScheduleObservatio
     timing: seen.timing,
     active: active.map((run) => run.metadata.name),
     activeCount: active.length,
+    nextScheduleTimes: seen.upcoming.map(wholeSeconds),
     ...defined({
       lastScheduleTime: latest(before?.lastScheduleTime, newestSlot && wholeSeconds(nominalTime(newestSlot))),
       lastSkippedTime: latest(before?.lastSkippedTime, seen.skipped && wholeSeconds(seen.skipped)),
       lastSuccessfulTime: latest(before?.lastSuccessfulTime, ...completed('Complete')),
       lastFailureTime: latest(before?.lastFailureTime, ...completed('Failed')),
-      nextScheduleTime: seen.next && wholeSeconds(seen.next),
+      nextScheduleTime: seen.upcoming[0] && wholeSeconds(seen.upcoming[0]),
     }),
     ...(newest
       ? {

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { conditions } from './conditions.ts';
 import { crawlSpecShape, RUN_PHASES } from './crawl-run.ts';
+import { DURATION_PATTERN } from './duration.ts';
 import { withRules } from './validation.ts';
 
 export const CONCURRENCY_POLICIES = ['Allow', 'Forbid', 'Replace'] as const;
@@ -24,42 +25,86 @@ const runTemplate = z.object({
   ]),
 });
 
-export const crawlScheduleSpec = z
+const catchUp = z
   .object({
-    schedule: z
-      .string()
-      .min(1)
-      .max(256)
-      .describe('When to run, as five cron fields: minute, hour, day of month, month, day of week.'),
-    timeZone: z
-      .string()
-      .min(1)
-      .max(64)
-      .default('Etc/UTC')
-      .describe('IANA time zone in which the schedule is read, such as Europe/Paris.'),
-    suspend: z.boolean().default(false).describe('Makes no new runs while true; runs that are there go on.'),
-    concurrencyPolicy: z
-      .enum(CONCURRENCY_POLICIES)
-      .default('Forbid')
-      .describe(
-        'When the last run still goes on: Allow runs both, Forbid skips the new one, Replace stops the old one.',
-      ),
-    startingDeadlineSeconds: z
-      .int()
-      .min(1)
-      .max(31_536_000)
-      .optional()
-      .describe('A missed time older than this is not made up for; no limit when left out.'),
-    successfulRunsHistoryLimit: z
-      .int()
-      .min(0)
-      .max(1_000)
-      .default(3)
-      .describe('Finished runs to keep that gave results.'),
-    failedRunsHistoryLimit: z.int().min(0).max(1_000).default(3).describe('Finished runs to keep that failed.'),
-    runTemplate: runTemplate.describe('The run that is made at each due time.'),
+    policy: z
+      .enum(['Latest', 'All', 'None'])
+      .default('Latest')
+      .describe('Which missed times are made up for after an outage: the latest, all, or none.'),
+    maxRuns: z.int().min(1).max(100).default(10).describe('With All: at most the newest so many, oldest first.'),
   })
-  .describe('What to crawl and when.');
+  .describe('What happens to times that were missed.');
+
+export const crawlScheduleSpec = withRules(
+  z
+    .object({
+      schedule: z
+        .string()
+        .min(1)
+        .max(256)
+        .optional()
+        .describe(
+          "When to run: five cron fields (minute, hour, day of month, month, day of week), six with the second first, or a macro such as @daily. H draws a value that is this schedule's own.",
+        ),
+      interval: z
+        .string()
+        .regex(DURATION_PATTERN)
+        .max(32)
+        .optional()
+        .describe('Run again after this long, counted from one nominal time to the next; in place of schedule.'),
+      timeZone: z
+        .string()
+        .min(1)
+        .max(64)
+        .default('Etc/UTC')
+        .describe('IANA time zone in which the schedule is read, such as Europe/Paris.'),
+      suspend: z
+        .boolean()
+        .default(false)
+        .describe('Makes no new runs while true; runs that are there go on, and nothing is made up for afterwards.'),
+      concurrencyPolicy: z
+        .enum(CONCURRENCY_POLICIES)
+        .default('Forbid')
+        .describe(
+          'When the last run still goes on: Allow runs both, Forbid skips the new one, Replace stops the old one.',
+        ),
+      startingDeadlineSeconds: z
+        .int()
+        .min(1)
+        .max(31_536_000)
+        .optional()
+        .describe('A missed time older than this is not made up for; no limit when left out.'),
+      catchUp: catchUp.prefault({}),
+      jitterSeconds: z
+        .int()
+        .min(0)
+        .max(86_400)
+        .default(0)
+        .describe('Starts each run up to this much later than its nominal time, always the same for one schedule.'),
+      successfulRunsHistoryLimit: z
+        .int()
+        .min(0)
+        .max(1_000)
+        .default(3)
+        .describe('Finished runs to keep that gave results.'),
+      failedRunsHistoryLimit: z.int().min(0).max(1_000).default(3).describe('Finished runs to keep that failed.'),
+      runTemplate: runTemplate.describe('The run that is made at each due time.'),
+    })
+    .describe('What to crawl and when.'),
+  [
+    {
+      rule: 'has(self.schedule) != has(self.interval)',
+      message: 'give either schedule or interval',
+      reason: 'FieldValueInvalid',
+    },
+    {
+      rule: "self.catchUp.policy != 'All' || self.concurrencyPolicy == 'Allow'",
+      message: 'All starts several runs at once: set concurrencyPolicy to Allow',
+      reason: 'FieldValueInvalid',
+      fieldPath: '.catchUp.policy',
+    },
+  ],
+);
 
 export type CrawlScheduleSpec = z.output<typeof crawlScheduleSpec>;
 export type CrawlScheduleSpecInput = z.input<typeof crawlScheduleSpec>;
@@ -75,7 +120,7 @@ export const crawlScheduleStatus = z.object({
   conditions: conditions.optional(),
   timing: z
     .object({
-      schedule: z.string().max(256),
+      schedule: z.string().max(256).describe('The cron expression, or the interval.'),
       timeZone: z.string().max(64),
       suspend: z.boolean(),
       since: z.iso.datetime().describe('Times before this are never made up for.'),
@@ -88,7 +133,8 @@ export const crawlScheduleStatus = z.object({
   lastSkippedTime: time('The newest due time that no run was made for, with the reason in an Event.'),
   lastSuccessfulTime: time('When a run last succeeded.'),
   lastFailureTime: time('When a run last failed.'),
-  nextScheduleTime: time('The next due time; absent while suspended or invalid.'),
+  nextScheduleTime: time('When the next run starts; absent while suspended or invalid.'),
+  nextScheduleTimes: z.array(z.iso.datetime()).max(5).optional().describe('The next five.'),
   lastRun: z
     .object({
       name: z.string().max(253).describe('Name of the run.'),

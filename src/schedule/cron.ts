@@ -1,13 +1,7 @@
 // Cron expressions in a time zone: when a schedule is due. Pure: the caller brings the time.
 import { Cron } from 'croner';
-
-/** A parsed schedule. Times are instants; what they are on the wall is the business of the schedule's zone. */
-export type CronSchedule = {
-  /** The first due time after the instant; undefined when there is none. */
-  next(after: Date): Date | undefined;
-  /** The last due time at or before the instant; undefined when there is none. */
-  latest(atOrBefore: Date): Date | undefined;
-};
+import { expandHashedFields } from './hashed-fields.ts';
+import type { Timetable } from './timetable.ts';
 
 export type CronError = {
   readonly reason: 'InvalidSchedule' | 'UnknownTimeZone';
@@ -16,36 +10,55 @@ export type CronError = {
 };
 
 export type CronParse =
-  | { readonly ok: true; readonly schedule: CronSchedule }
+  | { readonly ok: true; readonly timetable: Timetable }
   | { readonly ok: false; readonly error: CronError };
 
+const MACROS = new Map([
+  ['@yearly', '0 0 1 1 *'],
+  ['@annually', '0 0 1 1 *'],
+  ['@monthly', '0 0 1 * *'],
+  ['@weekly', '0 0 * * 0'],
+  ['@daily', '0 0 * * *'],
+  ['@midnight', '0 0 * * *'],
+  ['@hourly', '0 * * * *'],
+]);
+
 /**
- * Parses five cron fields read in an IANA time zone. On the day that clocks go forward, a time that does not exist is
- * due once, at the end of the gap; on the day that they go back, a time that exists twice is due the first time only.
+ * Parses five or six cron fields (six begin with the second) or a macro, read in an IANA time zone. Understood are
+ * ranges, steps, lists, names, L, W and #, and H for a value drawn by `hashSeed`. On the day that clocks go forward, a
+ * time that does not exist is due once, at the end of the gap; on the day that they go back, a time that exists twice
+ * is due the first time only.
  */
-export function parseCron(expression: string, timeZone: string): CronParse {
+export function parseCron(expression: string, timeZone: string, hashSeed: string): CronParse {
   if (!isTimeZone(timeZone)) {
     return failure(
       'UnknownTimeZone',
       `spec.timeZone: "${timeZone}" is not an IANA time zone; write one such as Europe/Paris or Etc/UTC`,
     );
   }
-  let cron: Cron;
-  try {
-    cron = new Cron(expression, { timezone: timeZone, paused: true, mode: '5-part' });
-  } catch (error) {
-    const detail = error instanceof Error ? error.message.replace(/^CronPattern: /, '') : String(error);
-    return failure(
-      'InvalidSchedule',
-      `spec.schedule: "${expression}" is not a cron expression of five fields: ${detail}`,
+  const invalid = (detail: string) => failure('InvalidSchedule', `spec.schedule: "${expression}" ${detail}`);
+  const text = expression.trim();
+  if (text.startsWith('@') && !MACROS.has(text.toLowerCase())) {
+    return invalid(`is not a known macro; there are ${[...MACROS.keys()].join(', ')}`);
+  }
+  const fields = (MACROS.get(text.toLowerCase()) ?? text).split(/\s+/);
+  if (fields.length !== 5 && fields.length !== 6) {
+    return invalid(
+      `has ${fields.length} fields; a cron expression has five (minute, hour, day of month, month, day of week) or six, with the second first`,
     );
   }
-  if (cron.nextRun() === null) {
-    return failure('InvalidSchedule', `spec.schedule: "${expression}" is never due`);
+  let cron: Cron;
+  try {
+    const pattern = expandHashedFields(fields, hashSeed).join(' ');
+    cron = new Cron(pattern, { timezone: timeZone, paused: true, mode: '5-or-6-parts' });
+  } catch (error) {
+    const detail = error instanceof Error ? error.message.replace(/^CronPattern: /, '') : String(error);
+    return invalid(`is not a cron expression: ${detail}`);
   }
+  if (cron.nextRun() === null) return invalid('is never due');
   return {
     ok: true,
-    schedule: {
+    timetable: {
       next: (after) => cron.nextRun(after) ?? undefined,
       // croner looks strictly before its reference, in whole seconds.
       latest: (atOrBefore) => cron.previousRuns(1, new Date(atOrBefore.getTime() + 1_000))[0],
@@ -56,12 +69,14 @@ export function parseCron(expression: string, timeZone: string): CronParse {
 const CACHE_LIMIT = 20_000;
 const cache = new Map<string, CronParse>();
 
-/** parseCron, remembering what it parsed: an operator asks for the same few expressions again and again. */
-export function parseCronCached(expression: string, timeZone: string): CronParse {
-  const key = `${timeZone} ${expression}`;
+/** parseCron, remembering what it parsed: an operator asks for the same expressions again and again. */
+export function parseCronCached(expression: string, timeZone: string, hashSeed: string): CronParse {
+  // Only an expression that draws is different for each seed.
+  const seed = expression.includes('H') ? hashSeed : '';
+  const key = `${timeZone} ${seed} ${expression}`;
   const known = cache.get(key);
   if (known) return known;
-  const parsed = parseCron(expression, timeZone);
+  const parsed = parseCron(expression, timeZone, hashSeed);
   if (cache.size >= CACHE_LIMIT) cache.clear();
   cache.set(key, parsed);
   return parsed;

@@ -1,47 +1,75 @@
-// Which slot of a schedule is due now, given how far it has come. Pure function of its arguments.
-import type { CronSchedule } from './cron.ts';
+// Which slots of a schedule are due now, given how far it has come. Pure function of its arguments.
+import type { Timetable } from './timetable.ts';
+
+export type CatchUp = {
+  /** Which of the missed slots are made up for: the latest, all of them, or none. */
+  readonly policy: 'Latest' | 'All' | 'None';
+  /** With `All`: at most the newest so many. */
+  readonly maxRuns: number;
+};
 
 export type DueInput = {
-  readonly schedule: CronSchedule;
+  readonly timetable: Timetable;
   /** The instant up to which every slot is dealt with. */
   readonly cursor: Date;
   readonly now: Date;
+  readonly catchUp: CatchUp;
   /** A slot older than this is not made up for; no limit when absent. */
   readonly startingDeadlineSeconds?: number;
 };
 
 export type Due = {
-  /** The nominal time to start a run for; absent when nothing is due. */
-  readonly slot?: Date;
-  /** Slots between the cursor and `slot` that no run is made for; counted up to MISSED_COUNT_LIMIT. */
+  /** The nominal times to start runs for, oldest first. */
+  readonly slots: readonly Date[];
+  /** Slots since the cursor that no run is made for; counted up to MISSED_COUNT_LIMIT. */
   readonly missed: number;
-  /** The newest slot, when it is past its starting deadline. */
-  readonly tooLate?: Date;
-  /** The first slot after now. */
-  readonly next?: Date;
+  /** The newest slot, when no run may be made for it any more, and the rule that forbids it. */
+  readonly tooLate?: { readonly slot: Date; readonly rule: 'startingDeadlineSeconds' | 'catchUp' };
 };
 
 /** Counting stops here: an operator that was away for days must not walk through every second of them. */
 export const MISSED_COUNT_LIMIT = 100;
 
-/** After any outage only the latest missed slot is due, and only within its starting deadline. */
-export function dueSlot({ schedule, cursor, now, startingDeadlineSeconds }: DueInput): Due {
-  const next = schedule.next(now);
-  const upcoming = next === undefined ? {} : { next };
-  const slot = schedule.latest(now);
-  if (slot === undefined || slot <= cursor) return { missed: 0, ...upcoming };
+/** With `catchUp: None` a slot counts as missed after this: longer than a change of leader takes. */
+export const ON_TIME_SECONDS = 60;
 
-  const missed = countSlots(schedule, cursor, slot);
-  const ageSeconds = (now.getTime() - slot.getTime()) / 1_000;
-  if (startingDeadlineSeconds !== undefined && ageSeconds > startingDeadlineSeconds) {
-    return { missed, tooLate: slot, ...upcoming };
+export function dueSlots({ timetable, cursor, now, catchUp, startingDeadlineSeconds }: DueInput): Due {
+  const newest = timetable.latest(now);
+  if (newest === undefined || newest <= cursor) return { slots: [], missed: 0 };
+
+  const isWithin = (slot: Date, seconds: number) => now.getTime() - slot.getTime() <= seconds * 1_000;
+  if (startingDeadlineSeconds !== undefined && !isWithin(newest, startingDeadlineSeconds)) {
+    return {
+      slots: [],
+      missed: countSlots(timetable, cursor, newest),
+      tooLate: { slot: newest, rule: 'startingDeadlineSeconds' },
+    };
   }
-  return { slot, missed, ...upcoming };
+  if (catchUp.policy === 'None' && !isWithin(newest, ON_TIME_SECONDS)) {
+    return { slots: [], missed: countSlots(timetable, cursor, newest), tooLate: { slot: newest, rule: 'catchUp' } };
+  }
+  const wanted = catchUp.policy === 'All' ? catchUp.maxRuns : 1;
+  const slots = newestSlots(timetable, cursor, newest, wanted).filter(
+    (slot) => startingDeadlineSeconds === undefined || isWithin(slot, startingDeadlineSeconds),
+  );
+  const oldest = slots[0] ?? newest;
+  return { slots, missed: countSlots(timetable, cursor, oldest) };
 }
 
-function countSlots(schedule: CronSchedule, after: Date, before: Date): number {
+/** At most `count` slots after the cursor up to `newest`, walking back from it; oldest first. */
+function newestSlots(timetable: Timetable, cursor: Date, newest: Date, count: number): Date[] {
+  const slots: Date[] = [];
+  let slot: Date | undefined = newest;
+  while (slot !== undefined && slot > cursor && slots.length < count) {
+    slots.unshift(slot);
+    slot = timetable.latest(new Date(slot.getTime() - 1_000));
+  }
+  return slots;
+}
+
+function countSlots(timetable: Timetable, after: Date, before: Date): number {
   let count = 0;
-  for (let slot = schedule.next(after); slot !== undefined && slot < before; slot = schedule.next(slot)) {
+  for (let slot = timetable.next(after); slot !== undefined && slot < before; slot = timetable.next(slot)) {
     count += 1;
     if (count === MISSED_COUNT_LIMIT) break;
   }

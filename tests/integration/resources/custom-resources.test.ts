@@ -172,6 +172,13 @@ describe('what is refused, by name', () => {
     ],
     ['a schedule name with a dot', schedule('a.b'), 'metadata.name must be at most 52 characters'],
     ['a schedule name of 53 characters', schedule('a'.repeat(53)), 'metadata.name must be at most 52 characters'],
+    ['a schedule without a time', schedule('bad', { schedule: undefined }), 'give either schedule or interval'],
+    ['a schedule with two', schedule('bad', { interval: '1h' }), 'give either schedule or interval'],
+    [
+      'catching up with all under Forbid',
+      schedule('bad', { catchUp: { policy: 'All' } }),
+      'spec.catchUp.policy: Invalid value: All starts several runs at once',
+    ],
     [
       'an unknown policy',
       schedule('bad', { concurrencyPolicy: 'Sometimes' }),

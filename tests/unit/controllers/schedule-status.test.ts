@@ -122,7 +122,11 @@ describe('scheduleStatus', () => {
 
   test('tells active runs, the newest run and the next time', () => {
     const runs = [run('2026-01-01T11:00:00Z', 'Succeeded', '2026-01-01T11:07:00Z'), run('2026-01-01T12:00:00Z')];
-    const status = scheduleStatus(schedule(), { timing, runs, ready, next: new Date('2026-01-01T13:00:00Z') }, NOW);
+    const status = scheduleStatus(
+      schedule(),
+      { timing, runs, ready, upcoming: [new Date('2026-01-01T13:00:00Z')] },
+      NOW,
+    );
     expect(status).toMatchObject({
       observedGeneration: 3,
       active: ['shop-1767268800'],
@@ -141,11 +145,15 @@ describe('scheduleStatus', () => {
       lastRun: { name: 'shop-1' },
       lastScheduleTime: '2026-01-01T01:00:00Z',
     };
-    expect(scheduleStatus(schedule({}, before), { timing, runs: [], ready }, NOW)).toMatchObject(before);
+    expect(scheduleStatus(schedule({}, before), { timing, runs: [], ready, upcoming: [] }, NOW)).toMatchObject(before);
   });
 
   test('a stopped run is neither a success nor a failure', () => {
-    const status = scheduleStatus(schedule(), { timing, runs: [run('2026-01-01T11:00:00Z', 'Stopped')], ready }, NOW);
+    const status = scheduleStatus(
+      schedule(),
+      { timing, runs: [run('2026-01-01T11:00:00Z', 'Stopped')], ready, upcoming: [] },
+      NOW,
+    );
     expect(status).not.toHaveProperty('lastSuccessfulTime');
     expect(status).not.toHaveProperty('lastFailureTime');
   });

@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest';
+import { parseCron } from '#src/schedule/cron.ts';
+import type { Timetable } from '#src/schedule/timetable.ts';
+
+function cron(expression: string, timeZone = 'Etc/UTC', seed = 'seed'): Timetable {
+  const parsed = parseCron(expression, timeZone, seed);
+  if (!parsed.ok) throw new Error(parsed.error.message);
+  return parsed.timetable;
+}
+
+const at = (text: string) => new Date(text);
+
+/** The first slots after an instant. */
+function slots(timetable: Timetable, after: string, count: number): string[] {
+  const found: string[] = [];
+  let slot = timetable.next(at(after));
+  while (slot && found.length < count) {
+    found.push(slot.toISOString().replace('.000Z', 'Z'));
+    slot = timetable.next(slot);
+  }
+  return found;
+}
+
+describe('forms', () => {
+  test.each([
+    ['*/20 * * * *', ['2026-05-05T05:20:00Z', '2026-05-05T05:40:00Z']],
+    ['30 0 12 * * *', ['2026-05-05T12:00:30Z', '2026-05-06T12:00:30Z']],
+    ['@weekly', ['2026-05-10T00:00:00Z', '2026-05-17T00:00:00Z']],
+    ['0 9 * * MON-FRI', ['2026-05-05T09:00:00Z', '2026-05-06T09:00:00Z']],
+    ['0 0 L * *', ['2026-05-31T00:00:00Z', '2026-06-30T00:00:00Z']],
+    ['0 0 * * 1#2', ['2026-05-11T00:00:00Z', '2026-06-08T00:00:00Z']],
+    ['0 0 15W * *', ['2026-05-15T00:00:00Z', '2026-06-15T00:00:00Z']],
+    ['0 0 29 2 *', ['2028-02-29T00:00:00Z', '2032-02-29T00:00:00Z']],
+  ])('%s', (expression, expected) => {
+    expect(slots(cron(expression), '2026-05-05T05:00:00Z', 2)).toEqual(expected);
+  });
+
+  test.each([
+    ['61 * * * *', 'Etc/UTC', 'InvalidSchedule', /spec\.schedule: "61 \* \* \* \*".*minute/],
+    ['* * * *', 'Etc/UTC', 'InvalidSchedule', /has 4 fields/],
+    ['* * * * * * *', 'Etc/UTC', 'InvalidSchedule', /has 7 fields/],
+    ['2026-12-12T00:00:00', 'Etc/UTC', 'InvalidSchedule', /has 1 fields/],
+    ['@reboot', 'Etc/UTC', 'InvalidSchedule', /not a known macro; there are @yearly/],
+    ['H(50-70) * * * *', 'Etc/UTC', 'InvalidSchedule', /H\(50-70\): the range must be within 0-59/],
+    ['0 0 31 2 *', 'Etc/UTC', 'InvalidSchedule', /is never due/],
+    ['* * * * *', 'Mars/Base', 'UnknownTimeZone', /spec\.timeZone: "Mars\/Base"/],
+  ])('%s in %s is refused as %s', (expression, zone, reason, message) => {
+    const parsed = parseCron(expression, zone, 'seed');
+    expect(parsed).toMatchObject({ ok: false, error: { reason, message: expect.stringMatching(message) } });
+  });
+});
+
+describe('daylight saving', () => {
+  test('spring forward: a time in the gap is due once, at the end of the gap', () => {
+    expect(slots(cron('30 2 * * *', 'America/New_York'), '2026-03-08T05:00:00Z', 2)).toEqual([
+      '2026-03-08T07:00:00Z',
+      '2026-03-09T06:30:00Z',
+    ]);
+  });
+
+  test('fall back: a time that exists twice is due the first time only', () => {
+    expect(slots(cron('30 1 * * *', 'America/New_York'), '2026-11-01T00:00:00Z', 2)).toEqual([
+      '2026-11-01T05:30:00Z',
+      '2026-11-02T06:30:00Z',
+    ]);
+  });
+});
+
+describe('H', () => {
+  test('draws the same time for one seed and others for other seeds, well spread', () => {
+    const minutes = Array.from({ length: 1_000 }, (_, index) => {
+      const first = cron('H H * * *', 'Etc/UTC', `uid-${index}`).next(at('2026-05-05T00:00:00Z'));
+      return (first?.getUTCHours() ?? 0) * 60 + (first?.getUTCMinutes() ?? 0);
+    });
+    expect(cron('H H * * *', 'Etc/UTC', 'a').next(at('2026-05-05T00:00:00Z'))).toEqual(
+      cron('H H * * *', 'Etc/UTC', 'a').next(at('2026-05-05T00:00:00Z')),
+    );
+    const perHour = Map.groupBy(minutes, (minute) => Math.floor(minute / 60));
+    expect(perHour.size).toBe(24);
+    expect(Math.max(...[...perHour.values()].map((group) => group.length))).toBeLessThan(80);
+  });
+
+  test('H/15 is due every 15 minutes from a drawn offset below 15', () => {
+    const [first, second] = slots(cron('H/15 * * * *'), '2026-05-05T00:00:00Z', 2).map((slot) =>
+      at(slot).getUTCMinutes(),
+    );
+    expect(first).toBeLessThan(15);
+    expect(second).toBe((first ?? 0) + 15);
+  });
+
+  test('H(0-9) stays within its range, a hashed day is in every month, and THU is no H', () => {
+    for (let seed = 0; seed < 50; seed += 1) {
+      expect(
+        cron('H(0-9) * * * *', 'Etc/UTC', `${seed}`).next(at('2026-05-05T00:00:00Z'))?.getUTCMinutes(),
+      ).toBeLessThan(10);
+      expect(
+        slots(cron('0 0 H * *', 'Etc/UTC', `${seed}`), '2026-01-01T00:00:01Z', 12).map((slot) => slot.slice(5, 7)),
+      ).toContain('02');
+    }
+    expect(cron('0 0 * * THU').next(at('2026-05-05T00:00:00Z'))).toEqual(at('2026-05-07T00:00:00Z'));
+  });
+});
