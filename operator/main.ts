@@ -56,6 +56,7 @@ async function operator(config: Config, logger: Logger): Promise<void> {
     const end = await runOperator({
       api,
       store,
+      migrate: config.databaseMigrate,
       settings: config,
       namespace: config.namespace,
       identity: `${config.podName}_${randomUUID()}`,

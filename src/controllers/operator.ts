@@ -13,6 +13,7 @@ import type { OperatorStore } from '../store/operator-store.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { startCaches } from './caches.ts';
 import type { JobSettings } from './crawl-job.ts';
+import { databasePreparation } from './database-preparation.ts';
 import { createRunReconciler } from './run-controller.ts';
 import { createScheduleReconciler } from './schedule-controller.ts';
 import { sweep } from './sweep.ts';
@@ -20,6 +21,8 @@ import { sweep } from './sweep.ts';
 export type OperatorOptions = {
   readonly api: KubeApi;
   readonly store: OperatorStore;
+  /** Whether the database is brought up to date before its first use. */
+  readonly migrate: boolean;
   readonly settings: JobSettings;
   /** Where the Lease lives. */
   readonly namespace: string;
@@ -55,7 +58,7 @@ export async function runOperator(options: OperatorOptions): Promise<'stopped' |
 
 /** Everything that is started here has ended when this returns. */
 async function runControllers(options: OperatorOptions, signal: AbortSignal): Promise<void> {
-  const { api, store, settings, identity, reconcilers, metrics, logger } = options;
+  const { api, store, migrate, settings, identity, reconcilers, metrics, logger } = options;
   const schedules = api.resource<CrawlSchedule>(CRAWL_SCHEDULES);
   const runs = api.resource<CrawlRun>(CRAWL_RUNS);
   const jobs = api.resource<Job>(JOBS);
@@ -69,6 +72,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   const all = Object.values(caches);
   await Promise.all(all.map((cache) => cache.synced(signal)));
 
+  const prepareDatabase = migrate ? databasePreparation(store, signal) : () => Promise.resolve();
   const now = () => new Date();
   const rememberedSlot = (uid: string, signal: AbortSignal) =>
     store.newestScheduledTime(uid, signal).catch((error: unknown) => {
@@ -95,7 +99,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     workers: reconcilers,
     reconcile: createRunReconciler({
       ...{ runs, jobs, pods, secrets, runCache, jobCache, podCache },
-      ...{ store, events, settings, now, logger },
+      ...{ store, prepareDatabase, events, settings, now, logger },
     }),
     ...shared,
   });

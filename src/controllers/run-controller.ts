@@ -30,6 +30,8 @@ export type RunControllerOptions = {
   readonly jobCache: JobCache;
   readonly podCache: PodCache;
   readonly store: OperatorStore;
+  /** Resolves when the database is up to date. */
+  readonly prepareDatabase: () => Promise<void>;
   readonly events: EventRecorder;
   readonly settings: JobSettings;
   readonly now: () => Date;
@@ -49,7 +51,21 @@ const DATABASE_RETRY_MS = 5_000;
 const CLEAN_UP_WINDOW_MS = 3_600_000;
 
 export function createRunReconciler(options: RunControllerOptions) {
-  const { runs, jobs, pods, secrets, runCache, jobCache, podCache, store, events, settings, now, logger } = options;
+  const {
+    runs,
+    jobs,
+    pods,
+    secrets,
+    runCache,
+    jobCache,
+    podCache,
+    store,
+    prepareDatabase,
+    events,
+    settings,
+    now,
+    logger,
+  } = options;
   /** UIDs of finished runs whose token is revoked and whose Secret is gone. */
   const cleanedUp = new Set<string>();
 
@@ -96,7 +112,7 @@ export function createRunReconciler(options: RunControllerOptions) {
 
   /** Secret first, then the row that knows its token: a pod never starts with a token that nobody knows. */
   async function accept(run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<Obstacle | undefined> {
-    await store.migrate(signal);
+    await prepareDatabase();
     const secret = await ensureRunSecret(secrets, run, await store.workerDatabaseUrl(signal), signal);
     if (secret.type === 'Foreign') {
       events.record(run, {

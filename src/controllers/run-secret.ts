@@ -1,14 +1,12 @@
 // The Secret of a run: the token that opens its rows, and where Postgres is. Made once, read again, never listed.
-import { randomBytes } from 'node:crypto';
 import type { Secret } from '../kube/builtin-types.ts';
 import type { CrawlRun } from '../kube/custom-types.ts';
 import { isAlreadyExists } from '../kube/kube-error.ts';
 import { controllerReference, isControlledBy } from '../kube/kube-object.ts';
 import type { ResourceClient } from '../kube/resource-client.ts';
 import { childName } from '../resources/names.ts';
+import { createToken } from '../store/run-token.ts';
 import { runLabels } from './crawl-job.ts';
-
-const TOKEN_BYTES = 32;
 
 export type RunSecret =
   | { readonly type: 'Ours'; readonly token: string }
@@ -22,7 +20,7 @@ export async function ensureRunSecret(
   signal: AbortSignal,
 ): Promise<RunSecret> {
   const ref = { namespace: run.metadata.namespace ?? 'default', name: childName(run.metadata.name) };
-  const token = randomBytes(TOKEN_BYTES).toString('base64url');
+  const token = createToken();
   try {
     await secrets.create(
       {
