@@ -107,6 +107,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     name: 'sweep',
     workers: 1,
     reconcile: async (_key, signal) => {
+      await prepareDatabase();
       await sweep({ runs, runCache, podCache, store, logger }, signal);
       return { requeueAfterMs: SWEEP_INTERVAL_MS };
     },
