@@ -12,10 +12,10 @@ const ATTEMPTS = 5;
  * compute saw is the precondition; on a conflict the object is read again and compute is called again.
  * Returns the object as it is now (give it to Cache.observe), or undefined when it is gone or has another UID.
  */
-export async function updateStatus<Status extends object, T extends KubeObject & { status?: Status }>(
+export async function updateStatus<T extends KubeObject>(
   client: ResourceClient<T>,
   object: T,
-  compute: (current: T) => Status,
+  compute: (current: T) => NonNullable<T['status']>,
   options: RequestOptions,
 ): Promise<T | undefined> {
   let current = object;
