@@ -28,7 +28,7 @@ export type PageCrawler = {
 };
 
 export type CrawlSignals = {
-  /** No new page is begun: what still waits for its place is released. */
+  /** No new page is begun: what still waits for its place is released. Aborted whenever `abort` is. */
   readonly stopping: AbortSignal;
   /** What is under way is given up, too. */
   readonly abort: AbortSignal;
@@ -51,7 +51,7 @@ export function createPageCrawler(options: {
   /** Waits for one more place on the URL's host, besides the one that came with the claim. */
   async function takePlace(url: URL, { stopping, abort }: CrawlSignals): Promise<void> {
     const waitMs = await store.reserveHost(hostKey(url), abort);
-    await pacer.untilPlace(hostKey(url), performance.now() + waitMs, AbortSignal.any([stopping, abort]));
+    await pacer.untilPlace(hostKey(url), performance.now() + waitMs, stopping);
   }
 
   /** What keeps the page from being fetched, if anything. */
@@ -148,7 +148,7 @@ export function createPageCrawler(options: {
       if (url === null || url.hostname === '') {
         return { type: 'dead', claim, cause: 'InvalidUrl', message: `"${claim.url}" is not a URL` };
       }
-      await pacer.untilPlace(claim.host, place, AbortSignal.any([signals.stopping, signals.abort]));
+      await pacer.untilPlace(claim.host, place, signals.stopping);
       return (await refusal(claim, url, signals)) ?? fetchPage(claim, url, signals);
     },
   };

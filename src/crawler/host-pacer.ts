@@ -1,6 +1,6 @@
 // Keeps the spacing of sends to a host where the event loop was late: a claim's place says when to send, and a late
 // send must not be followed too soon by the next, which is on time.
-import { setTimeout as sleep } from 'node:timers/promises';
+import { pause } from './pause.ts';
 
 /** Hosts whose last send is kept in mind. */
 const MAX_HOSTS = 10_000;
@@ -38,15 +38,4 @@ export function createHostPacer(): HostPacer {
       if (lastSends.size > MAX_HOSTS && oldest !== undefined) lastSends.delete(oldest);
     },
   };
-}
-
-/** Resolves after `ms` milliseconds; rejects with the signal's reason when that is aborted before. */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    // Timers run up to a millisecond early.
-    await sleep(Math.ceil(ms), undefined, { signal });
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
-  }
 }

@@ -3,6 +3,7 @@
 import { StoreError } from '../store/store-error.ts';
 import type { WorkerStore } from '../store/worker-store.ts';
 import { type Failure, failureOfError } from './failure.ts';
+import type { HostPacer } from './host-pacer.ts';
 import type { HttpClient, HttpResponse } from './http-client.ts';
 import { isRedirect } from './renderer.ts';
 import { compileRules, MAX_ROBOTS_BYTES, type RobotsRules, rulesFromResponse } from './robots.ts';
@@ -40,10 +41,9 @@ export function createRobotsGate(options: {
   readonly store: Pick<WorkerStore, 'readRobots' | 'writeRobots' | 'reserveHost'>;
   readonly client: HttpClient;
   readonly userAgent: string;
-  /** Resolves after so many milliseconds. */
-  readonly wait: (ms: number, signal: AbortSignal) => Promise<void>;
+  readonly pacer: HostPacer;
 }): RobotsGate {
-  const { store, client, userAgent } = options;
+  const { store, client, userAgent, pacer } = options;
   const entries = new Map<string, Entry>();
   const fetches = new Map<string, Promise<Entry>>();
 
@@ -76,7 +76,8 @@ export function createRobotsGate(options: {
       const target = isRedirect(response.status) ? normaliseUrl(response.headers.location ?? '', url.href) : undefined;
       if (target === undefined || hops === MAX_REDIRECTS) return response;
       url = target;
-      await options.wait(await store.reserveHost(hostKey(url), signal), signal);
+      const waitMs = await store.reserveHost(hostKey(url), signal);
+      await pacer.untilPlace(hostKey(url), performance.now() + waitMs, signal);
     }
   }
 

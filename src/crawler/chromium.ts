@@ -1,0 +1,88 @@
+// One Chromium process: found, started with switches that keep it behind the guard proxy, and ended for certain.
+import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Browser, chromium } from 'playwright-core';
+
+const LAUNCH_TIMEOUT_MS = 30_000;
+/** How long a browser may take to close before it is killed. */
+const CLOSE_TIMEOUT_MS = 5_000;
+
+const USUAL_PATHS = ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium', '/usr/bin/chromium-browser'];
+
+/** The headless shell where there is one: it starts and renders faster than the whole browser. */
+export function findChromium(): string | undefined {
+  return USUAL_PATHS.find((path) => existsSync(path));
+}
+
+export type Chromium = {
+  readonly browser: Browser;
+  /** Closes it, by force if need be. Never rejects. */
+  readonly close: () => Promise<void>;
+};
+
+/** @param proxyPort of the guard proxy on loopback */
+export async function launchChromium(executablePath: string, proxyPort: number): Promise<Chromium> {
+  const browser = await chromium.launch({
+    executablePath,
+    headless: true,
+    // A container without privileges cannot give Chromium the namespaces of its own sandbox.
+    chromiumSandbox: false,
+    // The worker decides when a signal ends the browser: pages under way are finished first.
+    handleSIGINT: false,
+    handleSIGTERM: false,
+    handleSIGHUP: false,
+    timeout: LAUNCH_TIMEOUT_MS,
+    env: childEnvironment(),
+    args: switches(proxyPort),
+  });
+  const processId = await browserProcessId(browser);
+  return { browser, close: () => closeBrowser(browser, processId) };
+}
+
+function switches(proxyPort: number): string[] {
+  return [
+    `--proxy-server=http://127.0.0.1:${proxyPort}`,
+    // Loopback and link-local addresses go through the proxy, too, and are refused there.
+    '--proxy-bypass-list=<-loopback>',
+    // Whatever would still look a name up by itself finds nothing.
+    '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1',
+    '--disable-quic',
+    '--force-webrtc-ip-handling-policy=disable_non_proxied_udp',
+    '--webrtc-ip-handling-policy=disable_non_proxied_udp',
+    '--dns-prefetch-disable',
+    // Nobody looks at the pages.
+    '--blink-settings=imagesEnabled=false',
+    '--disable-remote-fonts',
+    '--mute-audio',
+    '--disable-gpu',
+    '--disable-dev-shm-usage',
+  ];
+}
+
+/** Chromium and what runs in it get nothing of the worker's environment but this. */
+function childEnvironment(): Record<string, string> {
+  const names = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'XDG_CACHE_HOME', 'XDG_CONFIG_HOME', 'FONTCONFIG_PATH'];
+  const kept = names.map((name) => [name, process.env[name]] as const);
+  return Object.fromEntries(kept.filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
+
+async function browserProcessId(browser: Browser): Promise<number | undefined> {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+  await session.detach();
+  return processInfo.find(({ type }) => type === 'browser')?.id;
+}
+
+async function closeBrowser(browser: Browser, processId: number | undefined): Promise<void> {
+  const closed = browser.close().then(
+    () => true,
+    () => !browser.isConnected(),
+  );
+  const inTime = await Promise.race([closed, sleep(CLOSE_TIMEOUT_MS, false)]);
+  if (inTime || processId === undefined) return;
+  try {
+    process.kill(processId, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

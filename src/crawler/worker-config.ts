@@ -1,0 +1,102 @@
+// What a worker is told by its pod: environment for what is public, files for what is secret.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { WorkerStoreOptions } from '../store/postgres-worker-store.ts';
+import { LOG_LEVELS } from '../telemetry/logger.ts';
+import { parseAllowedAddresses } from './address-policy.ts';
+
+const allowedAddresses = z.string().transform((text, context) => {
+  try {
+    return parseAllowedAddresses(text);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+    return z.NEVER;
+  }
+});
+
+/** By environment variable. */
+const environment = z.object({
+  TRAWLER_RUN_ID: z.uuid(),
+  TRAWLER_RUN_DAY: z.iso.date(),
+  TRAWLER_WORKER_ID: z.uuid(),
+  TRAWLER_POD_NAME: z.string().min(1),
+  TRAWLER_NODE_NAME: z.string().default(''),
+  TRAWLER_DATABASE_SCHEMA: z.string().min(1).default('trawler'),
+  TRAWLER_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
+  TRAWLER_ALLOWED_ADDRESSES: allowedAddresses.default([]),
+  TRAWLER_CREDENTIALS_DIR: z.string().min(1).default('/run/trawler'),
+  TRAWLER_CHROMIUM: z.string().min(1).optional(),
+});
+
+export type WorkerConfig = {
+  readonly runId: string;
+  /** YYYY-MM-DD, UTC. */
+  readonly runDay: string;
+  readonly workerId: string;
+  readonly podName: string;
+  readonly nodeName: string;
+  readonly databaseSchema: string;
+  readonly databaseUrl: string;
+  /** PEM of the authority that signed the database's certificate. */
+  readonly databaseCa?: string;
+  readonly token: string;
+  readonly logLevel: z.output<typeof environment>['TRAWLER_LOG_LEVEL'];
+  readonly allowedAddresses: ReturnType<typeof parseAllowedAddresses>;
+  /** Path of the browser; the usual places are searched without it. */
+  readonly chromium?: string;
+};
+
+/** A value that cannot be used; the message names the key and never holds the value of a secret. */
+export class WorkerConfigError extends Error {
+  override readonly name = 'WorkerConfigError';
+}
+
+/** Throws a WorkerConfigError that names every key which is missing or wrong. */
+export function loadWorkerConfig(variables: NodeJS.ProcessEnv): WorkerConfig {
+  const parsed = environment.safeParse(variables);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+    throw new WorkerConfigError(problems.join('; '));
+  }
+  const values = parsed.data;
+  const directory = values.TRAWLER_CREDENTIALS_DIR;
+  const databaseCa = readOptional(join(directory, 'ca.crt'));
+  return {
+    runId: values.TRAWLER_RUN_ID,
+    runDay: values.TRAWLER_RUN_DAY,
+    workerId: values.TRAWLER_WORKER_ID,
+    podName: values.TRAWLER_POD_NAME,
+    nodeName: values.TRAWLER_NODE_NAME,
+    databaseSchema: values.TRAWLER_DATABASE_SCHEMA,
+    databaseUrl: readSecret(join(directory, 'database-url')),
+    ...(databaseCa === undefined ? {} : { databaseCa }),
+    token: readSecret(join(directory, 'token')),
+    logLevel: values.TRAWLER_LOG_LEVEL,
+    allowedAddresses: values.TRAWLER_ALLOWED_ADDRESSES,
+    ...(values.TRAWLER_CHROMIUM === undefined ? {} : { chromium: values.TRAWLER_CHROMIUM }),
+  };
+}
+
+function readSecret(path: string): string {
+  const content = readOptional(path);
+  if (content === undefined || content === '') throw new WorkerConfigError(`${path}: is missing or empty`);
+  return content;
+}
+
+function readOptional(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined;
+}
+
+/** How the worker and its heartbeat reach Postgres. */
+export function storeOptions(config: WorkerConfig): WorkerStoreOptions {
+  const { databaseUrl, databaseCa, databaseSchema, token, runId, workerId } = config;
+  return {
+    databaseUrl,
+    ...(databaseCa === undefined ? {} : { ca: databaseCa }),
+    schema: databaseSchema,
+    token,
+    runId,
+    workerId,
+  };
+}

@@ -1,0 +1,197 @@
+// The life of a worker's process: read the configuration, load the run, seed, crawl, and end with the code that tells
+// the Job what to do next.
+import { durationMs } from '../resources/duration.ts';
+import { SPEC_VERSION } from '../resources/group.ts';
+import { createWorkerStore } from '../store/postgres-worker-store.ts';
+import { StoreError } from '../store/store-error.ts';
+import type { RunAssignment, WorkerStore } from '../store/worker-store.ts';
+import { createLogger, type Logger } from '../telemetry/logger.ts';
+import { type AddressGuard, createAddressGuard } from './address-guard.ts';
+import { createAddressPolicy } from './address-policy.ts';
+import { createBrowserRenderer } from './browser-renderer.ts';
+import { findChromium } from './chromium.ts';
+import { createPageCrawler } from './crawl-page.ts';
+import { SelectorError } from './extraction.ts';
+import { type HeartbeatClient, startHeartbeat } from './heartbeat.ts';
+import { createHostPacer } from './host-pacer.ts';
+import { createHttpClient, type HttpClient } from './http-client.ts';
+import { createHttpRenderer } from './http-renderer.ts';
+import { createPatientStore } from './patient-store.ts';
+import type { Renderer } from './renderer.ts';
+import { createRobotsGate } from './robots-gate.ts';
+import { seedsOf } from './seeds.ts';
+import { installShutdown, type Shutdown } from './shutdown.ts';
+import { EXIT, type TerminationReason, writeTerminationMessage } from './termination.ts';
+import { runWorker, type WorkerEnd } from './worker.ts';
+import { loadWorkerConfig, storeOptions, type WorkerConfig, WorkerConfigError } from './worker-config.ts';
+
+/** How long Postgres may be away before the worker gives up, in milliseconds. */
+const OUTAGE_MS = 5 * 60_000;
+/** How long pages may be open without any progress, at least. */
+const STALL_MS = 5 * 60_000;
+
+/** A run that this worker cannot work on, whatever it does. */
+class RunRefusedError extends Error {
+  readonly reason: TerminationReason;
+
+  constructor(reason: TerminationReason, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** Runs a worker to its end and resolves with the exit code (see EXIT). Never rejects. */
+export async function runWorkerProcess(environment: NodeJS.ProcessEnv): Promise<number> {
+  let config: WorkerConfig;
+  try {
+    config = loadWorkerConfig(environment);
+  } catch (error) {
+    return fail(createLogger('crawler'), error);
+  }
+  const log = createLogger('crawler', config.logLevel, { run: config.runId, worker: config.workerId });
+  log.info({ pod: config.podName, node: config.nodeName }, 'service starting');
+  const shutdown = installShutdown(log);
+  try {
+    return await work(config, shutdown, log);
+  } catch (error) {
+    return fail(log, error, shutdown.reason());
+  } finally {
+    shutdown.dispose();
+  }
+}
+
+async function work(config: WorkerConfig, shutdown: Shutdown, log: Logger): Promise<number> {
+  let heartbeat: HeartbeatClient | undefined;
+  const onRetry = () => heartbeat?.activity.progress();
+  const store = createPatientStore(createWorkerStore(storeOptions(config)), { outageMs: OUTAGE_MS, log, onRetry });
+  const { stopping, quit } = shutdown.signals;
+  let state: 'Completed' | 'Stopped' | 'Failed' = 'Failed';
+  try {
+    const assignment = await store.loadRun(stopping);
+    log.info('database connected');
+    heartbeat = beginHeartbeat(config, assignment, shutdown, log);
+    checkVersion(assignment);
+    log.info({ name: assignment.name, namespace: assignment.namespace }, 'run started');
+    const isFirst = await store.seed(seedsOf(assignment.spec), quit);
+    log.debug({ isFirst }, 'frontier seeded');
+    const end = await crawl({ config, assignment, store, heartbeat, shutdown, log });
+    state = end.finished ? 'Completed' : 'Stopped';
+    return report(end, shutdown, log);
+  } finally {
+    await heartbeat?.end(state);
+    await store.close();
+  }
+}
+
+function beginHeartbeat(
+  config: WorkerConfig,
+  { spec }: RunAssignment,
+  shutdown: Shutdown,
+  log: Logger,
+): HeartbeatClient {
+  const intervalMs = durationMs(spec.heartbeat.interval);
+  const stallMs = Math.max(STALL_MS, 2 * durationMs(spec.fetch.pageTimeout));
+  return startHeartbeat(
+    { config, intervalMs, stallMs, logLevel: config.logLevel },
+    {
+      answer({ finished, stopReason }) {
+        if (finished) shutdown.abandon('the run is finished');
+        else if (stopReason !== undefined) shutdown.stop(stopReason);
+      },
+      died(error) {
+        log.error({ err: error }, 'heartbeat thread has died');
+        shutdown.abandon('the heartbeat thread has died');
+      },
+    },
+  );
+}
+
+function checkVersion({ specVersion }: RunAssignment): void {
+  if (specVersion <= SPEC_VERSION) return;
+  const message = `the run has spec version ${specVersion}, this crawler knows up to ${SPEC_VERSION}: use a newer image`;
+  throw new RunRefusedError('SpecTooNew', message);
+}
+
+async function crawl(options: {
+  readonly config: WorkerConfig;
+  readonly assignment: RunAssignment;
+  readonly store: WorkerStore;
+  readonly heartbeat: HeartbeatClient;
+  readonly shutdown: Shutdown;
+  readonly log: Logger;
+}): Promise<WorkerEnd> {
+  const { config, store, heartbeat, shutdown, log } = options;
+  const { spec } = options.assignment;
+  const { userAgent } = spec.fetch;
+  const pacer = createHostPacer();
+  const guard = createAddressGuard(createAddressPolicy(config.allowedAddresses));
+  const client = createHttpClient({ guard, userAgent, connections: spec.concurrency });
+  const renderer = await createRenderer(config, options.assignment, guard, client, log);
+  try {
+    const robots = createRobotsGate({ store, client, userAgent, pacer });
+    const pages = createPageCrawler({
+      spec,
+      store,
+      renderer,
+      pacer,
+      ...(spec.politeness.robots === 'Obey' ? { robots } : {}),
+    });
+    heartbeat.setState('Crawling');
+    const { signals } = shutdown;
+    signals.stopping.addEventListener('abort', () => heartbeat.setState('Stopping'), { once: true });
+    return await runWorker({ store, pages, concurrency: spec.concurrency, signals, activity: heartbeat.activity, log });
+  } finally {
+    await renderer.close();
+    await client.close();
+  }
+}
+
+async function createRenderer(
+  config: WorkerConfig,
+  { spec }: RunAssignment,
+  guard: AddressGuard,
+  client: HttpClient,
+  log: Logger,
+): Promise<Renderer> {
+  if (spec.fetch.render === 'HTTP') return createHttpRenderer(client);
+  const executablePath = config.chromium ?? findChromium();
+  if (executablePath === undefined) {
+    throw new RunRefusedError('BadConfiguration', 'no Chromium was found: set TRAWLER_CHROMIUM to its path');
+  }
+  return createBrowserRenderer({ executablePath, guard, userAgent: spec.fetch.userAgent, log });
+}
+
+/** Says how it ended, in a line that stands for itself at the end of the log. */
+function report({ finished, totals }: WorkerEnd, shutdown: Shutdown, log: Logger): number {
+  if (finished) {
+    log.info(totals, 'run finished');
+    return EXIT.finished;
+  }
+  const reason = shutdown.reason() ?? 'the run is stopping';
+  log.info({ ...totals, reason }, 'worker stopped');
+  writeTerminationMessage('Stopped', reason);
+  return EXIT.stopped;
+}
+
+function fail(log: Logger, error: unknown, stopReason?: string): number {
+  const message = error instanceof Error ? error.message : String(error);
+  const [reason, code] = endOf(error, stopReason);
+  if (error instanceof WorkerConfigError) log.fatal({ error: message }, 'failed to load config');
+  else if (reason === 'Crashed') log.fatal({ err: error }, 'unexpected exception');
+  else log.fatal({ reason, error: message }, 'worker cannot go on');
+  writeTerminationMessage(reason, message);
+  return code;
+}
+
+function endOf(error: unknown, stopReason: string | undefined): [TerminationReason, number] {
+  if (error instanceof WorkerConfigError) return ['BadConfiguration', EXIT.badSpec];
+  if (error instanceof RunRefusedError) return [error.reason, EXIT.badSpec];
+  if (error instanceof SelectorError) return ['BadSpec', EXIT.badSpec];
+  if (error instanceof StoreError) {
+    if (error.reason === 'TokenRefused') return ['TokenRefused', EXIT.tokenRefused];
+    if (error.reason === 'Unavailable' || error.reason === 'LoginRefused') return ['DatabaseAway', EXIT.databaseAway];
+    return ['Crashed', EXIT.crashed];
+  }
+  // A wait that the shutdown ended: nothing was lost that Postgres does not give to another worker.
+  return stopReason === undefined ? ['Crashed', EXIT.crashed] : ['Stopped', EXIT.stopped];
+}

@@ -1,0 +1,174 @@
+// The crawl loop of one worker: claim what there are free slots for, crawl it, commit the outcomes, until Postgres says
+// that the run is finished or someone says stop.
+import { StoreError } from '../store/store-error.ts';
+import type { Claim, Outcome, WorkerStore } from '../store/worker-store.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { createCommitter } from './committer.ts';
+import type { PageCrawler } from './crawl-page.ts';
+import { createWakeUp } from './wake-up.ts';
+
+/** Longest sleep when there is nothing to claim: other workers may find links at any time. */
+const MAX_SLEEP_MS = 1_000;
+/** Outcomes that may wait for their commit, in multiples of the concurrency; then no more pages are begun. */
+const MAX_BACKLOG = 4;
+
+/** What the worker is doing, for its heartbeat. */
+export type WorkerActivity = {
+  /** Grows with every claim, page begun, commit and vain try at the database: a worker that lives. */
+  readonly progress: () => void;
+  readonly pageBegan: (url: string) => void;
+  readonly pageEnded: (url: string) => void;
+  /** An exception that is not the fault of a page. */
+  readonly exception: () => void;
+};
+
+/** Outcomes that this worker committed. */
+export type WorkerTotals = { pages: number; items: number; failed: number; retried: number; skipped: number };
+
+export type WorkerEnd = {
+  /** Whether Postgres says that the run is finished. */
+  readonly finished: boolean;
+  readonly totals: WorkerTotals;
+};
+
+export type WorkerSignals = {
+  /** No page is begun any more; those under way are finished. */
+  readonly stopping: AbortSignal;
+  /** Pages under way are given up and released. */
+  readonly abort: AbortSignal;
+  /** The end of waiting for the database. */
+  readonly quit: AbortSignal;
+};
+
+/**
+ * Resolves when the run is finished or the worker has stopped, everything committed. Rejects with the StoreError that
+ * makes going on impossible, or with the reason of `quit`.
+ */
+export async function runWorker(options: {
+  readonly store: Pick<WorkerStore, 'claim' | 'commit' | 'finish'>;
+  readonly pages: PageCrawler;
+  readonly concurrency: number;
+  readonly signals: WorkerSignals;
+  readonly activity: WorkerActivity;
+  readonly log: Logger;
+}): Promise<WorkerEnd> {
+  const { store, pages, concurrency, activity, log } = options;
+  const { quit } = options.signals;
+  const totals: WorkerTotals = { pages: 0, items: 0, failed: 0, retried: 0, skipped: 0 };
+  /** Aborted with a StoreError that makes going on impossible. */
+  const broken = new AbortController();
+  /** Aborted when the run is finished though pages are under way: they would have nowhere to go. */
+  const finished = new AbortController();
+  const abort = AbortSignal.any([options.signals.abort, broken.signal, finished.signal]);
+  const stopping = AbortSignal.any([options.signals.stopping, abort]);
+  const wakeUp = createWakeUp();
+  const inFlight = new Set<Promise<void>>();
+
+  const committer = createCommitter({
+    store,
+    signal: quit,
+    onFailed: storeFailed,
+    onCommitted(outcomes, kept) {
+      activity.progress();
+      for (const outcome of outcomes) {
+        if (kept.has(outcome.claim.requestId)) count(totals, outcome);
+        else log.warn({ url: outcome.claim.url }, 'lease lost: the result was not written');
+      }
+      // New links, or the end of the run.
+      wakeUp.wake();
+    },
+  });
+
+  function storeFailed(error: unknown): void {
+    if (error instanceof StoreError && error.reason === 'RunFinished') finished.abort(error);
+    else broken.abort(error);
+  }
+
+  async function crawl(claim: Claim, place: number): Promise<void> {
+    activity.pageBegan(claim.url);
+    try {
+      const outcome = await outcomeOf(claim, place);
+      logOutcome(log, outcome);
+      committer.add(outcome);
+    } finally {
+      activity.pageEnded(claim.url);
+    }
+  }
+
+  async function outcomeOf(claim: Claim, place: number): Promise<Outcome> {
+    try {
+      return await pages.crawl(claim, place, { stopping, abort });
+    } catch (error) {
+      if (error instanceof StoreError) storeFailed(error);
+      if (stopping.aborted) return { type: 'released', claim };
+      // A fault of ours. It must not take the other pages with it, and may not happen again.
+      activity.exception();
+      log.error({ err: error, url: claim.url }, 'unexpected exception while crawling a page');
+      const message = error instanceof Error ? error.message : String(error);
+      return { type: 'retry', claim, cause: 'ExtractionError', message, delayMs: 0 };
+    }
+  }
+
+  function start(claims: readonly Claim[]): void {
+    const now = performance.now();
+    activity.progress();
+    for (const claim of claims) {
+      const page = crawl(claim, now + claim.waitMs).finally(() => {
+        inFlight.delete(page);
+        wakeUp.wake();
+      });
+      inFlight.add(page);
+    }
+  }
+
+  /** One look at the frontier; true when there is nothing to be done any more. */
+  async function claimMore(freeSlots: number): Promise<boolean> {
+    const result = await store.claim(freeSlots, quit);
+    switch (result.state) {
+      case 'Claimed':
+        start(result.claims);
+        return false;
+      case 'Wait':
+        if (inFlight.size === 0 && committer.pending() === 0 && (await store.finish(quit))) return true;
+        await wakeUp.sleep(Math.min(result.retryInMs, MAX_SLEEP_MS), stopping);
+        return false;
+      case 'Stopping':
+        log.info({ reason: result.reason }, 'run is stopping');
+        return true;
+      case 'Finished':
+        finished.abort();
+        return true;
+    }
+  }
+
+  let isOver = false;
+  while (!isOver && !stopping.aborted) {
+    const freeSlots = Math.min(concurrency - inFlight.size, MAX_BACKLOG * concurrency - committer.pending());
+    if (freeSlots > 0) isOver = await claimMore(freeSlots);
+    else await wakeUp.sleep(MAX_SLEEP_MS, stopping);
+  }
+  await Promise.all(inFlight);
+  await committer.drained();
+  broken.signal.throwIfAborted();
+  return { finished: await store.finish(quit), totals };
+}
+
+function count(totals: WorkerTotals, outcome: Outcome): void {
+  if (outcome.type === 'done') {
+    totals.pages++;
+    totals.items += outcome.items.length;
+  } else if (outcome.type === 'dead') totals.failed++;
+  else if (outcome.type === 'retry') totals.retried++;
+  else if (outcome.type === 'skipped') totals.skipped++;
+}
+
+function logOutcome(log: Logger, outcome: Outcome): void {
+  const { claim, type, facts } = outcome;
+  const line = { url: claim.url, source: claim.source, attempt: claim.attempt, ...facts };
+  if (type === 'dead') log.warn({ ...line, cause: outcome.cause, error: outcome.message }, 'task processing failed');
+  else if (type === 'retry') log.debug({ ...line, cause: outcome.cause, error: outcome.message }, 'page to be retried');
+  else if (type === 'skipped') log.debug({ ...line, reason: outcome.reason }, 'page skipped');
+  else if (type === 'done')
+    log.debug({ ...line, items: outcome.items.length, links: outcome.links.length }, 'page done');
+  else log.debug(line, 'page released');
+}
