@@ -6,6 +6,10 @@ export const STORE_ERROR_REASONS = [
   'Unavailable',
   /** The run's token is unknown or revoked: the worker has to go. */
   'TokenRefused',
+  /** The run is over and takes nothing more. */
+  'RunFinished',
+  /** Role, password or database are not as the server knows them. */
+  'LoginRefused',
   /** No login for workers, and not the right to create one; the message holds the SQL to run. */
   'WorkerLoginMissing',
   /** The database is older or newer than this program can work with. */

@@ -1,0 +1,154 @@
+// Connections to Postgres: pools with our settings, and errors turned into StoreErrors.
+import pg from 'pg';
+import { StoreError, type StoreErrorReason } from './store-error.ts';
+
+export type PoolOptions = {
+  readonly databaseUrl: string;
+  /** PEM of the certificate authority, where the server's certificate is not signed by a public one. */
+  readonly ca?: string;
+  readonly applicationName: string;
+  readonly max: number;
+  /** Settings of each session. A pooler in front of the server may refuse them: workers get theirs from their role. */
+  readonly sessionSettings?: Readonly<Record<string, string>>;
+};
+
+const CONNECT_TIMEOUT_MS = 10_000;
+
+export function createPool(options: PoolOptions): pg.Pool {
+  const settings = Object.entries(options.sessionSettings ?? {});
+  const pool = new pg.Pool({
+    connectionString: options.databaseUrl,
+    application_name: options.applicationName,
+    max: options.max,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    ...(settings.length > 0 ? { options: settings.map(([name, value]) => `-c ${name}=${value}`).join(' ') } : {}),
+    ...(options.ca === undefined ? {} : { ssl: { ca: options.ca } }),
+  });
+  // An idle connection that breaks is replaced at the next call, and whoever makes that call sees the error.
+  pool.on('error', () => {});
+  return pool;
+}
+
+/** One statement on a connection of the pool; see `withClient`. */
+export function query<Row extends pg.QueryResultRow>(
+  pool: pg.Pool,
+  text: string,
+  values: readonly unknown[],
+  signal: AbortSignal,
+): Promise<Row[]> {
+  return withClient(pool, signal, async (client) => (await client.query<Row>(text, [...values])).rows);
+}
+
+/** One statement under row-level security: in a transaction of its own that carries the run's token. */
+export function queryAsRun<Row extends pg.QueryResultRow>(
+  pool: pg.Pool,
+  token: string,
+  text: string,
+  values: readonly unknown[],
+  signal: AbortSignal,
+): Promise<Row[]> {
+  return withClient(pool, signal, async (client) => {
+    await client.query('begin');
+    try {
+      await client.query(`select set_config('trawler.token', $1, true)`, [token]);
+      const { rows } = await client.query<Row>(text, [...values]);
+      await client.query('commit');
+      return rows;
+    } catch (error) {
+      await client.query('rollback');
+      throw error;
+    }
+  });
+}
+
+/**
+ * Lends a connection of the pool. An abort rejects with the signal's reason at once and closes the connection; a
+ * statement that already reached the server may still take effect there. Other errors come as a StoreError.
+ */
+async function withClient<T>(
+  pool: pg.Pool,
+  signal: AbortSignal,
+  use: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  signal.throwIfAborted();
+  const aborted = abortOf(signal);
+  try {
+    return await Promise.race([aborted.promise, useClient(pool, aborted.promise, use)]);
+  } catch (error) {
+    throw signal.aborted ? signal.reason : storeError(error);
+  } finally {
+    aborted.release();
+  }
+}
+
+async function useClient<T>(
+  pool: pg.Pool,
+  aborted: Promise<never>,
+  use: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect();
+  let lent = true;
+  const giveBack = (destroy: boolean) => {
+    if (lent) client.release(destroy);
+    lent = false;
+  };
+  aborted.catch(() => giveBack(true));
+  try {
+    const result = await use(client);
+    giveBack(false);
+    return result;
+  } catch (error) {
+    // After an error of the server's the connection is as good as before; after any other it is not to be trusted.
+    giveBack(!(error instanceof pg.DatabaseError));
+    throw error;
+  }
+}
+
+function abortOf(signal: AbortSignal): { readonly promise: Promise<never>; release(): void } {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  return { promise, release: () => signal.removeEventListener('abort', onAbort) };
+}
+
+/** SQLSTATEs, or their classes (two characters), and what they mean to a caller. */
+const REASONS: Readonly<Record<string, StoreErrorReason>> = {
+  TR001: 'TokenRefused',
+  TR002: 'RunFinished',
+  // Connection trouble, resources used up, server going down or starting, time-outs, deadlock: all may pass.
+  '08': 'Unavailable',
+  '53': 'Unavailable',
+  '57': 'Unavailable',
+  '55P03': 'Unavailable',
+  '40': 'Unavailable',
+  '25006': 'Unavailable',
+  '28': 'LoginRefused',
+  '3D': 'LoginRefused',
+  '42883': 'SchemaMismatch',
+  '42P01': 'SchemaMismatch',
+  '42703': 'SchemaMismatch',
+  '3F000': 'SchemaMismatch',
+};
+
+/** Network errors of Node and of the driver, none of which carries a SQLSTATE. */
+const CONNECTION_TROUBLE =
+  /ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|Connection terminated|timeout|not queryable|closed/i;
+
+export function storeError(error: unknown): StoreError {
+  if (error instanceof StoreError) return error;
+  const code = sqlState(error);
+  const message = error instanceof Error && error.message !== '' ? error.message : String(error);
+  const reason = (code && (REASONS[code] ?? REASONS[code.slice(0, 2)])) || networkReason(error, message);
+  return new StoreError(reason, message, { cause: error });
+}
+
+function networkReason(error: unknown, message: string): StoreErrorReason {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const nested = error instanceof AggregateError ? error.errors.map(String).join(' ') : '';
+  return CONNECTION_TROUBLE.test(`${code} ${message} ${nested}`) ? 'Unavailable' : 'Refused';
+}
+
+function sqlState(error: unknown): string | undefined {
+  return error instanceof pg.DatabaseError ? error.code : undefined;
+}

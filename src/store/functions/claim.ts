@@ -1,0 +1,268 @@
+// The claim: hosts first, then each host's best requests, spaced by its delay. See docs/decisions/0020-claims.md.
+
+/**
+ * Leases at most `slots` requests to the worker and answers with JSON: {state, claims | retryInMs | reason}.
+ *
+ * Locks, always in this order: worker, claim lock of the run, run_host and host (skipping locked ones), request,
+ * progress. Nothing after the claim lock is ever waited for but progress, which only this worker writes.
+ */
+const claimRequests = `
+create or replace function claim_requests(token text, me uuid, slots int) returns json
+language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  -- A host is offered when it is due within this time; the worker waits the rest.
+  horizon constant interval := '500 ms';
+  -- Requests of one host that become due within this time are taken together.
+  batch_ms constant int := 100;
+  this_run run := run_of_token(token);
+  per_host int;
+  run_left bigint;
+  source_left bigint[];
+  full_sources smallint[];
+  lanes bigint[];
+  moment timestamptz;
+  claims json;
+begin
+  if this_run.finished_at is not null then
+    return json_build_object('state', 'Finished');
+  end if;
+  slots := least(greatest(slots, 1), 500);
+  if not enlist_worker(this_run, me, slots) then
+    return json_build_object('state', 'Stopping', 'reason', 'Released');
+  end if;
+
+  if this_run.exact_limits then
+    perform pg_advisory_xact_lock(claim_lock(this_run.run_id));
+  else
+    perform pg_advisory_xact_lock_shared(claim_lock(this_run.run_id));
+  end if;
+  -- The run as it is under the lock.
+  select * into this_run from run where run_id = this_run.run_id;
+  if this_run.finished_at is not null then
+    return json_build_object('state', 'Finished');
+  end if;
+  if this_run.stop_reason is not null then
+    return json_build_object('state', 'Stopping', 'reason', this_run.stop_reason);
+  end if;
+
+  select greatest(this_run.max_pages - sum(taken), 0),
+    array_agg(coalesce(max_pages - taken, 2147483647) order by source_no),
+    coalesce(array_agg(source_no) filter (where taken >= max_pages), '{}')
+  into run_left, source_left, full_sources
+  from (
+    select s.source_no, s.max_pages, coalesce(sum(p.places), 0)::bigint as taken
+    from source s left join progress p on p.run_id = s.run_id and p.source_no = s.source_no
+    where s.run_id = this_run.run_id group by s.source_no, s.max_pages
+  ) sources;
+  if not this_run.exact_limits and
+    least(run_left, (select min(l) from unnest(source_left) l))
+      <= (select sum(w.slots) from worker w where w.run_id = this_run.run_id) then
+    update run set exact_limits = true where run_id = this_run.run_id and not exact_limits;
+    return json_build_object('state', 'Wait', 'retryInMs', 0);
+  end if;
+
+  moment := clock_timestamp();
+  per_host := least(slots, 1 + floor(batch_ms / greatest(this_run.delay_ms, 0.001)));
+  select array_agg(run_host_id) into lanes from (
+    select l.run_host_id from run_host l join host h using (host_id)
+    where l.run_id = this_run.run_id and l.next_at <= moment + horizon
+      and (l.retries > 0 or (run_left > 0 and l.source_no <> all (full_sources)))
+    order by l.next_at limit ceil(slots::numeric / per_host)
+    for no key update of l, h skip locked
+  ) locked;
+  if lanes is null then
+    return rest_of_run(this_run, me, horizon);
+  end if;
+
+  -- A new statement, so a new snapshot: whoever held these hosts before has committed, and what it leased is seen.
+  with lane as (
+    select l.run_host_id, l.host_id, l.source_no, l.queued, l.retries, h.name as host, s.name as source,
+      greatest(h.next_at, moment) as base,
+      greatest(this_run.delay_ms, h.crawl_delay_ms) * interval '1 ms' as delay,
+      greatest(per_host, ceil(slots::numeric / count(*) over ()))::int as quota,
+      case when l.source_no = any (full_sources) then 0 else run_left end as room
+    from run_host l join host h using (host_id)
+    join source s on s.run_id = l.run_id and s.source_no = l.source_no
+    where l.run_host_id = any (lanes)
+  ), candidate as (
+    select lane.run_host_id, host_id, source_no, base, delay, best.url_key, best.has_place, best.available_at,
+      base + delay * (row_number() over (partition by host_id order by best.has_place desc, best.available_at) - 1) as turn
+    from lane cross join lateral (
+      (select url_key, has_place, available_at from request r
+        where r.run_day = this_run.run_day and r.run_host_id = lane.run_host_id
+          and r.state = 'queued' and r.has_place and r.available_at <= moment
+        order by r.available_at limit lane.quota)
+      union all
+      (select url_key, has_place, available_at from request r
+        where r.run_day = this_run.run_day and r.run_host_id = lane.run_host_id
+          and r.state = 'queued' and not r.has_place and r.available_at <= moment
+        order by r.available_at limit least(lane.quota, lane.room))
+    ) best
+  ), ranked as (
+    select *,
+      count(*) filter (where not has_place) over (order by turn, run_host_id, available_at, url_key) as run_rank,
+      count(*) filter (where not has_place)
+        over (partition by source_no order by turn, run_host_id, available_at, url_key) as source_rank
+    from candidate where turn <= moment + horizon
+  ), chosen as (
+    select * from ranked
+    where has_place or (run_rank <= run_left and source_rank <= source_left[source_no + 1])
+    order by turn, run_host_id, available_at, url_key limit slots
+  ), leased as (
+    update request r
+    set state = 'leased', lease_token = gen_random_uuid(), leased_by = me, has_place = true
+    from chosen c
+    where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = c.url_key and r.state = 'queued'
+    returning r.url_key, r.lease_token, r.url, r.depth, r.attempts, r.run_host_id, r.source_no, c.turn,
+      c.has_place as had_place
+  ), moved_host as (
+    update host h set next_at = spent.next_at
+    from (select host_id, max(turn + delay) as next_at from chosen group by host_id) spent
+    where h.host_id = spent.host_id
+    returning h.host_id, h.next_at
+  ), taken as (
+    select run_host_id, count(*) as claimed, count(*) filter (where has_place) as retried from chosen group by 1
+  ), moved_lane as (
+    update run_host l
+    set queued = l.queued - coalesce(claimed, 0), retries = l.retries - coalesce(retried, 0),
+      next_at = case when l.queued > coalesce(claimed, 0) then greatest(
+        coalesce((select next_at from moved_host m where m.host_id = lane.host_id), base),
+        least(
+          (select r.available_at from request r
+            where r.run_day = this_run.run_day and r.run_host_id = lane.run_host_id and r.state = 'queued'
+              and r.has_place
+            order by r.available_at offset coalesce(retried, 0) limit 1),
+          (select r.available_at from request r
+            where r.run_day = this_run.run_day and r.run_host_id = lane.run_host_id and r.state = 'queued'
+              and not r.has_place
+            order by r.available_at offset coalesce(claimed - retried, 0) limit 1))) end
+    from lane left join taken using (run_host_id)
+    where l.run_host_id = lane.run_host_id
+  ), counted as (
+    insert into progress as p (run_id, worker_id, source_no, leased, places)
+    select this_run.run_id, me, source_no, count(*), count(*) filter (where not had_place)
+    from leased group by source_no order by source_no
+    on conflict (run_id, worker_id, source_no)
+    do update set leased = p.leased + excluded.leased, places = p.places + excluded.places
+  )
+  select json_agg(json_build_object(
+    'requestId', leased.url_key, 'leaseToken', leased.lease_token, 'source', lane.source, 'url', leased.url,
+    'host', lane.host, 'depth', leased.depth, 'attempt', leased.attempts + 1,
+    'waitMs', ceil(extract(epoch from turn - moment) * 1000)::int) order by turn)
+  into claims
+  from leased join lane using (run_host_id);
+
+  if claims is null then
+    -- These hosts turned out to be not due; they are marked so, and others may be.
+    return json_build_object('state', 'Wait', 'retryInMs', retry_in_ms(this_run.run_id, horizon));
+  end if;
+  return json_build_object('state', 'Claimed', 'claims', claims);
+end $$`;
+
+/**
+ * Makes sure that the worker has a row, that its leases live on and that the run knows how much it may claim at once.
+ * False when it was released. The row stays locked: claims of one worker, and its release, go one after another.
+ */
+const enlistWorker = `
+create or replace function enlist_worker(this_run run, me uuid, wanted_slots int) returns boolean
+language plpgsql set search_path from current as $$
+declare
+  lease constant interval := this_run.lease_seconds * interval '1 s';
+  mine worker;
+begin
+  select * into mine from worker w
+  where w.run_id = this_run.run_id and w.worker_id = me for no key update;
+  if not found then
+    insert into worker (run_id, worker_id, slots, lease_until)
+    values (this_run.run_id, me, wanted_slots, clock_timestamp() + lease)
+    on conflict (run_id, worker_id) do update set slots = greatest(worker.slots, excluded.slots)
+    returning * into mine;
+  end if;
+  if mine.released_at is not null then
+    return false;
+  end if;
+  if mine.slots < wanted_slots or mine.lease_until is null or mine.lease_until < clock_timestamp() + lease / 2 then
+    update worker w set slots = greatest(slots, wanted_slots), lease_until = clock_timestamp() + lease
+    where w.run_id = this_run.run_id and w.worker_id = me;
+  end if;
+  return true;
+end $$`;
+
+/**
+ * The answer when nothing can be claimed now. Uses the pause: brings back what dead workers held, and gives up what the
+ * page limits leave no room for, a bounded number at a time.
+ */
+const restOfRun = `
+create or replace function rest_of_run(this_run run, me uuid, horizon interval) returns json
+language plpgsql set search_path from current
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+begin
+  if reap_leases(me, this_run.run_id) > 0 or skip_beyond_limits(this_run, me, 2000) > 0 then
+    return json_build_object('state', 'Wait', 'retryInMs', 0);
+  end if;
+  return json_build_object('state', 'Wait', 'retryInMs', retry_in_ms(this_run.run_id, horizon));
+end $$`;
+
+/** When to ask again: when the next host is due, at least every 250 ms, and not in a hot loop. */
+const retryInMs = `
+create or replace function retry_in_ms(run_id uuid, horizon interval) returns int
+language sql set search_path from current as $$
+  select least(250, greatest(5, ceil(extract(epoch from min(next_at) - horizon - clock_timestamp()) * 1000)))::int
+  from run_host where run_host.run_id = retry_in_ms.run_id and next_at is not null
+$$`;
+
+/**
+ * When a page limit is used up by pages that are over and done with, whatever is queued behind it is skipped. At most
+ * \`bound\` requests a call; returns how many.
+ */
+const skipBeyondLimits = `
+create or replace function skip_beyond_limits(this_run run, me uuid, bound int) returns int
+language plpgsql set search_path from current
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  final_sources smallint[];
+  lanes bigint[];
+  skipped_now int;
+begin
+  select array_agg(source_no) into final_sources from (
+    select s.source_no, s.max_pages, coalesce(sum(p.succeeded + p.failed), 0) as ended,
+      sum(coalesce(sum(p.succeeded + p.failed), 0)) over () as ended_in_run
+    from source s left join progress p on p.run_id = s.run_id and p.source_no = s.source_no
+    where s.run_id = this_run.run_id group by s.source_no, s.max_pages
+  ) sources where ended_in_run >= this_run.max_pages or ended >= max_pages;
+  if final_sources is null then
+    return 0;
+  end if;
+
+  select array_agg(run_host_id) into lanes from (
+    select run_host_id from run_host
+    where run_id = this_run.run_id and next_at is not null and queued > retries and source_no = any (final_sources)
+    order by next_at limit 200 for no key update skip locked
+  ) locked;
+  with gone as (
+    select r.url_key from request r
+    where r.run_day = this_run.run_day and r.run_host_id = any (lanes) and r.state = 'queued' and not r.has_place
+    limit bound
+  ), skipped as (
+    update request r set state = 'skipped', reason = 'MaxPages', finished_at = clock_timestamp()
+    from gone
+    where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = gone.url_key
+      and r.state = 'queued'
+    returning r.run_host_id, r.source_no
+  ), lane as (
+    update run_host l set queued = queued - n, next_at = case when queued > n then next_at end
+    from (select run_host_id, count(*) as n from skipped group by 1) s
+    where l.run_host_id = s.run_host_id
+  ), counted as (
+    insert into progress as p (run_id, worker_id, source_no, skipped, skipped_by)
+    select this_run.run_id, me, source_no, count(*), jsonb_build_object('MaxPages', count(*))
+    from skipped group by source_no order by source_no
+    on conflict (run_id, worker_id, source_no)
+    do update set skipped = p.skipped + excluded.skipped, skipped_by = add_counts(p.skipped_by, excluded.skipped_by)
+  )
+  select count(*) into skipped_now from skipped;
+  return skipped_now;
+end $$`;
+
+export const claimFunctions = [enlistWorker, skipBeyondLimits, retryInMs, restOfRun, claimRequests];

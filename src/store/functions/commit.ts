@@ -1,0 +1,228 @@
+// Putting requests in and taking results: seed, commit, and what both share.
+
+/**
+ * Adds two objects of counters, key by key.
+ */
+const addCounts = `
+create or replace function add_counts(a jsonb, b jsonb) returns jsonb
+language sql immutable set search_path from current as $$
+  select case when b = '{}' then a else (
+    select jsonb_object_agg(key, total) from (
+      select key, sum(value::bigint) as total
+      from (select * from jsonb_each_text(a) union all select * from jsonb_each_text(b)) counts group by key
+    ) totals
+  ) end
+$$`;
+
+/**
+ * Puts the links that the frontier does not know yet into it; links is JSON: [{key, url, host, source, depth}].
+ * Deeper links than the run follows, and those of inactive sources, are left out. The caller hands what it returns to
+ * queue_at_hosts, together with whatever else it queues: those rows have to be locked in one go.
+ *
+ * Locks in order: host by name, run_host by (host, source), request by key, progress.
+ */
+const discover = `
+create or replace function discover(this_run run, me uuid, links json) returns arrival[]
+language plpgsql set search_path from current
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  moment timestamptz := clock_timestamp();
+  keys uuid[];
+  urls text[];
+  hosts text[];
+  source_nos smallint[];
+  depths smallint[];
+  arrivals arrival[];
+begin
+  select array_agg(key order by place), array_agg(url order by place), array_agg(l.host order by place),
+    array_agg(s.source_no order by place), array_agg(depth order by place)
+  into keys, urls, hosts, source_nos, depths
+  from rows from (json_to_recordset(links)
+    as (key uuid, url text, host text, source text, depth smallint)) with ordinality
+    as l(key, url, host, source, depth, place)
+  join source s on s.run_id = this_run.run_id and s.name = l.source and s.active
+  where (this_run.max_depth is null or depth <= this_run.max_depth)
+    and not exists (
+      select from request r where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = l.key);
+  if keys is null then
+    return '{}';
+  end if;
+
+  insert into host (scope, name)
+  select this_run.host_scope, name from (select distinct unnest(hosts) as name) wanted
+  where not exists (select from host h where h.scope = this_run.host_scope and h.name = wanted.name)
+  order by name
+  on conflict do nothing;
+
+  insert into run_host (run_id, host_id, source_no)
+  select distinct this_run.run_id, h.host_id, l.source_no
+  from unnest(hosts, source_nos) as l(host, source_no)
+  join host h on h.scope = this_run.host_scope and h.name = l.host
+  where not exists (
+    select from run_host known
+    where known.run_id = this_run.run_id and known.host_id = h.host_id and known.source_no = l.source_no)
+  order by h.host_id, l.source_no
+  on conflict do nothing;
+
+  with added as (
+    insert into request (run_id, url_key, run_day, run_host_id, available_at, source_no, depth, url)
+    select this_run.run_id, key, this_run.run_day, lane.run_host_id, moment + place * interval '1 us',
+      l.source_no, depth, url
+    from unnest(keys, urls, hosts, source_nos, depths) with ordinality as l(key, url, host, source_no, depth, place)
+    join host h on h.scope = this_run.host_scope and h.name = l.host
+    join run_host lane
+      on lane.run_id = this_run.run_id and lane.host_id = h.host_id and lane.source_no = l.source_no
+    order by key
+    on conflict do nothing
+    returning run_host_id, source_no
+  ), counted as (
+    insert into progress as p (run_id, worker_id, source_no, discovered)
+    select this_run.run_id, me, source_no, count(*) from added group by source_no order by source_no
+    on conflict (run_id, worker_id, source_no) do update set discovered = p.discovered + excluded.discovered
+  )
+  select array_agg((run_host_id, n, 0, moment)::arrival) into arrivals
+  from (select run_host_id, count(*)::int as n from added group by 1) lanes;
+  return arrivals;
+end $$`;
+
+/** Tells run_host rows what was queued at them. Locks them in order of id: to be called once in a transaction. */
+const queueAtHosts = `
+create or replace function queue_at_hosts(arrivals arrival[]) returns void
+language plpgsql set search_path from current
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+begin
+  perform from run_host l where l.run_host_id in (select a.run_host_id from unnest(arrivals) a)
+  order by l.run_host_id for no key update;
+  update run_host l
+  set queued = l.queued + added.queued, retries = l.retries + added.retries,
+    next_at = least(l.next_at, greatest(added.available_at, (select next_at from host h where h.host_id = l.host_id)))
+  from (
+    select run_host_id, sum(queued) as queued, sum(retries) as retries, min(available_at) as available_at
+    from unnest(arrivals) group by run_host_id
+  ) added
+  where l.run_host_id = added.run_host_id;
+end $$`;
+
+/**
+ * Ends claimed requests: outcomes is JSON [{key, token, type, reason?, cause?, message?, delayMs?, facts?, items?}],
+ * links as for discover, with `from`: the keys of the requests that they were found at. What is not leased with its
+ * token any more is left alone, and so is what was found at it alone. Returns the keys that were still ours.
+ *
+ * Locks in order: request by key, progress, then as discover, then run_host by id.
+ */
+const commitOutcomes = `
+create or replace function commit_outcomes(token text, me uuid, outcomes json, links json) returns uuid[]
+language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  this_run run := run_of_token(token);
+  moment timestamptz := clock_timestamp();
+  ours uuid[];
+  arrivals arrival[];
+begin
+  with outcome as (
+    select * from json_to_recordset(outcomes) as o(
+      key uuid, token uuid, type text, reason text, cause text, message text, "delayMs" double precision,
+      facts jsonb, items jsonb)
+  ), held as (
+    select r.url_key, r.attempts, r.source_no, r.run_host_id, r.url, o.type, o.reason, o.cause, o.facts, o.items,
+      left(o.message, 1000) as message, o."delayMs" as delay_ms,
+      case
+        when o.type = 'done' then 'done'
+        when o.type = 'skipped' then 'skipped'
+        when o.type = 'released' or (o.type = 'retry' and r.attempts < this_run.max_retries) then 'queued'
+        else 'dead'
+      end::request_state as state
+    from outcome o
+    join request r
+      on r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = o.key
+    where r.state = 'leased' and r.lease_token = o.token
+    order by r.url_key for no key update of r
+  ), settled as (
+    update request r
+    set state = h.state, lease_token = null, leased_by = null,
+      facts = coalesce(h.facts, r.facts),
+      reason = coalesce(h.reason, h.cause),
+      attempts = r.attempts + (h.cause is not null)::int,
+      has_place = h.state <> 'skipped',
+      available_at = case when h.state = 'queued' then moment + coalesce(h.delay_ms, 0) * interval '1 ms'
+        else r.available_at end,
+      finished_at = case when h.state <> 'queued' then moment end,
+      errors = case when h.cause is null then r.errors
+        else coalesce(r.errors, '[]') || jsonb_build_object('cause', h.cause, 'message', h.message, 'at', moment) end
+    from held h
+    where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = h.url_key
+    returning r.url_key, r.run_host_id, r.source_no, r.state, r.available_at, h.reason, h.cause, h.message, h.url
+  ), stored as (
+    insert into item (run_id, run_day, url_key, source_no, data)
+    select this_run.run_id, this_run.run_day, h.url_key, h.source_no, i.data
+    from held h cross join lateral jsonb_array_elements(h.items) as i(data)
+    where h.state = 'done'
+    returning source_no
+  ), counted as (
+    insert into progress as p (run_id, worker_id, source_no, leased, places, succeeded, failed, skipped, items,
+      last_success_at, last_error, last_error_at, skipped_by, failed_by)
+    select this_run.run_id, me, source_no, -count(*), -count(*) filter (where state = 'skipped'),
+      count(*) filter (where state = 'done'),
+      count(*) filter (where state = 'dead'),
+      count(*) filter (where state = 'skipped'),
+      (select count(*) from stored where stored.source_no = settled.source_no),
+      max(moment) filter (where state = 'done'),
+      max(cause || ': ' || message || ' (' || url || ')') filter (where state = 'dead'),
+      max(moment) filter (where state = 'dead'),
+      case when bool_or(state = 'skipped') then (
+        select jsonb_object_agg(reason, n) from (
+          select reason, count(*) as n from settled s
+          where s.source_no = settled.source_no and s.state = 'skipped' group by reason) c) else '{}' end,
+      case when bool_or(state = 'dead') then (
+        select jsonb_object_agg(cause, n) from (
+          select cause, count(*) as n from settled s
+          where s.source_no = settled.source_no and s.state = 'dead' group by cause) c) else '{}' end
+    from settled group by source_no order by source_no
+    on conflict (run_id, worker_id, source_no) do update set
+      leased = p.leased + excluded.leased,
+      places = p.places + excluded.places,
+      succeeded = p.succeeded + excluded.succeeded,
+      failed = p.failed + excluded.failed,
+      skipped = p.skipped + excluded.skipped,
+      items = p.items + excluded.items,
+      last_success_at = coalesce(excluded.last_success_at, p.last_success_at),
+      last_error = coalesce(excluded.last_error, p.last_error),
+      last_error_at = coalesce(excluded.last_error_at, p.last_error_at),
+      skipped_by = add_counts(p.skipped_by, excluded.skipped_by),
+      failed_by = add_counts(p.failed_by, excluded.failed_by)
+  )
+  select coalesce(array_agg(url_key), '{}'),
+    array_agg((run_host_id, 1, 1, available_at)::arrival) filter (where state = 'queued')
+  into ours, arrivals from settled;
+
+  if cardinality(ours) < json_array_length(outcomes) then
+    select json_agg(link) into links from json_array_elements(links) link
+    where exists (select from json_array_elements_text(link->'from') as f(key) where f.key::uuid = any (ours));
+  end if;
+  if links is not null then
+    arrivals := arrivals || discover(this_run, me, links);
+  end if;
+  if arrivals <> '{}' then
+    perform queue_at_hosts(arrivals);
+  end if;
+  return ours;
+end $$`;
+
+/** Puts the seeds in, once for the run; false when another worker did. The run's row is locked first. */
+const seedFrontier = `
+create or replace function seed_frontier(token text, me uuid, links json) returns boolean
+language plpgsql security definer set search_path from current as $$
+declare
+  this_run run := live_run_of_token(token);
+begin
+  select * into this_run from run where run_id = this_run.run_id for no key update;
+  if this_run.seeded_at is not null or this_run.finished_at is not null then
+    return false;
+  end if;
+  perform queue_at_hosts(discover(this_run, me, links));
+  update run set seeded_at = clock_timestamp() where run_id = this_run.run_id;
+  return true;
+end $$`;
+
+export const commitFunctions = [addCounts, queueAtHosts, discover, commitOutcomes, seedFrontier];

@@ -1,0 +1,78 @@
+// Shared politeness: what a worker may do to a host, of which it never sees the row.
+
+/** The host's row in the run's scope, made when it is not there. */
+const hostOfRun = `
+create or replace function host_of_run(this_run run, host_name text) returns bigint
+language plpgsql set search_path from current as $$
+declare
+  found_id bigint;
+begin
+  select host_id into found_id from host where scope = this_run.host_scope and name = host_name;
+  if not found then
+    insert into host (scope, name) values (this_run.host_scope, host_name) on conflict do nothing;
+    select host_id into found_id from host where scope = this_run.host_scope and name = host_name;
+  end if;
+  return found_id;
+end $$`;
+
+/** Takes the host's next place for one more document; the wait in milliseconds. */
+const reserveHost = `
+create or replace function reserve_host(token text, host_name text) returns int
+language plpgsql security definer set search_path from current as $$
+declare
+  this_run run := live_run_of_token(token);
+  id bigint := host_of_run(this_run, host_name);
+  moment timestamptz;
+  turn timestamptz;
+begin
+  perform from host where host_id = id for no key update;
+  moment := clock_timestamp();
+  update host set next_at = greatest(next_at, moment)
+    + greatest(this_run.delay_ms, crawl_delay_ms) * interval '1 ms'
+  where host_id = id
+  returning next_at - greatest(this_run.delay_ms, crawl_delay_ms) * interval '1 ms' into turn;
+  return ceil(extract(epoch from turn - moment) * 1000);
+end $$`;
+
+/** Pushes the host's next time at least this far away, a day at most. */
+const deferHost = `
+create or replace function defer_host(token text, host_name text, delay_ms double precision) returns void
+language plpgsql security definer set search_path from current as $$
+declare
+  this_run run := live_run_of_token(token);
+  id bigint := host_of_run(this_run, host_name);
+begin
+  update host set next_at = greatest(next_at, clock_timestamp() + least(delay_ms, 86400000) * interval '1 ms')
+  where host_id = id;
+end $$`;
+
+const readRobots = `
+create or replace function read_robots(token text, host_name text) returns json
+language plpgsql security definer set search_path from current as $$
+declare
+  this_run run := run_of_token(token);
+begin
+  return (
+    select json_build_object('verdict', r.verdict, 'body', r.body, 'crawlDelayMs', nullif(h.crawl_delay_ms, 0),
+      'ageMs', floor(extract(epoch from clock_timestamp() - r.fetched_at) * 1000))
+    from host h join robots r using (host_id)
+    where h.scope = this_run.host_scope and h.name = host_name
+  );
+end $$`;
+
+/** Keeps a host's robots.txt; its crawl delay, a minute at most, spaces the requests of every run in the scope. */
+const writeRobots = `
+create or replace function write_robots(token text, host_name text, verdict text, body text, crawl_delay_ms int)
+returns void language plpgsql security definer set search_path from current as $$
+declare
+  this_run run := live_run_of_token(token);
+  id bigint := host_of_run(this_run, host_name);
+begin
+  insert into robots as r (host_id, verdict, body) values (id, write_robots.verdict, write_robots.body)
+  on conflict (host_id) do update
+  set verdict = excluded.verdict, body = excluded.body, fetched_at = clock_timestamp();
+  update host h set crawl_delay_ms = least(greatest(coalesce(write_robots.crawl_delay_ms, 0), 0), 60000)
+  where h.host_id = id;
+end $$`;
+
+export const hostFunctions = [hostOfRun, reserveHost, deferHost, readRobots, writeRobots];

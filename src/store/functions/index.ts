@@ -1,0 +1,36 @@
+// Every function of the schema, in the order in which they can be created, and which of them workers may call.
+import { createHash } from 'node:crypto';
+import { claimFunctions } from './claim.ts';
+import { commitFunctions } from './commit.ts';
+import { heartbeatFunctions } from './heartbeat.ts';
+import { hostFunctions } from './hosts.ts';
+import { leaseFunctions } from './leases.ts';
+import { partitionFunctions } from './partitions.ts';
+import { rightsFunctions } from './rights.ts';
+
+export const functions: readonly string[] = [
+  ...rightsFunctions,
+  ...hostFunctions,
+  ...commitFunctions,
+  ...leaseFunctions,
+  ...claimFunctions,
+  ...heartbeatFunctions,
+  ...partitionFunctions,
+];
+
+/** All that a worker may call; everything else is the owner's alone. */
+export const WORKER_FUNCTIONS = [
+  'current_run()',
+  'claim_requests(text, uuid, int)',
+  'commit_outcomes(text, uuid, json, json)',
+  'seed_frontier(text, uuid, json)',
+  'finish_run(text)',
+  'write_heartbeat(text, uuid, json)',
+  'reserve_host(text, text)',
+  'defer_host(text, text, double precision)',
+  'read_robots(text, text)',
+  'write_robots(text, text, text, text, int)',
+] as const;
+
+/** Changes whenever a function does: the sign that they have to be created again. */
+export const FUNCTIONS_CHECKSUM = createHash('sha256').update(functions.join('\n')).digest('hex');

@@ -1,0 +1,70 @@
+// The operator's store on Postgres: a small pool, its calls, and its errors as StoreErrors.
+import { Kysely, PostgresDialect, sql } from 'kysely';
+import type { Logger } from '../telemetry/logger.ts';
+import { createPool, storeError } from './connection.ts';
+import { migrate } from './migrate.ts';
+import type { OperatorStore } from './operator-store.ts';
+import { deadLetters, firstItems } from './results.ts';
+import * as runs from './runs.ts';
+import type { Database } from './schema.ts';
+import { checkSchemaName } from './schema-name.ts';
+import { snapshots } from './snapshots.ts';
+import { type WorkerLogin, workerUrl } from './worker-login.ts';
+
+export type OperatorStoreOptions = WorkerLogin & {
+  /** The schema that holds everything; two installs may share a database with one schema each. */
+  readonly schema: string;
+  readonly logger: Logger;
+  /** Most connections of this process. */
+  readonly poolSize?: number;
+};
+
+export function createOperatorStore(options: OperatorStoreOptions): OperatorStore {
+  const { schema, logger } = options;
+  checkSchemaName(schema);
+  const pool = createPool({
+    databaseUrl: options.databaseUrl,
+    applicationName: 'trawler-operator',
+    max: options.poolSize ?? 5,
+    sessionSettings: {
+      search_path: `${schema},pg_temp`,
+      statement_timeout: '60s',
+      lock_timeout: '30s',
+      jit: 'off',
+    },
+  });
+  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+
+  /** Runs a call that gives up with the signal, and turns its errors into StoreErrors. */
+  const guarded = async <T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> => {
+    signal.throwIfAborted();
+    try {
+      return await call();
+    } catch (error) {
+      throw signal.aborted ? signal.reason : storeError(error);
+    }
+  };
+
+  return {
+    migrate: (signal) => guarded(signal, () => migrate({ db, schema, login: options, logger }, signal)),
+    ping: (signal) => guarded(signal, async () => void (await sql`select 1`.execute(db, { signal }))),
+    workerDatabaseUrl: (signal) => guarded(signal, () => workerUrl(db, schema, options, signal)),
+    acceptRun: (run, signal) => guarded(signal, () => runs.acceptRun(db, run, signal)),
+    snapshots: (signal, runIds) => guarded(signal, () => snapshots(db, runIds, signal)),
+    activeRuns: (signal) => guarded(signal, () => runs.activeRuns(db, signal)),
+    newestScheduledTime: (uid, signal) => guarded(signal, () => runs.newestScheduledTime(db, uid, signal)),
+    requestStop: (runId, reason, signal) => guarded(signal, () => runs.requestStop(db, runId, reason, signal)),
+    finishStopped: (runId, outcome, message, signal) =>
+      guarded(signal, () => runs.finishStopped(db, runId, outcome, message, signal)),
+    releaseWorker: (runId, workerId, signal) => guarded(signal, () => runs.releaseWorker(db, runId, workerId, signal)),
+    reapExpired: (signal) => guarded(signal, () => runs.reapExpired(db, signal)),
+    revokeToken: (runId, signal) => guarded(signal, () => runs.revokeToken(db, runId, signal)),
+    firstItems: (runId, limit, signal) => guarded(signal, () => firstItems(db, runId, limit, signal)),
+    deadLetters: (runId, limit, signal) => guarded(signal, () => deadLetters(db, runId, limit, signal)),
+    dropDaysBefore: (day, signal) => guarded(signal, () => runs.dropDaysBefore(db, day, signal)),
+    close: async () => {
+      await db.destroy();
+      if (!pool.ended) await pool.end();
+    },
+  };
+}

@@ -1,0 +1,198 @@
+// The worker's store on Postgres: one connection, one statement a call; the rules are in the database's functions.
+import type { Pool } from 'pg';
+import { createPool, query, queryAsRun } from './connection.ts';
+import { KnownUrls } from './known-urls.ts';
+import { checkSchemaName } from './schema-name.ts';
+import { storableJson } from './storable-json.ts';
+import { StoreError } from './store-error.ts';
+import { urlKey } from './url-key.ts';
+import type {
+  ClaimResult,
+  Discovery,
+  Heartbeat,
+  HeartbeatAnswer,
+  HeartbeatStore,
+  HostRobots,
+  Outcome,
+  RunAssignment,
+  WorkerStore,
+} from './worker-store.ts';
+
+export type WorkerStoreOptions = {
+  readonly databaseUrl: string;
+  /** PEM of the certificate authority, where the server's certificate is not signed by a public one. */
+  readonly ca?: string;
+  readonly schema: string;
+  readonly token: string;
+  readonly runId: string;
+  /** Pod UID. */
+  readonly workerId: string;
+};
+
+export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
+  const { schema, token, workerId } = options;
+  const pool = openPool(options, 'trawler-worker');
+  const known = new KnownUrls();
+
+  /** Calls a function of the schema; the token is always its first argument. */
+  const call = async <T>(name: string, args: readonly unknown[], signal: AbortSignal): Promise<T> => {
+    const places = args.map((_, index) => `, $${index + 2}`).join('');
+    const text = `select ${schema}.${name}($1${places}) as result`;
+    const [row] = await query<{ result: T }>(pool, text, [token, ...args], signal);
+    if (!row) throw new StoreError('Refused', `${name} returned no row`);
+    return row.result;
+  };
+
+  return {
+    loadRun: (signal) => loadRun(pool, options, signal),
+
+    async seed(seeds, signal) {
+      return call('seed_frontier', [workerId, storableJson(seeds.map(linkRow))], signal);
+    },
+
+    claim: (slots, signal) => call<ClaimResult>('claim_requests', [workerId, slots], signal),
+
+    reserveHost: (host, signal) => call<number>('reserve_host', [host], signal),
+
+    async deferHost(host, delayMs, signal) {
+      await call('defer_host', [host, delayMs], signal);
+    },
+
+    async readRobots(host, signal) {
+      const robots = await call<Nullable<HostRobots> | null>('read_robots', [host], signal);
+      return robots === null ? undefined : withoutNulls<HostRobots>(robots);
+    },
+
+    async writeRobots(host, robots, signal) {
+      const crawlDelayMs = robots.crawlDelayMs === undefined ? null : Math.ceil(robots.crawlDelayMs);
+      const body = robots.body?.replaceAll('\0', '\ufffd') ?? null;
+      await call('write_robots', [host, robots.verdict, body, crawlDelayMs], signal);
+    },
+
+    async commit(outcomes, signal) {
+      if (outcomes.length === 0) return new Set();
+      const links = newLinks(outcomes, known);
+      const linksJson = links.length === 0 ? null : storableJson(links);
+      const ours = await call<string[]>(
+        'commit_outcomes',
+        [workerId, storableJson(outcomes.map(outcomeRow)), linksJson],
+        signal,
+      );
+      // Only what is surely in the frontier is known; after a lost lease some links may not be.
+      if (ours.length === outcomes.length) for (const link of links) known.add(link.key, link.depth);
+      return new Set(ours);
+    },
+
+    finish: (signal) => call<boolean>('finish_run', [], signal),
+
+    close: () => pool.end(),
+  };
+}
+
+const HEARTBEAT_TIMEOUT_MS = 10_000;
+
+/** For a thread of its own: one connection, apart from the worker's. */
+export function createHeartbeatStore(options: WorkerStoreOptions): HeartbeatStore {
+  const pool = openPool(options, 'trawler-heartbeat');
+  const text = `select ${options.schema}.write_heartbeat($1, $2, $3) as result`;
+  return {
+    async beat(heartbeat: Heartbeat, signal) {
+      const bounded = AbortSignal.any([signal, AbortSignal.timeout(HEARTBEAT_TIMEOUT_MS)]);
+      const values = [options.token, options.workerId, storableJson(heartbeat)];
+      const [row] = await query<{ result: Nullable<HeartbeatAnswer> }>(pool, text, values, bounded);
+      if (!row) throw new StoreError('Refused', 'write_heartbeat returned no row');
+      return withoutNulls<HeartbeatAnswer>(row.result);
+    },
+    close: () => pool.end(),
+  };
+}
+
+function openPool(options: WorkerStoreOptions, applicationName: string): Pool {
+  checkSchemaName(options.schema);
+  return createPool({
+    databaseUrl: options.databaseUrl,
+    ...(options.ca === undefined ? {} : { ca: options.ca }),
+    applicationName,
+    max: 1,
+  });
+}
+
+type RunRow = {
+  namespace: string;
+  name: string;
+  version: number;
+  spec: RunAssignment['spec'];
+  started_at: Date | null;
+};
+
+async function loadRun(pool: Pool, options: WorkerStoreOptions, signal: AbortSignal): Promise<RunAssignment> {
+  const [row] = await queryAsRun<RunRow>(
+    pool,
+    options.token,
+    `select run.namespace, run.name, run.started_at, run_spec.version, run_spec.spec
+     from ${options.schema}.run join ${options.schema}.run_spec using (run_id) where run_id = $1`,
+    [options.runId],
+    signal,
+  );
+  if (!row) throw new StoreError('TokenRefused', 'the run is gone, or its token is unknown or revoked');
+  return {
+    runId: options.runId,
+    namespace: row.namespace,
+    name: row.name,
+    specVersion: row.version,
+    spec: row.spec,
+    ...(row.started_at === null ? {} : { startedAt: row.started_at }),
+  };
+}
+
+type LinkRow = {
+  readonly key: string;
+  readonly url: string;
+  readonly host: string;
+  readonly source: string;
+  readonly depth: number;
+};
+
+function linkRow(link: Discovery): LinkRow {
+  return { key: urlKey(link.url), url: link.url, host: link.host, source: link.source, depth: link.depth };
+}
+
+/** The links that may be new to the frontier, each once, with the requests that they were found at. */
+function newLinks(outcomes: readonly Outcome[], known: KnownUrls): (LinkRow & { readonly from: string[] })[] {
+  const links = new Map<string, LinkRow & { readonly from: string[] }>();
+  for (const outcome of outcomes) {
+    if (outcome.type !== 'done' && outcome.type !== 'skipped') continue;
+    for (const link of outcome.links ?? []) {
+      const row = linkRow(link);
+      if (known.has(row.key, row.depth)) continue;
+      const earlier = links.get(row.key);
+      const from = [...(earlier?.from ?? []), outcome.claim.requestId];
+      links.set(row.key, { ...row, depth: Math.min(row.depth, earlier?.depth ?? row.depth), from });
+    }
+  }
+  return [...links.values()];
+}
+
+function outcomeRow(outcome: Outcome): Readonly<Record<string, unknown>> {
+  const { claim, facts, type } = outcome;
+  const common = { key: claim.requestId, token: claim.leaseToken, type, facts };
+  switch (outcome.type) {
+    case 'done':
+      return { ...common, items: outcome.items };
+    case 'skipped':
+      return { ...common, reason: outcome.reason };
+    case 'retry':
+      return { ...common, cause: outcome.cause, message: outcome.message, delayMs: outcome.delayMs };
+    case 'dead':
+      return { ...common, cause: outcome.cause, message: outcome.message };
+    case 'released':
+      return common;
+  }
+}
+
+type Nullable<T> = { [K in keyof T]: T[K] | null };
+
+/** SQL's null is our absent property. */
+function withoutNulls<T extends object>(row: Nullable<T>): T {
+  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)) as T;
+}

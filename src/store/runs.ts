@@ -1,0 +1,187 @@
+// Runs as the operator handles them: accepted, listed, stopped, ended.
+import { type Kysely, sql } from 'kysely';
+import { durationMs } from '../resources/duration.ts';
+import type { Acceptance, AcceptedRun, ActiveRun } from './operator-store.ts';
+import type { Database } from './schema.ts';
+
+/** Stands for the operator where counters and leases name a worker. */
+export const OPERATOR_ID = '00000000-0000-0000-0000-000000000000';
+
+/** A worker that missed this many heartbeats, and at least a minute's, has lost its leases. */
+const MISSED_HEARTBEATS = 3;
+const SHORTEST_LEASE_SECONDS = 60;
+
+export async function acceptRun(db: Kysely<Database>, run: AcceptedRun, signal: AbortSignal): Promise<Acceptance> {
+  return db.transaction().execute(async (trx) => {
+    await sql`select ensure_day(${run.runDay})`.execute(trx, { signal });
+    const created = await trx
+      .insertInto('run')
+      .values(runRow(run))
+      .onConflict((conflict) => conflict.doNothing())
+      .returning('run_id')
+      .executeTakeFirst({ signal });
+    if (created) {
+      const { runId: run_id, spec, specVersion: version } = run;
+      await trx
+        .insertInto('run_spec')
+        .values({ run_id, version, spec: JSON.stringify(spec) })
+        .execute({ signal });
+      await trx.insertInto('source').values(sourceRows(run)).execute({ signal });
+    } else if (await isOver(trx, run.runId, signal)) {
+      return 'Finished';
+    }
+    await trx
+      .insertInto('run_token')
+      .values({ token_hash: run.tokenHash, run_id: run.runId })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute({ signal });
+    return created ? 'Created' : 'Existing';
+  });
+}
+
+function runRow({ spec, ...run }: AcceptedRun) {
+  return {
+    run_id: run.runId,
+    run_day: run.runDay,
+    namespace: run.namespace,
+    name: run.name,
+    schedule_uid: run.scheduleUid ?? null,
+    scheduled_time: spec.trigger.scheduledTime === undefined ? null : new Date(spec.trigger.scheduledTime),
+    trigger: spec.trigger.type,
+    host_scope: run.namespace,
+    delay_ms: 1_000 / spec.politeness.requestsPerSecond,
+    max_pages: spec.limits.maxPages,
+    max_depth: spec.limits.maxDepth ?? null,
+    max_retries: spec.fetch.maxRetries,
+    lease_seconds: Math.max(
+      SHORTEST_LEASE_SECONDS,
+      Math.ceil((MISSED_HEARTBEATS * durationMs(spec.heartbeat.interval)) / 1_000),
+    ),
+  };
+}
+
+function sourceRows({ runId, spec }: AcceptedRun) {
+  return spec.sources.map((source, source_no) => ({
+    run_id: runId,
+    source_no,
+    name: source.name,
+    active: source.active,
+    max_pages: source.limits.maxPages ?? null,
+  }));
+}
+
+/** Finished, or cut off for good: such a run gets no new token. The row stays locked, so that it cannot end meanwhile. */
+async function isOver(db: Kysely<Database>, runId: string, signal: AbortSignal): Promise<boolean> {
+  const run = await db
+    .selectFrom('run')
+    .select('finished_at')
+    .where('run_id', '=', runId)
+    .forNoKeyUpdate()
+    .executeTakeFirst({ signal });
+  return run === undefined || run.finished_at !== null;
+}
+
+export async function activeRuns(db: Kysely<Database>, signal: AbortSignal): Promise<readonly ActiveRun[]> {
+  const rows = await db
+    .selectFrom('run')
+    .select(['run_id', 'namespace', 'name'])
+    .where('finished_at', 'is', null)
+    .execute({ signal });
+  return rows.map((row) => ({ runId: row.run_id, namespace: row.namespace, name: row.name }));
+}
+
+export async function newestScheduledTime(
+  db: Kysely<Database>,
+  scheduleUid: string,
+  signal: AbortSignal,
+): Promise<Date | undefined> {
+  const row = await db
+    .selectFrom('run')
+    .select('scheduled_time')
+    .where('schedule_uid', '=', scheduleUid)
+    .where('scheduled_time', 'is not', null)
+    .orderBy('scheduled_time', 'desc')
+    .limit(1)
+    .executeTakeFirst({ signal });
+  return row?.scheduled_time ?? undefined;
+}
+
+export async function requestStop(
+  db: Kysely<Database>,
+  runId: string,
+  reason: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const run = await db
+    .updateTable('run')
+    .set({
+      stop_reason: sql`coalesce(stop_reason, ${reason})`,
+      stop_requested_at: sql`coalesce(stop_requested_at, clock_timestamp())`,
+    })
+    .where('run_id', '=', runId)
+    .where('finished_at', 'is', null)
+    .returning('run_id')
+    .executeTakeFirst({ signal });
+  return run !== undefined;
+}
+
+export async function finishStopped(
+  db: Kysely<Database>,
+  runId: string,
+  outcome: string,
+  message: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return call(db, sql`stop_run(${runId}::uuid, ${outcome}, ${message}, ${OPERATOR_ID}::uuid)`, signal);
+}
+
+export async function releaseWorker(
+  db: Kysely<Database>,
+  runId: string,
+  workerId: string,
+  signal: AbortSignal,
+): Promise<number> {
+  return call(db, sql`release_worker(${runId}::uuid, ${workerId}::uuid, ${OPERATOR_ID}::uuid)`, signal);
+}
+
+/** One transaction a run: leases of several runs in one could make runs wait for each other in a circle. */
+export async function reapExpired(db: Kysely<Database>, signal: AbortSignal): Promise<number> {
+  const runs = await db
+    .selectFrom('worker')
+    .select('run_id')
+    .distinct()
+    .where('lease_until', '<', sql<Date>`clock_timestamp()`)
+    .execute({ signal });
+  let returned = 0;
+  for (const { run_id } of runs) {
+    returned += await call<number>(db, sql`reap_leases(${OPERATOR_ID}::uuid, ${run_id}::uuid)`, signal);
+  }
+  return returned;
+}
+
+export async function revokeToken(db: Kysely<Database>, runId: string, signal: AbortSignal): Promise<void> {
+  await db
+    .updateTable('run_token')
+    .set({ revoked_at: sql`clock_timestamp()` })
+    .where('run_id', '=', runId)
+    .where('revoked_at', 'is', null)
+    .execute({ signal });
+}
+
+export async function dropDaysBefore(
+  db: Kysely<Database>,
+  day: string,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const { rows } = await sql<{ day: string }>`select drop_days_before(${day}::date)::text as day`.execute(db, {
+    signal,
+  });
+  return rows.map((row) => row.day);
+}
+
+async function call<T>(db: Kysely<Database>, expression: ReturnType<typeof sql>, signal: AbortSignal): Promise<T> {
+  const { rows } = await sql<{ result: T }>`select ${expression} as result`.execute(db, { signal });
+  const [row] = rows;
+  if (!row) throw new Error('a function returned no row');
+  return row.result;
+}

@@ -1,0 +1,62 @@
+// The tables as Kysely sees them: what the operator reads and writes directly. Workers go through functions.
+import type { ColumnType, Generated } from 'kysely';
+import type { CrawlRunSpec } from '../resources/crawl-run.ts';
+import type { RunOutcome } from './operator-store.ts';
+import type { FailureCause, ItemData } from './worker-store.ts';
+
+/** Given and compared as YYYY-MM-DD; read as text, since a date has no time zone. */
+type Day = string;
+type Json<T> = ColumnType<T, string, string>;
+
+export type Database = {
+  run: {
+    run_id: string;
+    run_day: Day;
+    namespace: string;
+    name: string;
+    schedule_uid: string | null;
+    scheduled_time: Date | null;
+    trigger: string;
+    host_scope: string;
+    delay_ms: number;
+    max_pages: number;
+    max_depth: number | null;
+    max_retries: number;
+    lease_seconds: number;
+    accepted_at: Generated<Date>;
+    seeded_at: Date | null;
+    started_at: Date | null;
+    stop_reason: string | null;
+    stop_requested_at: Date | null;
+    finished_at: Date | null;
+    outcome: RunOutcome | null;
+    message: string | null;
+  };
+  run_spec: { run_id: string; version: number; spec: Json<CrawlRunSpec> };
+  run_token: { token_hash: Buffer; run_id: string; revoked_at: Date | null };
+  source: { run_id: string; source_no: number; name: string; active: boolean; max_pages: number | null };
+  request: {
+    run_id: string;
+    run_day: Day;
+    url_key: string;
+    source_no: number;
+    depth: number;
+    state: 'queued' | 'leased' | 'done' | 'skipped' | 'dead';
+    url: string;
+    finished_at: Date | null;
+    reason: string | null;
+    errors: { cause: FailureCause; message: string; at: string }[] | null;
+  };
+  item: {
+    run_id: string;
+    run_day: Day;
+    item_id: Generated<string>;
+    url_key: string;
+    source_no: number;
+    created_at: Generated<Date>;
+    data: ItemData;
+  };
+  worker: { run_id: string; worker_id: string; lease_until: Date | null };
+  worker_login: { role_name: string; password: string; created_at: Generated<Date> };
+  function_set: { checksum: string };
+};

@@ -1,0 +1,167 @@
+// What the status of CrawlRuns mirrors: one query over counters, never over the requests themselves.
+import { type Kysely, sql } from 'kysely';
+import type {
+  Progress,
+  RunOutcome,
+  RunSnapshot,
+  SourceResult,
+  SourceSnapshot,
+  WorkerSnapshot,
+} from './operator-store.ts';
+import type { Database } from './schema.ts';
+import type { FailureCause, Heartbeat, SkipReason } from './worker-store.ts';
+
+export async function snapshots(
+  db: Kysely<Database>,
+  runIds: readonly string[] | undefined,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, RunSnapshot>> {
+  const chosen = runIds
+    ? sql`run_id = any(${[...runIds]}::uuid[])`
+    : sql`finished_at is null or finished_at > clock_timestamp() - interval '1 hour'`;
+  const { rows } = await sql<SnapshotRow>`
+    select r.run_id, r.namespace, r.name, r.accepted_at, r.seeded_at, r.started_at, r.finished_at, r.outcome,
+      r.stop_reason, r.stop_requested_at, r.message, sources.list as sources, workers.list as workers
+    from (select * from run where ${chosen}) r
+    cross join lateral (
+      select json_agg(json_build_object(
+        'name', s.name, 'active', s.active, 'result', s.result,
+        'message', coalesce(s.message, c.last_error),
+        'total', c.discovered, 'queued', c.discovered - c.leased - c.succeeded - c.failed - c.skipped,
+        'leased', c.leased, 'succeeded', c.succeeded, 'failed', c.failed, 'skipped', c.skipped, 'items', c.items,
+        'lastSuccessAt', c.last_success_at, 'skippedBy', c.skipped_by, 'failedBy', c.failed_by
+      ) order by s.source_no) as list
+      from source s cross join lateral (
+        select coalesce(sum(discovered), 0) as discovered, coalesce(sum(leased), 0) as leased,
+          coalesce(sum(succeeded), 0) as succeeded, coalesce(sum(failed), 0) as failed,
+          coalesce(sum(skipped), 0) as skipped, coalesce(sum(items), 0) as items,
+          max(last_success_at) as last_success_at,
+          (array_agg(last_error order by last_error_at desc nulls last))[1] as last_error,
+          coalesce(json_agg(skipped_by) filter (where skipped_by <> '{}'), '[]') as skipped_by,
+          coalesce(json_agg(failed_by) filter (where failed_by <> '{}'), '[]') as failed_by
+        from progress p where p.run_id = s.run_id and p.source_no = s.source_no
+      ) c
+      where s.run_id = r.run_id
+    ) sources
+    cross join lateral (
+      select coalesce(json_agg(json_build_object(
+        'workerId', w.worker_id, 'podName', w.pod_name, 'nodeName', w.node_name, 'state', w.state,
+        'firstHeartbeatAt', w.first_heartbeat_at, 'lastHeartbeatAt', w.last_heartbeat_at,
+        'pagesInFlight', w.pages_in_flight, 'currentUrl', w.current_url, 'idleMs', w.idle_ms,
+        'rssBytes', w.rss_bytes, 'errors', w.errors, 'released', w.released_at is not null
+      ) order by w.first_heartbeat_at), '[]') as list
+      from worker w where w.run_id = r.run_id and w.pod_name <> ''
+    ) workers`.execute(db, { signal });
+  return new Map(rows.map((row) => [row.run_id, snapshotOf(row)]));
+}
+
+type SourceRow = Progress & {
+  name: string;
+  active: boolean;
+  result: SourceResult | null;
+  message: string | null;
+  lastSuccessAt: string | null;
+  skippedBy: Partial<Record<SkipReason, number>>[];
+  failedBy: Partial<Record<FailureCause, number>>[];
+};
+
+type WorkerRow = Omit<WorkerSnapshot, 'firstHeartbeatAt' | 'lastHeartbeatAt' | 'currentUrl' | 'state'> & {
+  state: Heartbeat['state'];
+  firstHeartbeatAt: string;
+  lastHeartbeatAt: string;
+  currentUrl: string | null;
+};
+
+type SnapshotRow = {
+  run_id: string;
+  namespace: string;
+  name: string;
+  accepted_at: Date;
+  seeded_at: Date | null;
+  started_at: Date | null;
+  finished_at: Date | null;
+  outcome: RunOutcome | null;
+  stop_reason: string | null;
+  stop_requested_at: Date | null;
+  message: string | null;
+  sources: SourceRow[];
+  workers: WorkerRow[];
+};
+
+function snapshotOf(row: SnapshotRow): RunSnapshot {
+  const lastSuccess = row.sources
+    .flatMap((source) => source.lastSuccessAt ?? [])
+    .sort((a, b) => Date.parse(a) - Date.parse(b));
+  const lastSuccessAt = lastSuccess.at(-1);
+  return {
+    runId: row.run_id,
+    namespace: row.namespace,
+    name: row.name,
+    state: row.finished_at ? 'Finished' : row.started_at ? 'Running' : 'Accepted',
+    acceptedAt: row.accepted_at,
+    ...present('startedAt', row.started_at),
+    ...present('finishedAt', row.finished_at),
+    ...present('outcome', row.outcome),
+    ...present('stopReason', row.stop_reason),
+    ...present('stopRequestedAt', row.stop_requested_at),
+    ...present('message', row.message),
+    seeded: row.seeded_at !== null,
+    progress: sumOf(row.sources),
+    sources: row.sources.map(sourceOf),
+    workers: row.workers.map(workerOf),
+    errors: row.workers.reduce((total, worker) => total + worker.errors, 0),
+    ...(lastSuccessAt === undefined ? {} : { lastSuccessAt: new Date(lastSuccessAt) }),
+    skipReasons: addUp(row.sources.flatMap((source) => source.skippedBy)),
+    failureCauses: addUp(row.sources.flatMap((source) => source.failedBy)),
+  };
+}
+
+function progressOf(row: Progress): Progress {
+  const { total, queued, leased, succeeded, failed, skipped, items } = row;
+  return { total, queued, leased, succeeded, failed, skipped, items };
+}
+
+function sumOf(rows: readonly Progress[]): Progress {
+  const sum = (key: keyof Progress) => rows.reduce((total, row) => total + row[key], 0);
+  return {
+    total: sum('total'),
+    queued: sum('queued'),
+    leased: sum('leased'),
+    succeeded: sum('succeeded'),
+    failed: sum('failed'),
+    skipped: sum('skipped'),
+    items: sum('items'),
+  };
+}
+
+function sourceOf(row: SourceRow): SourceSnapshot {
+  return {
+    name: row.name,
+    active: row.active,
+    progress: progressOf(row),
+    ...present('result', row.result),
+    ...present('message', row.message),
+  };
+}
+
+function workerOf({ currentUrl, ...row }: WorkerRow): WorkerSnapshot {
+  return {
+    ...row,
+    firstHeartbeatAt: new Date(row.firstHeartbeatAt),
+    lastHeartbeatAt: new Date(row.lastHeartbeatAt),
+    ...present('currentUrl', currentUrl),
+  };
+}
+
+function addUp<K extends string>(counts: readonly Partial<Record<K, number>>[]): Partial<Record<K, number>> {
+  const total: Partial<Record<K, number>> = {};
+  for (const count of counts) {
+    for (const key of Object.keys(count) as K[]) total[key] = (total[key] ?? 0) + (count[key] ?? 0);
+  }
+  return total;
+}
+
+/** SQL's null is our absent property. */
+function present<K extends string, V>(key: K, value: V | null): { [P in K]?: V } {
+  return value === null ? {} : ({ [key]: value } as { [P in K]?: V });
+}

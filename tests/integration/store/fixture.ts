@@ -1,0 +1,160 @@
+// One server per version and file, one database per test, and short ways to runs, workers and what is stored.
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
+import type { OperatorStore } from '#src/store/operator-store.ts';
+import { createOperatorStore, type OperatorStoreOptions } from '#src/store/postgres-operator-store.ts';
+import { createHeartbeatStore, createWorkerStore } from '#src/store/postgres-worker-store.ts';
+import { createToken, hashToken } from '#src/store/run-token.ts';
+import type { Claim, Discovery, Heartbeat, HeartbeatStore, Outcome, WorkerStore } from '#src/store/worker-store.ts';
+import { createLogger } from '#src/telemetry/logger.ts';
+import type { PostgresServer, TestDatabase } from '../../support/postgres.ts';
+
+export const SCHEMA = 'trawler';
+export const RUN_DAY = '2026-11-22';
+export const never = new AbortController().signal;
+
+export type Installation = AsyncDisposable & {
+  readonly database: TestDatabase;
+  readonly operator: OperatorStore;
+  /** As the database's superuser: sees everything, for checks. */
+  readonly admin: pg.Pool;
+  readonly workerUrl: string;
+  createRun(spec?: Partial<CrawlRunSpecInput>, options?: RunOptions): Promise<TestRun>;
+};
+
+export type RunOptions = { readonly namespace?: string; readonly scheduleUid?: string; readonly runDay?: string };
+
+export type TestRun = {
+  readonly runId: string;
+  readonly token: string;
+  readonly spec: ReturnType<typeof crawlRunSpec.parse>;
+  worker(workerId?: string): WorkerStore & { readonly workerId: string };
+  heartbeats(workerId: string): HeartbeatStore;
+};
+
+/** A migrated database of its own. */
+export async function install(
+  server: PostgresServer,
+  options: Partial<OperatorStoreOptions> = {},
+): Promise<Installation> {
+  const database = await server.createDatabase();
+  const operator = createOperatorStore({
+    databaseUrl: database.ownerUrl,
+    schema: SCHEMA,
+    logger: createLogger('test', 'fatal'),
+    ...options,
+  });
+  await operator.migrate(never);
+  const workerUrl = await operator.workerDatabaseUrl(never);
+  const admin = new pg.Pool({ connectionString: database.superuserUrl, max: 3, options: `-c search_path=${SCHEMA}` });
+  const closers: (() => Promise<void>)[] = [];
+
+  const createRun = async (spec: Partial<CrawlRunSpecInput> = {}, run: RunOptions = {}): Promise<TestRun> => {
+    const runId = randomUUID();
+    const token = createToken();
+    const resolved = crawlRunSpec.parse({ sources: [{ name: 'site', urls: ['http://site.test/'] }], ...spec });
+    await operator.acceptRun(
+      {
+        runId,
+        runDay: run.runDay ?? RUN_DAY,
+        namespace: run.namespace ?? 'default',
+        name: `run-${runId.slice(0, 8)}`,
+        ...(run.scheduleUid === undefined ? {} : { scheduleUid: run.scheduleUid }),
+        specVersion: 1,
+        spec: resolved,
+        tokenHash: hashToken(token),
+      },
+      never,
+    );
+    const access = { databaseUrl: workerUrl, schema: SCHEMA, token, runId };
+    return {
+      runId,
+      token,
+      spec: resolved,
+      worker(workerId = randomUUID()) {
+        const store = createWorkerStore({ ...access, workerId });
+        closers.push(() => store.close());
+        return { ...store, workerId };
+      },
+      heartbeats(workerId) {
+        const store = createHeartbeatStore({ ...access, workerId });
+        closers.push(() => store.close());
+        return store;
+      },
+    };
+  };
+
+  return {
+    database,
+    operator,
+    admin,
+    workerUrl,
+    createRun,
+    async [Symbol.asyncDispose]() {
+      for (const close of closers) await close();
+      await operator.close();
+      await admin.end();
+    },
+  };
+}
+
+/** Fast enough that politeness never makes a test wait. */
+export const FAST = { politeness: { requestsPerSecond: 10_000 } } as const;
+
+/** `count` URLs over `hosts` hosts of a source. */
+export function urls(count: number, { hosts = 1, source = 'site', depth = 0, prefix = 'page' } = {}): Discovery[] {
+  return Array.from({ length: count }, (_, index) => {
+    const host = hosts === 1 ? 'site.test' : `host${index % hosts}.test`;
+    return { source, url: `http://${host}/${prefix}${index}`, host, depth };
+  });
+}
+
+export const heartbeat: Heartbeat = {
+  state: 'Crawling',
+  podName: 'pod-0',
+  nodeName: 'node-0',
+  pagesInFlight: 1,
+  currentUrl: 'http://site.test/page0',
+  idleMs: 0,
+  rssBytes: 1,
+  errors: 0,
+};
+
+export function done(claim: Claim, links: readonly Discovery[] = []): Outcome {
+  return { claim, type: 'done', items: [{ url: claim.url }], links, facts: { status: 200 } };
+}
+
+/** The claims of one call; waits out what the store tells to wait, fails when the run has ended. */
+export async function claimSome(worker: WorkerStore, slots: number): Promise<readonly Claim[]> {
+  for (;;) {
+    const result = await worker.claim(slots, never);
+    if (result.state === 'Claimed') return result.claims;
+    if (result.state !== 'Wait') throw new Error(`nothing to claim: ${JSON.stringify(result)}`);
+    await new Promise((resolve) => setTimeout(resolve, result.retryInMs));
+  }
+}
+
+export type WorkLog = { readonly claims: Claim[]; readonly refused: string[] };
+
+/** Claims and completes until the run is finished, as a worker does; `complete` says how each claim ends. */
+export async function workUntilFinished(
+  worker: WorkerStore,
+  slots: number,
+  complete: (claim: Claim) => Outcome = (claim) => done(claim),
+): Promise<WorkLog> {
+  const log: WorkLog = { claims: [], refused: [] };
+  for (;;) {
+    const result = await worker.claim(slots, never);
+    if (result.state === 'Finished') return log;
+    if (result.state === 'Stopping') throw new Error(`stopped: ${result.reason}`);
+    if (result.state === 'Wait') {
+      if (await worker.finish(never)) return log;
+      await new Promise((resolve) => setTimeout(resolve, result.retryInMs));
+      continue;
+    }
+    log.claims.push(...result.claims);
+    const ours = await worker.commit(result.claims.map(complete), never);
+    log.refused.push(...result.claims.filter((claim) => !ours.has(claim.requestId)).map((claim) => claim.url));
+  }
+}
