@@ -88,6 +88,7 @@ async function runAction(
     signal.throwIfAborted();
     return await step.run({ report, signal });
   } catch (error) {
+    if (outer.aborted) throw new StepError(`${step.title}: stopped`, { cause: error });
     const cause = timeout.aborted ? `not done within ${step.timeoutSeconds} s. ${messageOf(error)}` : messageOf(error);
     const fix = step.fix ? `\n  What to do: ${step.fix}` : '';
     throw new StepError(`${step.title}: ${cause}${fix}`, { cause: error });

@@ -4,43 +4,27 @@ import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type Pack, pack } from 'tar-stream';
-import { layoutDirectory } from '../images/build.ts';
+import { type Descriptor, layoutDirectory, readManifest } from '../images/build.ts';
 import type { ImageSource } from '../images/catalog.ts';
 import { clusterDirectory } from '../setup/paths.mjs';
 import { ctr, loadedImages } from './containerd.ts';
 
-interface Descriptor {
-  digest: string;
-  mediaType: string;
-  size: number;
-  annotations?: Record<string, string>;
-}
-
-const referenceAnnotation = 'org.opencontainers.image.ref.name';
-
 /** Loads the image's current layout, unless it is loaded. Returns whether it did. */
 export async function loadImage(image: ImageSource, signal: AbortSignal): Promise<boolean> {
   const layout = layoutDirectory(image);
-  const manifest = await manifestOf(image, layout);
+  const manifest = await readManifest(image);
   if ((await loadedImages(signal)).get(image.reference) === manifest.digest) return false;
 
   const archive = join(clusterDirectory, `${image.name}.tar`);
   try {
-    await packMissing(archive, layout, manifest, await blobsInRuntime(signal));
-    await ctr(signal, 'images', 'import', '--base-name', image.reference, archive);
+    // The runtime names the image by this annotation.
+    const named = { ...manifest, annotations: { 'io.containerd.image.name': image.reference } };
+    await packMissing(archive, layout, named, await blobsInRuntime(signal));
+    await ctr(signal, 'images', 'import', archive);
   } finally {
     await rm(archive, { force: true });
   }
   return true;
-}
-
-async function manifestOf({ reference }: ImageSource, layout: string): Promise<Descriptor> {
-  const index: { manifests: Descriptor[] } = JSON.parse(await readFile(join(layout, 'index.json'), 'utf8'));
-  const found = index.manifests.find(({ annotations }) => annotations?.[referenceAnnotation] === reference);
-  const manifest = found ?? index.manifests.at(-1);
-  if (!manifest) throw new Error(`there is no image in ${layout}; delete that folder to build it again`);
-  // The runtime names the image by this annotation, and engines differ in what they write there.
-  return { ...manifest, annotations: { 'io.containerd.image.name': reference, [referenceAnnotation]: 'dev' } };
 }
 
 async function blobsInRuntime(signal: AbortSignal): Promise<Set<string>> {

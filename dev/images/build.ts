@@ -29,6 +29,31 @@ export async function buildImage(image: ImageSource, engine: Engine, options: Wo
   return true;
 }
 
+/** Changes whenever the image does. */
+export async function layoutDigest(image: ImageSource): Promise<string> {
+  return (await readManifest(image)).digest;
+}
+
+export interface Descriptor {
+  digest: string;
+  mediaType: string;
+  size: number;
+  annotations?: Record<string, string>;
+}
+
+const referenceAnnotation = 'org.opencontainers.image.ref.name';
+
+/** What the layout's index says of the image. */
+export async function readManifest(image: ImageSource): Promise<Descriptor> {
+  const layout = layoutDirectory(image);
+  const index: { manifests: Descriptor[] } = JSON.parse(await readFile(join(layout, 'index.json'), 'utf8'));
+  // Engines differ in what they write there; the newest is the last.
+  const named = index.manifests.find(({ annotations }) => annotations?.[referenceAnnotation] === image.reference);
+  const manifest = named ?? index.manifests.at(-1);
+  if (!manifest) throw new Error(`there is no image in ${layout}; delete that folder to build it again`);
+  return manifest;
+}
+
 async function inputsHash({ dockerfile, context }: ImageSource, engine: string): Promise<string> {
   const hash = createHash('sha256').update(`${engine}\n${await readFile(dockerfile, 'utf8')}`);
   const entries = await readdir(context, { recursive: true, withFileTypes: true });

@@ -10,8 +10,11 @@ import { binariesPresent } from './kubernetes-binaries.mjs';
 import { ensureNodeModules } from './node-modules.mjs';
 import { cacheDirectory } from './paths.mjs';
 
-/** @param {string} line */
-const say = (line) => console.log(`setup: ${line}`);
+/**
+ * On standard error: standard output belongs to the command that follows.
+ * @param {string} line
+ */
+const say = (line) => console.error(`setup: ${line}`);
 
 /** What can be asked for. */
 const parts = {
