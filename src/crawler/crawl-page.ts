@@ -75,7 +75,7 @@ export function createPageCrawler(options: {
     const base = { claim, cause, message, ...(facts === undefined ? {} : { facts }) };
     const hostPauseMs = hostPause(failure, claim.attempt);
     if (hostPauseMs > 0) await store.deferHost(claim.host, hostPauseMs, signals.abort);
-    if (!retryable) return { type: 'dead', ...base };
+    if (!retryable || claim.attempt > spec.fetch.maxRetries) return { type: 'dead', ...base };
     const delayMs = Math.max(backOffMs(claim.attempt), hostPauseMs, failure.retryAfterMs ?? 0);
     return { type: 'retry', ...base, delayMs };
   }

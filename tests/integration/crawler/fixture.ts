@@ -1,0 +1,154 @@
+// Runs for the crawler's tests: a real PostgreSQL that accepts them as the operator does, and workers as processes.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { pino } from 'pino';
+import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
+import { SPEC_VERSION } from '#src/resources/group.ts';
+import type { OperatorStore, RunSnapshot, StoredItem } from '#src/store/operator-store.ts';
+import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
+import { createToken, hashToken } from '#src/store/run-token.ts';
+import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
+
+const SCHEMA = 'trawler';
+const never = new AbortController().signal;
+
+export type CrawlDatabase = AsyncDisposable & {
+  readonly server: PostgresServer;
+  readonly store: OperatorStore;
+  accept(spec: CrawlRunSpecInput, options?: { readonly specVersion?: number }): Promise<TestRun>;
+};
+
+export type TestRun = AsyncDisposable & {
+  readonly runId: string;
+  readonly runDay: string;
+  /** What a pod of the run would be started with. */
+  environment(extra?: Record<string, string>): Record<string, string>;
+  snapshot(): Promise<RunSnapshot>;
+  items(): Promise<readonly StoredItem[]>;
+  startWorker(extra?: Record<string, string>): TestWorker;
+};
+
+export type LogLine = Readonly<Record<string, unknown>> & { readonly level: string; readonly msg: string };
+
+export type TestWorker = {
+  readonly process: ChildProcess;
+  readonly workerId: string;
+  /** What it logged so far. */
+  readonly lines: readonly LogLine[];
+  /** Resolves with the exit code, or the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals>;
+};
+
+/** Starts a server, with the schema as the operator makes it. */
+export async function startCrawlDatabase(): Promise<CrawlDatabase> {
+  const server = await startPostgres(18);
+  const database = await server.createDatabase();
+  const store = createOperatorStore({
+    databaseUrl: database.ownerUrl,
+    schema: SCHEMA,
+    logger: pino({ level: 'silent' }),
+  });
+  await store.migrate(never);
+
+  return {
+    server,
+    store,
+    async accept(input, { specVersion = SPEC_VERSION } = {}) {
+      const runId = randomUUID();
+      const runDay = new Date().toISOString().slice(0, 10);
+      const token = createToken();
+      await store.acceptRun(
+        {
+          runId,
+          runDay,
+          namespace: 'default',
+          name: `run-${runId.slice(0, 8)}`,
+          specVersion,
+          spec: crawlRunSpec.parse(input),
+          tokenHash: hashToken(token),
+        },
+        never,
+      );
+      return createTestRun(store, runId, runDay, token);
+    },
+    async [Symbol.asyncDispose]() {
+      await store.close();
+      await server.stop();
+    },
+  };
+}
+
+async function createTestRun(store: OperatorStore, runId: string, runDay: string, token: string): Promise<TestRun> {
+  const credentials = await mkdtemp(path.join(tmpdir(), 'trawler-credentials-'));
+  await writeFile(path.join(credentials, 'token'), token);
+  await writeFile(path.join(credentials, 'database-url'), await store.workerDatabaseUrl(never));
+  const workers: TestWorker[] = [];
+
+  function environment(extra: Record<string, string> = {}): Record<string, string> {
+    return {
+      PATH: process.env['PATH'] ?? '',
+      HOME: tmpdir(),
+      TRAWLER_RUN_ID: runId,
+      TRAWLER_RUN_DAY: runDay,
+      TRAWLER_WORKER_ID: randomUUID(),
+      TRAWLER_POD_NAME: 'pod',
+      TRAWLER_NODE_NAME: 'node',
+      TRAWLER_DATABASE_SCHEMA: SCHEMA,
+      TRAWLER_LOG_LEVEL: 'debug',
+      TRAWLER_ALLOWED_ADDRESSES: '',
+      TRAWLER_CREDENTIALS_DIR: credentials,
+      ...extra,
+    };
+  }
+
+  return {
+    runId,
+    runDay,
+    environment,
+    async snapshot() {
+      const found = (await store.snapshots(never, [runId])).get(runId);
+      if (found === undefined) throw new Error('the run is not stored');
+      return found;
+    },
+    items: () => store.firstItems(runId, 100_000, never),
+    startWorker(extra) {
+      const worker = startWorkerProcess(environment(extra));
+      workers.push(worker);
+      return worker;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const worker of workers) worker.process.kill('SIGKILL');
+      await Promise.all(workers.map((worker) => worker.ended));
+      await rm(credentials, { recursive: true });
+    },
+  };
+}
+
+function startWorkerProcess(environment: Record<string, string>): TestWorker {
+  const child = spawn(process.execPath, ['crawler-image/main.ts'], {
+    env: environment,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const lines: LogLine[] = [];
+  let rest = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    const parts = (rest + text).split('\n');
+    rest = parts.pop() ?? '';
+    for (const part of parts) if (part !== '') lines.push(JSON.parse(part) as LogLine);
+  });
+  const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
+  return { process: child, workerId: environment['TRAWLER_WORKER_ID'] ?? '', lines, ended };
+}
+
+/** Resolves when the condition holds; it is looked at every 20 ms, so the test ends as soon as it can. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 30_000): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
