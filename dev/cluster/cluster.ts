@@ -5,10 +5,12 @@ import type { Step } from '../steps.ts';
 /** The steps are run by runSteps. */
 export interface Cluster {
   kubeconfig: string;
+  /** Made by us, for us alone: it may be removed as a whole. */
+  ours: boolean;
   up(): Step[];
   down(): Step[];
-  /** Builds the images and makes them available to the cluster's pods. */
-  images(wanted: ImageSource[]): Step[];
+  /** Makes images that have been built available to the cluster's pods. */
+  deliverImages(wanted: ImageSource[]): Step[];
   /** What pods call an image. */
   reference(image: ImageSource): string;
   status(signal: AbortSignal): Promise<{ up: boolean; lines: string[] }>;

@@ -2,7 +2,6 @@
 import { execa } from 'execa';
 import type { ImageSource } from '../images/catalog.ts';
 import { findEngine } from '../images/engine.ts';
-import { buildSteps } from '../images/steps.ts';
 import { provideBinaries } from '../setup/kubernetes.mjs';
 import { binary } from '../setup/kubernetes-binaries.mjs';
 import type { Cluster } from './cluster.ts';
@@ -17,6 +16,7 @@ export function externalCluster(kubeconfig: string, registry: string | undefined
   };
   return {
     kubeconfig,
+    ours: false,
     reference,
     up: () => [
       {
@@ -41,19 +41,17 @@ export function externalCluster(kubeconfig: string, registry: string | undefined
         run: async () => 'left as it is: it was not made here',
       },
     ],
-    images: (wanted) => [
-      ...buildSteps(wanted),
-      ...wanted.map((image) => ({
+    deliverImages: (wanted) =>
+      wanted.map((image) => ({
         title: `Push the ${image.name} image`,
         timeoutSeconds: 900,
         fix: 'log in to the registry, or correct TRAWLER_IMAGE_REGISTRY',
-        run: async (context: { report(line: string): void; signal: AbortSignal }) => {
+        run: async (context) => {
           const engine = await findEngine(context.signal);
           await engine.push(image, reference(image), context);
           return reference(image);
         },
       })),
-    ],
     async status(signal) {
       const nodes = await kubectl(signal, 'get', 'nodes', '--request-timeout=5s');
       return { up: true, lines: nodes.stdout.split('\n') };

@@ -1,6 +1,7 @@
 // `npm run cluster -- up|down|status|kubeconfig|load-images|logs`: the local Kubernetes.
 import { execa } from 'execa';
 import { type ImageSource, images } from '../images/catalog.ts';
+import { buildSteps } from '../images/steps.ts';
 import { runSteps, StepError } from '../steps.ts';
 import { chooseCluster } from './choose.ts';
 
@@ -42,7 +43,7 @@ async function main([command, ...rest]: string[]): Promise<number> {
       console.log(cluster.kubeconfig);
       return 0;
     case 'load-images':
-      await runSteps(cluster.images(named(rest)), stop.signal);
+      await runSteps([...buildSteps(named(rest)), ...cluster.deliverImages(named(rest))], stop.signal);
       return 0;
     case 'logs': {
       const options = { stdio: 'inherit', cancelSignal: stop.signal, reject: false } as const;

@@ -8,7 +8,6 @@ import { buildImage } from '../images/build.ts';
 import { type ImageSource, pauseImage } from '../images/catalog.ts';
 import { findEngine } from '../images/engine.ts';
 import { compilePause } from '../images/pause.ts';
-import { buildSteps } from '../images/steps.ts';
 import { provideBinaries } from '../setup/kubernetes.mjs';
 import { binary } from '../setup/kubernetes-binaries.mjs';
 import { clusterDirectory } from '../setup/paths.mjs';
@@ -52,9 +51,10 @@ const daemonNames = [
 
 export const nativeCluster: Cluster = {
   kubeconfig: adminKubeconfig,
+  ours: true,
   up: () => upSteps,
   down: downSteps,
-  images: (wanted) => buildSteps(wanted, loadStep),
+  deliverImages: (wanted) => [{ title: 'Load the images', concurrent: true, steps: wanted.map(loadStep) }],
   reference: ({ reference }) => reference,
   status,
   logs: (names) => (names.length > 0 ? names : daemonNames).map(logPath),

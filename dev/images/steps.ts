@@ -5,8 +5,7 @@ import { buildImage } from './build.ts';
 import type { ImageSource } from './catalog.ts';
 import { findEngine } from './engine.ts';
 
-/** Steps that build the images; `then` adds what is done with each as soon as it is built. */
-export function buildSteps(images: ImageSource[], then?: (image: ImageSource) => Step): Step[] {
+export function buildSteps(images: ImageSource[]): Step[] {
   return [
     {
       title: 'Base image',
@@ -19,12 +18,9 @@ export function buildSteps(images: ImageSource[], then?: (image: ImageSource) =>
       },
     },
     {
-      title: 'Images',
+      title: 'Build the images',
       concurrent: true,
-      steps: images.map((image) => ({
-        title: `The ${image.name} image`,
-        steps: [buildStep(image), ...(then ? [then(image)] : [])],
-      })),
+      steps: images.map(buildStep),
     },
   ];
 }
