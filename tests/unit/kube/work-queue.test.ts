@@ -192,10 +192,13 @@ test('a reconcile that does not end in time is told to', async () => {
   expect(signals.get('a')?.aborted).toBe(true);
 });
 
-test('a queue that was idle is done at once', async () => {
-  const { queue, stop } = heldQueue();
+test('a queue where nothing runs is done at once, and starts nothing that waited', async () => {
+  const { queue, stop, started } = heldQueue();
+  queue.add('a');
   stop.abort();
   await queue.done;
+  await settle();
+  expect(started).toEqual([]);
   expect(vi.getTimerCount()).toBe(0);
 });
 
