@@ -151,10 +151,12 @@ type LinkRow = {
   readonly host: string;
   readonly source: string;
   readonly depth: number;
+  readonly redirects?: readonly string[];
 };
 
 function linkRow(link: Discovery): LinkRow {
-  return { key: urlKey(link.url), url: link.url, host: link.host, source: link.source, depth: link.depth };
+  const { url, host, source, depth, redirects } = link;
+  return { key: urlKey(url), url, host, source, depth, ...(redirects === undefined ? {} : { redirects }) };
 }
 
 /** The links that may be new to the frontier, each once, with the requests that they were found at. */

@@ -41,6 +41,7 @@ export type Database = {
     url_key: string;
     source_no: number;
     depth: number;
+    redirects: string[] | null;
     state: 'queued' | 'leased' | 'done' | 'skipped' | 'dead';
     url: string;
     finished_at: Date | null;

@@ -114,7 +114,7 @@ begin
     set state = 'leased', lease_token = gen_random_uuid(), leased_by = me, has_place = true
     from chosen c
     where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = c.url_key and r.state = 'queued'
-    returning r.url_key, r.lease_token, r.url, r.depth, r.attempts, r.run_host_id, r.source_no, c.turn,
+    returning r.url_key, r.lease_token, r.url, r.depth, r.redirects, r.attempts, r.run_host_id, r.source_no, c.turn,
       c.has_place as had_place
   ), moved_host as (
     update host h set next_at = spent.next_at
@@ -146,10 +146,10 @@ begin
     on conflict (run_id, worker_id, source_no)
     do update set leased = p.leased + excluded.leased, places = p.places + excluded.places
   )
-  select json_agg(json_build_object(
+  select json_agg(json_strip_nulls(json_build_object(
     'requestId', leased.url_key, 'leaseToken', leased.lease_token, 'source', lane.source, 'url', leased.url,
-    'host', lane.host, 'depth', leased.depth, 'attempt', leased.attempts + 1,
-    'waitMs', ceil(extract(epoch from turn - moment) * 1000)::int) order by turn)
+    'host', lane.host, 'depth', leased.depth, 'redirects', leased.redirects, 'attempt', leased.attempts + 1,
+    'waitMs', ceil(extract(epoch from turn - moment) * 1000)::int)) order by turn)
   into claims
   from leased join lane using (run_host_id);
 

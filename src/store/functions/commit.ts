@@ -15,7 +15,7 @@ language sql immutable set search_path from current as $$
 $$`;
 
 /**
- * Puts the links that the frontier does not know yet into it; links is JSON: [{key, url, host, source, depth}].
+ * Puts the links that the frontier does not know yet into it; links is JSON: [{key, url, host, source, depth, redirects}].
  * Deeper links than the run follows, and those of inactive sources, are left out. The caller hands what it returns to
  * queue_at_hosts, together with whatever else it queues: those rows have to be locked in one go.
  *
@@ -32,14 +32,16 @@ declare
   hosts text[];
   source_nos smallint[];
   depths smallint[];
+  redirects_of jsonb[];
   arrivals arrival[];
 begin
   select array_agg(key order by place), array_agg(url order by place), array_agg(l.host order by place),
-    array_agg(s.source_no order by place), array_agg(depth order by place)
-  into keys, urls, hosts, source_nos, depths
+    array_agg(s.source_no order by place), array_agg(depth order by place),
+    array_agg(l.redirects order by place)
+  into keys, urls, hosts, source_nos, depths, redirects_of
   from rows from (json_to_recordset(links)
-    as (key uuid, url text, host text, source text, depth smallint)) with ordinality
-    as l(key, url, host, source, depth, place)
+    as (key uuid, url text, host text, source text, depth smallint, redirects jsonb)) with ordinality
+    as l(key, url, host, source, depth, redirects, place)
   join source s on s.run_id = this_run.run_id and s.name = l.source and s.active
   where (this_run.max_depth is null or depth <= this_run.max_depth)
     and not exists (
@@ -65,10 +67,11 @@ begin
   on conflict do nothing;
 
   with added as (
-    insert into request (run_id, url_key, run_day, run_host_id, available_at, source_no, depth, url)
+    insert into request (run_id, url_key, run_day, run_host_id, available_at, source_no, depth, url, redirects)
     select this_run.run_id, key, this_run.run_day, lane.run_host_id, moment + place * interval '1 us',
-      l.source_no, depth, url
-    from unnest(keys, urls, hosts, source_nos, depths) with ordinality as l(key, url, host, source_no, depth, place)
+      l.source_no, depth, url, l.redirects
+    from unnest(keys, urls, hosts, source_nos, depths, redirects_of) with ordinality
+      as l(key, url, host, source_no, depth, redirects, place)
     join host h on h.scope = this_run.host_scope and h.name = l.host
     join run_host lane
       on lane.run_id = this_run.run_id and lane.host_id = h.host_id and lane.source_no = l.source_no

@@ -14,9 +14,10 @@ declare
 begin
   foreach parent in array array['request', 'item'] loop
     part := parent || '_' || to_char(day, 'YYYYMMDD');
-    continue when to_regclass(quote_ident(part)) is not null;
+    continue when exists (select from pg_class where relname = part and relnamespace = current_schema()::regnamespace);
     perform pg_advisory_xact_lock(hashtextextended('trawler partition ' || current_schema() || '.' || part, 0));
-    continue when to_regclass(quote_ident(part)) is not null;
+    -- Looked up in the table: to_regclass would remember that it was not there.
+    continue when exists (select from pg_class where relname = part and relnamespace = current_schema()::regnamespace);
     settings := case parent
       when 'request' then 'fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0'
       else 'autovacuum_vacuum_scale_factor = 0.1' end;

@@ -161,6 +161,8 @@ const tables = [
     run_day date not null,
     source_no smallint not null,
     depth smallint not null,
+    -- URLs that led here by redirects, null when a link did.
+    redirects jsonb,
     attempts smallint not null default 0,
     lease_losses smallint not null default 0,
     state request_state not null default 'queued',
