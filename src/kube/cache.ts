@@ -79,6 +79,7 @@ export function createCache<T extends KubeObject, Index extends string = never>(
       },
       replaceAll(objects, version) {
         store.replaceAll(objects.map(trim), version);
+        metrics.cacheObjects.set({ resource }, store.size);
         firstList.resolve();
       },
       put: (object) => store.put(trim(object)),

@@ -36,7 +36,7 @@ const POOL: Pool.Options = {
   connections: 32,
   allowH2: false,
   connectTimeout: 5_000,
-  // The API server keeps idle connections for minutes; ours go first, so that none is closed under a request.
+  // The API server closes idle connections after 90 s; ours go first, so that none is closed under a request.
   keepAliveTimeout: 60_000,
 };
 

@@ -8,7 +8,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import { LEASES, type Lease } from './builtin-types.ts';
 import type { KubeApi } from './client.ts';
 import { delay, withDeadline } from './delay.ts';
-import { isConflict } from './kube-error.ts';
+import { isAlreadyExists, isConflict } from './kube-error.ts';
 import type { KubeMetrics } from './metrics.ts';
 import { microTime } from './micro-time.ts';
 import type { ResourceClient } from './resource-client.ts';
@@ -119,7 +119,9 @@ async function acquire(leases: ResourceClient<Lease>, candidate: Candidate): Pro
       }
     } catch (error) {
       if (signal.aborted) return undefined;
-      logger[isConflict(error) ? 'debug' : 'warn']({ err: error }, 'could not acquire the lease');
+      // Another candidate was faster.
+      const beaten = isConflict(error) || isAlreadyExists(error);
+      logger[beaten ? 'debug' : 'warn']({ err: error }, 'could not acquire the lease');
     }
     // Candidates that started together must not ask together for ever.
     await delay(timing.retryPeriodMs * (1 + Math.random() * 0.2), signal).catch(() => undefined);

@@ -76,7 +76,8 @@ export async function reflect<T extends KubeObject>(
     const startedAt = performance.now();
     const end = await listAndWatch();
     if (signal.aborted) return;
-    if (end === 'timeout' || performance.now() - startedAt > STEADY_MS) failures = 0;
+    const steady = end !== 'unlisted' && performance.now() - startedAt > STEADY_MS;
+    if (end === 'timeout' || steady) failures = 0;
     if (end === 'timeout') continue;
     failures += 1;
     mustList ||= end === 'expired' || end === 'error' || failures % FAILURES_BEFORE_RELIST === 0;
