@@ -58,6 +58,10 @@ async function operator(config: Config, logger: Logger): Promise<void> {
       store,
       migrate: config.databaseMigrate,
       settings: config,
+      limits: {
+        ...(config.maxActiveRuns === undefined ? {} : { total: config.maxActiveRuns }),
+        ...(config.maxActiveRunsPerNamespace === undefined ? {} : { perNamespace: config.maxActiveRunsPerNamespace }),
+      },
       namespace: config.namespace,
       identity: `${config.podName}_${randomUUID()}`,
       reconcilers: config.reconcilers,

@@ -3,12 +3,13 @@ import { JOBS, type Job, PODS, type Pod } from '../kube/builtin-types.ts';
 import { type Cache, createCache } from '../kube/cache.ts';
 import type { KubeApi } from '../kube/client.ts';
 import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '../kube/custom-types.ts';
-import { controllerOf } from '../kube/kube-object.ts';
+import { controllerOf, objectKey } from '../kube/kube-object.ts';
 import type { KubeMetrics } from '../kube/metrics.ts';
 import { LABEL } from '../resources/group.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
-export type ScheduleCache = Cache<CrawlSchedule>;
+/** By the schedule in the same namespace that it comes after, as `namespace/name`. */
+export type ScheduleCache = Cache<CrawlSchedule, 'after'>;
 /** By the UID of the schedule that controls a run, and by the run's own. */
 export type RunCache = Cache<CrawlRun, 'controller' | 'uid'>;
 /** Jobs of runs only. */
@@ -30,11 +31,20 @@ export type CachesOptions = {
   readonly signal: AbortSignal;
 };
 
+/** The key of the schedule that this one comes after, when there is one. */
+function upstreamKey({ spec, metadata }: CrawlSchedule): [string] | undefined {
+  if (spec.after === undefined || metadata.namespace === undefined) return undefined;
+  return [objectKey({ namespace: metadata.namespace, name: spec.after.schedule })];
+}
+
 /** Starts the caches; they live until the signal is aborted. */
 export function startCaches({ api, ...shared }: CachesOptions): Caches {
   const ofRuns = { ...shared, labelSelector: LABEL.runUid };
   return {
-    scheduleCache: createCache<CrawlSchedule>(api.resource(CRAWL_SCHEDULES), { ...shared, indexes: {} }),
+    scheduleCache: createCache<CrawlSchedule, 'after'>(api.resource(CRAWL_SCHEDULES), {
+      ...shared,
+      indexes: { after: (schedule) => upstreamKey(schedule) ?? [] },
+    }),
     runCache: createCache<CrawlRun, 'controller' | 'uid'>(api.resource(CRAWL_RUNS), {
       ...shared,
       indexes: {

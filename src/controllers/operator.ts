@@ -11,11 +11,14 @@ import { createWorkQueue, type WorkQueue } from '../kube/work-queue.ts';
 import { GROUP, LABEL } from '../resources/group.ts';
 import type { OperatorStore } from '../store/operator-store.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { ActiveLimits } from './admission.ts';
 import { startCaches } from './caches.ts';
 import type { JobSettings } from './crawl-job.ts';
 import { databasePreparation } from './database-preparation.ts';
 import { createRunReconciler } from './run-controller.ts';
+import { createRunQueue } from './run-queue.ts';
 import { createScheduleReconciler } from './schedule-controller.ts';
+import { isFinished } from './schedule-status.ts';
 import { sweep } from './sweep.ts';
 
 export type OperatorOptions = {
@@ -24,6 +27,7 @@ export type OperatorOptions = {
   /** Whether the database is brought up to date before its first use. */
   readonly migrate: boolean;
   readonly settings: JobSettings;
+  readonly limits: ActiveLimits;
   /** Where the Lease lives. */
   readonly namespace: string;
   /** This process, as Lease and Events name it. */
@@ -40,6 +44,8 @@ export type OperatorOptions = {
 const LEASE_NAME = 'trawler-operator';
 const SWEEP_INTERVAL_MS = 30_000;
 const SWEEP_KEY = 'sweep';
+/** When a run has ended, so many of those that wait look whether it is their turn. */
+const WOKEN_AT_ONCE = 20;
 
 /** Waits for the leadership, then runs the controllers until the signal is aborted or the leadership is lost. */
 export async function runOperator(options: OperatorOptions): Promise<'stopped' | 'finished' | 'lost'> {
@@ -58,7 +64,7 @@ export async function runOperator(options: OperatorOptions): Promise<'stopped' |
 
 /** Everything that is started here has ended when this returns. */
 async function runControllers(options: OperatorOptions, signal: AbortSignal): Promise<void> {
-  const { api, store, migrate, settings, identity, reconcilers, metrics, logger } = options;
+  const { api, store, migrate, settings, limits, identity, reconcilers, metrics, logger } = options;
   const schedules = api.resource<CrawlSchedule>(CRAWL_SCHEDULES);
   const runs = api.resource<CrawlRun>(CRAWL_RUNS);
   const jobs = api.resource<Job>(JOBS);
@@ -73,6 +79,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   await Promise.all(all.map((cache) => cache.synced(signal)));
 
   const prepareDatabase = migrate ? databasePreparation(store, signal) : () => Promise.resolve();
+  const queue = createRunQueue({ runCache, scheduleCache, limits });
   const now = () => new Date();
   const rememberedSlot = (uid: string, signal: AbortSignal) =>
     store.newestScheduledTime(uid, signal).catch((error: unknown) => {
@@ -99,7 +106,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     workers: reconcilers,
     reconcile: createRunReconciler({
       ...{ runs, jobs, pods, secrets, runCache, jobCache, podCache },
-      ...{ store, prepareDatabase, events, settings, now, logger },
+      ...{ queue, store, prepareDatabase, events, settings, now, logger },
     }),
     ...shared,
   });
@@ -114,11 +121,18 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     ...shared,
   });
 
-  scheduleCache.subscribe(({ object }) => scheduleQueue.add(objectKey(object.metadata)));
+  scheduleCache.subscribe(({ object }) => {
+    const key = objectKey(object.metadata);
+    scheduleQueue.add(key);
+    addDownstream(key);
+  });
   runCache.subscribe((change) => {
     runQueue.add(objectKey(change.object.metadata));
     if (change.type === 'deleted') sweepQueue.add(SWEEP_KEY);
+    if (change.type === 'deleted' || isFinished(change.object)) wakeWaiting();
     addController(change.object, scheduleCache, scheduleQueue);
+    const controller = controllerOf(change.object);
+    if (controller) addDownstream(objectKey({ ...change.object.metadata, name: controller.name }));
   });
   jobCache.subscribe(({ object }) => addController(object, runCache, runQueue));
   podCache.subscribe(({ object }) => addRunOfPod(object, runQueue));
@@ -133,6 +147,15 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     events.done,
     ...all.map((cache) => cache.done),
   ]);
+
+  /** Schedules that come after this one. */
+  function addDownstream(key: string): void {
+    for (const schedule of scheduleCache.byIndex('after', key)) scheduleQueue.add(objectKey(schedule.metadata));
+  }
+
+  function wakeWaiting(): void {
+    for (const key of queue.waiting().slice(0, WOKEN_AT_ONCE)) runQueue.add(key);
+  }
 
   function addRunOfPod(pod: Pod, queue: WorkQueue): void {
     const uid = pod.metadata.labels?.[LABEL.runUid];

@@ -14,9 +14,11 @@ import type { OperatorStore, RunSnapshot } from '../store/operator-store.ts';
 import { hashToken } from '../store/run-token.ts';
 import { StoreError } from '../store/store-error.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { Admission } from './admission.ts';
 import type { JobCache, PodCache, RunCache } from './caches.ts';
 import { crawlJob, type JobSettings, runDay } from './crawl-job.ts';
 import { hasEnded, lastFailure } from './pods.ts';
+import type { RunQueue } from './run-queue.ts';
 import { ensureRunSecret } from './run-secret.ts';
 import { type RunObservation, runStatus } from './run-status.ts';
 import { isFinished } from './schedule-status.ts';
@@ -29,6 +31,7 @@ export type RunControllerOptions = {
   readonly runCache: RunCache;
   readonly jobCache: JobCache;
   readonly podCache: PodCache;
+  readonly queue: RunQueue;
   readonly store: OperatorStore;
   /** Resolves when the database is up to date. */
   readonly prepareDatabase: () => Promise<void>;
@@ -37,6 +40,8 @@ export type RunControllerOptions = {
   readonly now: () => Date;
   readonly logger: Logger;
 };
+
+type Waiting = Extract<Admission, { admitted: false }>;
 
 type Obstacle = NonNullable<RunObservation['obstacle']>;
 
@@ -47,25 +52,14 @@ type JobOutcome = { readonly job?: Job; readonly recreated?: boolean } | { reado
 const REFRESH_MS = 3_000;
 const REFRESH_MS_PER_ACTIVE_RUN = 50;
 const DATABASE_RETRY_MS = 5_000;
+/** Those who are next are told at once; the others see their place in line this often. */
+const QUEUE_REFRESH_MS = 30_000;
 /** A finished run's credentials are looked after for this long after a restart; then it is taken as done. */
 const CLEAN_UP_WINDOW_MS = 3_600_000;
 
 export function createRunReconciler(options: RunControllerOptions) {
-  const {
-    runs,
-    jobs,
-    pods,
-    secrets,
-    runCache,
-    jobCache,
-    podCache,
-    store,
-    prepareDatabase,
-    events,
-    settings,
-    now,
-    logger,
-  } = options;
+  const { runs, jobs, pods, secrets, runCache, jobCache, podCache } = options;
+  const { queue, store, prepareDatabase, events, settings, now, logger } = options;
   /** UIDs of finished runs whose token is revoked and whose Secret is gone. */
   const cleanedUp = new Set<string>();
 
@@ -83,7 +77,12 @@ export function createRunReconciler(options: RunControllerOptions) {
 
   /** One step of a live run: accepted, given a Job, stopped when it must be, ended when its end is known. */
   async function advance(run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<ReconcileResult> {
+    await prepareDatabase();
     let snapshot = await readSnapshot(run, signal);
+    if (snapshot === undefined && run.spec.shutdown === undefined) {
+      const admission = queue.admit(run);
+      if (!admission.admitted) return waitInLine(run, admission, signal);
+    }
     const needsCredentials = snapshot === undefined || snapshot.state === 'Accepted';
     if (needsCredentials) {
       const obstacle = await accept(run, spec, signal);
@@ -102,6 +101,16 @@ export function createRunReconciler(options: RunControllerOptions) {
     return report(run, { ...(snapshot ? { snapshot } : {}), ...job, pods: podsOf(run) }, signal);
   }
 
+  async function waitInLine(
+    run: CrawlRun,
+    { reason, position, limit }: Waiting,
+    signal: AbortSignal,
+  ): Promise<ReconcileResult> {
+    const message = `waiting: number ${position} in line, since ${limit} are the limit`;
+    await writeStatus(run, { pods: [], obstacle: { condition: 'Accepted', reason, message } }, signal);
+    return { requeueAfterMs: QUEUE_REFRESH_MS };
+  }
+
   function podsOf(run: CrawlRun): Pod[] {
     return podCache.byIndex('run', run.metadata.uid);
   }
@@ -112,7 +121,6 @@ export function createRunReconciler(options: RunControllerOptions) {
 
   /** Secret first, then the row that knows its token: a pod never starts with a token that nobody knows. */
   async function accept(run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<Obstacle | undefined> {
-    await prepareDatabase();
     const secret = await ensureRunSecret(secrets, run, await store.workerDatabaseUrl(signal), signal);
     if (secret.type === 'Foreign') {
       events.record(run, {

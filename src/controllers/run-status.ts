@@ -36,7 +36,7 @@ const FINAL_REASON: Record<RunOutcome, RunReason> = {
 export function runStatus(run: CrawlRun, seen: RunObservation, now: Date): CrawlRunStatus {
   const { snapshot, job, pods } = seen;
   const generation = run.metadata.generation ?? 0;
-  const phase = runPhase(run, snapshot);
+  const phase = runPhase(run, seen);
   const message = runMessage(seen, phase);
   const imageID = pods.flatMap((pod) => pod.status?.containerStatuses ?? []).find((status) => status.imageID)?.imageID;
   const heartbeats = snapshot?.workers.map((worker) => worker.lastHeartbeatAt.getTime()) ?? [];
@@ -65,7 +65,8 @@ export function runStatus(run: CrawlRun, seen: RunObservation, now: Date): Crawl
   };
 }
 
-function runPhase(run: CrawlRun, snapshot: RunSnapshot | undefined): RunPhase {
+function runPhase(run: CrawlRun, { snapshot, obstacle }: RunObservation): RunPhase {
+  if (obstacle?.reason === 'WaitingForSlot' || obstacle?.reason === 'WaitingForPrevious') return 'Queued';
   if (snapshot?.outcome) return snapshot.outcome;
   if (snapshot?.stopReason ?? run.spec.shutdown) return 'Stopping';
   return snapshot?.startedAt ? 'Running' : 'Pending';

@@ -16,12 +16,13 @@ import { type CrawlScheduleSpec, crawlScheduleSpec } from '../resources/crawl-sc
 import { durationMs } from '../resources/duration.ts';
 import { LABEL } from '../resources/group.ts';
 import { runName } from '../resources/names.ts';
-import { type CronParse, parseCronCached } from '../schedule/cron.ts';
+import { parseCronCached } from '../schedule/cron.ts';
 import { type Due, dueSlots } from '../schedule/due.ts';
 import { draw } from '../schedule/hashed-fields.ts';
 import { intervalTimetable, type Timetable } from '../schedule/timetable.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { RunCache, ScheduleCache } from './caches.ts';
+import { findUpstream, type TimetableSearch } from './run-after-run.ts';
 import {
   expiredRuns,
   isFinished,
@@ -69,7 +70,7 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     const spec = crawlScheduleSpec.parse(schedule.spec);
     const timing = timingInForce(schedule, spec, now());
     const cursor = await findCursor(schedule, timing, signal);
-    const parsed = timetableOf(schedule, spec, cursor);
+    const parsed = findTimetable(schedule, spec, cursor);
     if (!parsed.ok) {
       const { reason, message } = parsed.error;
       events.record(schedule, { type: 'Warning', reason, action: 'ParseSchedule', message });
@@ -116,6 +117,14 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
 
   function ownedRuns(schedule: CrawlSchedule): CrawlRun[] {
     return runCache.byIndex('controller', schedule.metadata.uid);
+  }
+
+  /** Slots of an interval count from the last one that was dealt with; those of `after` are ends of other runs. */
+  function findTimetable(schedule: CrawlSchedule, spec: CrawlScheduleSpec, cursor: Date): TimetableSearch {
+    if (spec.schedule !== undefined) return parseCronCached(spec.schedule, spec.timeZone, schedule.metadata.uid);
+    if (spec.interval !== undefined)
+      return { ok: true, timetable: intervalTimetable(durationMs(spec.interval), cursor) };
+    return findUpstream(schedule, scheduleCache, ownedRuns);
   }
 
   async function findCursor(schedule: CrawlSchedule, timing: Timing, signal: AbortSignal): Promise<Date> {
@@ -167,6 +176,13 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     if (spec.concurrencyPolicy === 'Forbid' && inTheWay[0]) {
       const message = `${inTheWay[0].metadata.name} was still active at ${slot.toISOString()} and spec.concurrencyPolicy is Forbid`;
       return skip(schedule, slot, 'JobAlreadyActive', message);
+    }
+    if (spec.concurrencyPolicy === 'Queue') {
+      const unfinished = ownedRuns(schedule).filter((run) => !isFinished(run)).length;
+      if (unfinished > spec.maxQueuedRuns) {
+        const message = `${spec.maxQueuedRuns} runs wait already (spec.maxQueuedRuns); none is made for ${slot.toISOString()}`;
+        return skip(schedule, slot, 'QueueFull', message);
+      }
     }
     if (spec.concurrencyPolicy === 'Replace') {
       for (const run of inTheWay.filter((run) => !isFinished(run))) await stopRun(schedule, run, signal);
@@ -268,12 +284,6 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     });
     if (written) scheduleCache.observe(written);
   }
-}
-
-/** Slots of an interval count from the last one that was dealt with. */
-function timetableOf(schedule: CrawlSchedule, spec: CrawlScheduleSpec, cursor: Date): CronParse {
-  if (spec.interval !== undefined) return { ok: true, timetable: intervalTimetable(durationMs(spec.interval), cursor) };
-  return parseCronCached(spec.schedule ?? '', spec.timeZone, schedule.metadata.uid);
 }
 
 /** How much later than its slots this schedule starts: drawn once, so that the time between two runs stays as written. */

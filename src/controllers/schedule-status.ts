@@ -12,7 +12,11 @@ export type Timing = NonNullable<CrawlScheduleStatus['timing']>;
  * seen before counts from its creation, so that an operator that was away at that time loses nothing.
  */
 export function timingInForce(schedule: CrawlSchedule, spec: CrawlScheduleSpec, now: Date): Timing {
-  const wanted = { schedule: spec.schedule ?? spec.interval ?? '', timeZone: spec.timeZone, suspend: spec.suspend };
+  const wanted = {
+    schedule: spec.schedule ?? spec.interval ?? `after ${spec.after?.schedule}`,
+    timeZone: spec.timeZone,
+    suspend: spec.suspend,
+  };
   const known = schedule.status?.timing;
   if (known === undefined) {
     const since = spec.suspend ? now : new Date(schedule.metadata.creationTimestamp ?? now);

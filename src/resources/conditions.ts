@@ -8,6 +8,8 @@ export type RunConditionType = (typeof RUN_CONDITIONS)[number];
 /** Why a run's condition is as it is. */
 export const RUN_REASONS = [
   // Accepted
+  'WaitingForSlot',
+  'WaitingForPrevious',
   'SpecStored',
   'DatabaseUnavailable',
   'SecretConflict',
@@ -37,7 +39,14 @@ export type RunReason = (typeof RUN_REASONS)[number];
 export const SCHEDULE_CONDITIONS = ['Ready'] as const;
 
 /** Why a schedule is Ready or not. */
-export const SCHEDULE_REASONS = ['Scheduled', 'Suspended', 'InvalidSchedule', 'UnknownTimeZone'] as const;
+export const SCHEDULE_REASONS = [
+  'Scheduled',
+  'Suspended',
+  'InvalidSchedule',
+  'UnknownTimeZone',
+  'UnknownSchedule',
+  'ScheduleLoop',
+] as const;
 export type ScheduleReason = (typeof SCHEDULE_REASONS)[number];
 
 const condition = z.object({

@@ -202,6 +202,7 @@ export const crawlSpecShape = {
     })
     .prefault({})
     .describe('Signs of life.'),
+  priority: z.int().min(-1_000_000).max(1_000_000).default(0).describe('Higher goes first when runs wait for a slot.'),
   timeoutSeconds: z
     .int()
     .min(1)
@@ -281,6 +282,7 @@ export type CrawlRunSpecInput = z.input<typeof crawlRunSpec>;
 
 export const RUN_PHASES = [
   'Pending',
+  'Queued',
   'Running',
   'Stopping',
   'Succeeded',

@@ -5,7 +5,7 @@ import { crawlSpecShape, RUN_PHASES } from './crawl-run.ts';
 import { DURATION_PATTERN } from './duration.ts';
 import { withRules } from './validation.ts';
 
-export const CONCURRENCY_POLICIES = ['Allow', 'Forbid', 'Replace'] as const;
+export const CONCURRENCY_POLICIES = ['Allow', 'Forbid', 'Replace', 'Queue'] as const;
 
 const runTemplate = z.object({
   metadata: z
@@ -46,6 +46,12 @@ export const crawlScheduleSpec = withRules(
         .describe(
           "When to run: five cron fields (minute, hour, day of month, month, day of week), six with the second first, or a macro such as @daily. H draws a value that is this schedule's own.",
         ),
+      after: z
+        .object({
+          schedule: z.string().min(1).max(52).describe('Name of a CrawlSchedule in the same namespace.'),
+        })
+        .optional()
+        .describe('Run when a run of another schedule has given results; in place of schedule.'),
       interval: z
         .string()
         .regex(DURATION_PATTERN)
@@ -66,8 +72,14 @@ export const crawlScheduleSpec = withRules(
         .enum(CONCURRENCY_POLICIES)
         .default('Forbid')
         .describe(
-          'When the last run still goes on: Allow runs both, Forbid skips the new one, Replace stops the old one.',
+          'When the last run still goes on: Allow runs both, Forbid skips the new one, Replace stops the old one, Queue lets the new one wait.',
         ),
+      maxQueuedRuns: z
+        .int()
+        .min(1)
+        .max(100)
+        .default(10)
+        .describe('With Queue: how many runs may wait; a time that comes when they are that many is skipped.'),
       startingDeadlineSeconds: z
         .int()
         .min(1)
@@ -93,13 +105,13 @@ export const crawlScheduleSpec = withRules(
     .describe('What to crawl and when.'),
   [
     {
-      rule: 'has(self.schedule) != has(self.interval)',
-      message: 'give either schedule or interval',
+      rule: '[has(self.schedule), has(self.interval), has(self.after)].filter(given, given).size() == 1',
+      message: 'give exactly one of schedule, interval and after',
       reason: 'FieldValueInvalid',
     },
     {
-      rule: "self.catchUp.policy != 'All' || self.concurrencyPolicy == 'Allow'",
-      message: 'All starts several runs at once: set concurrencyPolicy to Allow',
+      rule: "self.catchUp.policy != 'All' || self.concurrencyPolicy in ['Allow', 'Queue']",
+      message: 'All starts several runs at once: set concurrencyPolicy to Allow or Queue',
       reason: 'FieldValueInvalid',
       fieldPath: '.catchUp.policy',
     },
@@ -120,7 +132,10 @@ export const crawlScheduleStatus = z.object({
   conditions: conditions.optional(),
   timing: z
     .object({
-      schedule: z.string().max(256).describe('The cron expression, or the interval.'),
+      schedule: z
+        .string()
+        .max(256)
+        .describe('The cron expression, the interval, or the schedule that this one comes after.'),
       timeZone: z.string().max(64),
       suspend: z.boolean(),
       since: z.iso.datetime().describe('Times before this are never made up for.'),

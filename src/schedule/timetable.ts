@@ -20,3 +20,13 @@ export function intervalTimetable(intervalMs: number, anchor: Date): Timetable {
     },
   };
 }
+
+/** Slots at the given instants, which are known only once they have come: none lies ahead. */
+export function pastTimetable(instants: readonly Date[]): Timetable {
+  const slots = instants.map((instant) => Math.floor(instant.getTime() / 1_000) * 1_000).sort((a, b) => a - b);
+  const found = (slot: number | undefined) => (slot === undefined ? undefined : new Date(slot));
+  return {
+    next: (after) => found(slots.find((slot) => slot > after.getTime())),
+    latest: (atOrBefore) => found(slots.findLast((slot) => slot <= atOrBefore.getTime())),
+  };
+}

@@ -5,6 +5,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { execa } from 'execa';
 import { Registry } from 'prom-client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { ActiveLimits } from '#src/controllers/admission.ts';
 import { runOperator } from '#src/controllers/operator.ts';
 import type { Job, Secret } from '#src/kube/builtin-types.ts';
 import { createKubeApi, type KubeApi } from '#src/kube/client.ts';
@@ -65,7 +66,7 @@ const running: Running[] = [];
 afterEach(() => Promise.all(running.splice(0).map((operator) => operator.stop())));
 
 /** An operator in this process; one at a time, since they share a Lease. */
-function startOperator(databaseUrl = database.ownerUrl): Running {
+function startOperator(databaseUrl = database.ownerUrl, limits: ActiveLimits = {}): Running {
   const ending = new AbortController();
   const metrics = createKubeMetrics(new Registry());
   const config = new KubeConfig();
@@ -76,6 +77,7 @@ function startOperator(databaseUrl = database.ownerUrl): Running {
     api,
     store,
     migrate: true,
+    limits,
     settings: {
       crawlerImage: 'registry.example/crawler:1',
       imagePullPolicy: 'IfNotPresent',
@@ -232,6 +234,27 @@ describe('a CrawlRun', () => {
     expect((await get<Secret>('secret', 'kept')).data).toEqual({ a: 'Yg==' });
   });
 
+  test('waits for a slot, says its place in line, and is let in by priority', async () => {
+    startOperator(database.ownerUrl, { total: 1 });
+    await apply(run('first'));
+    await eventually(async () => expect(await list<Job>('jobs')).toHaveLength(1));
+    await apply(run('second'));
+    await apply(run('urgent', { priority: 5 }));
+    await eventually(async () => {
+      const waiting = (await get<CrawlRun>('crawlrun', 'second')).status;
+      expect(waiting).toMatchObject({
+        phase: 'Queued',
+        message: expect.stringContaining('in line, since 1 active runs are the limit'),
+      });
+      expect((await get<CrawlRun>('crawlrun', 'urgent')).status?.message).toContain('number 1 in line');
+    });
+    await patch('crawlrun', 'first', { shutdown: 'Stop' });
+    await eventually(async () => expect((await get<CrawlRun>('crawlrun', 'urgent')).status?.phase).toBe('Pending'));
+    expect((await get<CrawlRun>('crawlrun', 'second')).status?.phase).toBe('Queued');
+    await patch('crawlrun', 'second', { shutdown: 'Stop' });
+    await eventually(async () => expect((await get<CrawlRun>('crawlrun', 'second')).status?.phase).toBe('Stopped'));
+  });
+
   test('is deleted when its time to live is over', async () => {
     startOperator();
     await apply(run('shop', { shutdown: 'Stop', ttlSecondsAfterFinished: 1 }));
@@ -340,5 +363,75 @@ describe('a CrawlSchedule', () => {
       const runs = await list<CrawlRun>('crawlruns');
       expect(runs.map((one) => one.status?.phase)).toEqual(['Stopped']);
     });
+  });
+
+  test('under Queue lets runs wait for the one before, as many as it says', async () => {
+    startOperator();
+    await apply(schedule('shop', { concurrencyPolicy: 'Queue', maxQueuedRuns: 1, schedule: '*/2 * * * * *' }));
+    await eventually(async () => expect(await reasons()).toContain('QueueFull'));
+    await patch('crawlschedule', 'shop', { suspend: true });
+    const [first, second, ...others] = (await list<CrawlRun>('crawlruns')).toSorted((a, b) =>
+      a.metadata.name.localeCompare(b.metadata.name),
+    );
+    expect(others).toEqual([]);
+    expect([first?.status?.phase, second?.status?.phase]).toEqual(['Pending', 'Queued']);
+    await patch('crawlrun', first?.metadata.name ?? '', { shutdown: 'Stop' });
+    await eventually(async () =>
+      expect((await get<CrawlRun>('crawlrun', second?.metadata.name ?? '')).status?.phase).toBe('Pending'),
+    );
+  });
+
+  test('after another one makes a run when a run of that one has given results, and refuses a loop', async () => {
+    startOperator();
+    await apply(schedule('second', { schedule: undefined, after: { schedule: 'first' } }));
+    await eventually(async () =>
+      expect(condition(await get<CrawlSchedule>('crawlschedule', 'second'), 'Ready')).toMatchObject({
+        status: 'False',
+        reason: 'UnknownSchedule',
+      }),
+    );
+    await apply(schedule('first', { schedule: '0 0 1 1 *' }));
+    await eventually(async () =>
+      expect(condition(await get<CrawlSchedule>('crawlschedule', 'second'), 'Ready')?.status).toBe('True'),
+    );
+    const first = await get<CrawlSchedule>('crawlschedule', 'first');
+    const completionTime = `${new Date(Date.now() + 1_000).toISOString().slice(0, 19)}Z`;
+    const done = {
+      type: 'Finished',
+      status: 'True',
+      reason: 'Succeeded',
+      message: '',
+      lastTransitionTime: completionTime,
+    };
+    const owner = {
+      apiVersion: first.apiVersion,
+      kind: first.kind,
+      name: 'first',
+      uid: first.metadata.uid,
+      controller: true,
+    };
+    await apply({ ...run('first-1'), metadata: { name: 'first-1', namespace, ownerReferences: [owner] } });
+    // No kubelet here: the end of a crawl is written by hand.
+    const status = { phase: 'Succeeded', completionTime, conditions: [done, { ...done, type: 'Complete' }] };
+    await kubectl([
+      'patch',
+      'crawlrun',
+      'first-1',
+      '-n',
+      namespace,
+      '--subresource=status',
+      '--type=merge',
+      '-p',
+      JSON.stringify({ status }),
+    ]);
+    const name = `second-${Date.parse(completionTime) / 1_000}`;
+    await eventually(async () => expect((await get<CrawlRun>('crawlrun', name)).spec.scheduleName).toBe('second'));
+    await patch('crawlschedule', 'first', { schedule: null, after: { schedule: 'second' } });
+    await eventually(async () =>
+      expect(condition(await get<CrawlSchedule>('crawlschedule', 'first'), 'Ready')).toMatchObject({
+        reason: 'ScheduleLoop',
+        message: 'spec.after.schedule: first after second after first is a loop',
+      }),
+    );
   });
 });
