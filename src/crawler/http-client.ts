@@ -66,6 +66,8 @@ export function createHttpClient(options: {
         headers: requestHeaders,
         signal,
       });
+      // A body that is given up reports that as an error of its own, which nobody has to hear.
+      body.on('error', () => {});
       if (!request.wantsBody(statusCode, headers)) {
         await body.dump({ limit: MAX_DISCARDED_BYTES, signal });
         return { status: statusCode, headers, body: Buffer.alloc(0) };

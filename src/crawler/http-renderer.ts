@@ -65,11 +65,19 @@ function looksLikeHtml(contentType: string | undefined, body: Buffer): boolean {
 }
 
 function redirectTo(location: string, url: URL, facts: FetchFacts): Rendered {
-  // Header bytes are UTF-8 in practice, though they arrive decoded one by one.
-  const to = normaliseUrl(Buffer.from(location, 'latin1').toString('utf8'), url.href);
+  const to = normaliseUrl(headerText(location), url.href);
   if (to !== undefined) return { type: 'redirect', to, facts };
   const message = `redirected to "${location.slice(0, 200)}", which cannot be crawled`;
   return { type: 'failed', failure: { cause: 'InvalidUrl', message, retryable: false }, facts };
+}
+
+/** Header bytes arrive decoded one by one; what is UTF-8 in truth, as most of it is, is put together again. */
+function headerText(header: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(header, 'latin1'));
+  } catch {
+    return header;
+  }
 }
 
 function strangeStatus(status: number) {
