@@ -1,12 +1,14 @@
 // The worker's store on Postgres: one connection, one statement a call; the rules are in the database's functions.
 import type { Pool } from 'pg';
 import { createPool, query, queryAsRun } from './connection.ts';
+import { DatabaseClock } from './database-clock.ts';
 import { KnownUrls } from './known-urls.ts';
 import { checkSchemaName } from './schema-name.ts';
 import { storableJson } from './storable-json.ts';
 import { StoreError } from './store-error.ts';
 import { urlKey } from './url-key.ts';
 import type {
+  Claim,
   ClaimResult,
   Discovery,
   Heartbeat,
@@ -33,6 +35,7 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
   const { schema, token, workerId } = options;
   const pool = openPool(options, 'trawler-worker');
   const known = new KnownUrls();
+  const clock = new DatabaseClock();
 
   /** Calls a function of the schema; the token is always its first argument. */
   const call = async <T>(name: string, args: readonly unknown[], signal: AbortSignal): Promise<T> => {
@@ -50,9 +53,19 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
       return call('seed_frontier', [workerId, storableJson(seeds.map(linkRow))], signal);
     },
 
-    claim: (slots, signal) => call<ClaimResult>('claim_requests', [workerId, slots], signal),
+    async claim(slots, signal) {
+      const answer = await call<ClaimAnswer>('claim_requests', [workerId, slots], signal);
+      if (answer.state !== 'Claimed') return answer;
+      clock.observe(answer.now);
+      const claims = answer.claims.map(({ turn, ...claim }) => ({ ...claim, waitMs: clock.waitUntil(turn) }));
+      return { state: 'Claimed', claims };
+    },
 
-    reserveHost: (host, signal) => call<number>('reserve_host', [host], signal),
+    async reserveHost(host, signal) {
+      const { turn, now } = await call<{ turn: number; now: number }>('reserve_host', [host], signal);
+      clock.observe(now);
+      return clock.waitUntil(turn);
+    },
 
     async deferHost(host, delayMs, signal) {
       await call('defer_host', [host, delayMs], signal);
@@ -116,6 +129,15 @@ function openPool(options: WorkerStoreOptions, applicationName: string): Pool {
     max: 1,
   });
 }
+
+/** As `ClaimResult`, with times of the database's clock in milliseconds. */
+type ClaimAnswer =
+  | Exclude<ClaimResult, { readonly state: 'Claimed' }>
+  | {
+      readonly state: 'Claimed';
+      readonly now: number;
+      readonly claims: readonly (Omit<Claim, 'waitMs'> & { readonly turn: number })[];
+    };
 
 type RunRow = {
   namespace: string;

@@ -50,6 +50,9 @@ const UNPRIVILEGED = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : u
 
 const SUPERUSER = 'postgres';
 
+/** SQLSTATE of a server that starts, stops or recovers. */
+const CANNOT_CONNECT_NOW = '57P03';
+
 /** Starts a server and waits until it answers. */
 export async function startPostgres(version: PostgresVersion, options: PostgresOptions = {}): Promise<PostgresServer> {
   const binaries = await binariesOf(version);
@@ -180,7 +183,8 @@ async function untilReady(child: ChildProcess, superuser: Superuser, log: () => 
       await client.connect();
       return;
     } catch (error) {
-      if (!/ECONNREFUSED|starting up|shutting down|recovery/.test(String(error))) throw error;
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      if (code !== 'ECONNREFUSED' && code !== CANNOT_CONNECT_NOW) throw error;
       await new Promise((resolve) => setTimeout(resolve, 50));
     } finally {
       await client.end();

@@ -1,7 +1,8 @@
 // The claim: hosts first, then each host's best requests, spaced by its delay. See docs/decisions/0020-claims.md.
 
 /**
- * Leases at most `slots` requests to the worker and answers with JSON: {state, claims | retryInMs | reason}.
+ * Leases at most `slots` requests to the worker and answers with JSON: {state, claims, now | retryInMs | reason}.
+ * A claim's turn is when it may be sent; turn and now are milliseconds of the database's clock.
  *
  * Locks, always in this order: worker, claim lock of the run, run_host and host (skipping locked ones), request,
  * progress. Nothing after the claim lock is ever waited for but progress, which only this worker writes.
@@ -78,7 +79,7 @@ begin
   -- A new statement, so a new snapshot: whoever held these hosts before has committed, and what it leased is seen.
   with lane as (
     select l.run_host_id, l.host_id, l.source_no, l.queued, l.retries, h.name as host, s.name as source,
-      greatest(h.next_at, moment) as base,
+      greatest(h.next_at, moment + head_start(greatest(this_run.delay_ms, h.crawl_delay_ms))) as base,
       greatest(this_run.delay_ms, h.crawl_delay_ms) * interval '1 ms' as delay,
       greatest(per_host, ceil(slots::numeric / count(*) over ()))::int as quota,
       case when l.source_no = any (full_sources) then 0 else run_left end as room
@@ -149,7 +150,7 @@ begin
   select json_agg(json_strip_nulls(json_build_object(
     'requestId', leased.url_key, 'leaseToken', leased.lease_token, 'source', lane.source, 'url', leased.url,
     'host', lane.host, 'depth', leased.depth, 'redirects', leased.redirects, 'attempt', leased.attempts + 1,
-    'waitMs', ceil(extract(epoch from turn - moment) * 1000)::int)) order by turn)
+    'turn', extract(epoch from turn) * 1000)) order by turn)
   into claims
   from leased join lane using (run_host_id);
 
@@ -157,7 +158,7 @@ begin
     -- These hosts turned out to be not due; they are marked so, and others may be.
     return json_build_object('state', 'Wait', 'retryInMs', retry_in_ms(this_run.run_id, horizon));
   end if;
-  return json_build_object('state', 'Claimed', 'claims', claims);
+  return json_build_object('state', 'Claimed', 'claims', claims, 'now', extract(epoch from clock_timestamp()) * 1000);
 end $$`;
 
 /**

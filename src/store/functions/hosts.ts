@@ -15,23 +15,33 @@ begin
   return found_id;
 end $$`;
 
-/** Takes the host's next place for one more document; the wait in milliseconds. */
+/**
+ * How far ahead the first send to an idle host is placed. The answer takes a while to reach the worker, and not always
+ * the same while: a send that is late by much of the delay would come too close to the next one. From a delay of an
+ * eighth of a second on, an ordinary lateness is small beside it, and nothing needs to wait.
+ */
+const headStart = `
+create or replace function head_start(delay_ms double precision) returns interval
+language sql immutable set search_path from current as $$
+  select least(delay_ms, greatest(25 - 0.2 * delay_ms, 0)) * interval '1 ms'
+$$`;
+
+/** Takes the host's next place for one more document: {turn, now}, milliseconds of the database's clock. */
 const reserveHost = `
-create or replace function reserve_host(token text, host_name text) returns int
+create or replace function reserve_host(token text, host_name text) returns json
 language plpgsql security definer set search_path from current as $$
 declare
   this_run run := live_run_of_token(token);
   id bigint := host_of_run(this_run, host_name);
-  moment timestamptz;
+  spacing double precision;
   turn timestamptz;
 begin
-  perform from host where host_id = id for no key update;
-  moment := clock_timestamp();
-  update host set next_at = greatest(next_at, moment)
-    + greatest(this_run.delay_ms, crawl_delay_ms) * interval '1 ms'
-  where host_id = id
-  returning next_at - greatest(this_run.delay_ms, crawl_delay_ms) * interval '1 ms' into turn;
-  return ceil(extract(epoch from turn - moment) * 1000);
+  select greatest(this_run.delay_ms, crawl_delay_ms),
+    greatest(next_at, clock_timestamp() + head_start(greatest(this_run.delay_ms, crawl_delay_ms)))
+  into spacing, turn from host where host_id = id for no key update;
+  update host set next_at = turn + spacing * interval '1 ms' where host_id = id;
+  return json_build_object('turn', extract(epoch from turn) * 1000,
+    'now', extract(epoch from clock_timestamp()) * 1000);
 end $$`;
 
 /** Pushes the host's next time at least this far away, a day at most. */
@@ -75,4 +85,4 @@ begin
   where h.host_id = id;
 end $$`;
 
-export const hostFunctions = [hostOfRun, reserveHost, deferHost, readRobots, writeRobots];
+export const hostFunctions = [hostOfRun, headStart, reserveHost, deferHost, readRobots, writeRobots];

@@ -48,6 +48,8 @@ export async function install(
   await operator.migrate(never);
   const workerUrl = await operator.workerDatabaseUrl(never);
   const admin = new pg.Pool({ connectionString: database.superuserUrl, max: 3, options: `-c search_path=${SCHEMA}` });
+  // A test may stop the server under it.
+  admin.on('error', () => {});
   const closers: (() => Promise<void>)[] = [];
 
   const createRun = async (spec: Partial<CrawlRunSpecInput> = {}, run: RunOptions = {}): Promise<TestRun> => {

@@ -1,0 +1,289 @@
+// The operator's side on real PostgreSQL: schema, runs, what their status mirrors, and errors a caller can act on.
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { crawlRunSpec } from '#src/resources/crawl-run.ts';
+import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
+import { createWorkerStore } from '#src/store/postgres-worker-store.ts';
+import { createToken, hashToken } from '#src/store/run-token.ts';
+import { createLogger } from '#src/telemetry/logger.ts';
+import { POSTGRES_VERSIONS, type PostgresServer, startPostgres } from '../../support/postgres.ts';
+import { claimSome, done, FAST, heartbeat, install, never, RUN_DAY, urls, workUntilFinished } from './fixture.ts';
+
+const logger = createLogger('test', 'fatal');
+
+async function untilAvailable(call: () => Promise<unknown>): Promise<void> {
+  for (let tries = 0; tries < 10; tries += 1) {
+    try {
+      await call();
+      return;
+    } catch (error) {
+      expect(error).toMatchObject({ reason: 'Unavailable' });
+    }
+  }
+  throw new Error('Postgres did not come back');
+}
+
+describe.each(POSTGRES_VERSIONS)('operator store on PostgreSQL %i', (version) => {
+  let server: PostgresServer;
+  beforeAll(async () => {
+    server = await startPostgres(version);
+  });
+  afterAll(() => server.stop());
+
+  describe('migrate', () => {
+    it('may be called by several replicas at once, and again', async () => {
+      const database = await server.createDatabase();
+      const replicas = Array.from({ length: 3 }, () =>
+        createOperatorStore({ databaseUrl: database.ownerUrl, schema: 'trawler', logger }),
+      );
+      await Promise.all(replicas.map((replica) => replica.migrate(never)));
+      await Promise.all(replicas.map((replica) => replica.migrate(never)));
+      const [first, ...others] = await Promise.all(replicas.map((replica) => replica.workerDatabaseUrl(never)));
+      expect(others).toEqual([first, first]);
+      const worker = new pg.Client({ connectionString: first });
+      await worker.connect();
+      await worker.end();
+      for (const replica of replicas) await replica.close();
+    });
+
+    it('keeps two installs in one database apart', async () => {
+      const database = await server.createDatabase();
+      const admin = new pg.Client({ connectionString: database.superuserUrl });
+      await admin.connect();
+      const installs = ['one', 'two'].map((schema) =>
+        createOperatorStore({ databaseUrl: database.ownerUrl, schema, logger }),
+      );
+      for (const operator of installs) await operator.migrate(never);
+      const [one, two] = await Promise.all(installs.map((operator) => operator.workerDatabaseUrl(never)));
+      const worker = new pg.Client({ connectionString: one });
+      await worker.connect();
+      expect((await worker.query('select from one.run')).rowCount).toBe(0);
+      await expect(worker.query('select from two.run')).rejects.toMatchObject({ code: '42501' });
+      expect(new URL(one ?? '').username).not.toBe(new URL(two ?? '').username);
+      await worker.end();
+      await admin.end();
+      for (const operator of installs) await operator.close();
+    });
+
+    it('gives pods the host that they reach, and brings the functions up to date', async () => {
+      await using installation = await install(server, { workerDatabaseUrl: 'postgresql://db.example:6432/trawler' });
+      const url = new URL(installation.workerUrl);
+      expect([url.host, url.pathname]).toEqual(['db.example:6432', '/trawler']);
+      expect(url.password).not.toBe('');
+      await installation.admin.query(`update function_set set checksum = 'older'`);
+      await installation.admin.query('drop function finish_run(text)');
+      await installation.operator.migrate(never);
+      const { rows } = await installation.admin.query(
+        `select to_regprocedure('finish_run(text)') is not null as there`,
+      );
+      expect(rows).toEqual([{ there: true }]);
+      expect(await installation.operator.workerDatabaseUrl(never)).toBe(installation.workerUrl);
+    });
+
+    it('refuses a schema name that would need quoting', () => {
+      expect(() => createOperatorStore({ databaseUrl: 'postgresql://x/y', schema: 'Tra"wler', logger })).toThrow(
+        'cannot be the database schema',
+      );
+    });
+  });
+
+  describe('acceptRun', () => {
+    const accepted = (runId: string, token: string) => ({
+      runId,
+      runDay: RUN_DAY,
+      namespace: 'default',
+      name: 'run',
+      specVersion: 1,
+      spec: crawlRunSpec.parse({
+        sources: [
+          { name: 'a', urls: ['http://a.test/'] },
+          { name: 'b', active: false, urls: ['http://b.test/'], limits: { maxPages: 5 } },
+        ],
+      }),
+      tokenHash: hashToken(token),
+    });
+
+    it('stores a run once, adds the token of a Secret made anew, and none to a finished run', async () => {
+      await using installation = await install(server);
+      const { operator, workerUrl: databaseUrl } = installation;
+      const runId = randomUUID();
+      const tokens = [createToken(), createToken(), createToken()];
+      const [first = '', second = '', late = ''] = tokens;
+      const both = await Promise.all([1, 2].map(() => operator.acceptRun(accepted(runId, first), never)));
+      expect(both.sort()).toEqual(['Created', 'Existing']);
+      expect(await operator.acceptRun(accepted(runId, second), never)).toBe('Existing');
+      for (const token of [first, second]) {
+        const worker = createWorkerStore({ databaseUrl, schema: 'trawler', token, runId, workerId: randomUUID() });
+        const assignment = await worker.loadRun(never);
+        expect(assignment).toMatchObject({ runId, name: 'run', namespace: 'default', specVersion: 1 });
+        expect(assignment.spec).toEqual(accepted(runId, first).spec);
+        await worker.close();
+      }
+      await operator.finishStopped(runId, 'Stopped', 'deleted', never);
+      expect(await operator.acceptRun(accepted(runId, late), never)).toBe('Finished');
+      const worker = createWorkerStore({ databaseUrl, schema: 'trawler', token: late, runId, workerId: randomUUID() });
+      await expect(worker.loadRun(never)).rejects.toMatchObject({ reason: 'TokenRefused' });
+      await worker.close();
+      const snapshot = (await operator.snapshots(never)).get(runId);
+      expect(snapshot?.sources.map(({ name, active, result }) => ({ name, active, result }))).toEqual([
+        { name: 'a', active: true, result: 'Stopped' },
+        { name: 'b', active: false, result: 'Inactive' },
+      ]);
+    });
+
+    it('makes room for the day, and drops days that hold no live run', async () => {
+      await using installation = await install(server);
+      const old = await installation.createRun(FAST, { runDay: '2026-01-01' });
+      const live = await installation.createRun(FAST, { runDay: '2026-01-02' });
+      const worker = old.worker();
+      await worker.seed(urls(3), never);
+      await workUntilFinished(worker, 3);
+      await live.worker().seed(urls(3), never);
+      const { operator } = installation;
+      expect(await operator.dropDaysBefore('2026-02-01', never)).toEqual(['2026-01-01']);
+      const left = await operator.snapshots(never, [old.runId, live.runId]);
+      expect([...left.keys()]).toEqual([live.runId]);
+      const { rows } = await installation.admin.query('select distinct run_id from run_host');
+      expect(rows).toEqual([{ run_id: live.runId }]);
+    });
+  });
+
+  it('knows the newest scheduled time of a schedule', async () => {
+    await using installation = await install(server);
+    const scheduleUid = randomUUID();
+    const { operator } = installation;
+    expect(await operator.newestScheduledTime(scheduleUid, never)).toBeUndefined();
+    for (const scheduledTime of ['2026-11-22T10:00:00Z', '2026-11-22T12:00:00Z', '2026-11-22T11:00:00Z']) {
+      await installation.createRun({ trigger: { type: 'Schedule', scheduledTime } }, { scheduleUid });
+    }
+    await installation.createRun({ trigger: { type: 'Manual' } }, { scheduleUid });
+    expect(await operator.newestScheduledTime(scheduleUid, never)).toEqual(new Date('2026-11-22T12:00:00Z'));
+  });
+
+  it('shows a run as it goes: counters, workers, the first heartbeat, the last success', async () => {
+    await using installation = await install(server);
+    const { operator } = installation;
+    const run = await installation.createRun({
+      ...FAST,
+      sources: [
+        { name: 'a', urls: ['http://site.test/'] },
+        { name: 'b', urls: ['http://site.test/'] },
+      ],
+    });
+    const current = async () => (await operator.snapshots(never)).get(run.runId);
+    expect(await current()).toMatchObject({ state: 'Accepted', seeded: false, workers: [], progress: { total: 0 } });
+    expect(await operator.activeRuns(never)).toMatchObject([{ runId: run.runId, namespace: 'default' }]);
+
+    const worker = run.worker();
+    const heartbeats = run.heartbeats(worker.workerId);
+    await heartbeats.beat({ ...heartbeat, state: 'Initialising' }, never);
+    await worker.seed([...urls(4, { source: 'a', prefix: 'a' }), ...urls(2, { source: 'b', prefix: 'b' })], never);
+    const [one, two, three] = await claimSome(worker, 3);
+    if (!one || !two || !three) throw new Error('not three claims');
+    await worker.commit(
+      [
+        { claim: one, type: 'done', items: [{ n: 1 }, { n: 2 }], links: [] },
+        { claim: two, type: 'skipped', reason: 'RobotsDisallowed' },
+      ],
+      never,
+    );
+    await heartbeats.beat({ ...heartbeat, errors: 2 }, never);
+
+    const snapshot = await current();
+    expect(snapshot).toMatchObject({
+      state: 'Running',
+      seeded: true,
+      progress: { total: 6, queued: 3, leased: 1, succeeded: 1, failed: 0, skipped: 1, items: 2 },
+      errors: 2,
+      skipReasons: { RobotsDisallowed: 1 },
+      workers: [
+        { workerId: worker.workerId, podName: 'pod-0', nodeName: 'node-0', state: 'Crawling', released: false },
+      ],
+    });
+    expect(snapshot?.sources.map((source) => source.progress.total)).toEqual([4, 2]);
+    expect(snapshot?.startedAt).toBeInstanceOf(Date);
+    expect(snapshot?.lastSuccessAt).toBeInstanceOf(Date);
+    expect(snapshot?.workers[0]?.lastHeartbeatAt.getTime()).toBeGreaterThan(
+      snapshot?.workers[0]?.firstHeartbeatAt.getTime() ?? Number.POSITIVE_INFINITY,
+    );
+
+    const startedAt = snapshot?.startedAt;
+    await heartbeats.beat(heartbeat, never);
+    expect((await current())?.startedAt).toEqual(startedAt);
+    await worker.commit([done(three)], never);
+    await workUntilFinished(worker, 3);
+    expect(await heartbeats.beat({ ...heartbeat, state: 'Completed' }, never)).toMatchObject({ finished: true });
+    expect(await current()).toMatchObject({
+      state: 'Finished',
+      outcome: 'Succeeded',
+      message: '5 pages succeeded, 0 failed, 1 skipped, 0 left; 6 items',
+      workers: [{ state: 'Completed' }],
+      sources: [{ result: 'Succeeded' }, { result: 'Succeeded' }],
+    });
+    expect(await operator.activeRuns(never)).toEqual([]);
+    await installation.admin.query(`update run set finished_at = now() - interval '2 hours'`);
+    expect(await current()).toBeUndefined();
+    expect((await operator.snapshots(never, [run.runId])).size).toBe(1);
+  });
+
+  it('gives the first items in order', async () => {
+    await using installation = await install(server);
+    const run = await installation.createRun(FAST);
+    const worker = run.worker();
+    await worker.seed(urls(5), never);
+    await workUntilFinished(worker, 1);
+    const items = await installation.operator.firstItems(run.runId, 3, never);
+    expect(items.map((item) => item.url)).toEqual([0, 1, 2].map((page) => `http://site.test/page${page}`));
+  });
+
+  it('says why it failed, in a way that a caller can act on', async () => {
+    await using installation = await install(server);
+    const url = new URL(installation.database.ownerUrl);
+    url.password = 'wrong';
+    const wrong = createOperatorStore({ databaseUrl: url.href, schema: 'trawler', logger });
+    await expect(wrong.ping(never)).rejects.toMatchObject({ reason: 'LoginRefused' });
+    await wrong.close();
+    const empty = createOperatorStore({ databaseUrl: installation.database.ownerUrl, schema: 'empty', logger });
+    await expect(empty.activeRuns(never)).rejects.toMatchObject({ reason: 'SchemaMismatch' });
+    await empty.close();
+    const nowhere = createOperatorStore({ databaseUrl: 'postgresql://a:b@127.0.0.1:1/c', schema: 'trawler', logger });
+    await expect(nowhere.ping(never)).rejects.toMatchObject({ reason: 'Unavailable' });
+    await nowhere.close();
+  });
+
+  it('comes back after the server crashed, with what was committed', async () => {
+    await using crashing = await startPostgres(version);
+    await using installation = await install(crashing);
+    const run = await installation.createRun(FAST);
+    const worker = run.worker();
+    await worker.seed(urls(4), never);
+    const [claim] = await claimSome(worker, 1);
+    if (!claim) throw new Error('nothing claimed');
+    await worker.commit([done(claim)], never);
+    await crashing.crashAndRestart();
+    // A connection from before the crash may fail once, as what a caller tries again.
+    await untilAvailable(() => installation.operator.ping(never));
+    await untilAvailable(() => worker.finish(never));
+    const snapshot = (await installation.operator.snapshots(never)).get(run.runId);
+    expect(snapshot?.progress).toMatchObject({ total: 4, queued: 3, succeeded: 1 });
+    expect(await claimSome(worker, 5)).toHaveLength(3);
+  });
+
+  it('gives up at once when it is told to', async () => {
+    await using installation = await install(server);
+    const run = await installation.createRun(FAST);
+    const worker = run.worker();
+    await worker.seed(urls(2), never);
+    const client = await installation.admin.connect();
+    await client.query('begin');
+    await client.query('lock table worker in exclusive mode');
+    const abort = new AbortController();
+    const claiming = worker.claim(1, abort.signal);
+    abort.abort(new Error('stopping'));
+    await expect(claiming).rejects.toThrow('stopping');
+    await client.query('rollback');
+    client.release();
+    expect(await claimSome(worker, 2)).not.toHaveLength(0);
+  });
+});

@@ -1,0 +1,21 @@
+// What a worker need not offer to the frontier again.
+import { expect, it } from 'vitest';
+import { KnownUrls } from '#src/store/known-urls.ts';
+
+it('knows a URL from the depth it was found at, and from deeper', () => {
+  const known = new KnownUrls();
+  expect(known.has('a', 2)).toBe(false);
+  known.add('a', 2);
+  expect([1, 2, 3].map((depth) => known.has('a', depth))).toEqual([false, true, true]);
+  known.add('a', 1);
+  known.add('a', 5);
+  expect(known.has('a', 1)).toBe(true);
+});
+
+it('forgets the oldest when there are too many', () => {
+  const known = new KnownUrls();
+  for (let index = 0; index <= 50_000; index += 1) known.add(String(index), 0);
+  expect(known.has('0', 0)).toBe(false);
+  expect(known.has('1', 0)).toBe(true);
+  expect(known.has('50000', 0)).toBe(true);
+});
