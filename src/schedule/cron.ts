@@ -1,7 +1,9 @@
 // Cron expressions in a time zone: when a schedule is due. Pure: the caller brings the time.
 import { Cron } from 'croner';
 import { expandHashedFields } from './hashed-fields.ts';
+import { findTimeZone } from './time-zone.ts';
 import type { Timetable } from './timetable.ts';
+import { type WallClockPattern, wallClockTimetable } from './wall-clock-timetable.ts';
 
 export type CronError = {
   readonly reason: 'InvalidSchedule' | 'UnknownTimeZone';
@@ -25,12 +27,14 @@ const MACROS = new Map([
 
 /**
  * Parses five or six cron fields (six begin with the second) or a macro, read in an IANA time zone. Understood are
- * ranges, steps, lists, names, L, W and #, and H for a value drawn by `hashSeed`. On the day that clocks go forward, a
- * time that does not exist is due once, at the end of the gap; on the day that they go back, a time that exists twice
- * is due the first time only.
+ * ranges, steps, lists, names, L, W and #, and H for a value drawn by `hashSeed`. Where the hour is named, each time is
+ * due once a day: one that does not exist when clocks go forward is due at the end of the gap, and one that exists twice
+ * when they go back is due the first time only. Where the hour is a wildcard or a step, slots follow the time that
+ * passes, so that an hourly schedule stays hourly.
  */
 export function parseCron(expression: string, timeZone: string, hashSeed: string): CronParse {
-  if (!isTimeZone(timeZone)) {
+  const zone = findTimeZone(timeZone);
+  if (zone === undefined) {
     return failure(
       'UnknownTimeZone',
       `spec.timeZone: "${timeZone}" is not an IANA time zone; write one such as Europe/Paris or Etc/UTC`,
@@ -47,22 +51,28 @@ export function parseCron(expression: string, timeZone: string, hashSeed: string
       `has ${fields.length} fields; a cron expression has five (minute, hour, day of month, month, day of week) or six, with the second first`,
     );
   }
-  let cron: Cron;
+  let pattern: WallClockPattern;
+  let namesHours: boolean;
   try {
-    const pattern = expandHashedFields(fields, hashSeed).join(' ');
-    cron = new Cron(pattern, { timezone: timeZone, paused: true, mode: '5-or-6-parts' });
+    const expanded = expandHashedFields(fields, hashSeed).map((field) => (field === '*/1' ? '*' : field));
+    pattern = parsePattern(expanded.join(' '));
+    namesHours = !/[*?/]/.test(expanded.at(-4) ?? '');
   } catch (error) {
     const detail = error instanceof Error ? error.message.replace(/^CronPattern: /, '') : String(error);
     return invalid(`is not a cron expression: ${detail}`);
   }
-  if (cron.nextRun() === null) return invalid('is never due');
+  if (pattern.next(0) === undefined) return invalid('is never due');
+  return { ok: true, timetable: wallClockTimetable(pattern, zone, namesHours) };
+}
+
+/** croner reads the expression as for UTC; what the zone's clock changes do is told in wall-clock-timetable.ts. */
+function parsePattern(expression: string): WallClockPattern {
+  // With sloppyRanges 5/15 is understood, as the CronJobs of Kubernetes do.
+  const cron = new Cron(expression, { utcOffset: 0, paused: true, mode: '5-or-6-parts', sloppyRanges: true });
   return {
-    ok: true,
-    timetable: {
-      next: (after) => cron.nextRun(after) ?? undefined,
-      // croner looks strictly before its reference, in whole seconds.
-      latest: (atOrBefore) => cron.previousRuns(1, new Date(atOrBefore.getTime() + 1_000))[0],
-    },
+    next: (after) => cron.nextRun(new Date(after))?.getTime(),
+    // croner looks strictly before its reference.
+    latest: (atOrBefore) => cron.previousRuns(1, new Date(atOrBefore + 1_000))[0]?.getTime(),
   };
 }
 
@@ -84,13 +94,4 @@ export function parseCronCached(expression: string, timeZone: string, hashSeed: 
 
 function failure(reason: CronError['reason'], message: string): CronParse {
   return { ok: false, error: { reason, message } };
-}
-
-function isTimeZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -31,6 +31,8 @@ describe('forms', () => {
     ['0 0 * * 1#2', ['2026-05-11T00:00:00Z', '2026-06-08T00:00:00Z']],
     ['0 0 15W * *', ['2026-05-15T00:00:00Z', '2026-06-15T00:00:00Z']],
     ['0 0 29 2 *', ['2028-02-29T00:00:00Z', '2032-02-29T00:00:00Z']],
+    ['10/20 * * * *', ['2026-05-05T05:10:00Z', '2026-05-05T05:30:00Z']],
+    ['0 0 */1 * MON', ['2026-05-11T00:00:00Z', '2026-05-18T00:00:00Z']],
   ])('%s', (expression, expected) => {
     expect(slots(cron(expression), '2026-05-05T05:00:00Z', 2)).toEqual(expected);
   });
@@ -50,6 +52,11 @@ describe('forms', () => {
   });
 });
 
+test('the latest slot is never one that is still to come, not even by a millisecond', () => {
+  expect(cron('* * * * *').latest(at('2026-05-05T05:00:59.999Z'))).toEqual(at('2026-05-05T05:00:00Z'));
+  expect(cron('* * * * *').latest(at('2026-05-05T05:01:00.000Z'))).toEqual(at('2026-05-05T05:01:00Z'));
+});
+
 describe('daylight saving', () => {
   test('spring forward: a time in the gap is due once, at the end of the gap', () => {
     expect(slots(cron('30 2 * * *', 'America/New_York'), '2026-03-08T05:00:00Z', 2)).toEqual([
@@ -63,6 +70,30 @@ describe('daylight saving', () => {
       '2026-11-01T05:30:00Z',
       '2026-11-02T06:30:00Z',
     ]);
+  });
+
+  test('hours in a list or a range are due once, whatever the minutes are', () => {
+    expect(slots(cron('30 2,14 * * *', 'America/New_York'), '2026-03-08T05:00:00Z', 2)).toEqual([
+      '2026-03-08T07:00:00Z',
+      '2026-03-08T18:30:00Z',
+    ]);
+    expect(slots(cron('*/30 1-2 * * *', 'America/New_York'), '2026-11-01T05:00:00Z', 3)).toEqual([
+      '2026-11-01T05:30:00Z',
+      '2026-11-01T07:00:00Z',
+      '2026-11-01T07:30:00Z',
+    ]);
+  });
+
+  test('with a wildcard or a step for the hour, slots follow the time that passes', () => {
+    expect(slots(cron('30 * * * *', 'America/New_York'), '2026-11-01T05:00:00Z', 3)).toEqual([
+      '2026-11-01T05:30:00Z',
+      '2026-11-01T06:30:00Z',
+      '2026-11-01T07:30:00Z',
+    ]);
+  });
+
+  test('a gap that ends at midnight makes up for the evening before', () => {
+    expect(slots(cron('30 23 * * *', 'America/Nuuk'), '2026-03-28T12:00:00Z', 1)).toEqual(['2026-03-29T01:00:00Z']);
   });
 });
 
