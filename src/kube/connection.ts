@@ -29,8 +29,8 @@ export interface Authorised {
 const CREDENTIALS_AGE_MS = 10_000;
 
 /**
- * HTTP/1.1 on purpose: measured faster than undici's HTTP/2 against the API server (docs/benchmarks.md), and a watch
- * that hangs never holds up other requests. 32 connections: more were not faster.
+ * HTTP/1.1 on purpose: a watch or a request that hangs never holds up the others, as it can on the one connection of
+ * HTTP/2, which was measured to be no faster (docs/benchmarks.md). Neither were fewer or more connections.
  */
 const POOL: Pool.Options = {
   connections: 32,

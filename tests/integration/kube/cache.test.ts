@@ -278,7 +278,7 @@ describe('in bad weather', () => {
     const made = async () => {
       for (let n = 0; n < 3; n += 1) await make(`net-${n}`);
     };
-    const { cache, changes } = await watched({}, made);
+    const { cache, changes, metrics } = await watched({}, made);
     await eventually(() => proxy.requests.some((request) => request.includes('watch=true')));
     const page = { items: [], metadata: { resourceVersion: '1', continue: 'more' } };
     proxy.inject(isList, answerWith(200, page));
@@ -289,6 +289,7 @@ describe('in bad weather', () => {
     await eventually(() => cache.get(metadata));
     expect(cache.list()).toHaveLength(4);
     expect(changes.filter((entry) => entry.startsWith('deleted'))).toEqual([]);
+    expect(await total(metrics.cacheLists, 'error')).toBe(0);
   });
 
   test('a list from the past does not bring back the deleted', async () => {

@@ -196,11 +196,11 @@ describe('a bad way', () => {
     proxy.inject(toNets, () => true);
     const before = proxy.requests.length;
     const giveUp = new AbortController();
-    const listing = netsByProxy.list({ signal: giveUp.signal });
+    const deleting = netsByProxy.delete({ namespace, name: 'any' }, { signal: giveUp.signal });
     const reason = new Error('enough');
     await eventually(() => proxy.requests.length > before);
     giveUp.abort(reason);
-    await expect(listing).rejects.toBe(reason);
+    await expect(deleting).rejects.toBe(reason);
   });
 
   test('broken JSON is an error, not a crash', async () => {
