@@ -13,6 +13,8 @@ import { normaliseUrl } from './url.ts';
 
 /** How long a loaded page may go on fetching data before it is read as it is. */
 const SETTLE_MS = 5_000;
+/** How long the browser may take to show that a page could not be had. */
+const ERROR_PAGE_MS = 2_000;
 /** What a page gets to show the data that it has fetched. */
 const SHOW_MS = 50;
 
@@ -128,7 +130,9 @@ async function createVisitor({ page, session, mainFrameId }: PooledPage, proxy: 
         return { type: 'page', page: await read(page, plan), facts: ended.facts };
       } catch (error) {
         if (redirect !== undefined) return { type: 'redirect', to: redirect, facts: {} };
-        return endOfError(error, url, proxy);
+        const end = endOfError(error, url, proxy);
+        if (end.type === 'failed') await leaveErrorPage(page);
+        return end;
       }
     },
   };
@@ -162,6 +166,19 @@ async function interceptDocuments(
     handleAuthRequests: true,
     patterns: [{ resourceType: 'Document' }, { resourceType: 'Media' }],
   });
+}
+
+/**
+ * After an error Chromium goes on to a page of its own that shows it, which would interrupt the next navigation. A page
+ * that does not come to rest is closed; the pool notices.
+ */
+async function leaveErrorPage(page: Page): Promise<void> {
+  try {
+    await page.waitForURL(/^chrome-error:/, { waitUntil: 'commit', timeout: ERROR_PAGE_MS });
+    await page.goto('about:blank', { timeout: ERROR_PAGE_MS });
+  } catch {
+    await page.close();
+  }
 }
 
 type OpenRequests = { readonly count: () => number; readonly reset: () => void };

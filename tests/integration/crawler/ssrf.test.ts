@@ -1,0 +1,200 @@
+// No way leads to an address that the policy refuses: by HTTP, by the browser, by redirect, by what a page loads, or by a
+// name that changes its mind.
+
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Resolve } from '#src/crawler/address-guard.ts';
+import { createBrowserRenderer } from '#src/crawler/browser-renderer.ts';
+import { findChromium } from '#src/crawler/chromium.ts';
+import { createExtraction } from '#src/crawler/extraction.ts';
+import { createHttpClient } from '#src/crawler/http-client.ts';
+import { createHttpRenderer } from '#src/crawler/http-renderer.ts';
+import type { Rendered, Renderer } from '#src/crawler/renderer.ts';
+import { normaliseUrl } from '#src/crawler/url.ts';
+import { createLogger } from '#src/telemetry/logger.ts';
+import { FORBIDDEN_ADDRESSES, FORBIDDEN_URLS } from '../../unit/crawler/ssrf-corpus.ts';
+import { guardAllowing, html, startSite, type TestSite } from './site.ts';
+
+const never = new AbortController().signal;
+const { plan } = createExtraction(undefined);
+const log = createLogger('test', 'fatal');
+
+/** A port that must never be connected to. */
+async function startTrap() {
+  let connections = 0;
+  const server = createServer((socket) => {
+    connections++;
+    socket.end('HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n<title>secret</title>');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    connections: () => connections,
+    close: () => server.close(),
+  };
+}
+
+let trap: Awaited<ReturnType<typeof startTrap>>;
+let site: TestSite;
+
+/** Answers for names of the tests; by number of the question, the last one for ever. */
+const names = new Map<string, string[]>();
+const resolve: Resolve = async (hostname) => {
+  const answers = names.get(hostname) ?? [];
+  const answer = answers.length > 1 ? answers.shift() : answers[0];
+  if (answer === undefined) throw Object.assign(new Error('not found'), { code: 'ENOTFOUND' });
+  return answer.split(' ').map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
+};
+
+beforeAll(async () => {
+  trap = await startTrap();
+  const inside = `http://127.0.0.1:${trap.port}`;
+  site = await startSite({
+    '/frames': html(`<title>ok</title>
+      <iframe src="${inside}/frame"></iframe><img src="${inside}/img"><script src="${inside}/js"></script>
+      <link rel=stylesheet href="${inside}/css"><link rel=prefetch href="${inside}/prefetch">
+      <link rel=preconnect href="${inside}"><link rel=dns-prefetch href="//169.254.169.254">
+      <script>
+        fetch('${inside}/fetch', { mode: 'no-cors' }).catch(() => {});
+        navigator.sendBeacon('${inside}/beacon', 'x');
+        new WebSocket('${inside.replace('http', 'ws')}/ws');
+        new EventSource('${inside}/events');
+        new Image().src = '${inside}/image';
+        window.open('${inside}/popup');
+        new Worker(URL.createObjectURL(new Blob(["fetch('${inside}/worker', {mode: 'no-cors'})"])));
+        const form = document.createElement('form');
+        form.action = '${inside}/form'; form.method = 'post'; form.target = 'frame';
+        document.documentElement.append(form); form.submit();
+      </script>`),
+    '/redirect': (_, response) => void response.writeHead(302, { location: `${inside}/redirected` }).end(),
+    '/subredirect': html('<title>ok</title><script src="/redirect"></script><iframe src="/redirect"></iframe>'),
+  });
+});
+
+afterAll(async () => {
+  trap.close();
+  await site[Symbol.asyncDispose]();
+});
+
+const modes = ['HTTP', 'Browser'] as const;
+
+describe.each(modes)('render mode %s', (mode) => {
+  let renderer: Renderer;
+  let close: () => Promise<void>;
+
+  beforeAll(async () => {
+    // On port 80 of the trap's machine nothing is allowed; the site itself is.
+    const guard = guardAllowing(`127.0.0.1:${site.port},good.example:${site.port}`, resolve);
+    if (mode === 'HTTP') {
+      const client = createHttpClient({ guard, userAgent: 'Tester/1.0', connections: 2 });
+      renderer = createHttpRenderer(client);
+      close = client.close;
+    } else {
+      const executablePath = findChromium();
+      if (executablePath === undefined) throw new Error('Chromium is not installed');
+      renderer = await createBrowserRenderer({ executablePath, guard, userAgent: 'Tester/1.0', log });
+      close = renderer.close;
+    }
+  });
+  afterAll(() => close());
+
+  const render = (text: string): Promise<Rendered> => {
+    const url = normaliseUrl(text);
+    if (url === undefined) throw new Error(`${text} cannot be crawled`);
+    return renderer.render(url, plan, 20_000, never);
+  };
+  const causeOf = async (url: string) => {
+    const result = await render(url);
+    if (result.type === 'failed' && result.failure.cause === 'BrowserError') return result.failure.message;
+    return result.type === 'failed' ? result.failure.cause : result.type;
+  };
+
+  it(`refuses ${FORBIDDEN_URLS.length} spellings of forbidden addresses`, async () => {
+    const through: string[] = [];
+    for (const url of FORBIDDEN_URLS) {
+      names.set('localhost', ['127.0.0.1 ::1']);
+      const cause = await causeOf(url);
+      if (cause !== 'AddressForbidden') through.push(`${url}: ${cause}`);
+    }
+    expect(through).toEqual([]);
+  });
+
+  it(`refuses ${FORBIDDEN_ADDRESSES.length} addresses as the answer of DNS`, async () => {
+    const through: string[] = [];
+    for (const [index, address] of FORBIDDEN_ADDRESSES.filter(
+      (text) => /[.:]/.test(text) && text.trim() === text,
+    ).entries()) {
+      const name = `name-${mode.toLowerCase()}-${index}.example`;
+      names.set(name, [address]);
+      const cause = await causeOf(`http://${name}/`);
+      if (cause !== 'AddressForbidden') through.push(`${address}: ${cause}`);
+    }
+    expect(through).toEqual([]);
+  });
+
+  it('refuses a name with one forbidden address among good ones', async () => {
+    names.set('mixed.example', ['93.184.215.14 127.0.0.1']);
+    expect(await causeOf(`http://mixed.example:${trap.port}/`)).toBe('AddressForbidden');
+  });
+
+  it('connects to the address that was checked, whatever the name says next', async () => {
+    // TEST-NET-3 is refused; a public address, which nothing here can reach, would be connected to and time out.
+    names.set('good.example', ['127.0.0.1']);
+    expect(await causeOf(`http://good.example:${site.port}/none`)).toBe('HttpError');
+    expect(await causeOf(`http://good.example:${trap.port}/`)).toBe('AddressForbidden');
+    // Good at the first question, inside from the second on: there must be no second question for a connection.
+    for (let round = 0; round < 3; round++) {
+      names.set('rebind.example', ['203.0.113.1', '127.0.0.1']);
+      expect(await causeOf(`http://rebind.example:${trap.port}/`)).toBe('AddressForbidden');
+    }
+    expect(trap.connections()).toBe(0);
+  });
+
+  it('does not follow a redirect inside', async () => {
+    const result = await render(site.url('/redirect').href);
+    expect(result.type === 'redirect' && result.to.port).toBe(String(trap.port));
+    expect(await causeOf(`http://127.0.0.1:${trap.port}/redirected`)).toBe('AddressForbidden');
+  });
+
+  it('lets nothing that a page loads go inside', async () => {
+    expect(await render(site.url('/frames').href)).toMatchObject({ type: 'page', page: { title: 'ok' } });
+    expect(await render(site.url('/subredirect').href)).toMatchObject({ type: 'page', page: { title: 'ok' } });
+    // A page after it, so that whatever was still on its way has had its time.
+    expect(await render(site.url('/frames').href)).toMatchObject({ type: 'page' });
+    expect(trap.connections()).toBe(0);
+  });
+});
+
+describe('the browser', () => {
+  it('sends no packet by WebRTC', async () => {
+    const packets: string[] = [];
+    const stun = createSocket('udp4', (message) => packets.push(message.toString('hex')));
+    stun.bind(0, '127.0.0.1');
+    await once(stun, 'listening');
+    await using page = await startSite({
+      '/': html(`<title>waiting</title><script>
+        const peer = new RTCPeerConnection({ iceServers: [{ urls: 'stun:127.0.0.1:${stun.address().port}' }] });
+        peer.createDataChannel('x');
+        peer.onicegatheringstatechange = () => {
+          if (peer.iceGatheringState === 'complete') { document.title = 'gathered'; fetch('/done'); }
+        };
+        peer.createOffer().then((offer) => peer.setLocalDescription(offer));
+        fetch('/hold');
+      </script>`),
+      '/hold': (_, response) => void setTimeout(() => response.end(), 1_500),
+      '/done': html(''),
+    });
+    const executablePath = findChromium() ?? '';
+    const guard = guardAllowing(`127.0.0.1:${page.port}`);
+    const renderer = await createBrowserRenderer({ executablePath, guard, userAgent: 'Tester/1.0', log });
+    const result = await renderer.render(page.url('/'), plan, 20_000, never);
+    await renderer.close();
+    stun.close();
+    expect(result).toMatchObject({ type: 'page', page: { title: 'gathered' } });
+    expect(packets).toEqual([]);
+  });
+});
