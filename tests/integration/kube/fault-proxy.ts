@@ -7,9 +7,9 @@ import { KubeConfig } from '@kubernetes/client-node';
 
 /**
  * Sees a request before the API server does. Returns true when it has answered (or never will); otherwise the request
- * goes on, with the url that the fault may have changed.
+ * goes on, with the url that the fault may have changed, at once or when the promise resolves.
  */
-export type Fault = (request: IncomingMessage, response: ServerResponse) => boolean;
+export type Fault = (request: IncomingMessage, response: ServerResponse) => boolean | Promise<boolean>;
 
 export interface FaultProxy {
   /** Leads to the proxy; the proxy has the rights of the kubeconfig it was made from. */
@@ -44,16 +44,17 @@ export async function startFaultProxy(upstream: KubeConfig): Promise<FaultProxy>
   const target = new URL(upstream.getCurrentCluster()?.server ?? '');
   let frozen = false;
 
-  const server = createServer((request, response) => {
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     requests.push(`${request.method} ${request.url}`);
     if (frozen) return;
     const injection = injections.find(({ left, matches }) => left > 0 && matches(request));
     if (injection) {
       injection.left -= 1;
-      if (injection.fault(request, response)) return;
+      if (await injection.fault(request, response)) return;
     }
     forward(request, response);
-  });
+  }
+  const server = createServer((request, response) => void handle(request, response));
 
   function forward(request: IncomingMessage, response: ServerResponse): void {
     if (isWatch(request)) {

@@ -97,6 +97,32 @@ test('a leader that is cut off ends before another begins', async () => {
   await proxy.close();
 });
 
+test('of two that see a free lease at the same time, the slower one waits', async () => {
+  const log: string[] = [];
+  const earlier = candidate('tie', 'earlier', log);
+  await eventually(() => log.length === 1);
+  earlier.stop();
+  await earlier.end;
+  const proxy = await startFaultProxy(config);
+  const faster = Promise.withResolvers<boolean>();
+  proxy.inject(
+    ({ method }) => method === 'PUT',
+    () => faster.promise,
+  );
+  const second = candidate('tie', 'second', log, proxy.config);
+  await eventually(() => proxy.requests.some((request) => request.startsWith('PUT')));
+  const first = candidate('tie', 'first', log);
+  await eventually(() => log.includes('first leads'));
+  faster.resolve(false);
+  await eventually(() => proxy.requests.filter((request) => request.startsWith('GET')).length >= 3);
+  expect(log.slice(2)).toEqual(['first leads']);
+  for (const { stop, end } of [second, first]) {
+    stop();
+    await end;
+  }
+  await proxy.close();
+});
+
 test('of many candidates one leads', async () => {
   const log: string[] = [];
   const all = Array.from({ length: 5 }, (_, n) => candidate('race', `c${n}`, log));
