@@ -1,7 +1,7 @@
 // Installs Trawler into the cluster from this working copy: the chart, the images built here, the evaluation Postgres.
 import { execa } from 'execa';
 import type { Cluster } from './cluster/cluster.ts';
-import { layoutDigest } from './images/build.ts';
+import { readManifest } from './images/build.ts';
 import { crawlerImage, type ImageSource, operatorImage, postgresImage } from './images/catalog.ts';
 import { binary } from './setup/kubernetes-binaries.mjs';
 import { projectRoot } from './setup/paths.mjs';
@@ -73,7 +73,7 @@ async function chartValues(cluster: Cluster, allowedAddresses: string[]): Promis
     ...imageValues('postgres', cluster.reference(postgresImage)),
     `--set-json=crawler.allowedAddresses=${JSON.stringify(allowedAddresses)}`,
     // The tag stays the same from build to build: this makes a new image a new pod.
-    `--set-string=operator.podAnnotations.trawler\\.dev/image=${await layoutDigest(operatorImage)}`,
+    `--set-string=operator.podAnnotations.trawler\\.dev/image=${(await readManifest(operatorImage)).digest}`,
   ];
 }
 

@@ -1,5 +1,6 @@
 // The native cluster's container runtime: its configuration, and the images in it.
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { execa } from 'execa';
 import { pauseImage } from '../images/catalog.ts';
 import { clusterDirectory } from '../setup/paths.mjs';
@@ -59,16 +60,17 @@ export const containerd: Program = {
   files: { [configPath]: config, [join(cniDirectory, '10-pods.conflist')]: JSON.stringify(podNetwork, null, 2) },
 };
 
-/** Runs containerd's own client on the images and containers of Kubernetes. */
-export async function ctr(signal: AbortSignal, ...args: string[]): Promise<string> {
+/** Runs containerd's own client on the images and containers of Kubernetes; `input` goes to its standard input. */
+export async function ctr(signal: AbortSignal, args: string[], input?: Readable): Promise<string> {
   const where = ['--address', runtimeSocket, '--namespace', 'k8s.io'];
-  const { stdout } = await execa('ctr', [...where, ...args], { cancelSignal: signal, stdin: 'ignore' });
+  const source = input ? { input } : { stdin: 'ignore' as const };
+  const { stdout } = await execa('ctr', [...where, ...args], { cancelSignal: signal, ...source });
   return stdout;
 }
 
 /** Name to digest of every image in the runtime. */
 export async function loadedImages(signal: AbortSignal): Promise<Map<string, string>> {
-  const rows = (await ctr(signal, 'images', 'ls')).split('\n').slice(1);
+  const rows = (await ctr(signal, ['images', 'ls'])).split('\n').slice(1);
   const fields = rows.map((row) => row.split(/\s+/));
   return new Map(fields.map(([name = '', , digest = '']) => [name, digest]));
 }

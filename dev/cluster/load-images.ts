@@ -1,58 +1,49 @@
 // Brings built images into the native cluster's runtime, sending only the layers that it does not have yet.
-import { createReadStream, createWriteStream } from 'node:fs';
-import { readFile, rm, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Pack, pack } from 'tar-stream';
-import { type Descriptor, layoutDirectory, readManifest } from '../images/build.ts';
+import { exportDirectory, type Manifest, readManifest } from '../images/build.ts';
 import type { ImageSource } from '../images/catalog.ts';
-import { clusterDirectory } from '../setup/paths.mjs';
 import { ctr, loadedImages } from './containerd.ts';
 
-/** Loads the image's current layout, unless it is loaded. Returns whether it did. */
+/** Loads the image as it was exported last, unless it is loaded. Returns whether it did. */
 export async function loadImage(image: ImageSource, signal: AbortSignal): Promise<boolean> {
-  const layout = layoutDirectory(image);
   const manifest = await readManifest(image);
   if ((await loadedImages(signal)).get(image.reference) === manifest.digest) return false;
 
-  const archive = join(clusterDirectory, `${image.name}.tar`);
+  const present = new Set((await ctr(signal, ['content', 'ls', '--quiet'])).split('\n'));
+  const missing = manifest.layers.filter((digest) => !present.has(digest));
+  const archive = pack();
   try {
-    // The runtime names the image by this annotation.
-    const named = { ...manifest, annotations: { 'io.containerd.image.name': image.reference } };
-    await packMissing(archive, layout, named, await blobsInRuntime(signal));
-    await ctr(signal, 'images', 'import', archive);
+    const imported = ctr(signal, ['images', 'import', '-'], Readable.from(archive));
+    await Promise.all([imported, writeArchive(archive, image, manifest, missing)]);
   } finally {
-    await rm(archive, { force: true });
+    // When one end breaks, the other ends too.
+    archive.destroy();
   }
   return true;
 }
 
-async function blobsInRuntime(signal: AbortSignal): Promise<Set<string>> {
-  return new Set((await ctr(signal, 'content', 'ls', '--quiet')).split('\n'));
-}
-
-/** An OCI archive without the layers that the runtime has: it looks those up by their digests. */
-async function packMissing(archive: string, layout: string, manifest: Descriptor, present: Set<string>): Promise<void> {
-  const content: { config: Descriptor; layers: Descriptor[] } = JSON.parse(
-    await readFile(blobPath(layout, manifest.digest), 'utf8'),
-  );
-  const layers = content.layers.map(({ digest }) => digest).filter((digest) => !present.has(digest));
-  const tar = pack();
-  const written = pipeline(tar, createWriteStream(archive));
+/** An OCI archive with some of the image's layers: the runtime looks up the others by their digests. */
+async function writeArchive(tar: Pack, image: ImageSource, manifest: Manifest, layers: string[]): Promise<void> {
+  // The runtime names the image by this annotation.
+  const annotations = { 'io.containerd.image.name': image.reference };
+  const { digest, mediaType, text } = manifest;
+  const entry = { digest, mediaType, size: Buffer.byteLength(text), annotations };
   tar.entry({ name: 'oci-layout' }, JSON.stringify({ imageLayoutVersion: '1.0.0' }));
-  tar.entry({ name: 'index.json' }, JSON.stringify({ schemaVersion: 2, manifests: [manifest] }));
-  for (const digest of new Set([manifest.digest, content.config.digest, ...layers])) {
-    await addFile(tar, `blobs/${digest.replace(':', '/')}`, blobPath(layout, digest));
+  tar.entry({ name: 'index.json' }, JSON.stringify({ schemaVersion: 2, manifests: [entry] }));
+  tar.entry({ name: blobName(digest) }, text);
+  for (const blob of new Set([manifest.config, ...layers])) {
+    const source = join(exportDirectory(image), blob.replace('sha256:', ''));
+    const { size } = await stat(source);
+    await pipeline(createReadStream(source), tar.entry({ name: blobName(blob), size }));
   }
   tar.finalize();
-  await written;
 }
 
-async function addFile(tar: Pack, name: string, path: string): Promise<void> {
-  const { size } = await stat(path);
-  await pipeline(createReadStream(path), tar.entry({ name, size }));
-}
-
-function blobPath(layout: string, digest: string): string {
-  return join(layout, 'blobs', digest.replace(':', '/'));
+function blobName(digest: string): string {
+  return `blobs/${digest.replace(':', '/')}`;
 }

@@ -54,7 +54,8 @@ export const nativeCluster: Cluster = {
   ours: true,
   up: () => upSteps,
   down: downSteps,
-  deliverImages: (wanted) => [{ title: 'Load the images', concurrent: true, steps: wanted.map(loadStep) }],
+  // One by one: each finds the layers that it shares with those before it.
+  deliverImages: (wanted) => wanted.map(loadStep),
   reference: ({ reference }) => reference,
   status,
   logs: (names) => (names.length > 0 ? names : daemonNames).map(logPath),
@@ -140,7 +141,7 @@ async function startRuntime({ signal }: StepContext): Promise<string | undefined
 
 async function answers(signal: AbortSignal): Promise<boolean> {
   try {
-    await ctr(signal, 'version');
+    await ctr(signal, ['version']);
     return true;
   } catch {
     // Not listening yet; the step's time-out ends the wait.

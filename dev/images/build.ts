@@ -1,57 +1,54 @@
-// Builds an image when what goes into it has changed, and leaves its OCI layout in the cache for the cluster.
+// Builds an image when what goes into it has changed, and leaves an export of it in the cache for the cluster.
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { cacheDirectory } from '../setup/paths.mjs';
 import type { ImageSource } from './catalog.ts';
 import type { Engine, WorkOptions } from './engine.ts';
 
-/** Folder of the image's OCI layout. */
-export function layoutDirectory({ name }: ImageSource): string {
+/** Folder that the image is exported into (see Engine.export). */
+export function exportDirectory({ name }: ImageSource): string {
   return join(cacheDirectory, 'images', name);
 }
 
 /** Builds the image unless its Dockerfile and context are as they were. Returns whether it built. */
 export async function buildImage(image: ImageSource, engine: Engine, options: WorkOptions): Promise<boolean> {
-  const directory = layoutDirectory(image);
-  const builtFrom = join(directory, 'built-from');
+  const directory = exportDirectory(image);
+  const builtFrom = `${directory}.built-from`;
   const inputs = await inputsHash(image, engine.name);
   if (existsSync(builtFrom) && (await readFile(builtFrom, 'utf8')) === inputs) return false;
 
   await engine.build(image, options);
-  await mkdir(directory, { recursive: true });
   options.report('exporting');
-  await engine.exportLayout(image, directory, options);
+  await rm(directory, { recursive: true, force: true });
+  await mkdir(dirname(directory), { recursive: true });
+  await engine.export(image, directory, options);
   // Last, so that an interrupted build counts as none.
   await writeFile(builtFrom, inputs);
   return true;
 }
 
-/** Changes whenever the image does. */
-export async function layoutDigest(image: ImageSource): Promise<string> {
-  return (await readManifest(image)).digest;
-}
-
-export interface Descriptor {
+export interface Manifest {
   digest: string;
   mediaType: string;
-  size: number;
-  annotations?: Record<string, string>;
+  text: string;
+  /** Digests of the image's configuration and of its layers. */
+  config: string;
+  layers: string[];
 }
 
-const referenceAnnotation = 'org.opencontainers.image.ref.name';
+/** The manifest of the image as it was exported last; its digest changes whenever the image does. */
+export async function readManifest(image: ImageSource): Promise<Manifest> {
+  const text = await readFile(join(exportDirectory(image), 'manifest.json'), 'utf8');
+  const digest = `sha256:${createHash('sha256').update(text).digest('hex')}`;
+  const { mediaType, config, layers }: { mediaType: string; config: Blob; layers: Blob[] } = JSON.parse(text);
+  return { digest, mediaType, text, config: config.digest, layers: layers.map((layer) => layer.digest) };
+}
 
-/** What the layout's index says of the image. */
-export async function readManifest(image: ImageSource): Promise<Descriptor> {
-  const layout = layoutDirectory(image);
-  const index: { manifests: Descriptor[] } = JSON.parse(await readFile(join(layout, 'index.json'), 'utf8'));
-  // Engines differ in what they write there; the newest is the last.
-  const named = index.manifests.find(({ annotations }) => annotations?.[referenceAnnotation] === image.reference);
-  const manifest = named ?? index.manifests.at(-1);
-  if (!manifest) throw new Error(`there is no image in ${layout}; delete that folder to build it again`);
-  return manifest;
+interface Blob {
+  digest: string;
 }
 
 async function inputsHash({ dockerfile, context }: ImageSource, engine: string): Promise<string> {

@@ -1,8 +1,7 @@
 // What builds images on this machine: a container engine where there is one, else buildah without any daemon.
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { cacheDirectory } from '../setup/paths.mjs';
 import { ensureBase } from './base.ts';
 import { buildah } from './buildah.ts';
 import type { ImageSource } from './catalog.ts';
@@ -17,8 +16,8 @@ export interface Engine {
   /** Makes the base image available. */
   prepare(options: WorkOptions): Promise<void>;
   build(image: ImageSource, options: WorkOptions): Promise<void>;
-  /** Writes the image as an OCI layout into a folder; blobs that are there already are kept. */
-  exportLayout(image: ImageSource, directory: string, options: WorkOptions): Promise<void>;
+  /** Writes the image into an empty folder: `manifest.json`, and each blob under the hex digits of its SHA-256. */
+  export(image: ImageSource, directory: string, options: WorkOptions): Promise<void>;
   /** Sends the image to a registry under another name. */
   push(image: ImageSource, target: string, options: WorkOptions): Promise<void>;
 }
@@ -41,10 +40,10 @@ const buildahEngine: Engine = {
     const args = ['bud', ...isolation, '--tag', reference, '--file', dockerfile, context];
     await buildah(args, { cancelSignal: signal, onLine: report });
   },
-  async exportLayout({ reference }, directory, { signal }) {
-    // The archive is read on this machine: packing it would only cost time.
-    const args = ['push', '--quiet', '--disable-compression', reference, `oci:${directory}:${reference}`];
-    await buildah(args, { cancelSignal: signal });
+  async export({ reference }, directory, { signal }) {
+    // It is read on this machine: packing it would only cost time.
+    const plain = ['--disable-compression', '--format', 'oci'];
+    await buildah(['push', '--quiet', ...plain, reference, `dir:${directory}`], { cancelSignal: signal });
   },
   async push({ reference }, target, { report, signal }) {
     await buildah(['push', reference, `docker://${target}`], { cancelSignal: signal, onLine: report });
@@ -62,18 +61,27 @@ function containerEngine(command: string): Engine {
     prepare: () => Promise.resolve(),
     build: ({ reference, dockerfile, context }, options) =>
       run(['build', '--tag', reference, '--file', dockerfile, context], options),
-    async exportLayout({ reference, name }, directory, options) {
-      const archive = join(cacheDirectory, `${name}.tar`);
+    async export({ reference }, directory, options) {
+      const archive = `${directory}.tar`;
       const format = command === 'podman' ? ['--format', 'oci-archive'] : [];
       await run(['save', ...format, '--output', archive, reference], options);
-      await rm(directory, { recursive: true, force: true });
       await mkdir(directory, { recursive: true });
       await execa('tar', ['-xf', archive, '-C', directory], { cancelSignal: options.signal });
       await rm(archive);
+      await flatten(directory);
     },
     async push({ reference }, target, options) {
       await run(['tag', reference, target], options);
       await run(['push', target], options);
     },
   };
+}
+
+/** Makes of an OCI layout, which docker (25 or newer) and podman save, the folder that `export` promises. */
+async function flatten(directory: string): Promise<void> {
+  const index: { manifests: { digest: string }[] } = JSON.parse(await readFile(join(directory, 'index.json'), 'utf8'));
+  const blobs = join(directory, 'blobs', 'sha256');
+  for (const blob of await readdir(blobs)) await rename(join(blobs, blob), join(directory, blob));
+  const digest = index.manifests.at(-1)?.digest ?? '';
+  await rename(join(directory, digest.replace('sha256:', '')), join(directory, 'manifest.json'));
 }

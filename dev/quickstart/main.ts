@@ -59,19 +59,14 @@ async function deploySite(cluster: Cluster, signal: AbortSignal): Promise<undefi
 /** The schedule makes a run at the next full minute. Resolves with the run's name when it has finished. */
 async function firstRun(cluster: Cluster, report: (line: string) => void, signal: AbortSignal): Promise<string> {
   report('the schedule is due at the next full minute');
-  const newest = [
-    'get',
-    'crawlruns',
-    '--sort-by=.metadata.creationTimestamp',
-    '--output=jsonpath={.items[-1:].metadata.name}',
-  ];
-  let run = '';
-  while (run === '') {
+  const list = ['get', 'crawlruns', '--sort-by=.metadata.creationTimestamp', '--output=name'];
+  let run: string | undefined;
+  while (!run) {
     await delay(500, undefined, { signal });
-    run = await kubectl(cluster, newest, { signal });
+    run = (await kubectl(cluster, list, { signal })).split('\n').at(-1);
   }
   report(`${run} is crawling`);
-  await kubectl(cluster, ['wait', '--for=condition=Finished', `crawlrun/${run}`, '--timeout=290s'], { signal });
+  await kubectl(cluster, ['wait', '--for=condition=Finished', run, '--timeout=290s'], { signal });
   return run;
 }
 
