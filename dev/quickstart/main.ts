@@ -20,7 +20,8 @@ const siteAddress = 'site.demo.svc.cluster.local:80';
 const stop = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop.abort(new Error(`ended by ${name}`)));
 
-function quickstartSteps(cluster: Cluster): Step[] {
+/** `finished` is told the name of the run that was waited for. */
+function quickstartSteps(cluster: Cluster, finished: (run: string) => void): Step[] {
   return [
     // Images need no cluster until they are loaded, and Kubernetes may be compiling for minutes.
     {
@@ -46,7 +47,11 @@ function quickstartSteps(cluster: Cluster): Step[] {
       title: 'Wait for the first crawl',
       timeoutSeconds: 300,
       fix: 'kubectl describe crawlruns says what it waits for',
-      run: ({ report, signal }) => firstRun(cluster, report, signal),
+      run: async ({ report, signal }) => {
+        const run = await firstRun(cluster, report, signal);
+        finished(run);
+        return run;
+      },
     },
   ];
 }
@@ -71,10 +76,10 @@ async function firstRun(cluster: Cluster, report: (line: string) => void, signal
 }
 
 /** What a person wants to see, and to do next. */
-async function show(cluster: Cluster): Promise<void> {
+async function show(cluster: Cluster, run: string): Promise<void> {
   const command = 'kubectl get crawlschedules,crawlruns';
   console.log(`\n$ ${command}\n${await kubectl(cluster, command.split(' ').slice(1))}`);
-  console.log(`\nFirst items of the crawl, from Postgres:\n${await firstItems(cluster)}`);
+  console.log(`\nFirst items of ${run}, from Postgres:\n${await firstItems(cluster, run)}`);
   console.log(`
 Trawler is running, and crawls the demo site every minute. Look around:
   export KUBECONFIG=${cluster.kubeconfig}
@@ -118,8 +123,12 @@ async function main(command: string | undefined): Promise<void> {
     return;
   }
   if (command !== undefined) throw new StepError('usage: npm run quickstart [-- down]');
-  await runSteps(quickstartSteps(cluster), stop.signal);
-  await show(cluster);
+  let finished = '';
+  const steps = quickstartSteps(cluster, (run) => {
+    finished = run;
+  });
+  await runSteps(steps, stop.signal);
+  await show(cluster, finished);
   console.log(`\nDone in ${Math.round((performance.now() - started) / 1000)} s.`);
 }
 
