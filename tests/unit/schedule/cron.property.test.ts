@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseCron } from '#src/schedule/cron.ts';
+import { findTimeZone } from '#src/schedule/time-zone.ts';
 import type { Timetable } from '#src/schedule/timetable.ts';
 import { readExpression, readingOf, slotsOn, type Walk, walk, wallClock } from '../../../dev/cron-oracle/reference.ts';
 
@@ -168,6 +169,20 @@ describe('dates', () => {
     return slots;
   }
   const before = (slot: Date) => new Date(slot.getTime() - SECOND);
+});
+
+test('a zone is as far from UTC as its wall clock says, at any time of a hundred years', () => {
+  const zones = [...Intl.supportedValuesOf('timeZone'), ...Array<string>(100).fill('Africa/Casablanca')];
+  const instant = fc.integer({ min: Date.parse('1971-01-01') / SECOND, max: Date.parse('2070-01-01') / SECOND });
+  fc.assert(
+    fc.property(fc.constantFrom(...zones), instant, (timeZone, second) => {
+      const period = findTimeZone(timeZone)?.periodAt(second * SECOND);
+      expect(period?.offset).toBe(wallClock(timeZone, second * SECOND) - second * SECOND);
+      expect(period?.start).toBeLessThanOrEqual(second * SECOND);
+      expect(period?.end).toBeGreaterThan(second * SECOND);
+    }),
+    { numRuns: 1_000 },
+  );
 });
 
 test('next and latest agree with each other, in every zone and at every time', () => {

@@ -44,6 +44,7 @@ test('H is one value of the field or of the given range, the same for the same s
       expect(expanded.filter((_, index) => index !== place)).toEqual(Array(5).fill('*'));
       expect(expandHashedFields(fields, uid)).toEqual(expanded);
     }),
+    { numRuns: 1_000 },
   );
 });
 
