@@ -2,6 +2,9 @@
 
 const SAMPLES = 32;
 
+/** What is taken for granted before enough answers were seen. */
+const ORDINARY_LATENESS_MS = 25;
+
 /**
  * Turns times of the database's clock into waits. How long an answer was under way varies, and with it a wait counted
  * from its arrival; the quickest of the last answers is the best measure of how far the two clocks are apart.
@@ -19,6 +22,12 @@ export class DatabaseClock {
   observe(databaseNow: number): void {
     this.#offsets.push(this.#now() - databaseNow);
     if (this.#offsets.length > SAMPLES) this.#offsets.shift();
+  }
+
+  /** By how many milliseconds answers come later than the quickest one, at worst. */
+  lateness(): number {
+    const measured = this.#offsets.length === 0 ? 0 : Math.max(...this.#offsets) - Math.min(...this.#offsets);
+    return Math.max(measured, ORDINARY_LATENESS_MS);
   }
 
   /** Milliseconds from now until the database's time `turn`; 0 when it is past. */

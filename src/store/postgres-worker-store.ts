@@ -54,7 +54,7 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
     },
 
     async claim(slots, signal) {
-      const answer = await call<ClaimAnswer>('claim_requests', [workerId, slots], signal);
+      const answer = await call<ClaimAnswer>('claim_requests', [workerId, slots, clock.lateness()], signal);
       if (answer.state !== 'Claimed') return answer;
       clock.observe(answer.now);
       const claims = answer.claims.map(({ turn, ...claim }) => ({ ...claim, waitMs: clock.waitUntil(turn) }));
@@ -62,7 +62,7 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
     },
 
     async reserveHost(host, signal) {
-      const { turn, now } = await call<{ turn: number; now: number }>('reserve_host', [host], signal);
+      const { turn, now } = await call<{ turn: number; now: number }>('reserve_host', [host, clock.lateness()], signal);
       clock.observe(now);
       return clock.waitUntil(turn);
     },

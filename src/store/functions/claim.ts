@@ -1,16 +1,18 @@
 // The claim: hosts first, then each host's best requests, spaced by its delay. See docs/decisions/0020-claims.md.
+import { QUEUE_PLANS } from './queue-plans.ts';
 
 /**
  * Leases at most `slots` requests to the worker and answers with JSON: {state, claims, now | retryInMs | reason}.
  * A claim's turn is when it may be sent; turn and now are milliseconds of the database's clock.
+ * lateness_ms is how late the worker's answers come at worst, see head_start.
  *
  * Locks, always in this order: worker, claim lock of the run, run_host and host (skipping locked ones), request,
  * progress. Nothing after the claim lock is ever waited for but progress, which only this worker writes.
  */
 const claimRequests = `
-create or replace function claim_requests(token text, me uuid, slots int) returns json
+create or replace function claim_requests(token text, me uuid, slots int, lateness_ms double precision) returns json
 language plpgsql security definer set search_path from current
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+${QUEUE_PLANS} as $$
 declare
   -- A host is offered when it is due within this time; the worker waits the rest.
   horizon constant interval := '500 ms';
@@ -78,8 +80,8 @@ begin
 
   -- A new statement, so a new snapshot: whoever held these hosts before has committed, and what it leased is seen.
   with lane as (
-    select l.run_host_id, l.host_id, l.source_no, l.queued, l.retries, h.name as host, s.name as source,
-      greatest(h.next_at, moment + head_start(greatest(this_run.delay_ms, h.crawl_delay_ms))) as base,
+    select l.run_id, l.run_host_id, l.host_id, l.source_no, h.name as host, s.name as source,
+      greatest(h.next_at, moment + head_start(greatest(this_run.delay_ms, h.crawl_delay_ms), lateness_ms)) as base,
       greatest(this_run.delay_ms, h.crawl_delay_ms) * interval '1 ms' as delay,
       greatest(per_host, ceil(slots::numeric / count(*) over ()))::int as quota,
       case when l.source_no = any (full_sources) then 0 else run_left end as room
@@ -87,7 +89,7 @@ begin
     join source s on s.run_id = l.run_id and s.source_no = l.source_no
     where l.run_host_id = any (lanes)
   ), candidate as (
-    select lane.run_host_id, host_id, source_no, base, delay, best.url_key, best.has_place, best.available_at,
+    select run_id, lane.run_host_id, host_id, source_no, base, delay, best.url_key, best.has_place, best.available_at,
       base + delay * (row_number() over (partition by host_id order by best.has_place desc, best.available_at) - 1) as turn
     from lane cross join lateral (
       (select url_key, has_place, available_at from request r
@@ -113,8 +115,9 @@ begin
   ), leased as (
     update request r
     set state = 'leased', lease_token = gen_random_uuid(), leased_by = me, has_place = true
-    from chosen c
-    where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = c.url_key and r.state = 'queued'
+    -- The second limit is for the planner: as long as it takes them for few, it looks each of them up.
+    from (select * from chosen limit slots) c
+    where r.run_day = this_run.run_day and r.run_id = c.run_id and r.url_key = c.url_key and r.state = 'queued'
     returning r.url_key, r.lease_token, r.url, r.depth, r.redirects, r.attempts, r.run_host_id, r.source_no, c.turn,
       c.has_place as had_place
   ), moved_host as (
@@ -139,7 +142,7 @@ begin
               and not r.has_place
             order by r.available_at offset coalesce(claimed - retried, 0) limit 1))) end
     from lane left join taken using (run_host_id)
-    where l.run_host_id = lane.run_host_id
+    where l.run_host_id = any (lanes) and l.run_host_id = lane.run_host_id
   ), counted as (
     insert into progress as p (run_id, worker_id, source_no, leased, places)
     select this_run.run_id, me, source_no, count(*), count(*) filter (where not had_place)
@@ -158,7 +161,7 @@ begin
     -- These hosts turned out to be not due; they are marked so, and others may be.
     return json_build_object('state', 'Wait', 'retryInMs', retry_in_ms(this_run.run_id, horizon));
   end if;
-  return json_build_object('state', 'Claimed', 'claims', claims, 'now', extract(epoch from clock_timestamp()) * 1000);
+  return json_build_object('state', 'Claimed', 'claims', claims, 'now', extract(epoch from moment) * 1000);
 end $$`;
 
 /**
@@ -197,7 +200,7 @@ end $$`;
 const restOfRun = `
 create or replace function rest_of_run(this_run run, me uuid, horizon interval) returns json
 language plpgsql set search_path from current
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+${QUEUE_PLANS} as $$
 begin
   if reap_leases(me, this_run.run_id) > 0 or skip_beyond_limits(this_run, me, 2000) > 0 then
     return json_build_object('state', 'Wait', 'retryInMs', 0);
@@ -220,7 +223,7 @@ $$`;
 const skipBeyondLimits = `
 create or replace function skip_beyond_limits(this_run run, me uuid, bound int) returns int
 language plpgsql set search_path from current
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+${QUEUE_PLANS} as $$
 declare
   final_sources smallint[];
   lanes bigint[];
@@ -242,19 +245,18 @@ begin
     order by next_at limit 200 for no key update skip locked
   ) locked;
   with gone as (
-    select r.url_key from request r
+    select r.run_id, r.url_key from request r
     where r.run_day = this_run.run_day and r.run_host_id = any (lanes) and r.state = 'queued' and not r.has_place
     limit bound
   ), skipped as (
     update request r set state = 'skipped', reason = 'MaxPages', finished_at = clock_timestamp()
-    from gone
-    where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = gone.url_key
-      and r.state = 'queued'
+    from (select * from gone limit bound) gone
+    where r.run_day = this_run.run_day and r.run_id = gone.run_id and r.url_key = gone.url_key and r.state = 'queued'
     returning r.run_host_id, r.source_no
   ), lane as (
     update run_host l set queued = queued - n, next_at = case when queued > n then next_at end
     from (select run_host_id, count(*) as n from skipped group by 1) s
-    where l.run_host_id = s.run_host_id
+    where l.run_host_id = any (lanes) and l.run_host_id = s.run_host_id
   ), counted as (
     insert into progress as p (run_id, worker_id, source_no, skipped, skipped_by)
     select this_run.run_id, me, source_no, count(*), jsonb_build_object('MaxPages', count(*))

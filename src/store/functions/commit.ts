@@ -1,4 +1,5 @@
 // Putting requests in and taking results: seed, commit, and what both share.
+import { QUEUE_PLANS } from './queue-plans.ts';
 
 /**
  * Adds two objects of counters, key by key.
@@ -24,7 +25,7 @@ $$`;
 const discover = `
 create or replace function discover(this_run run, me uuid, links json) returns arrival[]
 language plpgsql set search_path from current
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+${QUEUE_PLANS} set enable_hashjoin = on as $$
 declare
   moment timestamptz := clock_timestamp();
   keys uuid[];
@@ -44,37 +45,43 @@ begin
     as l(key, url, host, source, depth, redirects, place)
   join source s on s.run_id = this_run.run_id and s.name = l.source and s.active
   where (this_run.max_depth is null or depth <= this_run.max_depth)
-    and not exists (
-      select from request r where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = l.key);
+    and (
+      select r.url_key from request r
+      where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = l.key) is null;
   if keys is null then
     return '{}';
   end if;
 
   insert into host (scope, name)
   select this_run.host_scope, name from (select distinct unnest(hosts) as name) wanted
-  where not exists (select from host h where h.scope = this_run.host_scope and h.name = wanted.name)
+  where (select host_id from host h where h.scope = this_run.host_scope and h.name = wanted.name) is null
   order by name
   on conflict do nothing;
 
   insert into run_host (run_id, host_id, source_no)
-  select distinct this_run.run_id, h.host_id, l.source_no
-  from unnest(hosts, source_nos) as l(host, source_no)
-  join host h on h.scope = this_run.host_scope and h.name = l.host
-  where not exists (
-    select from run_host known
-    where known.run_id = this_run.run_id and known.host_id = h.host_id and known.source_no = l.source_no)
+  select this_run.run_id, h.host_id, l.source_no
+  from (select distinct host, source_no from unnest(hosts, source_nos) as l(host, source_no)) l
+  cross join lateral (select host_id from host where scope = this_run.host_scope and name = l.host offset 0) h
+  where (
+    select run_host_id from run_host known
+    where known.run_id = this_run.run_id and known.host_id = h.host_id and known.source_no = l.source_no) is null
   order by h.host_id, l.source_no
   on conflict do nothing;
 
-  with added as (
+  with lane as materialized (
+    select l.host, l.source_no, r.run_host_id
+    from (select distinct host, source_no from unnest(hosts, source_nos) as l(host, source_no)) l
+    cross join lateral (select host_id from host where scope = this_run.host_scope and name = l.host offset 0) h
+    cross join lateral (
+      select run_host_id from run_host r
+      where r.run_id = this_run.run_id and r.host_id = h.host_id and r.source_no = l.source_no offset 0) r
+  ), added as (
     insert into request (run_id, url_key, run_day, run_host_id, available_at, source_no, depth, url, redirects)
     select this_run.run_id, key, this_run.run_day, lane.run_host_id, moment + place * interval '1 us',
       l.source_no, depth, url, l.redirects
     from unnest(keys, urls, hosts, source_nos, depths, redirects_of) with ordinality
       as l(key, url, host, source_no, depth, redirects, place)
-    join host h on h.scope = this_run.host_scope and h.name = l.host
-    join run_host lane
-      on lane.run_id = this_run.run_id and lane.host_id = h.host_id and lane.source_no = l.source_no
+    join lane on lane.host = l.host and lane.source_no = l.source_no
     order by key
     on conflict do nothing
     returning run_host_id, source_no
@@ -92,10 +99,11 @@ end $$`;
 const queueAtHosts = `
 create or replace function queue_at_hosts(arrivals arrival[]) returns void
 language plpgsql set search_path from current
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+${QUEUE_PLANS} as $$
+declare
+  lanes bigint[] := array(select distinct a.run_host_id from unnest(arrivals) a);
 begin
-  perform from run_host l where l.run_host_id in (select a.run_host_id from unnest(arrivals) a)
-  order by l.run_host_id for no key update;
+  perform from run_host l where l.run_host_id = any (lanes) order by l.run_host_id for no key update;
   update run_host l
   set queued = l.queued + added.queued, retries = l.retries + added.retries,
     next_at = least(l.next_at, greatest(added.available_at, (select next_at from host h where h.host_id = l.host_id)))
@@ -103,7 +111,21 @@ begin
     select run_host_id, sum(queued) as queued, sum(retries) as retries, min(available_at) as available_at
     from unnest(arrivals) group by run_host_id
   ) added
-  where l.run_host_id = added.run_host_id;
+  where l.run_host_id = any (lanes) and l.run_host_id = added.run_host_id;
+end $$`;
+
+/**
+ * The rows of a commit. rows 1 is for the planner: as long as it takes them for few, it looks each of them up.
+ */
+const readOutcomes = `
+create or replace function read_outcomes(outcomes json) returns table (
+  key uuid, token uuid, type text, reason text, cause text, message text, delay_ms double precision, facts jsonb,
+  items jsonb)
+language plpgsql stable rows 1 set search_path from current as $$
+begin
+  return query select * from json_to_recordset(outcomes) as o(
+    key uuid, token uuid, type text, reason text, cause text, message text, "delayMs" double precision, facts jsonb,
+    items jsonb);
 end $$`;
 
 /**
@@ -116,31 +138,29 @@ end $$`;
 const commitOutcomes = `
 create or replace function commit_outcomes(token text, me uuid, outcomes json, links json) returns uuid[]
 language plpgsql security definer set search_path from current
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+${QUEUE_PLANS} as $$
 declare
   this_run run := run_of_token(token);
   moment timestamptz := clock_timestamp();
   ours uuid[];
   arrivals arrival[];
 begin
-  with outcome as (
-    select * from json_to_recordset(outcomes) as o(
-      key uuid, token uuid, type text, reason text, cause text, message text, "delayMs" double precision,
-      facts jsonb, items jsonb)
-  ), held as (
-    select r.url_key, r.attempts, r.source_no, r.run_host_id, r.url, o.type, o.reason, o.cause, o.facts, o.items,
-      left(o.message, 1000) as message, o."delayMs" as delay_ms,
+  with held as materialized (
+    select this_run.run_id as run_id, r.url_key, r.source_no, r.url, o.reason, o.cause, o.facts, o.items,
+      left(o.message, 1000) as message, o.delay_ms,
       case
         when o.type = 'done' then 'done'
         when o.type = 'skipped' then 'skipped'
         when o.type = 'released' or (o.type = 'retry' and r.attempts < this_run.max_retries) then 'queued'
         else 'dead'
       end::request_state as state
-    from outcome o
-    join request r
-      on r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = o.key
-    where r.state = 'leased' and r.lease_token = o.token
-    order by r.url_key for no key update of r
+    from (select * from read_outcomes(outcomes) order by key offset 0) o
+    cross join lateral (
+      select url_key, source_no, url, attempts from request r
+      where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = o.key
+        and r.lease_token = o.token
+      for no key update
+    ) r
   ), settled as (
     update request r
     set state = h.state, lease_token = null, leased_by = null,
@@ -154,7 +174,7 @@ begin
       errors = case when h.cause is null then r.errors
         else coalesce(r.errors, '[]') || jsonb_build_object('cause', h.cause, 'message', h.message, 'at', moment) end
     from held h
-    where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = h.url_key
+    where r.run_day = this_run.run_day and r.run_id = h.run_id and r.url_key = h.url_key
     returning r.url_key, r.run_host_id, r.source_no, r.state, r.available_at, h.reason, h.cause, h.message, h.url
   ), stored as (
     insert into item (run_id, run_day, url_key, source_no, data)
@@ -228,4 +248,4 @@ begin
   return true;
 end $$`;
 
-export const commitFunctions = [addCounts, queueAtHosts, discover, commitOutcomes, seedFrontier];
+export const commitFunctions = [addCounts, queueAtHosts, discover, readOutcomes, commitOutcomes, seedFrontier];

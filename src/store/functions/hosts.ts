@@ -16,32 +16,34 @@ begin
 end $$`;
 
 /**
- * How far ahead the first send to an idle host is placed. The answer takes a while to reach the worker, and not always
- * the same while: a send that is late by much of the delay would come too close to the next one. From a delay of an
- * eighth of a second on, an ordinary lateness is small beside it, and nothing needs to wait.
+ * How far ahead the next send to a host is placed at least. An answer takes a while to reach the worker, and not always
+ * the same while: a send that is late by more than a fifth of the delay would come too close to the next one. So the
+ * worker tells how late its answers are at worst, and a send is not placed earlier than it can be made in time, within
+ * reason: where the delay is short, a late answer is no cause to wait for many delays.
  */
 const headStart = `
-create or replace function head_start(delay_ms double precision) returns interval
+create or replace function head_start(delay_ms double precision, lateness_ms double precision) returns interval
 language sql immutable set search_path from current as $$
-  select least(delay_ms, greatest(25 - 0.2 * delay_ms, 0)) * interval '1 ms'
+  select least(greatest(lateness_ms - 0.2 * delay_ms, 0), 10 * delay_ms, 1000) * interval '1 ms'
 $$`;
 
 /** Takes the host's next place for one more document: {turn, now}, milliseconds of the database's clock. */
 const reserveHost = `
-create or replace function reserve_host(token text, host_name text) returns json
+create or replace function reserve_host(token text, host_name text, lateness_ms double precision) returns json
 language plpgsql security definer set search_path from current as $$
 declare
   this_run run := live_run_of_token(token);
   id bigint := host_of_run(this_run, host_name);
+  moment timestamptz;
   spacing double precision;
   turn timestamptz;
 begin
-  select greatest(this_run.delay_ms, crawl_delay_ms),
-    greatest(next_at, clock_timestamp() + head_start(greatest(this_run.delay_ms, crawl_delay_ms)))
-  into spacing, turn from host where host_id = id for no key update;
+  perform from host where host_id = id for no key update;
+  moment := clock_timestamp();
+  select greatest(this_run.delay_ms, crawl_delay_ms) into spacing from host where host_id = id;
+  select greatest(next_at, moment + head_start(spacing, lateness_ms)) into turn from host where host_id = id;
   update host set next_at = turn + spacing * interval '1 ms' where host_id = id;
-  return json_build_object('turn', extract(epoch from turn) * 1000,
-    'now', extract(epoch from clock_timestamp()) * 1000);
+  return json_build_object('turn', extract(epoch from turn) * 1000, 'now', extract(epoch from moment) * 1000);
 end $$`;
 
 /** Pushes the host's next time at least this far away, a day at most. */

@@ -21,12 +21,12 @@ export const functions: readonly string[] = [
 /** All that a worker may call; everything else is the owner's alone. */
 export const WORKER_FUNCTIONS = [
   'current_run()',
-  'claim_requests(text, uuid, int)',
+  'claim_requests(text, uuid, int, double precision)',
   'commit_outcomes(text, uuid, json, json)',
   'seed_frontier(text, uuid, json)',
   'finish_run(text)',
   'write_heartbeat(text, uuid, json)',
-  'reserve_host(text, text)',
+  'reserve_host(text, text, double precision)',
   'defer_host(text, text, double precision)',
   'read_robots(text, text)',
   'write_robots(text, text, text, text, int)',

@@ -1,7 +1,8 @@
 // What happens to leases when their worker is gone, and how a run ends.
+import { QUEUE_PLANS } from './queue-plans.ts';
 
 /**
- * Queues again what the given workers hold, or all of them: null. A commit that is being written is waited for: what it
+ * Queues again what the given workers hold. A commit that is being written is waited for: what it
  * ends stays ended. A request that was lost ten times with its worker is a dead letter: it may be what kills them. The
  * count is kept by `me`. To be called once in a transaction, since it locks rows of several kinds.
  *
@@ -10,17 +11,17 @@
 const returnLeases = `
 create or replace function return_leases(this_run run, lost uuid[], me uuid) returns int
 language plpgsql set search_path from current
-set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
+${QUEUE_PLANS} as $$
 declare
   most_losses constant int := 10;
   moment timestamptz := clock_timestamp();
   returned int;
   arrivals arrival[];
 begin
-  with held as (
-    select url_key from request r
+  with held as materialized (
+    select run_id, url_key from request r
     where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.state = 'leased'
-      and (lost is null or r.leased_by = any (lost))
+      and r.leased_by = any (lost)
     order by url_key for no key update
   ), freed as (
     update request r
@@ -30,7 +31,7 @@ begin
       errors = coalesce(r.errors, '[]') || jsonb_build_object(
         'cause', 'LeaseExpired', 'message', 'worker ' || r.leased_by || ' was lost', 'at', moment)
     from held
-    where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = held.url_key
+    where r.run_day = this_run.run_day and r.run_id = held.run_id and r.url_key = held.url_key
     returning r.run_host_id, r.source_no, r.state
   ), counted as (
     insert into progress as p (run_id, worker_id, source_no, leased, failed, failed_by, last_error, last_error_at)
@@ -140,7 +141,7 @@ end $$`;
 const finishRun = `
 create or replace function finish_run(token text) returns boolean
 language plpgsql security definer set search_path from current
-set enable_seqscan = off as $$
+${QUEUE_PLANS} as $$
 declare
   this_run run := run_of_token(token);
 begin
@@ -153,9 +154,7 @@ begin
   end if;
   if this_run.seeded_at is null
     or exists (select from run_host where run_id = this_run.run_id and next_at is not null)
-    or exists (
-      select from request r
-      where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.state = 'leased') then
+    or (select sum(leased) from progress where run_id = this_run.run_id) > 0 then
     return false;
   end if;
   perform end_run(this_run, null, null);
@@ -179,7 +178,7 @@ begin
   if this_run.run_id is null or this_run.finished_at is not null then
     return false;
   end if;
-  perform return_leases(this_run, null, me);
+  perform return_leases(this_run, array(select worker_id from worker where run_id = of_run), me);
   update worker w set lease_until = null where w.run_id = of_run and lease_until is not null;
   perform end_run(this_run, given_outcome, given_message);
   return true;

@@ -21,7 +21,7 @@ describe.each(POSTGRES_VERSIONS)('hosts on PostgreSQL %i', (version) => {
     const login = new pg.Client({ connectionString: installation.workerUrl });
     await login.connect();
     for (;;) {
-      const { rows } = await login.query(`select ${SCHEMA}.claim_requests($1, $2, $3) as result`, [
+      const { rows } = await login.query(`select ${SCHEMA}.claim_requests($1, $2, $3, 25) as result`, [
         run.token,
         worker.workerId,
         slots,

@@ -147,12 +147,12 @@ describe.each(POSTGRES_VERSIONS)('rights on PostgreSQL %i', (version) => {
   it.each(['wrong', ''])('refuses every function with the token "%s"', async (token) => {
     const id = '00000000-0000-4000-8000-000000000001';
     for (const [text, values] of [
-      ['claim_requests($1, $2, 1)', [token, id]],
+      ['claim_requests($1, $2, 1, 0)', [token, id]],
       [`commit_outcomes($1, $2, '[]', null)`, [token, id]],
       [`seed_frontier($1, $2, '[]')`, [token, id]],
       ['finish_run($1)', [token]],
       [`write_heartbeat($1, $2, '{}')`, [token, id]],
-      [`reserve_host($1, 'site.test')`, [token]],
+      [`reserve_host($1, 'site.test', 0)`, [token]],
       [`defer_host($1, 'site.test', 1)`, [token]],
       [`read_robots($1, 'site.test')`, [token]],
       [`write_robots($1, 'site.test', 'allow', null, 0)`, [token]],

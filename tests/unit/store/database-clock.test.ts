@@ -13,6 +13,18 @@ it('waits until the turn, not until the turn plus the delay of one answer', () =
   expect(clock.waitUntil(501_000)).toBe(0);
 });
 
+it('knows how late answers come at worst, and takes an ordinary lateness for granted', () => {
+  let now = 0;
+  const clock = new DatabaseClock(() => now);
+  expect(clock.lateness()).toBe(25);
+  clock.observe(-2);
+  now = 100;
+  clock.observe(90);
+  expect(clock.lateness()).toBe(25);
+  clock.observe(10);
+  expect(clock.lateness()).toBe(88);
+});
+
 it('follows clocks that drift apart', () => {
   let now = 0;
   const clock = new DatabaseClock(() => now);

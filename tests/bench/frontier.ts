@@ -1,0 +1,284 @@
+// How fast the frontier is: claims and commits of several worker processes on a real PostgreSQL with everything on.
+// One request counts when it was claimed and completed with a result row of 500 bytes. The last line is one JSON object.
+import { fork } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { crawlRunSpec } from '../../src/resources/crawl-run.ts';
+import { createOperatorStore } from '../../src/store/postgres-operator-store.ts';
+import { createWorkerStore, type WorkerStoreOptions } from '../../src/store/postgres-worker-store.ts';
+import { createToken, hashToken } from '../../src/store/run-token.ts';
+import type { Claim, Discovery } from '../../src/store/worker-store.ts';
+import { createLogger } from '../../src/telemetry/logger.ts';
+import { startPostgres } from '../support/postgres.ts';
+
+const DELAY_MS = 20;
+const SCHEMA = 'trawler';
+const RUN_DAY = new Date().toISOString().slice(0, 10);
+const LINKS_A_COMMIT = 1_000;
+const signal = new AbortController().signal;
+
+type Job = { readonly store: WorkerStoreOptions } & (
+  | { readonly phase: 'insert'; readonly links: number; readonly host: number; readonly hosts: number }
+  | { readonly phase: 'crawl'; readonly slots: number; readonly batch: number }
+);
+type Report = { readonly claimMs: number[]; readonly commitMs: number[]; readonly doneAt: [number, number][] };
+
+if (process.send) {
+  process.once('message', async (job: Job) => {
+    const report = job.phase === 'insert' ? await insert(job) : await crawl(job);
+    process.send?.(report, () => process.disconnect());
+  });
+} else {
+  await main();
+}
+
+function hostName(index: number): string {
+  return `host${index}.test`;
+}
+
+function link(host: number, page: number, depth: number): Discovery {
+  return { source: 'bench', url: `http://${hostName(host)}/section/page-${page}`, host: hostName(host), depth };
+}
+
+/** Completes the roots of this worker's hosts, each with its share of links; a tenth of what it offers is known. */
+async function insert(job: Job & { phase: 'insert' }): Promise<Report> {
+  const store = createWorkerStore(job.store);
+  let left = job.hosts;
+  while (left > 0) {
+    const result = await store.claim(1, signal);
+    if (result.state === 'Wait') await new Promise((resolve) => setTimeout(resolve, result.retryInMs));
+    if (result.state !== 'Claimed') continue;
+    for (const claim of result.claims) {
+      const host = Number(/\d+/.exec(claim.host)?.[0]);
+      const links = Array.from({ length: job.links }, (_, page) => link(host, page + 1, 1));
+      const known = links.slice(0, Math.floor(job.links / 10));
+      await store.commit([{ claim, type: 'done', items: [], links: [...links, ...known] }], signal);
+      left -= 1;
+    }
+  }
+  await store.close();
+  return { claimMs: [], commitMs: [], doneAt: [] };
+}
+
+/** Claims, waits until each request may be sent, and commits, until nothing is left. */
+async function crawl(job: Job & { phase: 'crawl' }): Promise<Report> {
+  const store = createWorkerStore(job.store);
+  const report: Report = { claimMs: [], commitMs: [], doneAt: [] };
+  const payload = 'x'.repeat(440);
+  let inFlight: { readonly claim: Claim; readonly sentAt: number }[] = [];
+  for (;;) {
+    const asked = performance.now();
+    const result = await store.claim(Math.min(job.batch, job.slots - inFlight.length), signal);
+    const answered = performance.now();
+    if (result.state === 'Finished' || result.state === 'Stopping') break;
+    if (result.state === 'Claimed') {
+      report.claimMs.push(answered - asked);
+      inFlight.push(...result.claims.map((claim) => ({ claim, sentAt: answered + claim.waitMs })));
+    }
+    const full = () => inFlight.length > job.slots - job.batch;
+    do {
+      const now = performance.now();
+      const sent = inFlight.filter((one) => one.sentAt <= now).slice(0, job.batch);
+      if (sent.length >= job.batch / 2 || (sent.length > 0 && result.state === 'Wait')) {
+        const outcomes = sent.map(({ claim, sentAt }) => ({
+          claim,
+          type: 'done' as const,
+          items: [{ host: claim.host, sentAt: performance.timeOrigin + sentAt, payload }],
+          links: [],
+        }));
+        const ours = await store.commit(outcomes, signal);
+        report.commitMs.push(performance.now() - now);
+        if (ours.size !== sent.length) throw new Error('a lease was lost');
+        report.doneAt.push([Date.now(), sent.length]);
+        const gone = new Set(sent);
+        inFlight = inFlight.filter((one) => !gone.has(one));
+      } else if (full() || result.state === 'Wait') {
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+    } while (full());
+    if (result.state === 'Wait' && inFlight.length === 0 && (await store.finish(signal))) break;
+  }
+  await store.close();
+  return report;
+}
+
+async function inWorkers(jobs: readonly Job[]): Promise<{ readonly reports: Report[]; readonly seconds: number }> {
+  const start = performance.now();
+  const reports = await Promise.all(
+    jobs.map(async (job) => {
+      const child = fork(fileURLToPath(import.meta.url));
+      child.send(job);
+      const [report] = await Promise.race([
+        once(child, 'message'),
+        once(child, 'exit').then(() => Promise.reject(new Error('a worker process ended early'))),
+      ]);
+      return report as Report;
+    }),
+  );
+  return { reports, seconds: (performance.now() - start) / 1_000 };
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      requests: { type: 'string', default: '1000000' },
+      hosts: { type: 'string', default: '1000' },
+      workers: { type: 'string', default: '4' },
+      slots: { type: 'string', default: '600' },
+      batch: { type: 'string', default: '150' },
+      postgres: { type: 'string', default: '18' },
+      explain: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  const [hosts, workers] = [Number(values.hosts), Number(values.workers)];
+  const requests = Math.ceil(Number(values.requests) / hosts) * hosts;
+  await using server = await startPostgres(values.postgres === '15' ? 15 : 18, {
+    settings: {
+      shared_buffers: '512MB',
+      max_wal_size: '8GB',
+      ...(values.explain
+        ? {
+            shared_preload_libraries: 'auto_explain',
+            'auto_explain.log_min_duration': '0',
+            'auto_explain.log_nested_statements': 'on',
+            'auto_explain.log_analyze': 'on',
+            'auto_explain.log_buffers': 'on',
+            'auto_explain.sample_rate': '0.02',
+          }
+        : {}),
+    },
+  });
+  const database = await server.createDatabase();
+  const operator = createOperatorStore({
+    databaseUrl: database.ownerUrl,
+    schema: SCHEMA,
+    logger: createLogger('bench', 'warn'),
+  });
+  await operator.migrate(signal);
+  const [runId, token] = [randomUUID(), createToken()];
+  await operator.acceptRun(
+    {
+      runId,
+      runDay: RUN_DAY,
+      namespace: 'bench',
+      name: 'bench',
+      specVersion: 1,
+      spec: crawlRunSpec.parse({
+        sources: [{ name: 'bench', urls: ['http://host0.test/'] }],
+        politeness: { requestsPerSecond: 1_000 / DELAY_MS },
+        limits: { maxPages: 10_000_000 },
+      }),
+      tokenHash: hashToken(token),
+    },
+    signal,
+  );
+  const databaseUrl = await operator.workerDatabaseUrl(signal);
+  const access = () => ({ databaseUrl, schema: SCHEMA, token, runId, workerId: randomUUID() });
+
+  const seeder = createWorkerStore(access());
+  await seeder.seed(
+    Array.from({ length: hosts }, (_, host) => link(host, 0, 0)),
+    signal,
+  );
+  await seeder.close();
+  const links = requests / hosts;
+  if (links > LINKS_A_COMMIT * 10) throw new RangeError('too many requests for so few hosts');
+  const share = (worker: number) => Math.floor(hosts / workers) + (worker < hosts % workers ? 1 : 0);
+  const inserted = await inWorkers(
+    Array.from({ length: workers }, (_, worker) => ({
+      phase: 'insert',
+      store: access(),
+      links,
+      host: worker,
+      hosts: share(worker),
+    })),
+  );
+  console.log(`inserted ${requests} requests in ${inserted.seconds.toFixed(1)} s`);
+
+  const admin = new pg.Client({ connectionString: database.superuserUrl, options: `-c search_path=${SCHEMA}` });
+  await admin.connect();
+  const sizes = async () =>
+    (
+      await admin.query<{ relation: string; bytes: string; dead: string }>(
+        `select relname as relation, pg_total_relation_size(relid) as bytes, n_dead_tup as dead from pg_stat_user_tables
+         where relname ~ '^(request_|item_|host|run_host)' order by 1`,
+      )
+    ).rows;
+  const before = await sizes();
+  const { reports, seconds } = await inWorkers(
+    Array.from({ length: workers }, () => ({
+      phase: 'crawl',
+      store: access(),
+      slots: Number(values.slots),
+      batch: Number(values.batch),
+    })),
+  );
+  const after = await sizes();
+  // The checker reads what was committed, and knows nothing of how it came about.
+  const { rows: checked } = await admin.query<{ items: string; pages: string; violations: string }>(
+    `select count(*) as items, count(distinct url_key) as pages, count(*) filter (where gap < $1) as violations from (
+       select url_key, (data->>'sentAt')::float8
+         - lag((data->>'sentAt')::float8) over (partition by data->>'host' order by (data->>'sentAt')::float8) as gap
+       from item) sends`,
+    [0.8 * DELAY_MS],
+  );
+  await admin.end();
+  await operator.close();
+  if (values.explain) console.log(server.log());
+
+  const [check] = checked;
+  if (Number(check?.items) !== requests || Number(check?.pages) !== requests) throw new Error('items are missing');
+  const ends = reports.flatMap((report) => report.doneAt).sort(([a], [b]) => a - b);
+  console.log(
+    JSON.stringify({
+      requests_per_s: Math.round(requests / seconds),
+      p99_claim_ms: percentile(
+        reports.flatMap((report) => report.claimMs),
+        0.99,
+      ),
+      p99_commit_ms: percentile(
+        reports.flatMap((report) => report.commitMs),
+        0.99,
+      ),
+      inserts_per_s: Math.round(requests / inserted.seconds),
+      violations: Number(check?.violations),
+      decay: decay(ends, requests),
+      requests,
+      hosts,
+      workers,
+      postgres: values.postgres,
+      growth: Object.fromEntries(
+        after.map((table, index) => [
+          table.relation,
+          {
+            mb: Math.round(Number(table.bytes) / 2 ** 20),
+            grew: Math.round((Number(table.bytes) - Number(before[index]?.bytes)) / 2 ** 20),
+            dead: Number(table.dead),
+          },
+        ]),
+      ),
+    }),
+  );
+}
+
+function percentile(values: number[], share: number): number {
+  values.sort((a, b) => a - b);
+  return Math.round((values[Math.floor(values.length * share)] ?? 0) * 10) / 10;
+}
+
+/** 1 - the speed of the last tenth of the requests over that of the first. */
+function decay(ends: readonly [number, number][], requests: number): number {
+  const tenth = requests / 10;
+  let count = 0;
+  const marks: number[] = [ends[0]?.[0] ?? 0];
+  for (const [at, completed] of ends) {
+    count += completed;
+    if (count >= marks.length * tenth) marks.push(at);
+  }
+  const duration = (index: number) => (marks[index] ?? 0) - (marks[index - 1] ?? 0);
+  return Math.round((1 - duration(1) / duration(10)) * 1_000) / 1_000;
+}
