@@ -7,7 +7,14 @@ import type { KubeMetrics } from '#src/kube/metrics.ts';
 import type { ReflectorTiming } from '#src/kube/reflector.ts';
 import type { ResourceClient } from '#src/kube/resource-client.ts';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
-import { answerWith, type FaultProxy, isList, isWatch, startFaultProxy, statusObject } from './fault-proxy.ts';
+import {
+  answerWith,
+  type FaultProxy,
+  isList,
+  isWatch,
+  startFaultProxy,
+  statusObject,
+} from '../../support/fault-proxy.ts';
 import { apiOf, configFrom, eventually, installNets, logger, NETS, type Net } from './kube-test.ts';
 
 const { signal } = new AbortController();

@@ -12,7 +12,7 @@ import { isAlreadyExists, isConflict, isForbidden, isInvalid, KubeError } from '
 import type { KubeObject } from '#src/kube/kube-object.ts';
 import type { ResourceClient } from '#src/kube/resource-client.ts';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
-import { answerWith, type FaultProxy, startFaultProxy, statusObject } from './fault-proxy.ts';
+import { answerWith, type FaultProxy, startFaultProxy, statusObject } from '../../support/fault-proxy.ts';
 import { apiOf, configFrom, eventually, installNets, NETS, type Net } from './kube-test.ts';
 
 const { signal } = new AbortController();

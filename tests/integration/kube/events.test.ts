@@ -6,7 +6,7 @@ import { createEventRecorder, type EventNote } from '#src/kube/events.ts';
 import type { ResourceClient } from '#src/kube/resource-client.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
-import { answerWith, startFaultProxy, statusObject } from './fault-proxy.ts';
+import { answerWith, startFaultProxy, statusObject } from '../../support/fault-proxy.ts';
 import { apiOf, configFrom, eventually, installNets, logger, NETS, type Net } from './kube-test.ts';
 
 const { signal } = new AbortController();

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LEASES, type Lease } from '#src/kube/builtin-types.ts';
 import { type LeaseTiming, runAsLeader } from '#src/kube/leader-election.ts';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
-import { startFaultProxy } from './fault-proxy.ts';
+import { startFaultProxy } from '../../support/fault-proxy.ts';
 import { apiOf, configFrom, eventually, logger } from './kube-test.ts';
 
 const namespace = 'default';
