@@ -136,6 +136,7 @@ try {
   await main(process.argv[2]);
 } catch (error) {
   if (stop.signal.aborted) endBackgroundSetup();
-  console.error(error instanceof StepError ? `\n${error.message}` : error);
+  const message = error instanceof StepError ? `\n${error.message}` : error;
+  console.error(stop.signal.aborted ? '\nStopped. Call it again to go on, or npm run quickstart -- down.' : message);
   process.exitCode = 1;
 }

@@ -51,9 +51,7 @@ export async function downloadReleases(directory, releases, { report, signal }) 
   mkdirSync(directory, { recursive: true });
   // All sums first: they are small, so an origin that is out of reach is found out within seconds.
   const sums = await Promise.all(
-    releases.map(({ url, checksumUrl }) =>
-      publishedSum(checksumUrl, fileName(url), AbortSignal.any([signal, AbortSignal.timeout(5_000)])),
-    ),
+    releases.map(({ url, checksumUrl }) => publishedSum(checksumUrl, fileName(url), AbortSignal.timeout(5_000))),
   );
   for (const [index, release] of releases.entries()) {
     report(`downloading ${release.program} (${index + 1} of ${releases.length})`);
