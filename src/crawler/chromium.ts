@@ -7,7 +7,13 @@ const LAUNCH_TIMEOUT_MS = 30_000;
 /** How long a browser may take to close before it is killed. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
-const USUAL_PATHS = ['/usr/bin/chromium-headless-shell', '/usr/bin/chromium', '/usr/bin/chromium-browser'];
+/** Debian's headless shell by itself first: the script in /usr/bin would stay between us and it. */
+const USUAL_PATHS = [
+  '/usr/lib/chromium/chromium-headless-shell',
+  '/usr/bin/chromium-headless-shell',
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+];
 
 /** The headless shell where there is one: it starts and renders faster than the whole browser. */
 export function findChromium(): string | undefined {

@@ -108,6 +108,11 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     const href = dom.attribute(element, 'href');
     if (href !== null && href.length <= limits.characters) links.push(href);
   }
+  // A page that sends its visitors on is one that links there.
+  for (const element of dom.select(document, 'meta[http-equiv="refresh" i][content]', 1)) {
+    const target = /^[^;,]*[;,]\s*(?:url\s*=\s*)?["']?([^"']+)/i.exec(dom.attribute(element, 'content') ?? '')?.[1];
+    if (target !== undefined && target.length <= limits.characters) links.push(target.trim());
+  }
   const roots = plan.itemSelector === null ? [document] : dom.select(document, plan.itemSelector, limits.items);
   return {
     base: base === undefined ? null : dom.attribute(base, 'href'),

@@ -1,0 +1,235 @@
+// One visit to a page of the browser: it goes to one document, is given time to show itself, and is read.
+import type { CDPSession, Page, Request, Response } from 'playwright-core';
+import type { FetchFacts } from '../store/worker-store.ts';
+import { endOfError, isAborted, proxyFailure } from './browser-errors.ts';
+import type { PooledPage } from './browser-pool.ts';
+import { CrawlError, failureOfStatus } from './failure.ts';
+import { type GuardProxy, PROXY_FAILURE_HEADER } from './guard-proxy.ts';
+import { pageScript, parseRawPage } from './page-script.ts';
+import type { PagePlan, RawPage } from './read-page.ts';
+import { isHtml, type Rendered } from './renderer.ts';
+import { normaliseUrl } from './url.ts';
+
+/** How long a loaded page may go on fetching data before it is read as it is. */
+const SETTLE_MS = 5_000;
+/** How long a page may take to come to rest after an error or a script's navigation. */
+const REST_MS = 2_000;
+/** What a page gets to show the data that it has fetched. */
+const SHOW_MS = 50;
+
+export type Visitor = {
+  /**
+   * `interrupted` when scripts of the page that was visited before took the navigation away: another page has to be
+   * used, and this one is good for nothing more.
+   */
+  readonly visit: (url: URL, plan: PagePlan, timeoutMs: number) => Promise<Rendered | 'interrupted'>;
+};
+
+/**
+ * A page that goes to the one document that it is sent to, and to no other by itself: where a redirect or a script would
+ * take it becomes a request of the frontier.
+ */
+export async function createVisitor({ page, session, mainFrameId }: PooledPage, proxy: GuardProxy): Promise<Visitor> {
+  const requests = trackRequests(page);
+  let visit: Visit | undefined;
+
+  function admit(document: DocumentRequest): boolean {
+    if (document.frameId !== mainFrameId) return true;
+    const url = normaliseUrl(document.url);
+    if (visit === undefined) return false;
+    if (visit.loaderId === undefined && url?.href === visit.url.href) {
+      visit.loaderId = document.loaderId;
+      return true;
+    }
+    // Before our document is there, a script's navigation is one of the page that was visited before.
+    const isRedirect = document.loaderId === visit.loaderId;
+    if (isRedirect || visit.isCommitted) visit.redirect ??= url;
+    if (!isRedirect && visit.redirect !== undefined) visit.leave();
+    return false;
+  }
+
+  await interceptDocuments(session, proxy, admit);
+  session.on('Page.frameNavigated', ({ frame }) => {
+    if (visit !== undefined && frame.id === mainFrameId && frame.loaderId === visit.loaderId) visit.isCommitted = true;
+  });
+  await session.send('Page.enable');
+
+  async function go(now: Visit, plan: PagePlan, timeoutMs: number): Promise<Rendered | 'interrupted'> {
+    const loading = page.goto(now.url.href, { waitUntil: 'load', timeout: timeoutMs });
+    const response = await Promise.race([loading, now.left]);
+    // A script that goes elsewhere may keep the page from ever being loaded.
+    if (response === 'left') {
+      await comeToRest(page);
+      return redirectOf(now, {});
+    }
+    if (response === null) return 'interrupted';
+    const ended = endOf(response, now.url, proxy, factsOf(response, now.url));
+    if ('type' in ended) return ended;
+    await settle(page, requests);
+    if (now.redirect !== undefined) return redirectOf(now, ended.facts);
+    return { type: 'page', page: await read(page, plan), facts: ended.facts };
+  }
+
+  return {
+    async visit(url, plan, timeoutMs) {
+      const now = createVisit(url);
+      visit = now;
+      requests.reset();
+      try {
+        return await go(now, plan, timeoutMs);
+      } catch (error) {
+        if (now.redirect !== undefined) return redirectOf(now, {});
+        if (isAborted(error)) return (await requests.hasAnswer()) ? { type: 'notHtml', facts: {} } : 'interrupted';
+        const end = endOfError(error, url, proxy);
+        if (end.type === 'failed') await leaveErrorPage(page);
+        return end;
+      } finally {
+        visit = undefined;
+      }
+    },
+  };
+}
+
+type DocumentRequest = { readonly frameId: string; readonly loaderId: string | undefined; readonly url: string };
+
+/** One document on its way. */
+type Visit = {
+  readonly url: URL;
+  /** Chromium's name for the navigation; redirects keep it. Unknown until the request is made. */
+  loaderId: string | undefined;
+  /** Whether the page shows the document, so that its scripts run. */
+  isCommitted: boolean;
+  /** Where it would have gone from here. */
+  redirect: URL | undefined;
+  /** Resolves when a script has gone elsewhere. */
+  readonly left: Promise<'left'>;
+  readonly leave: () => void;
+};
+
+function createVisit(url: URL): Visit {
+  const { promise: left, resolve } = Promise.withResolvers<'left'>();
+  return { url, loaderId: undefined, isCommitted: false, redirect: undefined, left, leave: () => resolve('left') };
+}
+
+function redirectOf({ url, redirect }: Visit, facts: FetchFacts): Rendered {
+  return { type: 'redirect', to: redirect ?? url, facts };
+}
+
+/**
+ * Pauses documents (to keep navigations to the one that was asked for), and media (nobody plays it). Playwright's own
+ * interception would pause every request and switch the HTTP cache off. The proxy's password is given here, too.
+ */
+async function interceptDocuments(
+  session: CDPSession,
+  proxy: GuardProxy,
+  admit: (document: DocumentRequest) => boolean,
+): Promise<void> {
+  // A page that is being closed answers nothing any more, and need not.
+  const send = (answer: Promise<unknown>) => void answer.catch(() => {});
+
+  session.on('Fetch.requestPaused', ({ requestId, frameId, networkId, resourceType, request }) => {
+    if (resourceType === 'Document' && admit({ frameId, loaderId: networkId, url: request.url })) {
+      send(session.send('Fetch.continueRequest', { requestId }));
+    } else send(session.send('Fetch.failRequest', { requestId, errorReason: 'Aborted' }));
+  });
+  session.on('Fetch.authRequired', ({ requestId, authChallenge }) => {
+    const { username, password } = proxy;
+    const isOurs = authChallenge.source === 'Proxy';
+    const response = isOurs ? 'ProvideCredentials' : 'CancelAuth';
+    const authChallengeResponse = { response, ...(isOurs ? { username, password } : {}) } as const;
+    send(session.send('Fetch.continueWithAuth', { requestId, authChallengeResponse }));
+  });
+  await session.send('Fetch.enable', {
+    handleAuthRequests: true,
+    patterns: [{ resourceType: 'Document' }, { resourceType: 'Media' }],
+  });
+}
+
+/**
+ * After an error Chromium goes on to a page of its own that shows it, which would interrupt the next navigation. A page
+ * that does not come to rest is closed; the pool notices.
+ */
+async function leaveErrorPage(page: Page): Promise<void> {
+  try {
+    await page.waitForURL(/^chrome-error:/, { waitUntil: 'commit', timeout: REST_MS });
+  } catch {
+    await page.close();
+  }
+  await comeToRest(page);
+}
+
+async function comeToRest(page: Page): Promise<void> {
+  if (page.isClosed()) return;
+  try {
+    await page.goto('about:blank', { timeout: REST_MS });
+  } catch {
+    await page.close();
+  }
+}
+
+type Requests = {
+  /** Requests of the page's scripts that have not been answered. */
+  readonly open: () => number;
+  /** Whether the document itself was answered, if only by 204. */
+  readonly hasAnswer: () => Promise<boolean>;
+  readonly reset: () => void;
+};
+
+function trackRequests(page: Page): Requests {
+  const open = new Set<Request>();
+  let document: Request | undefined;
+  page.on('request', (request) => {
+    if (['xhr', 'fetch'].includes(request.resourceType())) open.add(request);
+    if (request.isNavigationRequest() && request.frame() === page.mainFrame()) document = request;
+  });
+  page.on('requestfinished', (request) => open.delete(request));
+  page.on('requestfailed', (request) => open.delete(request));
+  return {
+    open: () => open.size,
+    hasAnswer: async () => (await document?.response()) != null,
+    reset() {
+      open.clear();
+      document = undefined;
+    },
+  };
+}
+
+/** A page that still fetches data when it has loaded is given time to get and show it. */
+async function settle(page: Page, requests: Requests): Promise<void> {
+  const until = performance.now() + SETTLE_MS;
+  while (requests.open() > 0 && performance.now() < until) await page.waitForTimeout(SHOW_MS);
+}
+
+async function read(page: Page, plan: PagePlan): Promise<RawPage> {
+  const json: unknown = await page.evaluate(pageScript(plan));
+  try {
+    return parseRawPage(json);
+  } catch (error) {
+    const message = `the page could not be read: ${error instanceof Error ? error.message.slice(0, 500) : String(error)}`;
+    throw new CrawlError({ cause: 'ExtractionError', message, retryable: false });
+  }
+}
+
+/** What the response says before anything is read; the facts alone when there is a page to read. */
+function endOf(
+  response: Response,
+  url: URL,
+  proxy: GuardProxy,
+  facts: FetchFacts,
+): Rendered | { readonly facts: FetchFacts } {
+  const headers = response.headers();
+  if (headers[PROXY_FAILURE_HEADER] !== undefined) return { type: 'failed', failure: proxyFailure(url, proxy), facts };
+  const failure = failureOfStatus(response.status(), headers['retry-after'], Date.now());
+  if (failure !== undefined) return { type: 'failed', failure, facts };
+  if (facts.contentType !== undefined && !isHtml(facts.contentType)) return { type: 'notHtml', facts };
+  return { facts };
+}
+
+function factsOf(response: Response, url: URL): FetchFacts {
+  const contentType = response.headers()['content-type'];
+  return {
+    status: response.status(),
+    finalUrl: url.href,
+    ...(contentType === undefined ? {} : { contentType: contentType.slice(0, 200) }),
+  };
+}

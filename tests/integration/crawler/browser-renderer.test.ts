@@ -1,0 +1,203 @@
+// Pages in the browser: scripts, redirects, crashes and hangs.
+import { readdirSync, readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createBrowserRenderer } from '#src/crawler/browser-renderer.ts';
+import { findChromium } from '#src/crawler/chromium.ts';
+import { createExtraction } from '#src/crawler/extraction.ts';
+import type { Renderer } from '#src/crawler/renderer.ts';
+import { createLogger } from '#src/telemetry/logger.ts';
+import { guardAllowing, html, startSite, type TestSite } from './site.ts';
+
+const never = new AbortController().signal;
+const { plan } = createExtraction(undefined);
+const userAgent = 'Tester/1.0';
+
+/** Later than a loaded page is read, earlier than the next one has been loaded. */
+const LEAVE_AFTER_MS = 25;
+
+let site: TestSite;
+let renderer: Renderer;
+
+const scripted = `<title>empty</title><h1></h1><script>
+  fetch('/data').then((response) => response.json()).then(({ title, link }) => {
+    document.title = title;
+    document.querySelector('h1').textContent = navigator.userAgent;
+    const a = document.createElement('a'); a.href = link; document.body.append(a);
+  });
+</script>`;
+
+beforeAll(async () => {
+  site = await startSite({
+    '/plain': html('<title>Plain</title>'),
+    '/scripted': html(scripted),
+    '/data': (_, response) => void response.end(JSON.stringify({ title: 'Loaded', link: '/by-script' })),
+    '/polling': html(`<title>Polling</title><script>setInterval(() => fetch('/plain'), 5); fetch('/never');</script>`),
+    '/never': () => {},
+    '/moved': (_, response) => void response.writeHead(302, { location: '/target?x=1#y' }).end(),
+    '/target': html('<title>Target</title>'),
+    '/script-moved': html(`<title>Old</title><script>location.replace('/target')</script>`),
+    '/leaves-later': html(`<title>Leaves</title><script>
+      onload = () => setInterval(() => { location.href = '/left'; }, ${LEAVE_AFTER_MS});</script>`),
+    '/meta-moved': html('<title>Old</title><meta http-equiv=refresh content="0;url=/target">'),
+    '/cookie': (request, response) => {
+      const known = request.headers.cookie?.includes('seen=1') === true;
+      if (known) html('<title>Welcome</title>')(request, response);
+      else response.writeHead(302, { location: '/cookie', 'set-cookie': 'seen=1' }).end();
+    },
+    '/missing': html('<title>no</title>', {}, 404),
+    '/busy': html('', { 'retry-after': '3' }, 429),
+    '/pdf': (_, response) => void response.writeHead(200, { 'content-type': 'application/pdf' }).end('%PDF-1.4'),
+    '/download': html('x', { 'content-disposition': 'attachment' }),
+    '/zip': (_, response) => void response.writeHead(200, { 'content-type': 'application/zip' }).end('PK'),
+    '/json': (_, response) => void response.writeHead(200, { 'content-type': 'application/json' }).end('{}'),
+    '/none': (_, response) => void response.writeHead(204).end(),
+    '/hang': html('<title>Hang</title><script>for (;;);</script>'),
+    '/hang-later': html('<title>Hang</title><script>onload = () => { for (;;); }</script>'),
+    '/alert': html(
+      '<title>Alert</title><script>alert(1); confirm(2); prompt(3); onbeforeunload = () => "stay";</script>',
+    ),
+    '/popup': html('<title>Popup</title><script>open("/plain"); print();</script>'),
+    '/liar': html(`<title>Liar</title><script>JSON.stringify = () => '{"links":{}}'; Array.from = null;</script>`),
+    '/assets': html(`<title>Assets</title><link rel=stylesheet href="/style.css"><img src="/image-without-extension">
+      <style>@font-face { font-family: f; src: url(/font) } h1 { font-family: f; background: url(/background) }</style><h1>x</h1>
+      <video src="/video" preload=auto autoplay></video><audio src="/audio" autoplay></audio><iframe src="/assets-frame"></iframe>`),
+    '/assets-frame': html('<img src="/framed-image"><video src="/framed-video" autoplay></video>'),
+    '/style.css': (_, response) =>
+      void response.writeHead(200, { 'content-type': 'text/css' }).end('h1 { color: red }'),
+    '/worker': html(`<title>none</title><script>
+      navigator.serviceWorker.register('/sw.js').then(() => { document.title = 'registered'; }, () => {}); fetch('/data');
+    </script>`),
+    '/sw.js': (_, response) => void response.writeHead(200, { 'content-type': 'text/javascript' }).end(''),
+    '/reset': (request) => void request.socket.resetAndDestroy(),
+  });
+  renderer = await startRenderer();
+});
+
+afterAll(async () => {
+  await renderer.close();
+  await site[Symbol.asyncDispose]();
+});
+
+async function startRenderer(): Promise<Renderer> {
+  const executablePath = findChromium();
+  if (executablePath === undefined) throw new Error('Chromium is not installed');
+  const guard = guardAllowing(`127.0.0.1:${site.port}`);
+  return createBrowserRenderer({ executablePath, guard, userAgent, log: createLogger('test', 'fatal') });
+}
+
+const render = (path: string, timeoutMs = 20_000) => renderer.render(site.url(path), plan, timeoutMs, never);
+
+/** Kills the browsers that this test process has started, as the out-of-memory killer would. */
+function killChromium(): number {
+  const children = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && isOurBrowser(entry));
+  for (const child of children) process.kill(Number(child), 'SIGKILL');
+  return children.length;
+}
+
+function isOurBrowser(processId: string): boolean {
+  try {
+    const status = readFileSync(`/proc/${processId}/status`, 'utf8');
+    return new RegExp(`^PPid:\\s*${process.pid}$`, 'm').test(status) && /^Name:\s*(headless_shell|chrom)/m.test(status);
+  } catch {
+    // It has ended meanwhile.
+    return false;
+  }
+}
+
+describe('a page', () => {
+  it('is read with what its scripts fetched and wrote', async () => {
+    expect(await render('/scripted')).toMatchObject({
+      type: 'page',
+      page: { title: 'Loaded', heading: userAgent, links: ['/by-script'] },
+      facts: { status: 200, finalUrl: `${site.origin}/scripted` },
+    });
+  });
+
+  it('is read though it never stops fetching, opens dialogs and windows, and will not be left', async () => {
+    expect(await render('/polling')).toMatchObject({ type: 'page', page: { title: 'Polling' } });
+    expect(await render('/alert')).toMatchObject({ type: 'page', page: { title: 'Alert' } });
+    expect(await render('/popup')).toMatchObject({ type: 'page', page: { title: 'Popup' } });
+    expect(await render('/plain')).toMatchObject({ type: 'page', page: { title: 'Plain' } });
+  });
+
+  it('cannot lie about the shape of what was read', async () => {
+    expect(await render('/liar')).toMatchObject({ type: 'failed', facts: {} });
+    expect(await render('/plain')).toMatchObject({ type: 'page' });
+  });
+
+  it('loads no images, fonts and media, in frames neither, and starts no service worker', async () => {
+    expect(await render('/assets')).toMatchObject({ type: 'page', page: { title: 'Assets' } });
+    expect(await render('/worker')).toMatchObject({ type: 'page' });
+    const unwanted = /image|font$|background|video|audio|sw\.js|favicon/;
+    expect(site.requests.filter((path) => unwanted.test(path))).toEqual([]);
+    expect(site.requests).toContain('/style.css');
+    expect(site.requests).toContain('/assets-frame');
+  });
+
+  it.each(['/pdf', '/download', '/zip', '/json', '/none'])('is none at %s', async (path) => {
+    expect((await render(path)).type).toBe('notHtml');
+  });
+});
+
+describe('a redirect', () => {
+  it.each([
+    ['/moved', '/target?x=1'],
+    ['/script-moved', '/target'],
+  ])('of %s is reported, not followed', async (path, target) => {
+    const before = site.requests.filter((request) => request.startsWith('/target')).length;
+    const result = await render(path);
+    expect(result.type === 'redirect' && result.to.href).toBe(site.origin + target);
+    expect(site.requests.filter((request) => request.startsWith('/target')).length).toBe(before);
+  });
+
+  it('that a page makes when it has been read is not taken for one of the next page', async () => {
+    for (let round = 0; round < 8; round++) {
+      expect(await render('/leaves-later')).toMatchObject({ type: 'page', page: { title: 'Leaves' } });
+      expect(await render('/plain')).toMatchObject({ type: 'page', page: { title: 'Plain' } });
+    }
+    expect(site.requests).not.toContain('/left');
+  });
+
+  it('by <meta> is a link, or a redirect when it came before the page was read', async () => {
+    const result = await render('/meta-moved');
+    const target = result.type === 'page' ? result.page.links[0] : result.type === 'redirect' && result.to.pathname;
+    expect(target).toBe('/target');
+  });
+
+  it('back to itself leads to the page when a cookie was set', async () => {
+    const result = await render('/cookie');
+    expect(result.type === 'redirect' && result.to.href).toBe(`${site.origin}/cookie`);
+    expect(await render('/cookie')).toMatchObject({ type: 'page', page: { title: 'Welcome' } });
+  });
+});
+
+describe('a failure', () => {
+  it.each([
+    ['/missing', { cause: 'HttpError', retryable: false, message: 'the server answered 404' }],
+    ['/busy', { cause: 'RateLimited', retryable: true, retryAfterMs: 3_000 }],
+    ['/reset', { cause: 'ConnectionError', retryable: true }],
+  ])('of %s has its cause', async (path, failure) => {
+    expect(await render(path)).toMatchObject({ type: 'failed', failure });
+  });
+
+  it.each(['/never', '/hang', '/hang-later'])('of %s is a time-out, and the next page is fine', async (path) => {
+    expect(await render(path, 1_500)).toMatchObject({ type: 'failed', failure: { cause: 'Timeout', retryable: true } });
+    expect(await render('/plain')).toMatchObject({ type: 'page', page: { title: 'Plain' } });
+  });
+
+  it('of the browser itself fails its pages alone: the next one has a new browser', async () => {
+    const crashing = renderer.render(new URL('/never', site.origin), plan, 20_000, never);
+    await expect.poll(() => site.requests.at(-1)).toBe('/never');
+    expect(killChromium()).toBe(1);
+    expect(await crashing).toMatchObject({ type: 'failed', failure: { cause: 'BrowserError', retryable: true } });
+    expect(await render('/plain')).toMatchObject({ type: 'page', page: { title: 'Plain' } });
+  });
+
+  it('does not outlive the caller: an abort rejects with its reason', async () => {
+    const abort = new AbortController();
+    const rendering = renderer.render(site.url('/never'), plan, 20_000, abort.signal);
+    await expect.poll(() => site.requests.at(-1)).toBe('/never');
+    abort.abort(new Error('enough'));
+    await expect(rendering).rejects.toThrow('enough');
+  });
+});

@@ -1,0 +1,117 @@
+// One spec, one page, two render modes: the same items, the same links.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createBrowserRenderer } from '#src/crawler/browser-renderer.ts';
+import { findChromium } from '#src/crawler/chromium.ts';
+import { absoluteLinks, createExtraction } from '#src/crawler/extraction.ts';
+import { createHttpClient } from '#src/crawler/http-client.ts';
+import { createHttpRenderer } from '#src/crawler/http-renderer.ts';
+import type { Renderer } from '#src/crawler/renderer.ts';
+import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
+import { createLogger } from '#src/telemetry/logger.ts';
+import { guardAllowing, html, startSite, type TestSite } from './site.ts';
+
+const PAGES: Record<string, string> = {
+  plain:
+    '<!doctype html><html><head><title>A &amp; B</title></head><body><h1>One</h1><h1>Two</h1><a href=x>x</a></body></html>',
+  'without html, head and body':
+    '<title> spaced\n\ttitle </title><h1>He<b>ad</b>ing</h1><p>text<a href="/y?a=1&b=2">y</a>',
+  'text of blocks and inlines':
+    '<h1>a<span>b</span><br>c<i> d</i></h1><ul><li>one<li>two</ul><p class=f>x<p class=f>y<div class=f>p<div>q</div>r</div>',
+  'scripts, styles, comments and templates':
+    '<h1>seen<script>var hidden = 1;</script><style>.h{}</style><!-- no --><template>no<a href=t>t</a></template></h1>' +
+    '<template><p class=f>no</p></template><p class=f>yes</p>',
+  'what is for browsers without scripts':
+    '<h1>h<noscript>no <b class=f>no</b></noscript></h1><noscript><a href=n>n</a></noscript>',
+  'tables without tbody':
+    '<table id=t><tr><td class=f>1</td><td>2</td></tr><tr><td class=f>3</td></tr></table>' +
+    '<table id=u><thead><tr><th>h</th></tr></thead><tr><td class=f>4</td></tr></table>',
+  'entities and odd characters':
+    '<title>&lt;x&gt; &nbsp;&euro; &#128512; \u00a0end</title><h1>&Uuml;&copy;</h1><p class=f>a&nbsp;b</p>',
+  attributes:
+    '<div class=f data-v=" 1 " title=\'q"q\'>t</div><IMG CLASS=f SRC=/i.png><a class=f HREF="?p=1" NAME=n>l</a>',
+  'a base':
+    '<base href="/deep/er/"><base href="/other/"><a href=one>1</a><a href="//b.example/two">2</a><a class=f href=three>3</a>',
+  'svg and math':
+    '<svg><title>icon</title><a href="/svg"><text class=f>s</text></a></svg><title>page</title><h1>x</h1>',
+  forms:
+    '<form><input class=f value=1><select><option class=f selected>o</option></select><textarea class=f> ta </textarea></form>',
+  'image maps': '<map><area href=/area1><area HREF="/area2"></map><a>no href</a><a href="">empty</a><a href="#f">f</a>',
+  'nested items': '<div class=item><p class=f>1</p><div class=item><p class=f>2</p></div></div><div class=item></div>',
+  // Inline elements that are closed in the wrong order are repaired by browsers alone: that would take another parser.
+  'unclosed elements':
+    '<div class=item><p class=f>a<div class=item><span class=f>c</span><h1>d</h1></div>e<dl><dt>f<dd class=f>g',
+  'a refresh far away': '<META HTTP-EQUIV=Refresh CONTENT="600; URL=\'/later\'"><a href=/a>a</a>',
+  frames: '<iframe src="about:blank"><p class=f>no</p></iframe><p class=f>yes</p>',
+};
+
+const SPECS: Record<string, CrawlRunSpecInput['extract']> = {
+  'no extract section': undefined,
+  fields: {
+    fields: [
+      { name: 'first', selector: '.f' },
+      { name: 'all', selector: '.f', multiple: true },
+      { name: 'number', selector: '.f', type: 'Number', multiple: true },
+      { name: 'there', selector: '.f', type: 'Boolean' },
+      { name: 'link', selector: 'a, img', type: 'URL', multiple: true },
+      { name: 'value', selector: '[data-v]', attribute: 'DATA-V' },
+      { name: 'cells', selector: 'table > tbody > tr > td:first-child', multiple: true },
+      { name: 'last', selector: 'li:last-child, p:last-of-type, td:nth-child(2)', multiple: true },
+      { name: 'has', selector: 'div:has(> p), h1:not(:empty)', multiple: true },
+    ],
+  },
+  items: {
+    itemSelector: '.item',
+    fields: [
+      { name: 'first', selector: '.f' },
+      { name: 'own', selector: ':scope > .f' },
+      { name: 'within', selector: '.item .f', multiple: true },
+    ],
+  },
+};
+
+const never = new AbortController().signal;
+let site: TestSite;
+let http: Renderer;
+let browser: Renderer;
+let close: () => Promise<void>;
+
+beforeAll(async () => {
+  const paths = Object.values(PAGES).map((page, index) => [`/folder/${index}`, html(page)] as const);
+  site = await startSite(Object.fromEntries(paths));
+  const guard = guardAllowing(`127.0.0.1:${site.port}`);
+  const client = createHttpClient({ guard, userAgent: 'Tester/1.0', connections: 2 });
+  http = createHttpRenderer(client);
+  const executablePath = findChromium();
+  if (executablePath === undefined) throw new Error('Chromium is not installed');
+  const log = createLogger('test', 'fatal');
+  browser = await createBrowserRenderer({ executablePath, guard, userAgent: 'Tester/1.0', log });
+  close = client.close;
+});
+
+afterAll(async () => {
+  await browser.close();
+  await close();
+  await site[Symbol.asyncDispose]();
+});
+
+async function resultOf(renderer: Renderer, url: URL, extract: CrawlRunSpecInput['extract']) {
+  const spec = crawlRunSpec.parse({
+    sources: [{ name: 'site', urls: [url.href] }],
+    ...(extract === undefined ? {} : { extract }),
+  });
+  const extraction = createExtraction(spec.extract);
+  const result = await renderer.render(url, extraction.plan, 20_000, never);
+  if (result.type !== 'page') throw new Error(`${url.href}: ${JSON.stringify(result)}`);
+  return {
+    ...extraction.itemsOf(result.page, url),
+    links: absoluteLinks(result.page, url, 100).map((link) => link.href),
+  };
+}
+
+describe.each(Object.keys(SPECS))('%s', (name) => {
+  it.each(Object.keys(PAGES))('of %s', async (page) => {
+    const url = site.url(`/folder/${Object.keys(PAGES).indexOf(page)}`);
+    const [byHttp, byBrowser] = [await resultOf(http, url, SPECS[name]), await resultOf(browser, url, SPECS[name])];
+    expect(byHttp).toEqual(byBrowser);
+  });
+});
