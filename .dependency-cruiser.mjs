@@ -10,6 +10,7 @@ const allowed = {
   store: ['store', 'resources', 'telemetry'],
   controllers: ['controllers', 'kube', 'store', 'schedule', 'resources', 'telemetry'],
   crawler: ['crawler', 'store', 'resources', 'telemetry'],
+  cli: ['cli', 'controllers', 'kube', 'schedule', 'resources', 'telemetry'],
   server: ['server', 'kube', 'store', 'schedule', 'resources', 'telemetry'],
 };
 

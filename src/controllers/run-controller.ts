@@ -131,6 +131,11 @@ export function createRunReconciler(options: RunControllerOptions) {
       });
       return { condition: 'Accepted', reason: 'SecretConflict', message: secret.message };
     }
+    const earlier = retriedRun(run, spec);
+    if (earlier === 'Unknown') {
+      const message = `spec.trigger.retryOf: there is no CrawlRun "${spec.trigger.retryOf}" any more whose dead letters could be taken`;
+      return { condition: 'Accepted', reason: 'UnknownRun', message };
+    }
     const scheduleUid = run.metadata.ownerReferences?.find((owner) => owner.controller)?.uid;
     const acceptance = await store.acceptRun(
       {
@@ -142,11 +147,18 @@ export function createRunReconciler(options: RunControllerOptions) {
         specVersion: SPEC_VERSION,
         spec,
         tokenHash: hashToken(secret.token),
+        ...(earlier ? { deadLettersOf: earlier.metadata.uid } : {}),
       },
       signal,
     );
     if (acceptance === 'Created') logger.info(logFields(run), 'run accepted');
     return undefined;
+  }
+
+  /** The run whose dead letters this one takes; undefined when it takes its start URLs. */
+  function retriedRun(run: CrawlRun, { trigger }: CrawlRunSpec): CrawlRun | 'Unknown' | undefined {
+    if (trigger.retryOf === undefined || trigger.only === 'All') return undefined;
+    return runCache.get({ namespace: run.metadata.namespace ?? 'default', name: trigger.retryOf }) ?? 'Unknown';
   }
 
   /** Asks the workers to stop when the user or the clock says so; the reason, when there is one. */

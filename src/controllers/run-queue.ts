@@ -61,8 +61,11 @@ export function createRunQueue({ runCache, scheduleCache, limits }: RunQueueOpti
     const owner = controllerOf(run);
     if (owner === undefined || run.metadata.namespace === undefined) return undefined;
     const schedule = scheduleCache.get({ namespace: run.metadata.namespace, name: owner.name });
-    const isQueue = schedule?.metadata.uid === owner.uid && schedule.spec.concurrencyPolicy === 'Queue';
-    return isQueue ? owner.uid : undefined;
+    if (schedule?.metadata.uid !== owner.uid) return undefined;
+    const policy = schedule.spec.concurrencyPolicy;
+    // A backfill makes many runs at once; unless the schedule allows that, they take turns.
+    const takesTurns = policy === 'Queue' || (run.spec.trigger?.type === 'Backfill' && policy !== 'Allow');
+    return takesTurns ? owner.uid : undefined;
   }
 
   return {

@@ -2,26 +2,19 @@
 import type { CrawlRun, CrawlSchedule } from '../kube/custom-types.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { isAlreadyExists, isConflict, isInvalid } from '../kube/kube-error.ts';
-import {
-  controllerOf,
-  controllerReference,
-  isControlledBy,
-  type NewObject,
-  parseObjectKey,
-} from '../kube/kube-object.ts';
+import { controllerOf, isControlledBy, parseObjectKey } from '../kube/kube-object.ts';
 import type { ResourceClient } from '../kube/resource-client.ts';
 import { updateStatus } from '../kube/status.ts';
 import type { ReconcileResult } from '../kube/work-queue.ts';
 import { type CrawlScheduleSpec, crawlScheduleSpec } from '../resources/crawl-schedule.ts';
 import { durationMs } from '../resources/duration.ts';
-import { LABEL } from '../resources/group.ts';
-import { runName } from '../resources/names.ts';
 import { parseCronCached } from '../schedule/cron.ts';
 import { type Due, dueSlots } from '../schedule/due.ts';
 import { draw } from '../schedule/hashed-fields.ts';
 import { intervalTimetable, type Timetable } from '../schedule/timetable.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { RunCache, ScheduleCache } from './caches.ts';
+import { scheduledRun } from './new-runs.ts';
 import { findUpstream, type TimetableSearch } from './run-after-run.ts';
 import {
   expiredRuns,
@@ -213,7 +206,7 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     slot: Date,
     signal: AbortSignal,
   ): Promise<Handled> {
-    const run = runForSlot(schedule, spec, slot);
+    const run = scheduledRun(schedule, spec, slot);
     try {
       const created = await runs.create(run, { signal });
       runCache.observe(created);
@@ -301,24 +294,4 @@ function upcomingSlots(timetable: Timetable, after: Date): Date[] {
     slots.push(slot);
   }
   return slots;
-}
-
-/** The CrawlRun of a slot; its name makes sure that there is never a second one. */
-export function runForSlot(schedule: CrawlSchedule, spec: CrawlScheduleSpec, slot: Date): NewObject<CrawlRun> {
-  const { name, namespace, uid } = schedule.metadata;
-  const template = spec.runTemplate;
-  return {
-    metadata: {
-      name: runName(name, slot),
-      namespace: namespace ?? 'default',
-      labels: { ...template.metadata.labels, [LABEL.schedule]: name, [LABEL.scheduleUid]: uid },
-      annotations: template.metadata.annotations,
-      ownerReferences: [controllerReference(schedule)],
-    },
-    spec: {
-      ...template.spec,
-      scheduleName: name,
-      trigger: { type: 'Schedule', scheduledTime: `${slot.toISOString().slice(0, 19)}Z` },
-    },
-  };
 }

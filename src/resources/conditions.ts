@@ -13,7 +13,7 @@ export const RUN_REASONS = [
   'SpecStored',
   'DatabaseUnavailable',
   'SecretConflict',
-  'SecretLost',
+  'UnknownRun',
   // JobCreated
   'JobCreated',
   'JobConflict',

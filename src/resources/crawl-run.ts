@@ -227,12 +227,33 @@ export const crawlSpecShape = {
 
 export const TRIGGER_TYPES = ['Schedule', 'Manual', 'API', 'CatchUp', 'Backfill', 'Retry'] as const;
 
-const trigger = z
-  .object({
-    type: z.enum(TRIGGER_TYPES).default('Manual').describe('Who asked for the run.'),
-    scheduledTime: z.iso.datetime({ offset: true }).optional().describe('The nominal time that the run is for.'),
-  })
-  .describe('Why the run exists.');
+const trigger = withRules(
+  z
+    .object({
+      type: z.enum(TRIGGER_TYPES).default('Manual').describe('Who asked for the run.'),
+      scheduledTime: z.iso.datetime({ offset: true }).optional().describe('The nominal time that the run is for.'),
+      retryOf: z.string().min(1).max(253).optional().describe('With Retry: the name of the run that is tried again.'),
+      only: z
+        .enum(['All', 'Dead'])
+        .default('All')
+        .describe('With Retry: All starts anew, Dead takes the dead letters of that run alone.'),
+    })
+    .describe('Why the run exists.'),
+  [
+    {
+      rule: "(self.type == 'Retry') == has(self.retryOf)",
+      message: 'a run of type Retry names the run that it tries again, and no other does',
+      reason: 'FieldValueInvalid',
+      fieldPath: '.retryOf',
+    },
+    {
+      rule: "self.only == 'All' || self.type == 'Retry'",
+      message: 'Dead is for runs of type Retry',
+      reason: 'FieldValueInvalid',
+      fieldPath: '.only',
+    },
+  ],
+);
 
 const runSpecShape = {
   scheduleName: z.string().min(1).max(52).optional().describe('The CrawlSchedule that the run belongs to.'),

@@ -75,3 +75,13 @@ function countSlots(timetable: Timetable, after: Date, before: Date): number {
   }
   return count;
 }
+
+/** The slots after `from` up to `to`, at most `limit`, oldest first. */
+export function slotsBetween(timetable: Timetable, from: Date, to: Date, limit: number): Date[] {
+  const slots: Date[] = [];
+  for (let slot = timetable.next(from); slot !== undefined && slot <= to; slot = timetable.next(slot)) {
+    slots.push(slot);
+    if (slots.length === limit) break;
+  }
+  return slots;
+}

@@ -36,11 +36,20 @@ export async function migrate(options: MigrationOptions, signal: AbortSignal): P
 async function createFunctions(trx: Transaction<Database>, { schema, logger }: MigrationOptions): Promise<void> {
   const known = await trx.selectFrom('function_set').select('checksum').executeTakeFirst();
   if (known?.checksum === FUNCTIONS_CHECKSUM) return;
+  await dropFunctions(trx, schema);
   for (const text of functions) await sql.raw(text).execute(trx);
   await sql`revoke all on all functions in schema ${sql.id(schema)} from public`.execute(trx);
   await trx.deleteFrom('function_set').execute();
   await trx.insertInto('function_set').values({ checksum: FUNCTIONS_CHECKSUM }).execute();
   logger.info('database functions created');
+}
+
+/** `create or replace` cannot change what a function returns. The policies hold on to current_run, which never changes. */
+async function dropFunctions(trx: Transaction<Database>, schema: string): Promise<void> {
+  const { rows } = await sql<{ signature: string }>`
+    select oid::regprocedure::text as signature from pg_proc
+    where pronamespace = ${schema}::regnamespace and prokind = 'f' and proname <> 'current_run'`.execute(trx);
+  for (const { signature } of rows) await sql.raw(`drop function ${signature}`).execute(trx);
 }
 
 /** Tables of which a worker sees the rows of its own run. */

@@ -18,6 +18,8 @@ export type AcceptedRun = {
   readonly spec: CrawlRunSpec;
   /** SHA-256 of the run's secret token, see `hashToken`. */
   readonly tokenHash: Buffer;
+  /** UID of the run whose dead letters are this one's seeds; the start URLs are when absent. */
+  readonly deadLettersOf?: string;
 };
 
 /** `Created` by this call, `Existing` from an earlier one, `Finished` when the run is over: nothing was changed. */

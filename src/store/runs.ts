@@ -27,6 +27,14 @@ export async function acceptRun(db: Kysely<Database>, run: AcceptedRun, signal: 
         .values({ run_id, version, spec: JSON.stringify(spec) })
         .execute({ signal });
       await trx.insertInto('source').values(sourceRows(run)).execute({ signal });
+      if (run.deadLettersOf !== undefined) {
+        await sql`select seed_dead_letters(${run_id}::uuid, ${OPERATOR_ID}::uuid, ${run.deadLettersOf}::uuid)`.execute(
+          trx,
+          {
+            signal,
+          },
+        );
+      }
     } else if (await isOver(trx, run.runId, signal)) {
       return 'Finished';
     }

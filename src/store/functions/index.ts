@@ -6,12 +6,14 @@ import { heartbeatFunctions } from './heartbeat.ts';
 import { hostFunctions } from './hosts.ts';
 import { leaseFunctions } from './leases.ts';
 import { partitionFunctions } from './partitions.ts';
+import { retryFunctions } from './retry.ts';
 import { rightsFunctions } from './rights.ts';
 
 export const functions: readonly string[] = [
   ...rightsFunctions,
   ...hostFunctions,
   ...commitFunctions,
+  ...retryFunctions,
   ...leaseFunctions,
   ...claimFunctions,
   ...heartbeatFunctions,

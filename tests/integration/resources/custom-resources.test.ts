@@ -70,7 +70,7 @@ describe('what is accepted', () => {
   test('every field at once', async () => {
     const everything = {
       scheduleName: 'shop',
-      trigger: { type: 'API', scheduledTime: '2026-01-01T00:00:00Z' },
+      trigger: { type: 'Retry', scheduledTime: '2026-01-01T00:00:00Z', retryOf: 'shop-1', only: 'Dead' },
       sources: [
         {
           name: 'shop.example',

@@ -23,7 +23,12 @@ export type Installation = AsyncDisposable & {
   createRun(spec?: Partial<CrawlRunSpecInput>, options?: RunOptions): Promise<TestRun>;
 };
 
-export type RunOptions = { readonly namespace?: string; readonly scheduleUid?: string; readonly runDay?: string };
+export type RunOptions = {
+  readonly namespace?: string;
+  readonly scheduleUid?: string;
+  readonly runDay?: string;
+  readonly deadLettersOf?: string;
+};
 
 export type TestRun = {
   readonly runId: string;
@@ -63,6 +68,7 @@ export async function install(
         namespace: run.namespace ?? 'default',
         name: `run-${runId.slice(0, 8)}`,
         ...(run.scheduleUid === undefined ? {} : { scheduleUid: run.scheduleUid }),
+        ...(run.deadLettersOf === undefined ? {} : { deadLettersOf: run.deadLettersOf }),
         specVersion: 1,
         spec: resolved,
         tokenHash: hashToken(token),
@@ -159,4 +165,27 @@ export async function workUntilFinished(
     const ours = await worker.commit(result.claims.map(complete), never);
     log.refused.push(...result.claims.filter((claim) => !ours.has(claim.requestId)).map((claim) => claim.url));
   }
+}
+
+/** The counters of a run beside what they count. */
+export async function countersAndTruth(installation: Installation, runId: string): Promise<[object, object]> {
+  const { rows: counted } = await installation.admin.query(
+    `select sum(discovered)::int as total, sum(leased)::int as leased, sum(succeeded)::int as done,
+       sum(failed)::int as dead, sum(skipped)::int as skipped, sum(places)::int as places, sum(items)::int as items,
+       (select sum(queued)::int from run_host where run_id = $1) as queued,
+       (select sum(retries)::int from run_host where run_id = $1) as retries
+     from progress where run_id = $1`,
+    [runId],
+  );
+  const { rows: stored } = await installation.admin.query(
+    `select count(*)::int as total, count(*) filter (where state = 'leased')::int as leased,
+       count(*) filter (where state = 'done')::int as done, count(*) filter (where state = 'dead')::int as dead,
+       count(*) filter (where state = 'skipped')::int as skipped, count(*) filter (where has_place)::int as places,
+       (select count(*)::int from item where run_id = $1) as items,
+       count(*) filter (where state = 'queued')::int as queued,
+       count(*) filter (where state = 'queued' and has_place)::int as retries
+     from request where run_id = $1`,
+    [runId],
+  );
+  return [counted[0], stored[0]];
 }

@@ -1,0 +1,174 @@
+// kubectl-trawler: the verbs that kubectl has no word for. Put it on the PATH and say `kubectl trawler run shop`.
+import { Command, InvalidArgumentError } from 'commander';
+import { Registry } from 'prom-client';
+import { backfillRun, manualRun, retryRun } from '../controllers/new-runs.ts';
+import { createKubeApi, type KubeApi } from '../kube/client.ts';
+import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '../kube/custom-types.ts';
+import { loadKubeConfig } from '../kube/kube-config.ts';
+import { isAlreadyExists, KubeError } from '../kube/kube-error.ts';
+import type { NewObject } from '../kube/kube-object.ts';
+import { createKubeMetrics } from '../kube/metrics.ts';
+import { type CrawlScheduleSpec, crawlScheduleSpec } from '../resources/crawl-schedule.ts';
+import { durationMs } from '../resources/duration.ts';
+import { parseCron } from '../schedule/cron.ts';
+import { slotsBetween } from '../schedule/due.ts';
+import { intervalTimetable, type Timetable } from '../schedule/timetable.ts';
+import { createLogger } from '../telemetry/logger.ts';
+
+/** What went wrong, for the person at the terminal. */
+class UsageError extends Error {}
+
+type Global = { readonly namespace?: string; readonly context?: string; readonly json?: boolean };
+
+type Session = { readonly api: KubeApi; readonly namespace: string; readonly signal: AbortSignal };
+
+/** Most runs of one backfill unless --max says otherwise: a typing error must not make thousands. */
+const BACKFILL_LIMIT = 100;
+const RETRY_LIMIT = 100;
+
+async function withSession<T>(options: Global, work: (session: Session) => Promise<T>): Promise<T> {
+  const config = loadKubeConfig();
+  if (options.context !== undefined) config.setCurrentContext(options.context);
+  const context = config.getContextObject(config.getCurrentContext());
+  if (!context) throw new UsageError(`no context named ${config.getCurrentContext()} in the kubeconfig`);
+  const api = createKubeApi(config, {
+    logger: createLogger('kubectl-trawler', 'fatal'),
+    metrics: createKubeMetrics(new Registry()),
+  });
+  const interrupted = new AbortController();
+  process.once('SIGINT', () => interrupted.abort(new UsageError('interrupted')));
+  try {
+    const namespace = options.namespace ?? context.namespace ?? 'default';
+    return await work({ api, namespace, signal: interrupted.signal });
+  } finally {
+    await api.close();
+  }
+}
+
+async function findSchedule(
+  { api, namespace, signal }: Session,
+  name: string,
+): Promise<[CrawlSchedule, CrawlScheduleSpec]> {
+  const schedule = await api.resource<CrawlSchedule>(CRAWL_SCHEDULES).get({ namespace, name }, { signal });
+  if (!schedule) throw new UsageError(`there is no CrawlSchedule "${name}" in namespace ${namespace}`);
+  return [schedule, crawlScheduleSpec.parse(schedule.spec)];
+}
+
+async function findRun({ api, namespace, signal }: Session, name: string): Promise<CrawlRun> {
+  const run = await api.resource<CrawlRun>(CRAWL_RUNS).get({ namespace, name }, { signal });
+  if (!run) throw new UsageError(`there is no CrawlRun "${name}" in namespace ${namespace}`);
+  return run;
+}
+
+/** Creates the run; undefined when one of that name is there already. */
+async function create({ api, signal }: Session, run: NewObject<CrawlRun>): Promise<CrawlRun | undefined> {
+  try {
+    return await api.resource<CrawlRun>(CRAWL_RUNS).create(run, { signal });
+  } catch (error) {
+    if (isAlreadyExists(error)) return undefined;
+    throw error;
+  }
+}
+
+function timetableOf(schedule: CrawlSchedule, spec: CrawlScheduleSpec, from: Date): Timetable {
+  if (spec.interval !== undefined) return intervalTimetable(durationMs(spec.interval), from);
+  if (spec.schedule === undefined) throw new UsageError('a schedule that comes after another has no times to fill in');
+  const parsed = parseCron(spec.schedule, spec.timeZone, schedule.metadata.uid);
+  if (!parsed.ok) throw new UsageError(parsed.error.message);
+  return parsed.timetable;
+}
+
+async function runNow(session: Session, name: string): Promise<string[]> {
+  const [schedule, spec] = await findSchedule(session, name);
+  const created = await create(session, manualRun(schedule, spec, new Date()));
+  if (!created) throw new UsageError('a manual run was created in this very second already; try again');
+  return [created.metadata.name];
+}
+
+type BackfillOptions = { readonly from: Date; readonly to: Date; readonly max: number };
+
+async function backfill(session: Session, name: string, { from, to, max }: BackfillOptions): Promise<string[]> {
+  if (from >= to) throw new UsageError('--from must be before --to');
+  if (to > new Date()) throw new UsageError('--to lies in the future; the schedule makes those runs itself');
+  const [schedule, spec] = await findSchedule(session, name);
+  const slots = slotsBetween(timetableOf(schedule, spec, from), from, to, max + 1);
+  if (slots.length > max) {
+    throw new UsageError(`more than ${max} times lie between --from and --to; narrow them or raise --max`);
+  }
+  const created: string[] = [];
+  for (const slot of slots) {
+    const run = await create(session, backfillRun(schedule, spec, slot));
+    if (run) created.push(run.metadata.name); // else an earlier backfill made it
+  }
+  return created;
+}
+
+async function retry(session: Session, name: string, only: 'All' | 'Dead'): Promise<string[]> {
+  const run = await findRun(session, name);
+  const isFinished = run.status?.conditions?.some((one) => one.type === 'Finished' && one.status === 'True');
+  if (!isFinished) throw new UsageError(`CrawlRun "${name}" has not finished; a run retries its own pages`);
+  for (let attempt = 1; attempt <= RETRY_LIMIT; attempt += 1) {
+    const created = await create(session, retryRun(run, only, attempt));
+    if (created) return [created.metadata.name];
+  }
+  throw new UsageError(`CrawlRun "${name}" was retried ${RETRY_LIMIT} times already`);
+}
+
+function report(names: readonly string[], { json }: Global): void {
+  if (json) console.log(JSON.stringify({ runs: names }));
+  else if (names.length === 0) console.log('nothing to do: those runs are there already');
+  else for (const name of names) console.log(`crawlrun.trawler.dev/${name} created`);
+}
+
+function time(text: string): Date {
+  const parsed = new Date(text);
+  if (Number.isNaN(parsed.getTime())) throw new InvalidArgumentError('write a time such as 2026-01-31T06:00:00Z');
+  return parsed;
+}
+
+function positive(text: string): number {
+  const parsed = Number(text);
+  if (!Number.isInteger(parsed) || parsed < 1) throw new InvalidArgumentError('write a whole number above 0');
+  return parsed;
+}
+
+const program = new Command('kubectl trawler')
+  .description('Runs of Trawler that kubectl alone cannot make.')
+  .option('-n, --namespace <name>', 'namespace; that of the context when left out')
+  .option('--context <name>', 'context of the kubeconfig')
+  .option('--json', 'print {"runs": [names]}')
+  .showHelpAfterError();
+
+program
+  .command('run <schedule>')
+  .description('run a schedule now, beside its times')
+  .action(async (schedule: string) => {
+    report(await withSession(program.opts(), (session) => runNow(session, schedule)), program.opts());
+  });
+
+program
+  .command('backfill <schedule>')
+  .description('make the runs of past times; under Forbid they take turns')
+  .requiredOption('--from <time>', 'times after this', time)
+  .option('--to <time>', 'times up to this; now when left out', time, new Date())
+  .option('--max <count>', 'most runs', positive, BACKFILL_LIMIT)
+  .action(async (schedule: string, options: BackfillOptions) => {
+    report(await withSession(program.opts(), (session) => backfill(session, schedule, options)), program.opts());
+  });
+
+program
+  .command('retry <run>')
+  .description('crawl a finished run again, all of it or its dead letters alone')
+  .option('--dead', 'only the pages that failed')
+  .action(async (run: string, options: { readonly dead?: boolean }) => {
+    const only = options.dead ? 'Dead' : 'All';
+    report(await withSession(program.opts(), (session) => retry(session, run, only)), program.opts());
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof UsageError) && !(error instanceof KubeError)) throw error;
+  console.error(`error: ${error.message}`);
+  process.exitCode = 1;
+}
