@@ -2,7 +2,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Claim, Outcome } from '#src/store/worker-store.ts';
 import { POSTGRES_VERSIONS, type PostgresServer, startPostgres } from '../../support/postgres.ts';
-import { claimSome, done, FAST, heartbeat, install, never, urls, workUntilFinished } from './fixture.ts';
+import {
+  claimSome,
+  countersAndTruth,
+  done,
+  FAST,
+  heartbeat,
+  install,
+  never,
+  urls,
+  workUntilFinished,
+} from './fixture.ts';
 
 describe.each(POSTGRES_VERSIONS)('frontier on PostgreSQL %i', (version) => {
   let server: PostgresServer;
@@ -38,23 +48,27 @@ describe.each(POSTGRES_VERSIONS)('frontier on PostgreSQL %i', (version) => {
     await using installation = await install(server);
     const run = await installation.createRun({ ...FAST, limits: { maxPages: 100_000 } });
     const workers = Array.from({ length: 8 }, () => run.worker());
-    await workers[0]?.seed(urls(40, { hosts: 11 }), never);
-    // Every page links to the same 500 pages over many hosts, each time in another order.
-    const targets = urls(500, { hosts: 23, prefix: 'target', depth: 1 });
-    const shuffled = () => targets.map((link) => [Math.random(), link] as const).sort(([a], [b]) => a - b);
+    await workers[0]?.seed(urls(80, { hosts: 11 }), never);
+    // Wave by wave, all workers at once find new pages of the same hosts, each in another order: the same pages, and
+    // every other time pages of their own.
+    const shuffled = (wave: number, worker: number) =>
+      urls(400, { hosts: 23, prefix: wave % 2 === 0 ? `wave${wave}-` : `wave${wave}-${worker}-`, depth: 1 })
+        .map((link) => [Math.random(), link] as const)
+        .sort(([a], [b]) => a - b)
+        .map(([, link]) => link);
 
-    const logs = await Promise.all(
-      workers.map((worker) =>
-        workUntilFinished(worker, 3, (claim) =>
-          done(
-            claim,
-            shuffled().map(([, link]) => link),
-          ),
-        ),
-      ),
-    );
+    for (let wave = 0; wave < 10; wave += 1) {
+      const claims = await Promise.all(workers.map(async (worker) => (await claimSome(worker, 1))[0]));
+      await Promise.all(
+        workers.map((worker, index) => {
+          const claim = claims[index];
+          return claim && worker.commit([done(claim, shuffled(wave, index))], never);
+        }),
+      );
+    }
 
-    expect(logs.flatMap((log) => log.claims)).toHaveLength(540);
+    const snapshot = (await installation.operator.snapshots(never)).get(run.runId);
+    expect(snapshot?.progress).toMatchObject({ total: 80 + 5 * 400 + 5 * 8 * 400, succeeded: 80 });
     expect(server.log()).not.toContain('deadlock');
   });
 
@@ -223,6 +237,42 @@ describe.each(POSTGRES_VERSIONS)('frontier on PostgreSQL %i', (version) => {
     await worker.commit([{ claim, type: 'retry', cause: 'Timeout', message: 'slow', delayMs: 60_000 }], never);
     expect(await worker.finish(never)).toBe(false);
     expect(await worker.claim(1, never)).toMatchObject({ state: 'Wait' });
+  });
+
+  it('counts exactly what there is, through claims, retries, skips, losses, limits and dead letters', async () => {
+    await using installation = await install(server);
+    const run = await installation.createRun({ ...FAST, limits: { maxPages: 70 }, fetch: { maxRetries: 1 } });
+    const workers = Array.from({ length: 5 }, () => run.worker());
+    await workers[0]?.seed(urls(60, { hosts: 6 }), never);
+    const endings: ((claim: Claim) => Outcome)[] = [
+      (claim) => done(claim, urls(30, { hosts: 4, prefix: 'more', depth: 1 })),
+      (claim) => ({ claim, type: 'retry', cause: 'Timeout', message: 'slow', delayMs: 5 }),
+      (claim) => ({ claim, type: 'skipped', reason: 'RobotsDisallowed' }),
+      (claim) => ({ claim, type: 'dead', cause: 'DnsError', message: 'no such host' }),
+      (claim) => ({ claim, type: 'released' }),
+    ];
+    let turn = 0;
+    const mixed = (claim: Claim): Outcome => endings[turn++ % 9]?.(claim) ?? done(claim);
+    const compare = async (when: string) => {
+      const [counted, stored] = await countersAndTruth(installation, run.runId);
+      expect(counted, when).toEqual(stored);
+      return counted;
+    };
+
+    for (let round = 0; round < 4; round += 1) {
+      await Promise.all(
+        workers.map(async (worker) => {
+          const claims = await claimSome(worker, 4);
+          // The last one stays leased.
+          await worker.commit(claims.slice(0, -1).map(mixed), never);
+        }),
+      );
+      await compare(`round ${round}`);
+    }
+    for (const worker of workers) await installation.operator.releaseWorker(run.runId, worker.workerId, never);
+    await compare('after the loss of all workers');
+    await Promise.all([run.worker(), run.worker()].map((worker) => workUntilFinished(worker, 4, mixed)));
+    expect(await compare('at the end')).toMatchObject({ leased: 0, queued: 0, places: 70 });
   });
 
   it('stores what pages hold, even what Postgres cannot', async () => {
