@@ -227,33 +227,17 @@ export const crawlSpecShape = {
 
 export const TRIGGER_TYPES = ['Schedule', 'Manual', 'API', 'CatchUp', 'Backfill', 'Retry'] as const;
 
-const trigger = withRules(
-  z
-    .object({
-      type: z.enum(TRIGGER_TYPES).default('Manual').describe('Who asked for the run.'),
-      scheduledTime: z.iso.datetime({ offset: true }).optional().describe('The nominal time that the run is for.'),
-      retryOf: z.string().min(1).max(253).optional().describe('With Retry: the name of the run that is tried again.'),
-      only: z
-        .enum(['All', 'Dead'])
-        .default('All')
-        .describe('With Retry: All starts anew, Dead takes the dead letters of that run alone.'),
-    })
-    .describe('Why the run exists.'),
-  [
-    {
-      rule: "(self.type == 'Retry') == has(self.retryOf)",
-      message: 'a run of type Retry names the run that it tries again, and no other does',
-      reason: 'FieldValueInvalid',
-      fieldPath: '.retryOf',
-    },
-    {
-      rule: "self.only == 'All' || self.type == 'Retry'",
-      message: 'Dead is for runs of type Retry',
-      reason: 'FieldValueInvalid',
-      fieldPath: '.only',
-    },
-  ],
-);
+const trigger = z
+  .object({
+    type: z.enum(TRIGGER_TYPES).default('Manual').describe('Who asked for the run.'),
+    scheduledTime: z.iso.datetime({ offset: true }).optional().describe('The nominal time that the run is for.'),
+    retryOf: z.string().min(1).max(253).optional().describe('With Retry: the name of the run that is tried again.'),
+    only: z
+      .enum(['All', 'Dead'])
+      .default('All')
+      .describe('With Retry: All starts anew, Dead takes the dead letters of that run alone.'),
+  })
+  .describe('Why the run exists.');
 
 const runSpecShape = {
   scheduleName: z.string().min(1).max(52).optional().describe('The CrawlSchedule that the run belongs to.'),
@@ -293,6 +277,19 @@ export const crawlRunSpec = withRules(z.object(runSpecShape).describe('What is c
     message: 'at least one source must be active',
     reason: 'FieldValueInvalid',
     fieldPath: '.sources',
+  },
+  // Not on trigger itself: the API server tries a rule on the default, {}, before that is filled in.
+  {
+    rule: "(self.trigger.type == 'Retry') == has(self.trigger.retryOf)",
+    message: 'a run of type Retry names the run that it tries again, and no other does',
+    reason: 'FieldValueInvalid',
+    fieldPath: '.trigger.retryOf',
+  },
+  {
+    rule: "self.trigger.only == 'All' || self.trigger.type == 'Retry'",
+    message: 'Dead is for runs of type Retry',
+    reason: 'FieldValueInvalid',
+    fieldPath: '.trigger.only',
   },
 ]);
 
