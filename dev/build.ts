@@ -41,7 +41,7 @@ async function emptyContext(name: string): Promise<string> {
 }
 
 /** Bundles the program, and each file that it starts as a worker thread, into `<directory>/<file name>.js`. */
-async function bundle(entry: string, directory: string, external: string[]): Promise<void> {
+export async function bundle(entry: string, directory: string, external: string[] = []): Promise<void> {
   const threads = new Set<string>();
   await bundleOne(entry, join(directory, 'main.js'), external, threads);
   for (const thread of threads) {

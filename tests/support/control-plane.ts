@@ -21,8 +21,12 @@ import { binary } from '../../dev/setup/kubernetes-binaries.mjs';
 export interface ControlPlaneOptions {
   /** Also runs kube-controller-manager: garbage collection, Jobs, CronJobs, default service accounts. */
   controllerManager?: boolean;
+  /** More flags for it, for example `--controllers=*,-job-controller`. */
+  controllerManagerFlags?: string[];
   /** Records every request that ended, at level Metadata, in `auditLogPath`. */
   audit?: boolean;
+  /** Of writes to these resources of trawler.dev, the audit log holds the objects too. */
+  auditObjects?: string[];
 }
 
 export interface ControlPlane {
@@ -42,7 +46,7 @@ export interface ControlPlane {
 /** Starts a control plane on free ports in a folder of its own; ready when this resolves (about 6 s). */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   const directory = await mkdtemp(join(tmpdir(), 'trawler-control-plane-'));
-  const settings = await prepare(directory, options.audit ?? false);
+  const settings = await prepare(directory, options);
   const children = new Map<string, ChildProcess>();
 
   const start = (program: Program) => children.set(program.name, run(program, directory));
@@ -54,7 +58,8 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     start(apiServer(settings));
     await apiServerReady(settings, { timeoutMs: 90_000, alive: () => failIfEnded(children, directory) });
     if (!options.controllerManager) return;
-    start(controllerManager(settings));
+    const manager = controllerManager(settings);
+    start({ ...manager, args: [...manager.args, ...(options.controllerManagerFlags ?? [])] });
     await defaultServiceAccount(settings);
   };
   // The controller manager gives up when it loses the API server early, so the two come and go together.
@@ -84,7 +89,10 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   };
 }
 
-async function prepare(directory: string, audit: boolean): Promise<ControlPlaneSettings> {
+async function prepare(
+  directory: string,
+  { audit = false, auditObjects = [] }: ControlPlaneOptions,
+): Promise<ControlPlaneSettings> {
   const [apiServerPort, etcdClient, etcdPeer, controllerManagerPort, schedulerPort] = await freePorts();
   const credentials = join(directory, 'credentials');
   // kubeadm wants an address that is not loopback for the certificate; nothing listens there.
@@ -92,7 +100,13 @@ async function prepare(directory: string, audit: boolean): Promise<ControlPlaneS
   await issueCertificates(credentials, subject);
   const policyPath = join(directory, 'audit-policy.json');
   const policy = { apiVersion: 'audit.k8s.io/v1', kind: 'Policy', omitStages: ['RequestReceived'] };
-  await writeFile(policyPath, JSON.stringify({ ...policy, rules: [{ level: 'Metadata' }] }));
+  const objects = {
+    level: 'RequestResponse',
+    verbs: ['create', 'update', 'patch', 'delete'],
+    resources: [{ group: 'trawler.dev', resources: auditObjects }],
+  };
+  const rules = [...(auditObjects.length > 0 ? [objects] : []), { level: 'Metadata' }];
+  await writeFile(policyPath, JSON.stringify({ ...policy, rules }));
   return {
     credentials,
     etcdDirectory: join(directory, 'etcd'),

@@ -1,0 +1,80 @@
+// What all fault tests stand on: a real API server with its controllers and audit log, a real PostgreSQL, the operator.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { KubeConfig } from '@kubernetes/client-node';
+import { execa } from 'execa';
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import {
+  JOBS,
+  type Job,
+  NAMESPACES,
+  type Namespace,
+  PODS,
+  type Pod,
+  SECRETS,
+  type Secret,
+} from '#src/kube/builtin-types.ts';
+import { createKubeApi } from '#src/kube/client.ts';
+import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '#src/kube/custom-types.ts';
+import { createKubeMetrics } from '#src/kube/metrics.ts';
+import { binary } from '../../dev/setup/kubernetes-binaries.mjs';
+import { projectRoot } from '../../dev/setup/paths.mjs';
+import { type ControlPlane, startControlPlane } from '../support/control-plane.ts';
+import { bundleOperator } from '../support/operator-process.ts';
+import { type PostgresServer, startPostgres } from '../support/postgres.ts';
+
+export interface World {
+  plane: ControlPlane;
+  postgres: PostgresServer;
+  /** The API server's own address, past every proxy. */
+  config: KubeConfig;
+  /** The user's and the test's own view, past every proxy. */
+  kube: Kube;
+  /** The bundled operator. */
+  program: string;
+  /** For kubeconfigs and logs. */
+  directory: string;
+  stop(): Promise<void>;
+}
+
+export type Kube = ReturnType<typeof clients>;
+
+export async function startWorld(): Promise<World> {
+  const directory = await mkdtemp(join(tmpdir(), 'trawler-faults-'));
+  const [plane, postgres, program] = await Promise.all([
+    startControlPlane({ controllerManager: true, audit: true, auditObjects: ['crawlruns', 'crawlruns/status'] }),
+    startPostgres(15, { settings: { max_connections: '200' } }),
+    bundleOperator(join(directory, 'operator')),
+  ]);
+  const kubectl = (...args: string[]) => execa(binary('kubectl'), [`--kubeconfig=${plane.kubeconfigPath}`, ...args]);
+  await kubectl('apply', '-f', join(projectRoot, 'crds'));
+  await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s');
+  const config = new KubeConfig();
+  config.loadFromFile(plane.kubeconfigPath);
+  return {
+    ...{ plane, postgres, config, program, directory },
+    kube: clients(config),
+    stop: async () => {
+      await Promise.all([plane.stop(), postgres.stop()]);
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+function clients(config: KubeConfig) {
+  const api = createKubeApi(config, {
+    logger: pino({ level: 'silent' }),
+    metrics: createKubeMetrics(new Registry()),
+  });
+  return {
+    schedules: api.resource<CrawlSchedule>(CRAWL_SCHEDULES),
+    runs: api.resource<CrawlRun>(CRAWL_RUNS),
+    jobs: api.resource<Job>(JOBS),
+    secrets: api.resource<Secret>(SECRETS),
+    pods: api.resource<Pod>(PODS),
+    namespaces: api.resource<Namespace>(NAMESPACES),
+    api,
+  };
+}

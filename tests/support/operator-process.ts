@@ -1,0 +1,64 @@
+// The operator as a process of its own, bundled as its image has it, so that it can be killed, paused and measured.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { bundle } from '../../dev/build.ts';
+import { projectRoot } from '../../dev/setup/paths.mjs';
+
+export interface OperatorProcessOptions {
+  /** From bundleOperator. */
+  program: string;
+  kubeconfigPath: string;
+  databaseUrl: string;
+  /** Where its Lease lives. */
+  namespace: string;
+  /** What it prints is appended here. */
+  logPath: string;
+  /** More of its environment. */
+  env?: Record<string, string>;
+}
+
+export interface OperatorProcess {
+  readonly pid: number;
+  /** Exit code and signal, when it has ended. */
+  readonly ended: Promise<{ code: number | null; signal: string | null }>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+/** Bundles the operator into the directory; the program's path. */
+export async function bundleOperator(directory: string): Promise<string> {
+  await mkdir(directory, { recursive: true });
+  await bundle(join(projectRoot, 'operator', 'main.ts'), directory);
+  await writeFile(join(directory, 'package.json'), JSON.stringify({ type: 'module' }));
+  return join(directory, 'main.js');
+}
+
+/** Starts it; the kernel ends it together with this process. */
+export function spawnOperator(options: OperatorProcessOptions): OperatorProcess {
+  const log = openSync(options.logPath, 'a');
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', process.execPath, options.program, 'operator'], {
+    stdio: ['ignore', log, log],
+    env: {
+      PATH: process.env['PATH'],
+      KUBECONFIG: options.kubeconfigPath,
+      TRAWLER_DATABASE_URL: options.databaseUrl,
+      TRAWLER_NAMESPACE: options.namespace,
+      TRAWLER_HEALTH_PORT: '0',
+      TRAWLER_METRICS_PORT: '0',
+      ...options.env,
+    },
+  });
+  closeSync(log);
+  return {
+    pid: child.pid ?? 0,
+    ended: endOf(child),
+    kill: (signal) => child.kill(signal),
+  };
+}
+
+async function endOf(child: ChildProcess): Promise<{ code: number | null; signal: string | null }> {
+  const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
+  return { code, signal };
+}
