@@ -10,7 +10,9 @@ import { delimiter, isAbsolute, join } from 'node:path';
  * @property {string} why
  */
 
-/** @type {Record<'images' | 'cluster' | 'tests', Need[]>} */
+/** @typedef {'images' | 'cluster' | 'tests'} Purpose */
+
+/** @type {Record<Purpose, Need[]>} */
 const needs = {
   images: [
     { program: 'buildah', debianPackage: 'buildah', why: 'builds images without a container engine' },
@@ -38,7 +40,7 @@ const needs = {
 };
 
 /**
- * @param {(keyof typeof needs)[]} purposes
+ * @param {Purpose[]} purposes
  * @param {(line: string) => void} say
  */
 export function ensureDebianPackages(purposes, say) {

@@ -16,28 +16,37 @@ import { cacheDirectory } from './paths.mjs';
  */
 const say = (line) => console.error(`setup: ${line}`);
 
-/** What can be asked for. */
+/**
+ * What can be asked for, and the Debian packages that it takes. npm packages come with each.
+ * @type {Record<string, import('./debian.mjs').Purpose[]>}
+ */
 const parts = {
-  /** Only what every npm script needs. */
-  packages: async () => ensureNodeModules(say),
-  /** A cluster on this machine, and images for it. Kubernetes is compiled in the background; who needs it waits. */
-  cluster: async () => {
-    if (!binariesPresent()) provideInBackground();
-    ensureNodeModules(say);
-    ensureDebianPackages(process.env['TRAWLER_KUBECONFIG'] ? ['images'] : ['images', 'cluster'], say);
-  },
+  packages: [],
+  /** A cluster on this machine, and images for it. Kubernetes is provided in the background; who needs it waits. */
+  cluster: process.env['TRAWLER_KUBECONFIG'] ? ['images'] : ['images', 'cluster'],
   /** What the test suites run beside a cluster. */
-  tests: async () => {
-    ensureNodeModules(say);
-    ensureDebianPackages(['tests'], say);
-  },
+  tests: ['tests'],
   /** Kubernetes' programs, in the foreground. */
-  kubernetes: async () => {
-    const ended = new AbortController();
-    for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.once(name, () => ended.abort());
-    say(`Kubernetes: ${await provideBinaries({ report: say, signal: ended.signal })}`);
-  },
+  kubernetes: [],
 };
+
+/** @param {string[]} asked */
+async function setUp(asked) {
+  if (asked.includes('cluster') && !binariesPresent()) provideInBackground();
+  ensureNodeModules(say);
+  ensureDebianPackages(
+    asked.flatMap((name) => parts[name] ?? []),
+    say,
+  );
+  if (asked.includes('kubernetes')) await provideInForeground();
+}
+
+async function provideInForeground() {
+  if (binariesPresent()) return;
+  const ended = new AbortController();
+  for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.once(name, () => ended.abort());
+  say(`Kubernetes: ${await provideBinaries({ report: say, signal: ended.signal })}`);
+}
 
 function provideInBackground() {
   mkdirSync(cacheDirectory, { recursive: true });
@@ -45,7 +54,6 @@ function provideInBackground() {
   const log = openSync(logPath, 'a');
   say(`Kubernetes is being provided in the background (only the first time; log: ${logPath})`);
   const args = [fileURLToPath(import.meta.url), 'kubernetes'];
-  // The machine's Node, not the one in node_modules: that may be replaced below.
   spawn(process.execPath, args, { detached: true, stdio: ['ignore', log, log] }).unref();
 }
 
@@ -56,7 +64,7 @@ if (asked.length === 0 || unknown.length > 0) {
   process.exit(2);
 }
 try {
-  for (const name of asked) await parts[/** @type {keyof typeof parts} */ (name)]();
+  await setUp(asked);
 } catch (error) {
   console.error(`setup: ${error instanceof Error ? error.message : error}`);
   process.exit(1);
