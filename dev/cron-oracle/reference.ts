@@ -68,15 +68,14 @@ export function readExpression(text: string): Expression {
     hour: values(hour, 0, 23),
     month: values(month, 1, 12, MONTHS),
   };
-  const isAnyDay = /^[*?](\/1)?$/.test(day);
-  const isAnyWeekday = /^[*?](\/1)?$/.test(weekday);
+  const isAny = (field: string) => field.split(',').some((part) => /^[*?](\/1)?$/.test(part));
   return {
     matches: (reading) => {
       if (!valuesOf.second.has(reading.second) || !valuesOf.minute.has(reading.minute)) return false;
       if (!valuesOf.hour.has(reading.hour) || !valuesOf.month.has(reading.month)) return false;
       const isDay = day.split(',').some((part) => isDayOfMonth(part, reading));
       const isWeekday = weekday.split(',').some((part) => isDayOfWeek(part, reading));
-      return isAnyDay || isAnyWeekday ? isDay && isWeekday : isDay || isWeekday;
+      return isAny(day) || isAny(weekday) ? isDay && isWeekday : isDay || isWeekday;
     },
     namesHours: !/[*?/]/.test(hour),
     step: fields.length === 5 ? MINUTE_MS : 1_000,

@@ -54,7 +54,7 @@ export function parseCron(expression: string, timeZone: string, hashSeed: string
   let pattern: WallClockPattern;
   let namesHours: boolean;
   try {
-    const expanded = expandHashedFields(fields, hashSeed).map((field) => (field === '*/1' ? '*' : field));
+    const expanded = expandHashedFields(fields, hashSeed).map((field) => (isEveryValue(field) ? '*' : field));
     pattern = parsePattern(expanded.join(' '));
     namesHours = !/[*?/]/.test(expanded.at(-4) ?? '');
   } catch (error) {
@@ -74,6 +74,11 @@ function parsePattern(expression: string): WallClockPattern {
     // croner looks strictly before its reference.
     latest: (atOrBefore) => cron.previousRuns(1, new Date(atOrBefore + 1_000))[0]?.getTime(),
   };
+}
+
+/** However it is written, so that it does not count as a named day. */
+function isEveryValue(field: string): boolean {
+  return field.split(',').some((part) => ['*', '*/1', '?', '?/1'].includes(part));
 }
 
 const CACHE_LIMIT = 20_000;

@@ -10,6 +10,9 @@ export type WallClockPattern = {
   latest(atOrBefore: number): number | undefined;
 };
 
+/** No clock shows a reading earlier or later than this around the same reading in UTC. */
+const FARTHEST_FROM_UTC_MS = 2 * 86_400_000;
+
 /**
  * The slots at which the clock of the zone shows a reading of the pattern. With `onceEach` every reading is due exactly
  * once: at the end of the gap when the clock jumps over it, and the first time only when the clock shows it twice.
@@ -33,8 +36,8 @@ export function wallClockTimetable(pattern: WallClockPattern, zone: TimeZone, on
         const following = zone.periodAt(period.end);
         // The pattern's next reading is one that the clock jumps over.
         if (onceEach && reading < period.end + following.offset) return period.end;
-        from = period.end - 1_000;
-        period = following;
+        from = Math.max(period.end, reading - FARTHEST_FROM_UTC_MS) - 1_000;
+        period = zone.periodAt(from + 1_000);
       } else if (repeated !== undefined && slot < repeated) {
         from = repeated - 1_000;
       } else {
@@ -56,7 +59,7 @@ export function wallClockTimetable(pattern: WallClockPattern, zone: TimeZone, on
       if (onceEach && lastJumpedOver !== undefined && lastJumpedOver >= period.start + previous.offset) {
         return period.start;
       }
-      upTo = period.start - 1_000;
+      upTo = Math.min(period.start - 1_000, reading + FARTHEST_FROM_UTC_MS);
     }
   }
 
