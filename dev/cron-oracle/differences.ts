@@ -34,7 +34,8 @@ export function explain(answers: Answers): Difference | undefined {
   // robfig/cron is plainly wrong: its answer is no reading of the expression, or passes one over.
   const isTheirsWrong = ours > theirs ? !isDue(theirs) : isDue(ours);
   const latest = Math.max(ours, theirs);
-  return isTheirsWrong && isChangedBetween(timeZone, second - DAY, latest) ? 'astray' : undefined;
+  // Its search begins at the first of the month.
+  return isTheirsWrong && isChangedBetween(timeZone, second - 31 * DAY, latest) ? 'astray' : undefined;
 }
 
 function isChangedBetween(timeZone: string, first: number, last: number): boolean {

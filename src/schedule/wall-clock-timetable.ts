@@ -36,7 +36,9 @@ export function wallClockTimetable(pattern: WallClockPattern, zone: TimeZone, on
         const following = zone.periodAt(period.end);
         // The pattern's next reading is one that the clock jumps over.
         if (onceEach && reading < period.end + following.offset) return period.end;
-        from = Math.max(period.end, reading - FARTHEST_FROM_UTC_MS) - 1_000;
+        // Earlier readings than that come back only when the clock is put back.
+        const isPutBack = following.offset < period.offset;
+        from = (isPutBack ? period.end : Math.max(period.end, reading - FARTHEST_FROM_UTC_MS)) - 1_000;
         period = zone.periodAt(from + 1_000);
       } else if (repeated !== undefined && slot < repeated) {
         from = repeated - 1_000;
@@ -59,7 +61,8 @@ export function wallClockTimetable(pattern: WallClockPattern, zone: TimeZone, on
       if (onceEach && lastJumpedOver !== undefined && lastJumpedOver >= period.start + previous.offset) {
         return period.start;
       }
-      upTo = Math.min(period.start - 1_000, reading + FARTHEST_FROM_UTC_MS);
+      const isPutBack = previous.offset > period.offset;
+      upTo = isPutBack ? period.start - 1_000 : Math.min(period.start - 1_000, reading + FARTHEST_FROM_UTC_MS);
     }
   }
 

@@ -92,6 +92,13 @@ describe('daylight saving', () => {
     ]);
   });
 
+  test('a rare reading that comes back when clocks are put back is found in both directions', () => {
+    const early = cron('10 1/23 1 11 *', 'America/New_York');
+    const late = cron('50 1/23 1 11 *', 'America/New_York');
+    expect(early.next(at('2026-11-01T05:50:00Z'))).toEqual(at('2026-11-01T06:10:00Z'));
+    expect(late.latest(at('2026-11-01T06:05:00Z'))).toEqual(at('2026-11-01T05:50:00Z'));
+  });
+
   test('a gap that ends at midnight makes up for the evening before', () => {
     expect(slots(cron('30 23 * * *', 'America/Nuuk'), '2026-03-28T12:00:00Z', 1)).toEqual(['2026-03-29T01:00:00Z']);
   });
