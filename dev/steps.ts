@@ -45,9 +45,9 @@ export async function runSteps(steps: Step[], signal?: AbortSignal): Promise<voi
     return {
       title: step.title,
       task: async (_, self) => {
-        const report = (line: string) => {
+        const report = rarely((line) => {
           self.output = line;
-        };
+        });
         const work = runAction(step, report, aborted);
         running.add(work);
         try {
@@ -75,6 +75,17 @@ export async function runSteps(steps: Step[], signal?: AbortSignal): Promise<voi
     // Steps beside a failed one still hold children: they end on the signal, and nothing goes on behind our back.
     await Promise.allSettled(running);
   }
+}
+
+/** Where each line stays, as in a log, one every 10 s is enough to see that it goes on. */
+function rarely(report: (line: string) => void): (line: string) => void {
+  if (process.stdout.isTTY) return report;
+  let next = 0;
+  return (line) => {
+    if (performance.now() < next) return;
+    next = performance.now() + 10_000;
+    report(line);
+  };
 }
 
 async function runAction(

@@ -3,7 +3,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { kubectl, release, trawlerNamespace } from '../install.ts';
 
 const query = (runId: string) => `
-  select left(request.url, 60) as url, left(item.data::text, 90) as item
+  select left(request.url, 60) as url, left((item.data - 'url' - 'links')::text, 90) as item
   from trawler.item
   join trawler.request using (run_id, run_day, url_key)
   where item.run_id = '${runId}'
