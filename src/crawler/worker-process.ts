@@ -162,12 +162,12 @@ async function createRenderer(
 }
 
 /** Says how it ended, in a line that stands for itself at the end of the log. */
-function report({ finished, totals }: WorkerEnd, shutdown: Shutdown, log: Logger): number {
+function report({ finished, totals, stopReason }: WorkerEnd, shutdown: Shutdown, log: Logger): number {
   if (finished) {
     log.info(totals, 'run finished');
     return EXIT.finished;
   }
-  const reason = shutdown.reason() ?? 'the run is stopping';
+  const reason = stopReason ?? shutdown.reason() ?? 'unknown';
   log.info({ ...totals, reason }, 'worker stopped');
   writeTerminationMessage('Stopped', reason);
   return EXIT.stopped;

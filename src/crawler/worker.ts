@@ -28,6 +28,8 @@ export type WorkerTotals = { pages: number; items: number; failed: number; retri
 export type WorkerEnd = {
   /** Whether Postgres says that the run is finished. */
   readonly finished: boolean;
+  /** Why the store stopped it before that. */
+  readonly stopReason?: string;
   readonly totals: WorkerTotals;
 };
 
@@ -63,6 +65,7 @@ export async function runWorker(options: {
   const stopping = AbortSignal.any([options.signals.stopping, abort]);
   const wakeUp = createWakeUp();
   const inFlight = new Set<Promise<void>>();
+  let stopReason: string | undefined;
 
   const committer = createCommitter({
     store,
@@ -133,7 +136,7 @@ export async function runWorker(options: {
         await wakeUp.sleep(Math.min(result.retryInMs, MAX_SLEEP_MS), stopping);
         return false;
       case 'Stopping':
-        log.info({ reason: result.reason }, 'run is stopping');
+        stopReason = result.reason;
         return true;
       case 'Finished':
         finished.abort();
@@ -150,7 +153,7 @@ export async function runWorker(options: {
   await Promise.all(inFlight);
   await committer.drained();
   broken.signal.throwIfAborted();
-  return { finished: await store.finish(quit), totals };
+  return { finished: await store.finish(quit), totals, ...(stopReason === undefined ? {} : { stopReason }) };
 }
 
 function count(totals: WorkerTotals, outcome: Outcome): void {

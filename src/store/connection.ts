@@ -27,6 +27,8 @@ export function createPool(options: PoolOptions): pg.Pool {
   });
   // An idle connection that breaks is replaced at the next call, and whoever makes that call sees the error.
   pool.on('error', () => {});
+  // So does one that breaks between two statements of a call, which the pool no longer listens to.
+  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
 

@@ -145,7 +145,7 @@ function startWorkerProcess(environment: Record<string, string>): TestWorker {
 }
 
 /** Resolves when the condition holds; it is looked at every 20 ms, so the test ends as soon as it can. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 30_000): Promise<void> {
+export async function until(what: string, holds: () => boolean | Promise<boolean>, timeoutMs = 120_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`${what}: not within ${timeoutMs} ms`);
