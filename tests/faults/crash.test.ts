@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => world?.stop());
 
-test('the operator may crash after every write', { timeout: 900_000 }, async () => {
+test('the operator may crash after every write', { timeout: 1_800_000 }, async () => {
   const [first] = databases;
   if (first === undefined) throw new Error('no database');
   const writes = await reference(first);

@@ -9,7 +9,7 @@ import { controllerOf, controllerReference } from '#src/kube/kube-object.ts';
 import type { Stage } from './stage.ts';
 
 const { signal } = new AbortController();
-const TIMEOUT_MS = 90_000;
+const TIMEOUT_MS = 150_000;
 const POLL_MS = 150;
 
 /** What a user would see, with times as seconds from the first slot: `allow+1` is the run of allow's second slot. */
@@ -81,6 +81,11 @@ export const END: State = {
 export async function play(stage: Stage): Promise<void> {
   const slot = firstSlot();
   await createSchedules(stage, slot);
+  await playOn(stage, slot);
+}
+
+/** The same from when the schedules are there. */
+export async function playOn(stage: Stage, slot: Date): Promise<void> {
   await reaches(stage, slot, MIDDLE);
   for (const name of ['allow+0', 'allow+1', 'forbid-60', 'queue+0', 'replace+0']) await stop(stage, slot, name);
   await reaches(stage, slot, { runs: { 'queue+1': 'Pending JobCreated' } });
@@ -88,22 +93,22 @@ export async function play(stage: Stage): Promise<void> {
   await reaches(stage, slot, END);
 }
 
-/** Two seconds ahead, and in the same minute as the second that follows. */
-function firstSlot(): Date {
-  const second = Math.ceil(Date.now() / 1_000) + 2;
+/** So many seconds ahead, enough for the schedules to be there before, and in the same minute as the next second. */
+export function firstSlot(secondsAhead = 4): Date {
+  const second = Math.ceil(Date.now() / 1_000) + secondsAhead;
   return new Date((second % 60 === 59 ? second + 1 : second) * 1_000);
 }
 
 const sources = [{ name: 'shop', urls: ['http://shop.example/'] }];
 
-async function createSchedules(stage: Stage, slot: Date): Promise<void> {
+export async function createSchedules(stage: Stage, slot: Date): Promise<void> {
   const all = { policy: 'All' } as const;
   await create('allow', 2, { concurrencyPolicy: 'Allow', catchUp: all, successfulRunsHistoryLimit: 1 });
   await create('queue', 2, { concurrencyPolicy: 'Queue', catchUp: all });
   await createActiveRun(await create('forbid', 1, { concurrencyPolicy: 'Forbid' }));
   await createActiveRun(await create('replace', 1, { concurrencyPolicy: 'Replace' }));
 
-  function create(name: string, slots: number, spec: Partial<CrawlSchedule['spec']>): Promise<CrawlSchedule> {
+  async function create(name: string, slots: number, spec: Partial<CrawlSchedule['spec']>): Promise<CrawlSchedule> {
     const second = slot.getUTCSeconds();
     const seconds = Array.from({ length: slots }, (_, n) => second + n).join(',');
     const [, minute, hour, day, month] = [
@@ -116,7 +121,11 @@ async function createSchedules(stage: Stage, slot: Date): Promise<void> {
     const schedule = `${seconds} ${minute} ${hour} ${day} ${month} *`;
     const { schedules } = stage.world.kube;
     const metadata = { name, namespace: stage.namespace };
-    return schedules.create({ metadata, spec: { schedule, runTemplate: { spec: { sources } }, ...spec } }, { signal });
+    const wanted = { metadata, spec: { schedule, runTemplate: { spec: { sources } }, ...spec } };
+    const created = await schedules.create(wanted, { signal });
+    const inTime = Date.parse(created.metadata.creationTimestamp ?? '') < slot.getTime();
+    if (!inTime) throw new Error('the machine is too slow: the slot came before its schedule was there');
+    return created;
   }
 
   /** A run of a minute ago that has not ended. */

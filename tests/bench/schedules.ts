@@ -1,0 +1,332 @@
+// Many schedules due in the same second: how late their runs and Jobs are made, what it costs, and the same load on the
+// CronJob controller of Kubernetes. Run: npm run bench -- schedules [--json]
+//
+// Both sides have an API server, etcd and kube-controller-manager of their own, one after the other on this machine.
+// The Job controller is off on both, so that no Job makes pods; the Jobs of the CronJobs are suspended as well.
+// The time of a create is the API server's own: its audit log, when the answer was sent.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { KubeConfig } from '@kubernetes/client-node';
+import { execa } from 'execa';
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { binary } from '../../dev/setup/kubernetes-binaries.mjs';
+import { projectRoot } from '../../dev/setup/paths.mjs';
+import { NAMESPACES, type Namespace } from '../../src/kube/builtin-types.ts';
+import { createKubeApi } from '../../src/kube/client.ts';
+import { CRAWL_SCHEDULES, type CrawlSchedule } from '../../src/kube/custom-types.ts';
+import type { KubeObject, NewObject, ResourceType } from '../../src/kube/kube-object.ts';
+import { createKubeMetrics } from '../../src/kube/metrics.ts';
+import type { ResourceClient } from '../../src/kube/resource-client.ts';
+import { auditEvents, succeeded } from '../support/audit-log.ts';
+import { type ControlPlane, startControlPlane } from '../support/control-plane.ts';
+import { bundleOperator, type OperatorProcess, spawnOperator } from '../support/operator-process.ts';
+import { startPostgres } from '../support/postgres.ts';
+import { scrape, total } from './operator-metrics.ts';
+import { memoryMb, processorSeconds } from './process-usage.ts';
+
+const { values: options } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    schedules: { type: 'string', default: '10000' },
+    due: { type: 'string', default: '1000' },
+    'idle-seconds': { type: 'string', default: '120' },
+    /** `trawler`, `cronjob` or `raised` alone. */
+    only: { type: 'string' },
+    /** Flags for the operator's Node, for example --cpu-prof. */
+    node: { type: 'string', default: '' },
+    keep: { type: 'boolean', default: false },
+  },
+});
+const SCHEDULES = Number(options.schedules);
+const DUE = Number(options.due);
+const IDLE_SECONDS = Number(options['idle-seconds']);
+const NAMESPACE_COUNT = 10;
+const CONCURRENCY = 16;
+/** Between the edit that makes schedules due and the time that they are due at; more, to reach the next full minute. */
+const LEAD_MS = 20_000;
+/** No job controller: a Job makes no pods. */
+const CONTROLLERS = '--controllers=*,-job-controller';
+const RAISED = ['--kube-api-qps=1000', '--kube-api-burst=2000', '--concurrent-cron-job-syncs=20'];
+const METRICS_PORT = 20_000 + (process.pid % 20_000);
+
+const { signal } = new AbortController();
+
+function say(line: string): void {
+  if (!options.json) console.log(`${new Date().toISOString().slice(11, 19)} ${line}`);
+}
+
+interface CronJob extends KubeObject {
+  spec: object;
+}
+
+const CRON_JOBS: ResourceType = {
+  group: 'batch',
+  version: 'v1',
+  plural: 'cronjobs',
+  kind: 'CronJob',
+  namespaced: true,
+};
+
+/** A year away. */
+const NEVER = '0 0 1 1 *';
+
+const namespaceOf = (n: number) => `team-${n % NAMESPACE_COUNT}`;
+
+function crawlSchedule(n: number): NewObject<CrawlSchedule> {
+  const source = { name: 'shop', urls: [`https://shop-${n}.example/`], scope: { mode: 'Host' as const } };
+  return {
+    metadata: { name: `crawl-${n}`, namespace: namespaceOf(n) },
+    spec: { schedule: NEVER, runTemplate: { spec: { sources: [source], limits: { maxPages: 500 } } } },
+  };
+}
+
+function cronJob(n: number): NewObject<CronJob> {
+  const container = { name: 'crawl', image: 'registry.example/crawler:1', args: [`https://shop-${n}.example/`] };
+  return {
+    metadata: { name: `crawl-${n}`, namespace: namespaceOf(n) },
+    spec: {
+      schedule: NEVER,
+      concurrencyPolicy: 'Forbid',
+      jobTemplate: {
+        spec: { suspend: true, template: { spec: { restartPolicy: 'Never', containers: [container] } } },
+      },
+    },
+  };
+}
+
+interface Client<T extends KubeObject> {
+  create(count: number, object: (n: number) => NewObject<T>): Promise<void>;
+  /** Makes the first DUE schedules due at the next full minute that leaves time to notice; that time. */
+  makeDue(settled: () => Promise<void>): Promise<Date>;
+}
+
+function clientOf<T extends KubeObject>(plane: ControlPlane, type: ResourceType): Client<T> {
+  const config = new KubeConfig();
+  config.loadFromFile(plane.kubeconfigPath);
+  const metrics = createKubeMetrics(new Registry());
+  const api = createKubeApi(config, { logger: pino({ level: 'silent' }), metrics, qps: 1e6, burst: 1e6 });
+  const objects: ResourceClient<T> = api.resource<T>(type);
+  const namespaces = api.resource<Namespace>(NAMESPACES);
+  return {
+    async create(count, object) {
+      for (let n = 0; n < NAMESPACE_COUNT; n += 1) {
+        await namespaces.create({ metadata: { name: namespaceOf(n) } }, { signal });
+      }
+      await inParallel(count, (n) => objects.create(object(n), { signal }));
+    },
+    async makeDue(settled) {
+      const slot = new Date(Math.ceil((Date.now() + LEAD_MS) / 60_000) * 60_000);
+      const [minute, hour] = [slot.getUTCMinutes(), slot.getUTCHours()];
+      const schedule = `${minute} ${hour} ${slot.getUTCDate()} ${slot.getUTCMonth() + 1} *`;
+      await inParallel(DUE, (n) => {
+        const body = { spec: { schedule } };
+        return objects.patch({ namespace: namespaceOf(n), name: `crawl-${n}` }, { type: 'merge', body }, { signal });
+      });
+      await settled();
+      if (Date.now() > slot.getTime() - 2_000) throw new Error('the edit took so long that the slot has come');
+      return slot;
+    },
+  };
+}
+
+async function inParallel(count: number, work: (n: number) => Promise<unknown>): Promise<void> {
+  let next = 0;
+  const workers = Array.from({ length: CONCURRENCY }, async () => {
+    for (let n = next++; n < count; n = next++) await work(n);
+  });
+  await Promise.all(workers);
+}
+
+/** Seconds from the slot to each successful create of the resource by the user, sorted. */
+async function skews(plane: ControlPlane, resource: string, slot: Date): Promise<number[]> {
+  const found: number[] = [];
+  for await (const event of auditEvents(plane.auditLogPath)) {
+    if (event.verb !== 'create' || !succeeded(event)) continue;
+    if (event.objectRef?.resource !== resource || event.objectRef.subresource !== undefined) continue;
+    if (!event.objectRef.name?.startsWith('crawl-')) continue;
+    found.push((Date.parse(event.stageTimestamp) - slot.getTime()) / 1_000);
+  }
+  return found.filter((skew) => skew > -1).sort((a, b) => a - b);
+}
+
+/** Waits until so many creates are in the audit log. */
+async function untilCreated(plane: ControlPlane, resource: string, slot: Date, timeoutMs: number): Promise<number[]> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const found = await skews(plane, resource, slot);
+    if (found.length >= DUE) return found;
+    if (Date.now() > deadline) throw new Error(`only ${found.length} of ${DUE} ${resource} were created`);
+    await delay(2_000);
+  }
+}
+
+/** Nearest rank. */
+function percentile(sorted: readonly number[], share: number): number {
+  return round(sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN);
+}
+
+function round(value: number): number {
+  return Math.round(value * 1_000) / 1_000;
+}
+
+/** Requests by verb and resource that the operator sent since the slot, leases and watches left out. */
+async function requestsSince(plane: ControlPlane, slot: Date): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  for await (const event of auditEvents(plane.auditLogPath)) {
+    const isOperators = event.userAgent === 'trawler' && Date.parse(event.requestReceivedTimestamp) >= slot.getTime();
+    const { resource = '', subresource } = event.objectRef ?? {};
+    if (!isOperators || resource === 'leases' || event.verb === 'watch' || event.verb === 'list') continue;
+    const key = `${event.verb} ${resource}${subresource ? `/${subresource}` : ''}`;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  return counts;
+}
+
+async function measureTrawler() {
+  const directory = await mkdtemp(join(tmpdir(), 'trawler-bench-'));
+  const [plane, postgres, program] = await Promise.all([
+    startControlPlane({ controllerManager: true, controllerManagerFlags: [CONTROLLERS], audit: true }),
+    startPostgres(15),
+    bundleOperator(join(directory, 'operator')),
+  ]);
+  let operator: OperatorProcess | undefined;
+  try {
+    const kubectl = (...args: string[]) => execa(binary('kubectl'), [`--kubeconfig=${plane.kubeconfigPath}`, ...args]);
+    await kubectl('apply', '-f', join(projectRoot, 'crds'));
+    await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s');
+    const database = await postgres.createDatabase();
+    const client = clientOf<CrawlSchedule>(plane, CRAWL_SCHEDULES);
+    say(`creating ${SCHEDULES} CrawlSchedules`);
+    await client.create(SCHEDULES, crawlSchedule);
+
+    operator = spawnOperator({
+      program,
+      kubeconfigPath: plane.kubeconfigPath,
+      databaseUrl: database.ownerUrl,
+      namespace: 'default',
+      logPath: join(directory, 'operator.log'),
+      env: { TRAWLER_METRICS_PORT: String(METRICS_PORT), ...CHART_ENV, NODE_OPTIONS: options.node },
+    });
+    const { pid } = operator;
+    await settled();
+    say(`every schedule has its status; memory ${JSON.stringify(await memoryMb(pid))}`);
+
+    const cpuBefore = await processorSeconds(pid);
+    await delay(IDLE_SECONDS * 1_000);
+    const idle = ((await processorSeconds(pid)) - cpuBefore) / IDLE_SECONDS;
+    say(`idle for ${IDLE_SECONDS} s: ${round(idle * 100)} % of a core`);
+
+    // The watch cache of a new API server knows nothing of the past: watches expire, and everything is listed again.
+    const listsBefore = await listsOf('crawlschedules');
+    await plane.stopApiServer();
+    await plane.startApiServer();
+    await untilTrue(
+      async () => (await listsOf('crawlschedules')).count > listsBefore.count,
+      'the schedules are listed again',
+    );
+    const relist = (await listsOf('crawlschedules')).seconds - listsBefore.seconds;
+    say(`first list ${round(listsBefore.seconds)} s, list after the API server's restart ${round(relist)} s`);
+    await settled();
+
+    const memoryBefore = await memoryMb(pid);
+    const slot = await client.makeDue(settled);
+    say(`${DUE} are due at ${slot.toISOString()}; memory ${JSON.stringify(memoryBefore)}`);
+    await delay(slot.getTime() + 1_000 - Date.now());
+    const jobSkews = await untilCreated(plane, 'jobs', slot, 180_000);
+    const runSkews = await skews(plane, 'crawlruns', slot);
+    await settled();
+    const requests = await requestsSince(plane, slot);
+    say(`requests since then: ${JSON.stringify(Object.fromEntries([...requests].sort(([, a], [, b]) => b - a)))}`);
+    const memory = await memoryMb(pid);
+    say(`memory ${JSON.stringify(memory)}`);
+    return {
+      p50_skew_s: percentile(runSkews, 0.5),
+      p99_skew_s: percentile(runSkews, 0.99),
+      p50_job_skew_s: percentile(jobSkews, 0.5),
+      p99_job_skew_s: percentile(jobSkews, 0.99),
+      schedules: SCHEDULES,
+      fired: runSkews.length,
+      requests_per_run: round([...requests.values()].reduce((sum, count) => sum + count, 0) / DUE),
+      rss_mb: round(memory.peak),
+      rss_after_mb: round(memory.now),
+      relist_s: round(Math.max(relist, listsBefore.seconds)),
+      idle_cpu_pct: round(idle * 100),
+    };
+  } finally {
+    operator?.kill('SIGTERM');
+    await operator?.ended;
+    await Promise.all([plane.stop(), postgres.stop()]);
+    if (options.keep) say(`left in ${directory}`);
+    else await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** What the chart sets, with its default values. */
+const CHART_ENV = {
+  TRAWLER_RECONCILERS: '8',
+  TRAWLER_DATABASE_POOL_SIZE: '5',
+  TRAWLER_LOG_LEVEL: 'info',
+};
+
+async function listsOf(resource: string): Promise<{ count: number; seconds: number }> {
+  const samples = await scrape(METRICS_PORT);
+  const name = 'trawler_cache_list_duration_seconds';
+  return {
+    count: total(samples, `${name}_count`, { resource }),
+    seconds: total(samples, `${name}_sum`, { resource }),
+  };
+}
+
+/** Waits until the operator leads, its queues are empty, and they stay so for a moment. */
+async function settled(): Promise<void> {
+  let quiet = 0;
+  const look = async () => {
+    const samples = await scrape(METRICS_PORT).catch(() => []);
+    const busy = total(samples, 'trawler_workqueue_depth') + total(samples, 'trawler_workqueue_active_workers');
+    const works = total(samples, 'trawler_cache_objects', { resource: 'crawlschedules' }) >= SCHEDULES;
+    quiet = works && busy === 0 ? quiet + 1 : 0;
+    return quiet >= 5;
+  };
+  await untilTrue(look, 'the operator has nothing to do');
+}
+
+async function untilTrue(check: () => Promise<boolean>, what: string): Promise<void> {
+  const deadline = Date.now() + 600_000;
+  while (!(await check().catch(() => false))) {
+    if (Date.now() > deadline) throw new Error(`it never came to pass that ${what}`);
+    await delay(200);
+  }
+}
+
+async function measureCronJobs(flags: string[]) {
+  const plane = await startControlPlane({
+    controllerManager: true,
+    controllerManagerFlags: [CONTROLLERS, ...flags],
+    audit: true,
+  });
+  try {
+    const client = clientOf<CronJob>(plane, CRON_JOBS);
+    say(`creating ${SCHEDULES} CronJobs; flags ${flags.join(' ') || 'by default'}`);
+    await client.create(SCHEDULES, cronJob);
+    const slot = await client.makeDue(() => delay(5_000));
+    say(`${DUE} are due at ${slot.toISOString()}`);
+    await delay(slot.getTime() + 1_000 - Date.now());
+    const found = await untilCreated(plane, 'jobs', slot, 600_000);
+    say(`jobs: median ${percentile(found, 0.5)} s, p99 ${percentile(found, 0.99)} s`);
+    return percentile(found, 0.99);
+  } finally {
+    await plane.stop();
+  }
+}
+
+const wanted = (name: string) => options.only === undefined || options.only === name;
+const result = {
+  ...(wanted('trawler') ? await measureTrawler() : {}),
+  ...(wanted('raised') ? { cronjob_raised_p99_skew_s: await measureCronJobs(RAISED) } : {}),
+  ...(wanted('cronjob') ? { cronjob_p99_skew_s: await measureCronJobs([]) } : {}),
+};
+console.log(JSON.stringify(result));

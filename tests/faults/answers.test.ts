@@ -1,0 +1,212 @@
+// The reference scenario while answers are lost, wrong, late or from the past: its end stays the same.
+import type { IncomingMessage } from 'node:http';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  answerWith,
+  dropAnswer,
+  type Fault,
+  type FaultProxy,
+  isWatch,
+  statusObject,
+  truncateAnswer,
+} from '../support/fault-proxy.ts';
+import { auditRuns } from './audit.ts';
+import { createSchedules, END, firstSlot, play, playOn, reaches } from './scenario.ts';
+import { type Stage, setStage } from './stage.ts';
+import { startWorld, type World } from './world.ts';
+
+let world: World;
+
+beforeAll(async () => {
+  world = await startWorld();
+});
+afterAll(() => world?.stop());
+
+/** Prepares faults; returns what ends them, where something must. */
+type Spoil = (proxy: FaultProxy) => (() => void) | undefined;
+
+/** Plays the scenario on a stage of its own. */
+async function survives(name: string, spoil: Spoil): Promise<void> {
+  await using stage = await setStage(world, name, await world.postgres.createDatabase());
+  const end = spoil(stage.proxy);
+  try {
+    await stage.startOperator();
+    await play(stage);
+  } finally {
+    end?.();
+  }
+}
+
+/** The first request of each method and path that matches. */
+function first(matches: (request: IncomingMessage) => boolean): (request: IncomingMessage) => boolean {
+  const seen = new Set<string>();
+  return (request) => {
+    const key = `${request.method} ${request.url?.split('?')[0]} ${isWatch(request)}`;
+    if (!matches(request) || seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  };
+}
+
+const ALWAYS = Number.POSITIVE_INFINITY;
+const any = () => true;
+const isWrite = (request: IncomingMessage) => request.method !== 'GET';
+const isUpdate = (request: IncomingMessage) => request.method === 'PATCH' || request.method === 'PUT';
+
+/** Each request, the first time, gets the fault. */
+function onFirst(matches: (request: IncomingMessage) => boolean, fault: Fault): Spoil {
+  return (proxy) => {
+    proxy.inject(first(matches), fault, ALWAYS);
+    return undefined;
+  };
+}
+
+/** Alternates between two states until ended. */
+function alternate(periodMs: number, begin: () => () => void): () => void {
+  let undo: (() => void) | undefined;
+  const timer = setInterval(() => {
+    const last = undo;
+    undo = last === undefined ? begin() : undefined;
+    last?.();
+  }, periodMs);
+  return () => {
+    clearInterval(timer);
+    undo?.();
+  };
+}
+
+/** A watch that begins well and then says that its version is too old. */
+const expiredInStream: Fault = (_request, response) => {
+  response.writeHead(200, { 'content-type': 'application/json' });
+  response.end(`${JSON.stringify({ type: 'ERROR', object: statusObject(410, 'Expired') })}\n`);
+  return true;
+};
+
+/** Name of the stage, what happens, how. */
+const faults: [string, string, Spoil][] = [
+  ['lost-answers', 'the answer to each first write is lost', onFirst(isWrite, dropAnswer)],
+  ['cut-answers', 'the answer to each first request is cut in half', onFirst((r) => !isWatch(r), truncateAnswer)],
+  ['conflicts', 'each first update is a conflict', onFirst(isUpdate, answerWith(409, statusObject(409, 'Conflict')))],
+  [
+    'too-many',
+    'each first request is one too many (429)',
+    onFirst(any, answerWith(429, statusObject(429, 'TooManyRequests'), { 'retry-after': '0' })),
+  ],
+  [
+    'errors',
+    'each first request is an internal error (500)',
+    onFirst(any, answerWith(500, statusObject(500, 'InternalError'))),
+  ],
+  ['expired', 'each first watch expires in its stream (410)', onFirst(isWatch, expiredInStream)],
+  [
+    'storm',
+    'watches expire again and again (410)',
+    (proxy) => {
+      proxy.inject((r) => isWatch(r) && Math.random() < 0.7, answerWith(410, statusObject(410, 'Expired')), 60);
+      return undefined;
+    },
+  ],
+  [
+    'drops',
+    'watches are cut twice a second',
+    (proxy) =>
+      alternate(500, () => {
+        proxy.dropWatches();
+        return () => proxy.dropWatches();
+      }),
+  ],
+  [
+    'late',
+    'watches are three seconds late, every three seconds',
+    (proxy) => alternate(3_000, () => proxy.holdWatches()),
+  ],
+  [
+    'swallowed',
+    'the first event about each object of its own never comes',
+    (proxy) => {
+      const seen = new Set<string>();
+      proxy.filterEvents(({ type, object }) => {
+        // What others make, no operator can know of before it hears of it.
+        const isOurs = object.kind === 'Job' || object.kind === 'Pod' || /^(allow|queue)-/.test(object.metadata.name);
+        if (type === 'BOOKMARK' || !isOurs) return true;
+        const known = seen.has(object.metadata.uid);
+        seen.add(object.metadata.uid);
+        return known;
+      });
+      return undefined;
+    },
+  ],
+];
+
+describe('the scenario ends as it should', () => {
+  test.concurrent.for(faults)('though $1', { timeout: 300_000 }, async ([name, , spoil]) => survives(name, spoil));
+});
+
+test('an operator that starts with lists from the past makes no run twice', async () => {
+  await using stage = await setStage(world, 'past', await world.postgres.createDatabase());
+  await stage.startOperator();
+  await requested(stage, 0, /watch=true/);
+  const slot = firstSlot(8);
+  await createSchedules(stage, slot);
+  await requested(stage, 0, /PATCH .*crawlschedules\/allow\/status/);
+  const past = await lists(stage);
+  await playOn(stage, slot);
+
+  for (const [path, answer] of past) {
+    const isThisList = (request: IncomingMessage) => !isWatch(request) && request.url?.split('?')[0] === path;
+    stage.proxy.inject(isThisList, answerWith(200, answer));
+  }
+  const release = stage.proxy.holdWatches();
+  const { length } = stage.proxy.requests;
+  await stage.restartOperator();
+  // It believes that no slot has come yet, looks at the schedules, and says what it thinks of them.
+  await requested(stage, length, /PATCH .*crawlschedules\/allow\/status/);
+  release();
+  await reaches(stage, slot, END);
+  const { doubleSlots } = await auditRuns(world.plane.auditLogPath);
+  expect(doubleSlots).toEqual([]);
+});
+
+test('PostgreSQL crashes in the middle', async () => {
+  await using stage = await setStage(world, 'database', await world.postgres.createDatabase());
+  stage.proxy.onWrite(async (count) => {
+    if (count === 12 || count === 40) await world.postgres.crashAndRestart();
+  });
+  await stage.startOperator();
+  await play(stage);
+});
+
+test('the API server crashes in the middle', async () => {
+  await using stage = await setStage(world, 'api-server', await world.postgres.createDatabase());
+  stage.proxy.onWrite(async (count) => {
+    if (count !== 15) return;
+    await world.plane.stopApiServer();
+    await world.plane.startApiServer();
+  });
+  await stage.startOperator();
+  await play(stage);
+});
+
+test('the audit log knows of no slot with two runs and of no overlap under Forbid', async () => {
+  const { doubleSlots, overlaps, slots } = await auditRuns(world.plane.auditLogPath);
+  expect({ doubleSlots, overlaps }).toEqual({ doubleSlots: [], overlaps: [] });
+  expect(slots).toBeGreaterThan(50);
+});
+
+/** Waits until the operator has sent such a request, among those after the first `from`. */
+async function requested(stage: Stage, from: number, pattern: RegExp): Promise<void> {
+  const since = () => stage.proxy.requests.slice(from).join('\n');
+  await expect.poll(since, { timeout: 60_000 }).toMatch(pattern);
+}
+
+/** What the API server answers now to the operator's lists: path to answer. */
+async function lists({ world, namespace }: Stage): Promise<[string, object][]> {
+  const { schedules, runs, jobs, pods } = world.kube;
+  return Promise.all(
+    [schedules, runs, jobs, pods].map(async ({ type, list }): Promise<[string, object]> => {
+      const { items, resourceVersion } = await list({ namespace, signal: new AbortController().signal });
+      const base = type.group === '' ? `/api/${type.version}` : `/apis/${type.group}/${type.version}`;
+      return [`${base}/namespaces/${namespace}/${type.plural}`, { items, metadata: { resourceVersion } }];
+    }),
+  );
+}
