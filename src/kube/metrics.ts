@@ -88,6 +88,13 @@ export function createKubeMetrics(registry: Registry) {
       labelNames: ['resource', 'result'] as const,
       registers,
     }),
+    cacheListDuration: new Histogram({
+      name: 'trawler_cache_list_duration_seconds',
+      help: 'Time of a full list, from the first request to the cache that holds it all.',
+      labelNames: ['resource'] as const,
+      buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30],
+      registers,
+    }),
     watchRestarts: new Counter({
       name: 'trawler_cache_watch_restarts_total',
       help: 'Ends of a watch by cause: timeout (expected), dropped, silent, expired, refused, error.',

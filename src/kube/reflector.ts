@@ -93,11 +93,13 @@ export async function reflect<T extends KubeObject>(
   }
 
   async function list(): Promise<boolean> {
+    const startedAt = performance.now();
     try {
       const all = await listAll(client, options);
       refuseThePast(all.resourceVersion);
       target.replaceAll(all.items, all.resourceVersion);
       metrics.cacheLists.inc({ resource, result: 'success' });
+      metrics.cacheListDuration.observe({ resource }, (performance.now() - startedAt) / 1000);
       return true;
     } catch (error) {
       if (signal.aborted) return false;
