@@ -62,7 +62,7 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
     },
 
     async reserveHost(host, signal) {
-      const { turn, now } = await call<{ turn: number; now: number }>('reserve_host', [host, clock.lateness()], signal);
+      const { turn, now } = await call<Turn & { now: number }>('reserve_host', [host, clock.lateness()], signal);
       clock.observe(now);
       return clock.waitUntil(turn);
     },
@@ -130,13 +130,16 @@ function openPool(options: WorkerStoreOptions, applicationName: string): Pool {
   });
 }
 
-/** As `ClaimResult`, with times of the database's clock in milliseconds. */
+/** When a host may be asked, in milliseconds of the database's clock. */
+type Turn = { readonly turn: number };
+
+/** As `ClaimResult`, with turns in place of waits. */
 type ClaimAnswer =
   | Exclude<ClaimResult, { readonly state: 'Claimed' }>
   | {
       readonly state: 'Claimed';
       readonly now: number;
-      readonly claims: readonly (Omit<Claim, 'waitMs'> & { readonly turn: number })[];
+      readonly claims: readonly (Omit<Claim, 'waitMs'> & Turn)[];
     };
 
 type RunRow = {
