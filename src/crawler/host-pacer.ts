@@ -13,24 +13,27 @@ export type HostPacer = {
   readonly untilPlace: (host: string, planned: number, signal: AbortSignal) => Promise<void>;
 };
 
-export function createHostPacer(): HostPacer {
-  const lastSends = new Map<string, Send>();
+/**
+ * When to send: as planned, or as long after the last send as was planned between the two. That is no more than the
+ * host's spacing, so that a worker which is behind catches up where the host allows it.
+ */
+export function dueTime(last: Send | undefined, planned: number, spacingMs: number): number {
+  if (last === undefined) return planned;
+  const gap = Math.min(Math.max(planned - last.planned, 0), spacingMs);
+  return Math.max(planned, last.sent + gap);
+}
 
-  /** When to send so that the gap to the last send is as long as it was planned to be. */
-  function dueTime(host: string, planned: number): number {
-    const last = lastSends.get(host);
-    return last === undefined || planned < last.planned
-      ? planned
-      : Math.max(planned, last.sent + planned - last.planned);
-  }
+/** @param spacingMs least time between two documents of a host */
+export function createHostPacer(spacingMs: number): HostPacer {
+  const lastSends = new Map<string, Send>();
 
   return {
     async untilPlace(host, planned, signal) {
       signal.throwIfAborted();
-      for (let wait = dueTime(host, planned) - performance.now(); wait > 0; ) {
+      for (let wait = dueTime(lastSends.get(host), planned, spacingMs) - performance.now(); wait > 0; ) {
         await pause(wait, signal);
         // Others may have sent meanwhile.
-        wait = dueTime(host, planned) - performance.now();
+        wait = dueTime(lastSends.get(host), planned, spacingMs) - performance.now();
       }
       lastSends.delete(host);
       lastSends.set(host, { planned, sent: performance.now() });

@@ -123,7 +123,7 @@ async function crawl(options: {
   const { config, store, heartbeat, shutdown, log } = options;
   const { spec } = options.assignment;
   const { userAgent } = spec.fetch;
-  const pacer = createHostPacer();
+  const pacer = createHostPacer(1_000 / spec.politeness.requestsPerSecond);
   const guard = createAddressGuard(createAddressPolicy(config.allowedAddresses));
   const client = createHttpClient({ guard, userAgent, connections: spec.concurrency });
   const renderer = await createRenderer(config, options.assignment, guard, client, log);

@@ -54,7 +54,9 @@ async function expectWhole(run: TestRun, count: number): Promise<void> {
   expect(snapshot.progress).toMatchObject({ queued: 0, leased: 0, succeeded: count, failed: 0, items: count });
   const items = await run.items();
   expect(items.map((item) => item.data['title']).sort()).toEqual(titlesOf(count));
-  expect(items.every((item) => item.data['heading'] === String(item.data['title']).replace('Page', 'Heading'))).toBe(true);
+  expect(items.every((item) => item.data['heading'] === String(item.data['title']).replace('Page', 'Heading'))).toBe(
+    true,
+  );
 }
 
 function timesAsked(site: TestSite): number[] {
@@ -75,7 +77,9 @@ describe('a worker', PATIENT, () => {
     expect(saysFinished(worker)).toMatchObject({ level: 'info', pages: 300, items: 300, failed: 0, skipped: 300 });
     const { workers, skipReasons } = await run.snapshot();
     expect(skipReasons).toEqual({ RobotsDisallowed: 300 });
-    expect(workers).toMatchObject([{ state: 'Completed', podName: 'pod', nodeName: 'node', pagesInFlight: 0, errors: 0 }]);
+    expect(workers).toMatchObject([
+      { state: 'Completed', podName: 'pod', nodeName: 'node', pagesInFlight: 0, errors: 0 },
+    ]);
   });
 
   it('crawls the demo shop with every trouble in it', async () => {
