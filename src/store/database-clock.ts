@@ -6,8 +6,10 @@ const PERIOD_MS = 30_000;
 /** So many answers tell how late they come at worst. */
 const RECENT_ANSWERS = 32;
 
-/** What is taken for granted before enough answers were seen. */
+/** What is taken for granted, and what is before a few answers were seen: the first ones take longest. */
 const ORDINARY_LATENESS_MS = 25;
+const FIRST_LATENESS_MS = 100;
+const FIRST_ANSWERS = 8;
 
 /**
  * Turns times of the database's clock into waits. How long an answer was under way varies, and with it a wait counted
@@ -23,6 +25,11 @@ export class DatabaseClock {
   /** `now` is a monotonic clock in milliseconds. */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
+  }
+
+  /** Whether it has seen an answer at all; before that it knows nothing. */
+  get isSet(): boolean {
+    return this.#recent.length > 0;
   }
 
   /** Notes an answer that has just arrived: the time that the database wrote into it, in milliseconds. */
@@ -41,7 +48,8 @@ export class DatabaseClock {
 
   /** By how many milliseconds answers come later than the quickest one, at worst. */
   lateness(): number {
-    return Math.max(ORDINARY_LATENESS_MS, ...this.#recent.map((offset) => offset - this.#offset()));
+    const least = this.#recent.length < FIRST_ANSWERS ? FIRST_LATENESS_MS : ORDINARY_LATENESS_MS;
+    return Math.max(least, ...this.#recent.map((offset) => offset - this.#offset()));
   }
 
   /** Milliseconds from now until the database's time `turn`; 0 when it is past. */

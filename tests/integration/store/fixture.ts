@@ -148,7 +148,7 @@ export type WorkLog = { readonly claims: Claim[]; readonly refused: string[] };
 /** Claims and completes until the run is finished, as a worker does; `complete` says how each claim ends. */
 export async function workUntilFinished(
   worker: WorkerStore,
-  slots: number,
+  slots = 5,
   complete: (claim: Claim) => Outcome = (claim) => done(claim),
 ): Promise<WorkLog> {
   const log: WorkLog = { claims: [], refused: [] };

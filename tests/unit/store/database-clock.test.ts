@@ -16,11 +16,11 @@ it('waits until the turn, not until the turn plus the delay of one answer', () =
 it('knows how late answers come at worst, and takes an ordinary lateness for granted', () => {
   let now = 0;
   const clock = new DatabaseClock(() => now);
-  expect(clock.lateness()).toBe(25);
-  clock.observe(-2);
+  expect([clock.isSet, clock.lateness()]).toEqual([false, 100]);
+  for (let index = 0; index < 8; index += 1) clock.observe(-2);
   now = 100;
   clock.observe(90);
-  expect(clock.lateness()).toBe(25);
+  expect([clock.isSet, clock.lateness()]).toEqual([true, 25]);
   clock.observe(10);
   expect(clock.lateness()).toBe(88);
 });
