@@ -1,8 +1,8 @@
 // A real PostgreSQL server for tests: its own data directory, a free port, gone when the test process is gone.
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { chmod, chown, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { arch, tmpdir } from 'node:os';
@@ -57,8 +57,6 @@ const CANNOT_CONNECT_NOW = '57P03';
 export async function startPostgres(version: PostgresVersion, options: PostgresOptions = {}): Promise<PostgresServer> {
   const binaries = await binariesOf(version);
   const directory = await mkdtemp(path.join(tmpdir(), `trawler-postgres-${version}-`));
-  const removeOnExit = () => removeNow(directory);
-  process.once('exit', removeOnExit);
   const password = randomBytes(12).toString('hex');
   const port = await freePort();
   const data = await initialise(binaries, directory, password, { port, ...options });
@@ -73,6 +71,11 @@ export async function startPostgres(version: PostgresVersion, options: PostgresO
     return child;
   };
   let child = await start();
+  const removeOnExit = () => {
+    child.kill('SIGQUIT');
+    removeNow(directory);
+  };
+  process.once('exit', removeOnExit);
 
   const stopWith = async (signal: NodeJS.Signals) => {
     if (child.exitCode !== null || child.signalCode !== null) return;
@@ -82,7 +85,8 @@ export async function startPostgres(version: PostgresVersion, options: PostgresO
   };
   const stop = async () => {
     await stopWith('SIGINT');
-    await rm(directory, { recursive: true, force: true });
+    // A server process may still be writing its last file.
+    await rm(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     process.removeListener('exit', removeOnExit);
   };
 
@@ -222,5 +226,5 @@ async function freePort(): Promise<number> {
 
 /** For the exit of the process, where nothing can be awaited. */
 function removeNow(directory: string): void {
-  execFileSync('rm', ['-rf', directory]);
+  rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 }
