@@ -72,6 +72,8 @@ export type ScheduleObservation = {
   /** When the next runs start, soonest first. */
   readonly upcoming: readonly Date[];
   readonly skipped?: Date;
+  /** The status that this was derived from: its times are kept even when somebody wipes it meanwhile. */
+  readonly known?: CrawlScheduleStatus | undefined;
 };
 
 function latest(...times: (string | undefined)[]): string | undefined {
@@ -86,6 +88,7 @@ function wholeSeconds(time: Date): string {
 /** The whole status; times that only runs knew are kept after those runs are gone. */
 export function scheduleStatus(schedule: CrawlSchedule, seen: ScheduleObservation, now: Date): CrawlScheduleStatus {
   const before = schedule.status;
+  const { known } = seen;
   const runs = newestFirst(seen.runs);
   const active = runs.filter((run) => !isFinished(run));
   const completed = (condition: 'Complete' | 'Failed') =>
@@ -106,10 +109,18 @@ export function scheduleStatus(schedule: CrawlSchedule, seen: ScheduleObservatio
     activeCount: active.length,
     nextScheduleTimes: seen.upcoming.map(wholeSeconds),
     ...defined({
-      lastScheduleTime: latest(before?.lastScheduleTime, newestSlot && wholeSeconds(nominalTime(newestSlot))),
-      lastSkippedTime: latest(before?.lastSkippedTime, seen.skipped && wholeSeconds(seen.skipped)),
-      lastSuccessfulTime: latest(before?.lastSuccessfulTime, ...completed('Complete')),
-      lastFailureTime: latest(before?.lastFailureTime, ...completed('Failed')),
+      lastScheduleTime: latest(
+        before?.lastScheduleTime,
+        known?.lastScheduleTime,
+        newestSlot && wholeSeconds(nominalTime(newestSlot)),
+      ),
+      lastSkippedTime: latest(
+        before?.lastSkippedTime,
+        known?.lastSkippedTime,
+        seen.skipped && wholeSeconds(seen.skipped),
+      ),
+      lastSuccessfulTime: latest(before?.lastSuccessfulTime, known?.lastSuccessfulTime, ...completed('Complete')),
+      lastFailureTime: latest(before?.lastFailureTime, known?.lastFailureTime, ...completed('Failed')),
       nextScheduleTime: seen.upcoming[0] && wholeSeconds(seen.upcoming[0]),
     }),
     ...(newest

@@ -148,6 +148,11 @@ describe('scheduleStatus', () => {
     expect(scheduleStatus(schedule({}, before), { timing, runs: [], ready, upcoming: [] }, NOW)).toMatchObject(before);
   });
 
+  test('keeps the times that it was derived from when the status is wiped meanwhile', () => {
+    const known = { lastScheduleTime: '2026-01-01T01:00:00Z', lastSkippedTime: '2026-01-01T02:00:00Z' };
+    expect(scheduleStatus(schedule({}), { timing, runs: [], ready, upcoming: [], known }, NOW)).toMatchObject(known);
+  });
+
   test('a stopped run is neither a success nor a failure', () => {
     const status = scheduleStatus(
       schedule(),
