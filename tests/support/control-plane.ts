@@ -39,6 +39,9 @@ export interface ControlPlane {
   stopApiServer(): Promise<void>;
   /** Starts the API server again on the same port and waits until it is ready. */
   startApiServer(): Promise<void>;
+  /** Ends kube-controller-manager at once, and nothing else. */
+  stopControllerManager(): Promise<void>;
+  startControllerManager(): void;
   /** Ends everything and removes the files. */
   stop(): Promise<void>;
 }
@@ -54,21 +57,27 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     await Promise.all([...children.values()].map(end));
     await rm(directory, { recursive: true, force: true, maxRetries: 5 });
   };
+  const stopProgram = async (name: string) => {
+    const child = children.get(name);
+    if (child) await end(child);
+    children.delete(name);
+  };
+  const stopControllerManager = () => stopProgram('kube-controller-manager');
+  const startControllerManager = () => {
+    const manager = controllerManager(settings);
+    start({ ...manager, args: [...manager.args, ...(options.controllerManagerFlags ?? [])] });
+  };
   const startApiServer = async () => {
     start(apiServer(settings));
     await apiServerReady(settings, { timeoutMs: 90_000, alive: () => failIfEnded(children, directory) });
     if (!options.controllerManager) return;
-    const manager = controllerManager(settings);
-    start({ ...manager, args: [...manager.args, ...(options.controllerManagerFlags ?? [])] });
+    startControllerManager();
     await defaultServiceAccount(settings);
   };
   // The controller manager gives up when it loses the API server early, so the two come and go together.
   const stopApiServer = async () => {
-    for (const name of ['kube-controller-manager', 'kube-apiserver']) {
-      const child = children.get(name);
-      if (child) await end(child);
-      children.delete(name);
-    }
+    await stopControllerManager();
+    await stopProgram('kube-apiserver');
   };
 
   try {
@@ -85,6 +94,8 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     auditLogPath: join(directory, 'audit.log'),
     stopApiServer,
     startApiServer,
+    stopControllerManager,
+    startControllerManager,
     stop,
   };
 }
