@@ -28,7 +28,7 @@ export type RawPage = {
   /** The `href` of the first `<base>`. */
   readonly base: string | null;
   readonly title: string;
-  /** The first `<h1>`. */
+  /** The first `<h1>`; without one the first `<h2>`, or `<h3>`. */
   readonly heading: string;
   readonly links: readonly string[];
   /** For each item the values of each field, in the order of the plan. */
@@ -117,7 +117,7 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
   return {
     base: base === undefined ? null : dom.attribute(base, 'href'),
     title: firstText('title'),
-    heading: firstText('h1'),
+    heading: firstText('h1') || firstText('h2') || firstText('h3'),
     links,
     items: roots.map((root) => plan.fields.map((field) => valuesOf(root, field))),
   };

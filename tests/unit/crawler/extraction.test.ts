@@ -34,6 +34,15 @@ describe('items', () => {
     });
   });
 
+  it.each([
+    ['<h2>second</h2><h1>first</h1>', 'first'],
+    ['<h3>third</h3><h2>second</h2>', 'second'],
+    ['<h1> </h1><h3>third</h3>', 'third'],
+    ['<p>none</p>', ''],
+  ])('of %s have the most important heading', (html, heading) => {
+    expect(itemsOf(html)).toMatchObject({ items: [{ heading }] });
+  });
+
   it('are one for each match of itemSelector, with typed fields', () => {
     const fields = [
       { name: 'name', selector: 'h2' },
