@@ -1,5 +1,5 @@
-// `npm run build`: bundles the programs and lays out the build contexts of their images in build/.
-import { cp, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+// `npm run build`: bundles the programs into build/: the build contexts of their images, and the kubectl plugin.
+import { chmod, cp, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { projectRoot } from './setup/paths.mjs';
@@ -22,6 +22,17 @@ async function programContext(name: string, main: string, packages: string[]): P
     const target = join(directory, 'node_modules', dependency);
     await cp(join(projectRoot, 'node_modules', dependency), target, { recursive: true });
   }
+}
+
+/** build/cli/kubectl-trawler: on the PATH, it is the command `kubectl trawler`. Runs on the machine's own Node. */
+async function kubectlPlugin(): Promise<void> {
+  const directory = join(projectRoot, 'build', 'cli');
+  await rm(directory, { recursive: true, force: true });
+  await bundle(join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts'), directory);
+  await writeFile(join(directory, 'package.json'), JSON.stringify({ type: 'module' }));
+  const plugin = join(directory, 'kubectl-trawler');
+  await writeFile(plugin, '#!/bin/sh\nexec node "$(dirname "$(readlink -f "$0")")/main.js" "$@"\n');
+  await chmod(plugin, 0o755);
 }
 
 /** The web server of the demo site is TypeScript that Node runs as it is. */
@@ -92,6 +103,6 @@ function threadFiles(found: Set<string>): Plugin {
 
 if (import.meta.main) {
   const started = performance.now();
-  await Promise.all(Object.values(contexts).map((make) => make()));
+  await Promise.all([...Object.values(contexts), kubectlPlugin].map((make) => make()));
   console.log(`bundled into build/ in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }

@@ -49,7 +49,11 @@ export function installStep(cluster: Cluster, allowedAddresses: string[]): Step 
       await kubectl(cluster, ['apply', '--server-side', '-f', '-'], { signal, input: JSON.stringify(namespace) });
       const values = await chartValues(cluster, allowedAddresses);
       const where = ['--namespace', trawlerNamespace];
-      await helm(cluster, ['upgrade', '--install', release, './helm/trawler', ...where, ...values], { signal });
+      await helm(
+        cluster,
+        ['upgrade', '--install', '--force-conflicts', release, './helm/trawler', ...where, ...values],
+        { signal },
+      );
       report('waiting for the operator');
       await kubectl(cluster, ['rollout', 'status', `deployment/${release}-operator`, ...where, '--timeout=280s'], {
         signal,
