@@ -1,0 +1,99 @@
+// One API server with both controllers on it: kube-controller-manager, and Trawler's operator with its PostgreSQL.
+import { join } from 'node:path';
+import { KubeConfig } from '@kubernetes/client-node';
+import { execa } from 'execa';
+import { Registry } from 'prom-client';
+import { runOperator } from '#src/controllers/operator.ts';
+import { createKubeApi } from '#src/kube/client.ts';
+import { createKubeMetrics } from '#src/kube/metrics.ts';
+import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
+import { createLogger } from '#src/telemetry/logger.ts';
+import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
+import { projectRoot } from '../../../dev/setup/paths.mjs';
+import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { startPostgres } from '../../support/postgres.ts';
+import { cronJobDialect } from './cronjob-dialect.ts';
+import { createSide, type Side } from './side.ts';
+import { trawlerDialect } from './trawler-dialect.ts';
+
+export type Stage = {
+  readonly cronJob: Side;
+  readonly trawler: Side;
+  /** Ends both controllers; the API server goes on. */
+  leave(): Promise<void>;
+  comeBack(): void;
+  close(): Promise<void>;
+};
+
+const logger = createLogger('differential-test', 'fatal');
+
+export async function startStage(): Promise<Stage> {
+  const [cluster, postgres] = await Promise.all([startControlPlane({ controllerManager: true }), startPostgres(15)]);
+  const { ownerUrl } = await postgres.createDatabase({ createRole: true });
+  const kubectl = (...args: string[]) => execa(binary('kubectl'), [`--kubeconfig=${cluster.kubeconfigPath}`, ...args]);
+  await kubectl('apply', '-f', join(projectRoot, 'crds'));
+  await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s');
+  // Apart, since the children of both have names of the same form.
+  await Promise.all([kubectl('create', 'namespace', 'cronjob'), kubectl('create', 'namespace', 'trawler')]);
+
+  const watching = new AbortController();
+  const metrics = createKubeMetrics(new Registry());
+  const api = createKubeApi(kubeConfig(cluster), { logger, metrics });
+  const shared = { api, logger, metrics, signal: watching.signal };
+  const [cronJob, trawler] = await Promise.all([
+    createSide(cronJobDialect, { ...shared, namespace: 'cronjob' }),
+    createSide(trawlerDialect, { ...shared, namespace: 'trawler' }),
+  ]);
+  let operator = startOperator(cluster, ownerUrl);
+  return {
+    cronJob,
+    trawler,
+    leave: async () => {
+      await Promise.all([operator.stop(), cluster.stopControllerManager()]);
+    },
+    comeBack: () => {
+      cluster.startControllerManager();
+      operator = startOperator(cluster, ownerUrl);
+    },
+    close: async () => {
+      watching.abort(new Error('the test is over'));
+      await operator.stop();
+      await api.close();
+      await Promise.all([cluster.stop(), postgres.stop()]);
+    },
+  };
+}
+
+function startOperator(cluster: ControlPlane, databaseUrl: string): { stop(): Promise<void> } {
+  const ending = new AbortController();
+  const metrics = createKubeMetrics(new Registry());
+  const api = createKubeApi(kubeConfig(cluster), { logger, metrics });
+  const store = createOperatorStore({ databaseUrl, schema: 'trawler', logger });
+  const done = runOperator({
+    ...{ api, store, metrics, logger, migrate: true, limits: {}, reconcilers: 8 },
+    settings: {
+      crawlerImage: 'registry.example/crawler:1',
+      imagePullPolicy: 'IfNotPresent',
+      databaseSchema: 'trawler',
+      allowedAddresses: [],
+      logLevel: 'info',
+    },
+    namespace: 'default',
+    identity: 'operator',
+    signal: ending.signal,
+  });
+  return {
+    stop: async () => {
+      if (ending.signal.aborted) return;
+      ending.abort(new Error('the controllers are away'));
+      await done;
+      await Promise.all([api.close(), store.close()]);
+    },
+  };
+}
+
+function kubeConfig(cluster: ControlPlane): KubeConfig {
+  const config = new KubeConfig();
+  config.loadFromFile(cluster.kubeconfigPath);
+  return config;
+}
