@@ -7,6 +7,7 @@ import { createEventRecorder } from '../kube/events.ts';
 import { controllerOf, type KubeObject, objectKey } from '../kube/kube-object.ts';
 import { runAsLeader } from '../kube/leader-election.ts';
 import type { KubeMetrics } from '../kube/metrics.ts';
+import { createUrgency } from '../kube/urgency.ts';
 import { createWorkQueue, type WorkQueue } from '../kube/work-queue.ts';
 import { GROUP, LABEL } from '../resources/group.ts';
 import type { OperatorStore } from '../store/operator-store.ts';
@@ -19,6 +20,7 @@ import { createRunReconciler } from './run-controller.ts';
 import { createRunQueue } from './run-queue.ts';
 import { createScheduleReconciler } from './schedule-controller.ts';
 import { isFinished } from './schedule-status.ts';
+import { createSlotMemory } from './slot-memory.ts';
 import { sweep } from './sweep.ts';
 
 export type OperatorOptions = {
@@ -74,28 +76,25 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   const shared = { logger, metrics, signal };
   const caches = startCaches({ api, ...shared });
   const { scheduleCache, runCache, jobCache, podCache } = caches;
-  const events = createEventRecorder({ api, controller: `${GROUP}/operator`, instance: identity, ...shared });
+  const urgency = createUrgency();
+  const events = createEventRecorder({ api, controller: `${GROUP}/operator`, instance: identity, urgency, ...shared });
   const all = Object.values(caches);
   await Promise.all(all.map((cache) => cache.synced(signal)));
 
   const prepareDatabase = migrate ? databasePreparation(store, signal) : () => Promise.resolve();
   const queue = createRunQueue({ runCache, scheduleCache, limits });
   const now = () => new Date();
-  const rememberedSlot = (uid: string, signal: AbortSignal) =>
-    store.newestScheduledTime(uid, signal).catch((error: unknown) => {
-      logger.warn({ err: error, schedule: uid }, 'PostgreSQL cannot tell the last slot; going by the CrawlRuns alone');
-      return undefined;
-    });
   const scheduleQueue = createWorkQueue({
     name: 'schedule',
     workers: reconcilers,
+    urgency,
     reconcile: createScheduleReconciler({
       schedules,
       runs,
       scheduleCache,
       runCache,
       events,
-      rememberedSlot,
+      memory: createSlotMemory(store, logger),
       now,
       logger,
     }),
@@ -104,6 +103,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   const runQueue = createWorkQueue({
     name: 'run',
     workers: reconcilers,
+    urgency,
     reconcile: createRunReconciler({
       ...{ runs, jobs, pods, secrets, runCache, jobCache, podCache },
       ...{ queue, store, prepareDatabase, events, settings, now, logger },
@@ -127,7 +127,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     addDownstream(key);
   });
   runCache.subscribe((change) => {
-    runQueue.add(objectKey(change.object.metadata));
+    runQueue.add(objectKey(change.object.metadata), { urgent: change.object.status === undefined });
     if (change.type === 'deleted') sweepQueue.add(SWEEP_KEY);
     if (change.type === 'deleted' || isFinished(change.object)) wakeWaiting();
     addController(change.object, scheduleCache, scheduleQueue);

@@ -10,7 +10,7 @@ import type { ReconcileResult } from '../kube/work-queue.ts';
 import { type CrawlRunSpec, crawlRunSpec } from '../resources/crawl-run.ts';
 import { SPEC_VERSION } from '../resources/group.ts';
 import { childName } from '../resources/names.ts';
-import type { OperatorStore, RunSnapshot } from '../store/operator-store.ts';
+import type { Acceptance, OperatorStore, RunSnapshot } from '../store/operator-store.ts';
 import { hashToken } from '../store/run-token.ts';
 import { StoreError } from '../store/store-error.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -54,6 +54,9 @@ const REFRESH_MS_PER_ACTIVE_RUN = 50;
 const DATABASE_RETRY_MS = 5_000;
 /** Those who are next are told at once; the others see their place in line this often. */
 const QUEUE_REFRESH_MS = 30_000;
+const DATABASE_URL_AGE_MS = 10_000;
+/** A Secret that somebody deleted before the pods started is made again within this time. */
+const CREDENTIALS_CHECK_MS = 60_000;
 /** A finished run's credentials are looked after for this long after a restart; then it is taken as done. */
 const CLEAN_UP_WINDOW_MS = 3_600_000;
 
@@ -62,6 +65,13 @@ export function createRunReconciler(options: RunControllerOptions) {
   const { queue, store, prepareDatabase, events, settings, now, logger } = options;
   /** UIDs of finished runs whose token is revoked and whose Secret is gone. */
   const cleanedUp = new Set<string>();
+  let knownUrl: { url: Promise<string>; readAt: number } | undefined;
+  /** By UID of live runs, on the monotonic clock. */
+  const credentialsCheckedAt = new Map<string, number>();
+  runCache.subscribe(({ type, object }) => {
+    if (type === 'deleted' || isFinished(object)) credentialsCheckedAt.delete(object.metadata.uid);
+    if (type === 'deleted') cleanedUp.delete(object.metadata.uid);
+  });
 
   return async function reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
     const run = runCache.get(parseObjectKey(key));
@@ -78,15 +88,18 @@ export function createRunReconciler(options: RunControllerOptions) {
   /** One step of a live run: accepted, given a Job, stopped when it must be, ended when its end is known. */
   async function advance(run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<ReconcileResult> {
     await prepareDatabase();
-    let snapshot = await readSnapshot(run, signal);
+    // Nobody has looked at it yet: most likely it is new.
+    const isFresh = run.status === undefined && run.spec.shutdown === undefined && !hasCredentials(run);
+    let snapshot = isFresh ? undefined : await readSnapshot(run, signal);
     if (snapshot === undefined && run.spec.shutdown === undefined) {
       const admission = queue.admit(run);
       if (!admission.admitted) return waitInLine(run, admission, signal);
     }
-    const needsCredentials = snapshot === undefined || snapshot.state === 'Accepted';
+    const needsCredentials = snapshot === undefined || (snapshot.state === 'Accepted' && !hasCredentials(run));
     if (needsCredentials) {
-      const obstacle = await accept(run, spec, signal);
+      const { acceptance, obstacle } = await accept(run, spec, signal);
       if (obstacle) return report(run, { pods: [], obstacle }, signal);
+      if (isFresh && acceptance === 'Created') return startNew(run, spec, signal);
       snapshot ??= await readSnapshot(run, signal);
     }
     if (snapshot === undefined) return { requeueAfterMs: 0 };
@@ -99,6 +112,19 @@ export function createRunReconciler(options: RunControllerOptions) {
     const ended = await endWithoutWorkers(run, snapshot, job.job, stopReason, signal);
     if (ended) snapshot = await readSnapshot(run, signal);
     return report(run, { ...(snapshot ? { snapshot } : {}), ...job, pods: podsOf(run) }, signal);
+  }
+
+  /** The Job of a run that was accepted just now. Telling of it can wait until the other new runs have theirs. */
+  async function startNew(run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<ReconcileResult> {
+    const job = await createJob(run, spec, signal);
+    if ('obstacle' in job) return report(run, { pods: [], obstacle: job.obstacle }, signal);
+    return { later: true };
+  }
+
+  /** Whether this process made sure of Secret and row a short while ago. */
+  function hasCredentials(run: CrawlRun): boolean {
+    const checkedAt = credentialsCheckedAt.get(run.metadata.uid);
+    return checkedAt !== undefined && performance.now() - checkedAt < CREDENTIALS_CHECK_MS;
   }
 
   async function waitInLine(
@@ -116,12 +142,28 @@ export function createRunReconciler(options: RunControllerOptions) {
   }
 
   async function readSnapshot(run: CrawlRun, signal: AbortSignal): Promise<RunSnapshot | undefined> {
-    return (await store.snapshots(signal, [run.metadata.uid])).get(run.metadata.uid);
+    return store.snapshot(run.metadata.uid, signal);
+  }
+
+  /** Read again every few seconds: the workers' login changes rarely, and the one before stays good for a while. */
+  function databaseUrl(signal: AbortSignal): Promise<string> {
+    if (knownUrl === undefined || performance.now() - knownUrl.readAt > DATABASE_URL_AGE_MS) {
+      const url = store.workerDatabaseUrl(signal);
+      knownUrl = { url, readAt: performance.now() };
+      url.catch(() => {
+        knownUrl = undefined;
+      });
+    }
+    return knownUrl.url;
   }
 
   /** Secret first, then the row that knows its token: a pod never starts with a token that nobody knows. */
-  async function accept(run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<Obstacle | undefined> {
-    const secret = await ensureRunSecret(secrets, run, await store.workerDatabaseUrl(signal), signal);
+  async function accept(
+    run: CrawlRun,
+    spec: CrawlRunSpec,
+    signal: AbortSignal,
+  ): Promise<{ acceptance?: Acceptance; obstacle?: Obstacle }> {
+    const secret = await ensureRunSecret(secrets, run, await databaseUrl(signal), signal);
     if (secret.type === 'Foreign') {
       events.record(run, {
         type: 'Warning',
@@ -129,12 +171,12 @@ export function createRunReconciler(options: RunControllerOptions) {
         action: 'CreateSecret',
         message: secret.message,
       });
-      return { condition: 'Accepted', reason: 'SecretConflict', message: secret.message };
+      return { obstacle: { condition: 'Accepted', reason: 'SecretConflict', message: secret.message } };
     }
     const earlier = retriedRun(run, spec);
     if (earlier === 'Unknown') {
       const message = `spec.trigger.retryOf: there is no CrawlRun "${spec.trigger.retryOf}" any more whose dead letters could be taken`;
-      return { condition: 'Accepted', reason: 'UnknownRun', message };
+      return { obstacle: { condition: 'Accepted', reason: 'UnknownRun', message } };
     }
     const scheduleUid = run.metadata.ownerReferences?.find((owner) => owner.controller)?.uid;
     const acceptance = await store.acceptRun(
@@ -152,7 +194,8 @@ export function createRunReconciler(options: RunControllerOptions) {
       signal,
     );
     if (acceptance === 'Created') logger.info(logFields(run), 'run accepted');
-    return undefined;
+    credentialsCheckedAt.set(run.metadata.uid, performance.now());
+    return { acceptance };
   }
 
   /** The run whose dead letters this one takes; undefined when it takes its start URLs. */

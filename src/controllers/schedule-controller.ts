@@ -27,6 +27,7 @@ import {
   type Timing,
   timingInForce,
 } from './schedule-status.ts';
+import type { SlotMemory } from './slot-memory.ts';
 
 export type ScheduleControllerOptions = {
   readonly schedules: ResourceClient<CrawlSchedule>;
@@ -34,8 +35,7 @@ export type ScheduleControllerOptions = {
   readonly scheduleCache: ScheduleCache;
   readonly runCache: RunCache;
   readonly events: EventRecorder;
-  /** The newest slot that Postgres remembers for a schedule's UID; undefined when it knows none or does not answer. */
-  readonly rememberedSlot: (scheduleUid: string, signal: AbortSignal) => Promise<Date | undefined>;
+  readonly memory: SlotMemory;
   readonly now: () => Date;
   readonly logger: Logger;
 };
@@ -43,8 +43,10 @@ export type ScheduleControllerOptions = {
 /** How long to wait until the runs of a deleted schedule of the same name are collected. */
 const COLLECTION_WAIT_MS = 2_000;
 
-/** What became of a slot: nothing said, its run was started. */
+/** What became of a slot. */
 type Handled = {
+  /** It has its run. */
+  readonly started?: true;
   /** No run will be made for it. */
   readonly skipped?: Date;
   /** Its name is still taken by a run that is being collected. */
@@ -54,7 +56,7 @@ type Handled = {
 const SHOWN_SLOTS = 5;
 
 export function createScheduleReconciler(options: ScheduleControllerOptions) {
-  const { schedules, runs, scheduleCache, runCache, events, rememberedSlot, now, logger } = options;
+  const { schedules, runs, scheduleCache, runCache, events, memory, now, logger } = options;
 
   return async function reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
     const schedule = scheduleCache.get(parseObjectKey(key));
@@ -93,11 +95,13 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     });
     const outcome = await handleDue(schedule, spec, due, signal);
     if (outcome.waiting) return { requeueAfterMs: COLLECTION_WAIT_MS };
-
-    await pruneHistory(schedule, spec, signal);
     const upcoming = upcomingSlots(parsed.timetable, new Date(now().getTime() - delayMs)).map(
       (slot) => new Date(slot.getTime() + delayMs),
     );
+    // The run itself is the memory of a slot; to tell of it can wait until the other schedules have theirs.
+    if (outcome.started) return { ...untilNext(upcoming), later: true };
+
+    await pruneHistory(schedule, spec, signal);
     const ready = { status: 'True', reason: 'Scheduled', message: 'the schedule is in force' } as const;
     const { skipped } = outcome;
     await writeStatus(
@@ -105,8 +109,12 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
       { timing, runs: ownedRuns(schedule), ready, upcoming, ...(skipped ? { skipped } : {}) },
       signal,
     );
-    return upcoming[0] ? { requeueAfterMs: Math.max(0, upcoming[0].getTime() - now().getTime()) } : {};
+    return untilNext(upcoming);
   };
+
+  function untilNext([next]: readonly Date[]): ReconcileResult {
+    return next ? { requeueAfterMs: Math.max(0, next.getTime() - now().getTime()), urgent: true } : {};
+  }
 
   function ownedRuns(schedule: CrawlSchedule): CrawlRun[] {
     return runCache.byIndex('controller', schedule.metadata.uid);
@@ -123,9 +131,8 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
   async function findCursor(schedule: CrawlSchedule, timing: Timing, signal: AbortSignal): Promise<Date> {
     const owned = ownedRuns(schedule);
     const cursor = scheduleCursor(timing, schedule.status, owned);
-    if (owned.length > 0 || schedule.status !== undefined) return cursor;
-    // No run and no status: the schedule is new, or both were lost. Postgres may know better.
-    const remembered = await rememberedSlot(schedule.metadata.uid, signal);
+    const blank = owned.length === 0 && schedule.status === undefined;
+    const remembered = await memory.newestSlot(schedule.metadata.uid, blank, signal);
     return remembered !== undefined && remembered > cursor ? remembered : cursor;
   }
 
@@ -216,7 +223,7 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
         action: 'CreateRun',
         message: `created run ${created.metadata.name} for ${slot.toISOString()}`,
       });
-      return {};
+      return { started: true };
     } catch (error) {
       if (isAlreadyExists(error)) return adoptOrSkip(schedule, run.metadata.name, slot, signal);
       const message = `could not create run ${run.metadata.name}: ${error instanceof Error ? error.message : error}`;
@@ -232,7 +239,7 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     if (existing === undefined) return { waiting: true };
     if (isControlledBy(existing, schedule)) {
       runCache.observe(existing);
-      return {};
+      return { started: true };
     }
     const controller = controllerOf(existing);
     if (controller?.kind === schedule.kind && controller.name === schedule.metadata.name) return { waiting: true };
@@ -272,7 +279,8 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
   }
 
   async function writeStatus(schedule: CrawlSchedule, seen: ScheduleObservation, signal: AbortSignal): Promise<void> {
-    const written = await updateStatus(schedules, schedule, (current) => scheduleStatus(current, seen, now()), {
+    const derived = { ...seen, known: schedule.status };
+    const written = await updateStatus(schedules, schedule, (current) => scheduleStatus(current, derived, now()), {
       signal,
     });
     if (written) scheduleCache.observe(written);

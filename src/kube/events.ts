@@ -11,6 +11,7 @@ import { type KubeObject, objectKey, type ResourceType } from './kube-object.ts'
 import type { KubeMetrics } from './metrics.ts';
 import { microTime } from './micro-time.ts';
 import { createTokenBucket, type TokenBucket } from './token-bucket.ts';
+import type { Urgency } from './urgency.ts';
 
 export interface EventRecorderOptions {
   api: KubeApi;
@@ -22,6 +23,8 @@ export interface EventRecorderOptions {
   metrics: KubeMetrics;
   /** Ends the recorder after what is queued has been sent, within a few seconds. */
   signal: AbortSignal;
+  /** Events wait while something urgent does. */
+  urgency?: Urgency;
 }
 
 export interface EventNote {
@@ -87,7 +90,7 @@ interface Series {
 }
 
 export function createEventRecorder(options: EventRecorderOptions): EventRecorder {
-  const { controller, instance, logger, metrics, signal } = options;
+  const { controller, instance, logger, metrics, signal, urgency } = options;
   const events = options.api.resource<EventObject>(EVENTS);
   const allSeries = new Map<string, Series>();
   const limits = new Map<string, TokenBucket>();
@@ -156,6 +159,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
 
   async function sendDue(): Promise<void> {
     for (const key of unsent.takeDue(Date.now())) {
+      await urgency?.calm(signal).catch(() => undefined);
       // What is left when the recorder stops is sent by stop().
       if (!signal.aborted) await sendOne(key);
     }

@@ -1,16 +1,22 @@
 // The queue between changes and reconciles: each key waits once, runs once at a time, and comes back after a failure.
 //
-// A key is ready (waiting for a free worker), running, or delayed (in the heap, until its time). A key added while it
+// A key is ready (waiting for a free worker), running, or delayed (in a heap, until its time). A key added while it
 // runs is noted, and ready again when that reconcile has ended: its view of the world may be older than the change.
+// Urgent keys go first, before the other keys of all queues that share an Urgency.
 import type { Logger } from '../telemetry/logger.ts';
 import { type Backoff, backoffMs } from './backoff.ts';
-import { createDelayQueue } from './delay-queue.ts';
+import { createDelayQueue, type DelayQueue } from './delay-queue.ts';
 import { isConflict, KubeError } from './kube-error.ts';
 import type { KubeMetrics } from './metrics.ts';
+import { createUrgency, PATIENCE_MS, type Urgency } from './urgency.ts';
 
 export interface ReconcileResult {
   /** Reconcile this key again after so many milliseconds of wall-clock time. */
   requeueAfterMs?: number;
+  /** Whether that is urgent. */
+  urgent?: boolean;
+  /** The urgent part is done: reconcile this key once more for the rest, when nothing urgent waits. */
+  later?: boolean;
 }
 
 export interface WorkQueueOptions {
@@ -26,11 +32,16 @@ export interface WorkQueueOptions {
   signal: AbortSignal;
   /** Default 20,000 ms. */
   drainMs?: number;
+  /** Shared with the queues whose urgent keys this one gives way to; absent: its own alone. */
+  urgency?: Urgency;
 }
 
 export interface WorkQueue {
-  /** Reconciles the key soon: once, however often it is added before it starts; once more if added while it runs. */
-  add(key: string): void;
+  /**
+   * Reconciles the key soon: once, however often it is added before it starts; once more if added while it runs.
+   * It is urgent when it was added so once.
+   */
+  add(key: string, options?: { urgent: boolean }): void;
   /** Adds the key after the delay; of several delays the shortest counts. */
   addAfter(key: string, delayMs: number): void;
   /** Resolves when the signal was aborted and the last reconcile has ended. */
@@ -47,80 +58,129 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   const { name, workers, reconcile, logger, signal } = options;
   const metrics = metricsOf(options.metrics, name);
   /** Key and when it became ready; a Map keeps the order of arrival. */
+  const urgent = new Map<string, number>();
   const ready = new Map<string, number>();
-  const running = new Set<string>();
-  const addedWhileRunning = new Set<string>();
+  /** Key and whether it is running as an urgent one. */
+  const running = new Map<string, boolean>();
+  /** Key and whether it is urgent. */
+  const addedWhileRunning = new Map<string, boolean>();
   const delayed = createDelayQueue();
+  const appointments = createDelayQueue();
+  const turns = (options.urgency ?? createUrgency()).join(startSoon);
   /** Failures in a row. */
   const failures = new Map<string, number>();
   const giveUp = new AbortController();
   const done = Promise.withResolvers<void>();
   let wakeUp: NodeJS.Timeout | undefined;
+  let impatience: NodeJS.Timeout | undefined;
   let start: NodeJS.Immediate | undefined;
   let drainTimer: NodeJS.Timeout | undefined;
 
-  function add(key: string): void {
+  function add(key: string, { urgent: isUrgent } = { urgent: false }): void {
     if (signal.aborted) return;
     metrics.adds.inc();
-    if (running.has(key)) addedWhileRunning.add(key);
-    else makeReady(key);
+    if (running.has(key)) addedWhileRunning.set(key, isUrgent || addedWhileRunning.get(key) === true);
+    else makeReady(key, isUrgent);
   }
 
-  function makeReady(key: string): void {
-    if (!ready.has(key)) ready.set(key, performance.now());
-    metrics.depth.set(ready.size);
-    // Not at once: the rest of a batch of changes is applied first, so that a reconcile sees all of it.
-    start ??= setImmediate(startReady);
+  function makeReady(key: string, isUrgent: boolean): void {
+    const since = ready.get(key) ?? performance.now();
+    if (isUrgent) {
+      ready.delete(key);
+      if (!urgent.has(key)) urgent.set(key, since);
+      turns.waiting(urgent.size);
+    } else if (!urgent.has(key)) {
+      ready.set(key, since);
+    }
+    metrics.depth.set(ready.size + urgent.size);
+    startSoon();
+  }
+
+  /** Not at once: the rest of a batch of changes is applied first, so that a reconcile sees all of it. */
+  function startSoon(): void {
+    if (ready.size + urgent.size > 0) start ??= setImmediate(startReady);
   }
 
   function addAfter(key: string, delayMs: number): void {
+    delay(delayed, key, delayMs);
+  }
+
+  function delay(heap: DelayQueue, key: string, delayMs: number): void {
     if (signal.aborted) return;
-    delayed.schedule(key, Date.now() + Math.max(0, delayMs));
+    heap.schedule(key, Date.now() + Math.max(0, delayMs));
     sleep();
   }
 
   function sleep(): void {
     clearTimeout(wakeUp);
-    const dueAt = delayed.nextDueAt();
-    metrics.delayed.set(delayed.size);
-    if (dueAt === undefined) return;
+    const dueAt = Math.min(
+      delayed.nextDueAt() ?? Number.POSITIVE_INFINITY,
+      appointments.nextDueAt() ?? Number.POSITIVE_INFINITY,
+    );
+    metrics.delayed.set(delayed.size + appointments.size);
+    if (dueAt === Number.POSITIVE_INFINITY) return;
     wakeUp = setTimeout(releaseDue, Math.min(Math.max(1, dueAt - Date.now()), LONGEST_SLEEP_MS));
   }
 
   function releaseDue(): void {
+    for (const key of appointments.takeDue(Date.now())) add(key, { urgent: true });
     for (const key of delayed.takeDue(Date.now())) add(key);
     sleep();
   }
 
   function startReady(): void {
     start = undefined;
+    for (const [key, since] of urgent) {
+      if (running.size >= workers || !turns.isMyTurn()) break;
+      urgent.delete(key);
+      begin(key, since, true);
+    }
+    turns.waiting(urgent.size);
     for (const [key, since] of ready) {
       if (running.size >= workers) break;
+      if (!turns.isCalm() && !mayStartAnyway(since)) break; // those behind it have waited for less long
       ready.delete(key);
-      running.add(key);
-      metrics.latency.observe((performance.now() - since) / 1000);
-      void run(key);
+      begin(key, since, false);
     }
-    metrics.depth.set(ready.size);
+    metrics.depth.set(ready.size + urgent.size);
     metrics.active.set(running.size);
+    if (ready.size > 0 && running.size < workers) {
+      clearTimeout(impatience);
+      impatience = setTimeout(startSoon, PATIENCE_MS);
+    }
+  }
+
+  /** Urgent work may go on for long: then a few workers do what has waited for long enough. */
+  function mayStartAnyway(since: number): boolean {
+    const ordinary = [...running.values()].filter((isUrgent) => !isUrgent).length;
+    return performance.now() - since >= PATIENCE_MS && ordinary < Math.max(1, workers / 4);
+  }
+
+  function begin(key: string, since: number, isUrgent: boolean): void {
+    running.set(key, isUrgent);
+    metrics.latency.observe((performance.now() - since) / 1000);
+    void run(key);
   }
 
   async function run(key: string): Promise<void> {
     const startedAt = performance.now();
     try {
-      const { requeueAfterMs } = await reconcile(key, giveUp.signal);
+      const { requeueAfterMs, urgent: isUrgent, later } = await reconcile(key, giveUp.signal);
       failures.delete(key);
       metrics.finished(requeueAfterMs === undefined ? 'success' : 'requeue_after', startedAt);
-      if (requeueAfterMs !== undefined) addAfter(key, requeueAfterMs);
+      if (requeueAfterMs !== undefined) delay(isUrgent ? appointments : delayed, key, requeueAfterMs);
+      if (later) add(key);
     } catch (error) {
       metrics.finished('error', startedAt);
       retry(key, error);
     } finally {
       running.delete(key);
-      if (addedWhileRunning.delete(key)) add(key);
+      const addedAs = addedWhileRunning.get(key);
+      addedWhileRunning.delete(key);
+      if (addedAs !== undefined) add(key, { urgent: addedAs });
       metrics.active.set(running.size);
       if (signal.aborted) finishWhenIdle();
-      else if (ready.size > 0) start ??= setImmediate(startReady);
+      else startSoon();
     }
   }
 
@@ -137,13 +197,16 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     // A conflict is how two writers take turns, not a failure to report.
     const level = isConflict(error) ? 'debug' : 'error';
     logger[level]({ controller: name, key, attempt, retryInMs: Math.round(delayMs), err: error }, 'reconcile failed');
-    addAfter(key, delayMs);
+    delay(running.get(key) ? appointments : delayed, key, delayMs);
   }
 
   function stop(): void {
     clearTimeout(wakeUp);
+    clearTimeout(impatience);
     clearImmediate(start);
     ready.clear();
+    urgent.clear();
+    turns.waiting(0);
     metrics.depth.set(0);
     metrics.delayed.set(0);
     drainTimer = setTimeout(() => giveUp.abort(signal.reason), options.drainMs ?? DRAIN_MS);

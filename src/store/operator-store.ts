@@ -144,10 +144,14 @@ export type OperatorStore = {
   acceptRun(run: AcceptedRun, signal: AbortSignal): Promise<Acceptance>;
   /** Runs that are live or ended within the last hour, or exactly the given ones; a missing id is not stored. */
   snapshots(signal: AbortSignal, runIds?: readonly string[]): Promise<ReadonlyMap<string, RunSnapshot>>;
+  /** One run, undefined when it is not stored. Calls at the same time share a query. */
+  snapshot(runId: string, signal: AbortSignal): Promise<RunSnapshot | undefined>;
   /** Every run that is not finished. */
   activeRuns(signal: AbortSignal): Promise<readonly ActiveRun[]>;
   /** The newest scheduled time of the schedule's runs, for its cursor. */
   newestScheduledTime(scheduleUid: string, signal: AbortSignal): Promise<Date | undefined>;
+  /** The same of every schedule that ever had a run, by its UID. */
+  newestScheduledTimes(signal: AbortSignal): Promise<ReadonlyMap<string, Date>>;
 
   /** Asks the workers to stop; the first reason stays. False when the run is unknown or finished. */
   requestStop(runId: string, reason: string, signal: AbortSignal): Promise<boolean>;

@@ -1,9 +1,10 @@
 // The operator's store on Postgres: a small pool, its calls, and its errors as StoreErrors.
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import type { Logger } from '../telemetry/logger.ts';
+import { createBatcher } from './batch.ts';
 import { createPool, storeError } from './connection.ts';
 import { migrate } from './migrate.ts';
-import type { OperatorStore } from './operator-store.ts';
+import type { Acceptance, AcceptedRun, OperatorStore, RunSnapshot } from './operator-store.ts';
 import { deadLetters, firstItems } from './results.ts';
 import * as runs from './runs.ts';
 import type { Database } from './schema.ts';
@@ -18,6 +19,9 @@ export type OperatorStoreOptions = WorkerLogin & {
   /** Most connections of this process. */
   readonly poolSize?: number;
 };
+
+/** Most runs in one statement. */
+const BATCH = 50;
 
 export function createOperatorStore(options: OperatorStoreOptions): OperatorStore {
   const { schema, logger } = options;
@@ -35,6 +39,14 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
   });
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
 
+  // A batch belongs to no caller: only the end of the store's pool or the statement time-out ends it early.
+  const { signal: never } = new AbortController();
+  const acceptRun = createBatcher<AcceptedRun, Acceptance>(BATCH, (batch) => runs.acceptRuns(db, batch, never));
+  const readSnapshot = createBatcher<string, RunSnapshot | undefined>(BATCH, async (runIds) => {
+    const found = await snapshots(db, runIds, never);
+    return runIds.map((runId) => found.get(runId));
+  });
+
   /** Runs a call that gives up with the signal, and turns its errors into StoreErrors. */
   const guarded = async <T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> => {
     signal.throwIfAborted();
@@ -49,10 +61,12 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     migrate: (signal) => guarded(signal, () => migrate({ db, schema, login: options, logger }, signal)),
     ping: (signal) => guarded(signal, async () => void (await sql`select 1`.execute(db, { signal }))),
     workerDatabaseUrl: (signal) => guarded(signal, () => workerUrl(db, schema, options, signal)),
-    acceptRun: (run, signal) => guarded(signal, () => runs.acceptRun(db, run, signal)),
+    acceptRun: (run, signal) => guarded(signal, () => acceptRun(run, signal)),
     snapshots: (signal, runIds) => guarded(signal, () => snapshots(db, runIds, signal)),
+    snapshot: (runId, signal) => guarded(signal, () => readSnapshot(runId, signal)),
     activeRuns: (signal) => guarded(signal, () => runs.activeRuns(db, signal)),
     newestScheduledTime: (uid, signal) => guarded(signal, () => runs.newestScheduledTime(db, uid, signal)),
+    newestScheduledTimes: (signal) => guarded(signal, () => runs.newestScheduledTimes(db, signal)),
     requestStop: (runId, reason, signal) => guarded(signal, () => runs.requestStop(db, runId, reason, signal)),
     finishStopped: (runId, outcome, message, signal) =>
       guarded(signal, () => runs.finishStopped(db, runId, outcome, message, signal)),

@@ -11,40 +11,57 @@ export const OPERATOR_ID = '00000000-0000-0000-0000-000000000000';
 const MISSED_HEARTBEATS = 3;
 const SHORTEST_LEASE_SECONDS = 60;
 
-export async function acceptRun(db: Kysely<Database>, run: AcceptedRun, signal: AbortSignal): Promise<Acceptance> {
+/** What became of each run, in their order; all in one transaction. */
+export async function acceptRuns(
+  db: Kysely<Database>,
+  runs: readonly AcceptedRun[],
+  signal: AbortSignal,
+): Promise<readonly Acceptance[]> {
   return db.transaction().execute(async (trx) => {
-    await sql`select ensure_day(${run.runDay})`.execute(trx, { signal });
-    const created = await trx
+    for (const day of new Set(runs.map((run) => run.runDay)))
+      await sql`select ensure_day(${day})`.execute(trx, { signal });
+    // By id, so that two transactions with the same runs never wait for each other in a circle.
+    const inOrder = runs.toSorted((a, b) => (a.runId < b.runId ? -1 : 1));
+    const inserted = await trx
       .insertInto('run')
-      .values(runRow(run))
+      .values(inOrder.map(runRow))
       .onConflict((conflict) => conflict.doNothing())
       .returning('run_id')
-      .executeTakeFirst({ signal });
-    if (created) {
-      const { runId: run_id, spec, specVersion: version } = run;
-      await trx
-        .insertInto('run_spec')
-        .values({ run_id, version, spec: JSON.stringify(spec) })
-        .execute({ signal });
-      await trx.insertInto('source').values(sourceRows(run)).execute({ signal });
-      if (run.deadLettersOf !== undefined) {
-        await sql`select seed_dead_letters(${run_id}::uuid, ${OPERATOR_ID}::uuid, ${run.deadLettersOf}::uuid)`.execute(
-          trx,
-          {
-            signal,
-          },
-        );
-      }
-    } else if (await isOver(trx, run.runId, signal)) {
-      return 'Finished';
-    }
-    await trx
-      .insertInto('run_token')
-      .values({ token_hash: run.tokenHash, run_id: run.runId })
-      .onConflict((conflict) => conflict.doNothing())
       .execute({ signal });
-    return created ? 'Created' : 'Existing';
+    const created = new Set(inserted.map(({ run_id }) => run_id));
+    const isNew = ({ runId }: AcceptedRun) => created.has(runId);
+    await storeDetails(trx, runs.filter(isNew), signal);
+    const over = new Set<string>();
+    for (const { runId } of inOrder) {
+      if (!created.has(runId) && (await isOver(trx, runId, signal))) over.add(runId);
+    }
+    await storeTokens(
+      trx,
+      runs.filter(({ runId }) => !over.has(runId)),
+      signal,
+    );
+    return runs.map((run) => (isNew(run) ? 'Created' : over.has(run.runId) ? 'Finished' : 'Existing'));
   });
+}
+
+async function storeDetails(trx: Kysely<Database>, runs: readonly AcceptedRun[], signal: AbortSignal): Promise<void> {
+  if (runs.length === 0) return;
+  await trx
+    .insertInto('run_spec')
+    .values(
+      runs.map(({ runId, specVersion, spec }) => ({ run_id: runId, version: specVersion, spec: JSON.stringify(spec) })),
+    )
+    .execute({ signal });
+  await trx.insertInto('source').values(runs.flatMap(sourceRows)).execute({ signal });
+}
+
+async function storeTokens(trx: Kysely<Database>, runs: readonly AcceptedRun[], signal: AbortSignal): Promise<void> {
+  if (runs.length === 0) return;
+  await trx
+    .insertInto('run_token')
+    .values(runs.map(({ tokenHash, runId }) => ({ token_hash: tokenHash, run_id: runId })))
+    .onConflict((conflict) => conflict.doNothing())
+    .execute({ signal });
 }
 
 function runRow({ spec, ...run }: AcceptedRun) {
@@ -112,6 +129,19 @@ export async function newestScheduledTime(
     .limit(1)
     .executeTakeFirst({ signal });
   return row?.scheduled_time ?? undefined;
+}
+
+export async function newestScheduledTimes(
+  db: Kysely<Database>,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Date>> {
+  const rows = await db
+    .selectFrom('run')
+    .select(({ fn }) => ['schedule_uid', fn.max('scheduled_time').as('newest')])
+    .where('scheduled_time', 'is not', null)
+    .groupBy('schedule_uid')
+    .execute({ signal });
+  return new Map(rows.flatMap(({ schedule_uid, newest }) => (schedule_uid && newest ? [[schedule_uid, newest]] : [])));
 }
 
 export async function requestStop(

@@ -63,7 +63,11 @@ const eventually = (assertions: () => Promise<void>) => vi.waitFor(assertions, {
 type Running = { readonly store: OperatorStore; stop(): Promise<void> };
 const running: Running[] = [];
 
-afterEach(() => Promise.all(running.splice(0).map((operator) => operator.stop())));
+/** Limits count the runs of all namespaces: nothing of this test stays for the next. */
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((operator) => operator.stop()));
+  await kubectl(['delete', 'crawlschedules,crawlruns', '--all', '-n', namespace]);
+});
 
 /** An operator in this process; one at a time, since they share a Lease. */
 function startOperator(databaseUrl = database.ownerUrl, limits: ActiveLimits = {}): Running {
