@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseCron } from '#src/schedule/cron.ts';
 import { compare } from '../../../dev/cron-oracle/comparison.ts';
-import { DIFFERENCES } from '../../../dev/cron-oracle/differences.ts';
+import { DIFFERENCES, explain } from '../../../dev/cron-oracle/differences.ts';
 import { type Oracle, startOracle } from '../../../dev/cron-oracle/oracle.ts';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 
@@ -29,6 +29,15 @@ test('both say the same of 20,000 random expressions, zones and instants, but fo
 test('every difference has its reason in the docs', async () => {
   const page = await readFile(join(projectRoot, 'docs', 'schedules.md'), 'utf8');
   for (const difference of DIFFERENCES) expect(page).toContain(`| \`${difference}\` |`);
+});
+
+test('a slot that is more than five years away is found', async () => {
+  const question = { expression: '0 0 29 2 *', timeZone: 'Etc/UTC', second: Date.parse('2096-03-01') / 1_000 };
+  expect(await oracle.ask([question])).toEqual(['never']);
+  const parsed = parseCron(question.expression, question.timeZone, 'seed');
+  const ours = parsed.ok ? parsed.timetable.next(new Date(question.second * 1_000)) : undefined;
+  expect(ours).toEqual(new Date('2104-02-29'));
+  expect(explain({ ...question, ours: Date.parse('2104-02-29') / 1_000, theirs: undefined })).toBe('five-years');
 });
 
 /** Whether robfig/cron and Trawler understand an expression. */
