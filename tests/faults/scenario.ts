@@ -27,6 +27,14 @@ export interface State {
   tokens: number;
 }
 
+/** The schedules are known to the operator, and no slot has come. */
+export const NOTHING_YET: State['schedules'] = {
+  allow: { active: [] },
+  forbid: { last: -60, active: ['forbid-60'], lastRun: 'forbid-60' },
+  queue: { active: [] },
+  replace: { last: -60, active: ['replace-60'], lastRun: 'replace-60' },
+};
+
 /** While all goes on: the slots are dealt with, and nothing has ended but what Replace replaced. */
 const MIDDLE: Pick<State, 'runs' | 'schedules'> = {
   runs: {
@@ -161,9 +169,14 @@ async function stop(stage: Stage, slot: Date, run: string): Promise<void> {
 export async function reaches(stage: Stage, slot: Date, expected: Partial<State>): Promise<void> {
   const deadline = Date.now() + TIMEOUT_MS;
   for (;;) {
-    const seen = pick(await observe(stage, slot), expected);
+    // While a server is down nothing is seen.
+    const seen = await observe(stage, slot).then(
+      (state) => pick(state, expected),
+      (error: unknown) => error,
+    );
     if (isDeepStrictEqual(seen, expected)) return;
     if (Date.now() > deadline) {
+      if (seen instanceof Error) throw seen;
       const difference = `expected ${JSON.stringify(expected, null, 1)}\nbut saw ${JSON.stringify(seen, null, 1)}`;
       throw new Error(`the state was not reached within ${TIMEOUT_MS / 1_000} s: ${difference}`);
     }
