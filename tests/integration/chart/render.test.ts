@@ -52,7 +52,16 @@ describe('values', () => {
       'crawler.allowedAddresses={a.b:80,10.0.0.0/8:443}',
     ];
     expect(
-      environment(await render(OWN_DATABASE, ...values, 'operator.logLevel=debug', 'database.migrate=false')),
+      environment(
+        await render(
+          OWN_DATABASE,
+          ...values,
+          'operator.logLevel=debug',
+          'operator.maxActiveRuns=20',
+          'operator.maxActiveRunsPerNamespace=5',
+          'database.migrate=false',
+        ),
+      ),
     ).toEqual({
       TRAWLER_NAMESPACE: { fieldRef: { fieldPath: 'metadata.namespace' } },
       TRAWLER_POD_NAME: { fieldRef: { fieldPath: 'metadata.name' } },
@@ -65,6 +74,8 @@ describe('values', () => {
       TRAWLER_IMAGE_PULL_POLICY: 'IfNotPresent',
       TRAWLER_ALLOWED_ADDRESSES: 'a.b:80,10.0.0.0/8:443',
       TRAWLER_RECONCILERS: '8',
+      TRAWLER_MAX_ACTIVE_RUNS: '20',
+      TRAWLER_MAX_ACTIVE_RUNS_PER_NAMESPACE: '5',
       TRAWLER_LOG_LEVEL: 'debug',
     });
   });
