@@ -10,7 +10,7 @@ import type { ReconcileResult } from '../kube/work-queue.ts';
 import { type CrawlRunSpec, crawlRunSpec } from '../resources/crawl-run.ts';
 import { SPEC_VERSION } from '../resources/group.ts';
 import { childName } from '../resources/names.ts';
-import type { Acceptance, OperatorStore, RunSnapshot } from '../store/operator-store.ts';
+import type { Acceptance, ContentChange, OperatorStore, RunSnapshot } from '../store/operator-store.ts';
 import { hashToken } from '../store/run-token.ts';
 import { StoreError } from '../store/store-error.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -353,13 +353,25 @@ export function createRunReconciler(options: RunControllerOptions) {
   }
 
   async function report(run: CrawlRun, seen: RunObservation, signal: AbortSignal): Promise<ReconcileResult> {
-    await writeStatus(run, seen, signal);
+    const changes = seen.snapshot?.outcome ? await compareWithEarlier(run, signal) : undefined;
+    await writeStatus(run, { ...seen, ...(changes ? { changes } : {}) }, signal);
     if (seen.snapshot?.outcome) {
       announceEnd(run, seen.snapshot);
       return { requeueAfterMs: 0 };
     }
     const active = runCache.list().filter((other) => !isFinished(other)).length;
     return { requeueAfterMs: Math.max(REFRESH_MS, active * REFRESH_MS_PER_ACTIVE_RUN) };
+  }
+
+  /** For people and for adaptive intervals. A run ends without it when Postgres cannot tell. */
+  async function compareWithEarlier(run: CrawlRun, signal: AbortSignal): Promise<ContentChange | undefined> {
+    try {
+      return await store.contentChange(run.metadata.uid, signal);
+    } catch (error) {
+      if (!(error instanceof StoreError)) throw error;
+      logger.warn({ ...logFields(run), err: error }, 'the run cannot be compared with the one before');
+      return undefined;
+    }
   }
 
   async function writeStatus(run: CrawlRun, seen: RunObservation, signal: AbortSignal): Promise<void> {

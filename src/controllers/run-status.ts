@@ -4,7 +4,7 @@ import { type NewCondition, setCondition } from '../kube/conditions.ts';
 import type { CrawlRun } from '../kube/custom-types.ts';
 import type { Condition, RunConditionType, RunReason } from '../resources/conditions.ts';
 import type { CrawlRunStatus, RunPhase } from '../resources/crawl-run.ts';
-import type { Progress, RunOutcome, RunSnapshot, SourceSnapshot } from '../store/operator-store.ts';
+import type { ContentChange, Progress, RunOutcome, RunSnapshot, SourceSnapshot } from '../store/operator-store.ts';
 import { defined } from './defined.ts';
 import { podTrouble } from './pods.ts';
 
@@ -15,6 +15,8 @@ export type RunObservation = {
   /** The Job was made again after somebody deleted it. */
   readonly recreated?: boolean;
   readonly pods: readonly Pod[];
+  /** What a finished run found, against the one before. */
+  readonly changes?: ContentChange;
   /** What keeps the run from going on, beside the crawl itself. */
   readonly obstacle?: {
     readonly condition: 'Accepted' | 'JobCreated';
@@ -53,6 +55,7 @@ export function runStatus(run: CrawlRun, seen: RunObservation, now: Date): Crawl
       lastHeartbeatTime: heartbeats.length > 0 ? timestamp(new Date(Math.max(...heartbeats))) : undefined,
       jobName: job?.metadata.name,
       imageID,
+      changes: seen.changes,
     }),
     ...(snapshot
       ? {

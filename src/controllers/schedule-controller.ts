@@ -17,6 +17,8 @@ import type { RunCache, ScheduleCache } from './caches.ts';
 import { scheduledRun } from './new-runs.ts';
 import { findUpstream, type TimetableSearch } from './run-after-run.ts';
 import {
+  type CurrentInterval,
+  currentInterval,
   expiredRuns,
   isFinished,
   newestFirst,
@@ -65,7 +67,8 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     const spec = crawlScheduleSpec.parse(schedule.spec);
     const timing = timingInForce(schedule, spec, now());
     const cursor = await findCursor(schedule, timing, signal);
-    const parsed = findTimetable(schedule, spec, cursor);
+    const interval = currentInterval(schedule, spec, ownedRuns(schedule));
+    const parsed = findTimetable(schedule, spec, cursor, interval);
     if (!parsed.ok) {
       const { reason, message } = parsed.error;
       events.record(schedule, { type: 'Warning', reason, action: 'ParseSchedule', message });
@@ -106,7 +109,14 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     const { skipped } = outcome;
     await writeStatus(
       schedule,
-      { timing, runs: ownedRuns(schedule), ready, upcoming, ...(skipped ? { skipped } : {}) },
+      {
+        timing,
+        runs: ownedRuns(schedule),
+        ready,
+        upcoming,
+        ...(skipped ? { skipped } : {}),
+        ...(interval ? { interval } : {}),
+      },
       signal,
     );
     return untilNext(upcoming);
@@ -121,10 +131,15 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
   }
 
   /** Slots of an interval count from the last one that was dealt with; those of `after` are ends of other runs. */
-  function findTimetable(schedule: CrawlSchedule, spec: CrawlScheduleSpec, cursor: Date): TimetableSearch {
+  function findTimetable(
+    schedule: CrawlSchedule,
+    spec: CrawlScheduleSpec,
+    cursor: Date,
+    adapted: CurrentInterval | undefined,
+  ): TimetableSearch {
     if (spec.schedule !== undefined) return parseCronCached(spec.schedule, spec.timeZone, schedule.metadata.uid);
     if (spec.interval !== undefined)
-      return { ok: true, timetable: intervalTimetable(durationMs(spec.interval), cursor) };
+      return { ok: true, timetable: intervalTimetable(adapted?.ms ?? durationMs(spec.interval), cursor) };
     return findUpstream(schedule, scheduleCache, ownedRuns);
   }
 

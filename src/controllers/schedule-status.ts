@@ -3,6 +3,8 @@ import { isConditionTrue, setCondition } from '../kube/conditions.ts';
 import type { CrawlRun, CrawlSchedule } from '../kube/custom-types.ts';
 import type { ScheduleReason } from '../resources/conditions.ts';
 import type { CrawlScheduleSpec, CrawlScheduleStatus } from '../resources/crawl-schedule.ts';
+import { durationMs, formatDuration } from '../resources/duration.ts';
+import { adaptInterval } from '../schedule/adaptive-interval.ts';
 import { defined } from './defined.ts';
 
 export type Timing = NonNullable<CrawlScheduleStatus['timing']>;
@@ -65,6 +67,30 @@ export function expiredRuns(spec: CrawlScheduleSpec, runs: readonly CrawlRun[], 
   return newestFirst(beyond.filter((run) => run.metadata.name !== keep)).reverse();
 }
 
+/** The interval in force where it adapts, and why it is as it is. */
+export type CurrentInterval = { readonly ms: number; readonly run?: string; readonly reason?: string };
+
+/**
+ * The interval in force: what the status says, one step further when a run has ended that it was not adapted to yet.
+ * Without a status it starts again from spec.interval, which costs nothing but a few runs more or less.
+ */
+export function currentInterval(
+  schedule: CrawlSchedule,
+  spec: CrawlScheduleSpec,
+  runs: readonly CrawlRun[],
+): CurrentInterval | undefined {
+  if (spec.interval === undefined || spec.adaptive === undefined) return undefined;
+  const bounds = { minMs: durationMs(spec.adaptive.min), maxMs: durationMs(spec.adaptive.max) };
+  const { currentInterval: text, adaptation } = schedule.status ?? {};
+  const before = durationMs(text ?? spec.interval);
+  const newest = newestFirst(runs).find((run) => isFinished(run) && run.status?.phase !== 'Stopped');
+  if (newest === undefined || newest.metadata.name === adaptation?.run) {
+    return { ms: Math.min(bounds.maxMs, Math.max(bounds.minMs, before)), ...adaptation };
+  }
+  const { intervalMs, reason } = adaptInterval(before, newest.status?.changes, bounds);
+  return { ms: intervalMs, run: newest.metadata.name, reason };
+}
+
 export type ScheduleObservation = {
   readonly timing: Timing;
   readonly runs: readonly CrawlRun[];
@@ -72,6 +98,7 @@ export type ScheduleObservation = {
   /** When the next runs start, soonest first. */
   readonly upcoming: readonly Date[];
   readonly skipped?: Date;
+  readonly interval?: CurrentInterval;
   /** The status that this was derived from: its times are kept even when somebody wipes it meanwhile. */
   readonly known?: CrawlScheduleStatus | undefined;
 };
@@ -83,6 +110,17 @@ function latest(...times: (string | undefined)[]): string | undefined {
 
 function wholeSeconds(time: Date): string {
   return `${time.toISOString().slice(0, 19)}Z`;
+}
+
+function intervalStatus(
+  interval: CurrentInterval | undefined,
+): Pick<CrawlScheduleStatus, 'currentInterval' | 'adaptation'> {
+  if (interval === undefined) return {};
+  const { ms, run, reason } = interval;
+  return {
+    currentInterval: formatDuration(ms),
+    ...(run !== undefined && reason !== undefined ? { adaptation: { run, reason } } : {}),
+  };
 }
 
 /** The whole status; times that only runs knew are kept after those runs are gone. */
@@ -105,6 +143,7 @@ export function scheduleStatus(schedule: CrawlSchedule, seen: ScheduleObservatio
       now,
     ),
     timing: seen.timing,
+    ...intervalStatus(seen.interval),
     active: active.map((run) => run.metadata.name),
     activeCount: active.length,
     nextScheduleTimes: seen.upcoming.map(wholeSeconds),

@@ -366,6 +366,15 @@ export const crawlRunStatus = z.object({
   progress: progress.optional().describe('Counters of the whole run.'),
   sources: keyedBy(z.array(sourceStatus).max(100), 'name').optional().describe('Counters and result of each source.'),
   workers: keyedBy(z.array(workerStatus).max(100), 'pod').optional().describe('The workers, newest heartbeat first.'),
+  changes: z
+    .object({
+      added: count('Pages that were not there.'),
+      changed: count('Pages with other items.'),
+      removed: count('Pages that are gone.'),
+      unchanged: count('Pages with the same items.'),
+    })
+    .optional()
+    .describe("What was found, compared with the schedule's run before; absent for its first."),
   skipped: z.record(z.string(), z.int()).optional().describe('URLs left out, counted by reason.'),
   jobName: z.string().max(63).optional().describe('The Job of the run; `kubectl logs job/NAME` shows its output.'),
   imageID: z.string().max(512).optional().describe('Digest of the image that the workers really run.'),

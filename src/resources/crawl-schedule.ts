@@ -25,6 +25,13 @@ const runTemplate = z.object({
   ]),
 });
 
+const adaptive = z
+  .object({
+    min: z.string().regex(DURATION_PATTERN).max(32).default('1h').describe('The interval is never shorter.'),
+    max: z.string().regex(DURATION_PATTERN).max(32).default('2h').describe('The interval is never longer.'),
+  })
+  .describe('Makes the interval shorter while runs find changed content, and longer while they do not.');
+
 const catchUp = z
   .object({
     policy: z
@@ -58,6 +65,7 @@ export const crawlScheduleSpec = withRules(
         .max(32)
         .optional()
         .describe('Run again after this long, counted from one nominal time to the next; in place of schedule.'),
+      adaptive: adaptive.optional(),
       timeZone: z
         .string()
         .min(1)
@@ -110,6 +118,18 @@ export const crawlScheduleSpec = withRules(
       reason: 'FieldValueInvalid',
     },
     {
+      rule: 'has(self.adaptive) ? has(self.interval) : true',
+      message: 'only an interval can adapt',
+      reason: 'FieldValueInvalid',
+      fieldPath: '.adaptive',
+    },
+    {
+      rule: '!has(self.adaptive) || !has(self.interval) || (duration(self.adaptive.min) <= duration(self.interval) && duration(self.interval) <= duration(self.adaptive.max))',
+      message: 'interval must lie between adaptive.min and adaptive.max',
+      reason: 'FieldValueInvalid',
+      fieldPath: '.interval',
+    },
+    {
       rule: "self.catchUp.policy != 'All' || self.concurrencyPolicy in ['Allow', 'Queue']",
       message: 'All starts several runs at once: set concurrencyPolicy to Allow or Queue',
       reason: 'FieldValueInvalid',
@@ -142,6 +162,14 @@ export const crawlScheduleStatus = z.object({
     })
     .optional()
     .describe('When-to-run as it is in force, and since when: an edit or a resume makes no runs for the past.'),
+  currentInterval: z.string().max(32).optional().describe('The interval in force, where it adapts.'),
+  adaptation: z
+    .object({
+      run: z.string().max(253).describe('The run that it was last adapted to.'),
+      reason: z.string().max(256).describe('Why it is as it is.'),
+    })
+    .optional()
+    .describe('How the interval came about.'),
   active: z.array(z.string().max(253)).max(100).optional().describe('Runs of this schedule that have not finished.'),
   activeCount: z.int().min(0).optional().describe('How many they are.'),
   lastScheduleTime: time('The nominal time of the newest run.'),

@@ -96,6 +96,14 @@ export type RunSnapshot = {
   readonly failureCauses: Readonly<Partial<Record<FailureCause, number>>>;
 };
 
+/** Pages of a run by what became of their items since the schedule's run before. */
+export type ContentChange = {
+  readonly added: number;
+  readonly changed: number;
+  readonly removed: number;
+  readonly unchanged: number;
+};
+
 /** An item as the API shows it. */
 export type StoredItem = {
   readonly itemId: string;
@@ -172,6 +180,8 @@ export type OperatorStore = {
   /** Cuts off whoever still holds a token of the run. To be called when its pods are gone. */
   revokeToken(runId: string, signal: AbortSignal): Promise<void>;
 
+  /** What a finished run found, against the schedule's run before; undefined when there is none. */
+  contentChange(runId: string, signal: AbortSignal): Promise<ContentChange | undefined>;
   /** The run's first items in the order they were stored. */
   firstItems(runId: string, limit: number, signal: AbortSignal): Promise<readonly StoredItem[]>;
   deadLetters(runId: string, limit: number, signal: AbortSignal): Promise<readonly DeadLetter[]>;

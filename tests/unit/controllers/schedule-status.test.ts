@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { expiredRuns, scheduleCursor, scheduleStatus, timingInForce } from '#src/controllers/schedule-status.ts';
+import {
+  currentInterval,
+  expiredRuns,
+  scheduleCursor,
+  scheduleStatus,
+  timingInForce,
+} from '#src/controllers/schedule-status.ts';
 import type { CrawlRun, CrawlSchedule } from '#src/kube/custom-types.ts';
 import type { RunPhase } from '#src/resources/crawl-run.ts';
 import { crawlScheduleSpec } from '#src/resources/crawl-schedule.ts';
@@ -161,5 +167,24 @@ describe('scheduleStatus', () => {
     );
     expect(status).not.toHaveProperty('lastSuccessfulTime');
     expect(status).not.toHaveProperty('lastFailureTime');
+  });
+});
+
+describe('currentInterval', () => {
+  const adaptive = (status?: CrawlSchedule['status']) =>
+    schedule({ schedule: undefined, interval: '2h', adaptive: { min: '1h', max: '4h' } }, status);
+  const busy = { ...run('2026-01-01T11:00:00Z', 'Succeeded') };
+  busy.status = { ...busy.status, changes: { changed: 9, unchanged: 1 } };
+
+  test('is none for a schedule that does not adapt', () => {
+    expect(currentInterval(schedule(), spec(schedule()), [busy])).toBeUndefined();
+  });
+
+  test('starts at spec.interval and takes one step for each run that ended', () => {
+    expect(currentInterval(adaptive(), spec(adaptive()), [])).toEqual({ ms: 7_200_000 });
+    const step = { ms: 3_600_000, run: busy.metadata.name, reason: 'shorter: 9 of 10 pages are not as before' };
+    expect(currentInterval(adaptive(), spec(adaptive()), [busy])).toEqual(step);
+    const adapted = adaptive({ currentInterval: '1h', adaptation: { run: step.run, reason: step.reason } });
+    expect(currentInterval(adapted, spec(adapted), [busy])).toEqual(step);
   });
 });
