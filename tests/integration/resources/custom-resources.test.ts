@@ -185,6 +185,31 @@ describe('what is refused, by name', () => {
       'spec.catchUp.policy: Invalid value: All starts several runs at once',
     ],
     [
+      'a retry of nothing',
+      run('bad', { trigger: { type: 'Retry' } }),
+      'spec.trigger.retryOf: Invalid value: a run of type Retry names',
+    ],
+    [
+      'a manual run that retries',
+      run('bad', { trigger: { retryOf: 'a' } }),
+      'spec.trigger.retryOf: Invalid value: a run of type Retry names',
+    ],
+    [
+      'dead letters of no run',
+      run('bad', { trigger: { only: 'Dead' } }),
+      'spec.trigger.only: Invalid value: Dead is for runs of type Retry',
+    ],
+    [
+      'a cron schedule that adapts',
+      schedule('bad', { adaptive: {} }),
+      'spec.adaptive: Invalid value: only an interval can adapt',
+    ],
+    [
+      'an interval outside of its bounds',
+      schedule('bad', { schedule: undefined, interval: '3h', adaptive: {} }),
+      'spec.interval: Invalid value: interval must lie between adaptive.min and adaptive.max',
+    ],
+    [
       'an unknown policy',
       schedule('bad', { concurrencyPolicy: 'Sometimes' }),
       'spec.concurrencyPolicy: Unsupported value: "Sometimes"',

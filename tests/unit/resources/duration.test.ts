@@ -13,9 +13,9 @@ test.each([
 
 test('what is written is read back', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 0, max: 999_999 * 3_600_000 }), (ms) =>
-      expect(durationMs(formatDuration(ms))).toBe(ms),
-    ),
+    fc.property(fc.integer({ min: 0, max: 999_999 * 3_600_000 }), (ms) => {
+      expect(durationMs(formatDuration(ms))).toBe(ms);
+    }),
   );
 });
 
