@@ -55,7 +55,8 @@ export function mergePatch(from: object, to: object): Record<string, unknown> | 
   for (const [key, value] of after) {
     const previous = before.get(key);
     if (isDeepStrictEqual(previous, value)) continue;
-    patch[key] = isPlainObject(previous) && isPlainObject(value) ? mergePatch(previous, value) : value;
+    const change = isPlainObject(previous) && isPlainObject(value) ? mergePatch(previous, value) : value;
+    if (change !== undefined) patch[key] = change;
   }
   return Object.keys(patch).length === 0 ? undefined : patch;
 }
