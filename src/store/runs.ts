@@ -53,6 +53,12 @@ async function storeDetails(trx: Kysely<Database>, runs: readonly AcceptedRun[],
     )
     .execute({ signal });
   await trx.insertInto('source').values(runs.flatMap(sourceRows)).execute({ signal });
+  for (const { runId, deadLettersOf } of runs) {
+    if (deadLettersOf === undefined) continue;
+    await sql`select seed_dead_letters(${runId}::uuid, ${OPERATOR_ID}::uuid, ${deadLettersOf}::uuid)`.execute(trx, {
+      signal,
+    });
+  }
 }
 
 async function storeTokens(trx: Kysely<Database>, runs: readonly AcceptedRun[], signal: AbortSignal): Promise<void> {
