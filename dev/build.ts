@@ -72,6 +72,9 @@ async function bundleOne(entry: string, outfile: string, external: string[], thr
     external: [...external, 'pg-native'],
     sourcemap: 'linked',
     sourcesContent: false,
+    // Node keeps the source in memory. Names stay, so that stack traces can be read without the map.
+    minifyWhitespace: true,
+    minifySyntax: true,
     plugins: [threadFiles(threads)],
     banner: { js: banner },
     logLevel: 'warning',

@@ -48,7 +48,7 @@ const schema = z.object({
     .describe('host:port or network:port that crawls may reach though they are private.'),
   healthPort: port.default(8080).describe('Port of /health and /ready.'),
   metricsPort: port.default(2112).describe('Port of /metrics.'),
-  reconcilers: count.max(64).default(8).describe('Objects of one kind worked on at once.'),
+  reconcilers: count.max(64).default(32).describe('Objects of one kind worked on at once.'),
   maxActiveRuns: count.optional().describe('Most runs at work at once; the others wait. No limit when left out.'),
   maxActiveRunsPerNamespace: count.optional().describe('The same for each namespace.'),
   logLevel: z.enum(LOG_LEVELS).default('info').describe('Least level of log lines.'),

@@ -3,7 +3,7 @@ import { JOBS, type Job, PODS, type Pod } from '../kube/builtin-types.ts';
 import { type Cache, createCache } from '../kube/cache.ts';
 import type { KubeApi } from '../kube/client.ts';
 import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '../kube/custom-types.ts';
-import { controllerOf, objectKey } from '../kube/kube-object.ts';
+import { controllerOf, type KubeObject, objectKey } from '../kube/kube-object.ts';
 import type { KubeMetrics } from '../kube/metrics.ts';
 import { LABEL } from '../resources/group.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -37,24 +37,48 @@ function upstreamKey({ spec, metadata }: CrawlSchedule): [string] | undefined {
   return [objectKey({ namespace: metadata.namespace, name: spec.after.schedule })];
 }
 
+/** What `kubectl apply` notes on an object is as large as the object, and nobody here reads it. */
+function withoutAnnotations<T extends KubeObject>(object: T): T {
+  delete object.metadata.annotations;
+  return object;
+}
+
+/** Of a Job nobody reads what its pods are made of; of a pod, only what it runs, where and how it fares. */
+function withoutTemplate(job: Job): Job {
+  if (job.spec) job.spec.template = {};
+  return withoutAnnotations(job);
+}
+
+function withoutDetails(pod: Pod): Pod {
+  const { containers = [], nodeName } = pod.spec ?? {};
+  const spec = {
+    containers: containers.map(({ name, image }) => ({ name, ...(image === undefined ? {} : { image }) })),
+    ...(nodeName === undefined ? {} : { nodeName }),
+  };
+  return withoutAnnotations({ ...pod, spec });
+}
+
 /** Starts the caches; they live until the signal is aborted. */
 export function startCaches({ api, ...shared }: CachesOptions): Caches {
   const ofRuns = { ...shared, labelSelector: LABEL.runUid };
   return {
     scheduleCache: createCache<CrawlSchedule, 'after'>(api.resource(CRAWL_SCHEDULES), {
       ...shared,
+      transform: withoutAnnotations,
       indexes: { after: (schedule) => upstreamKey(schedule) ?? [] },
     }),
     runCache: createCache<CrawlRun, 'controller' | 'uid'>(api.resource(CRAWL_RUNS), {
       ...shared,
+      transform: withoutAnnotations,
       indexes: {
         controller: (run) => [controllerOf(run)?.uid ?? ''],
         uid: (run) => [run.metadata.uid],
       },
     }),
-    jobCache: createCache<Job>(api.resource(JOBS), { ...ofRuns, indexes: {} }),
+    jobCache: createCache<Job>(api.resource(JOBS), { ...ofRuns, transform: withoutTemplate, indexes: {} }),
     podCache: createCache<Pod, 'run'>(api.resource(PODS), {
       ...ofRuns,
+      transform: withoutDetails,
       indexes: { run: (pod) => [pod.metadata.labels?.[LABEL.runUid] ?? ''] },
     }),
   };

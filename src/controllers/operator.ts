@@ -46,6 +46,8 @@ export type OperatorOptions = {
 const LEASE_NAME = 'trawler-operator';
 const SWEEP_INTERVAL_MS = 30_000;
 const SWEEP_KEY = 'sweep';
+/** A schedule tells of its runs this long after a change: most changes come in groups, and make one status. */
+const STATUS_DELAY_MS = 1_000;
 /** When a run has ended, so many of those that wait look whether it is their turn. */
 const WOKEN_AT_ONCE = 20;
 
@@ -130,7 +132,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     runQueue.add(objectKey(change.object.metadata), { urgent: change.object.status === undefined });
     if (change.type === 'deleted') sweepQueue.add(SWEEP_KEY);
     if (change.type === 'deleted' || isFinished(change.object)) wakeWaiting();
-    addController(change.object, scheduleCache, scheduleQueue);
+    addController(change.object, scheduleCache, scheduleQueue, STATUS_DELAY_MS);
     const controller = controllerOf(change.object);
     if (controller) addDownstream(objectKey({ ...change.object.metadata, name: controller.name }));
   });
@@ -165,15 +167,18 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   }
 }
 
-/** Queues the object that controls the changed one, if it is one of the cache's. */
+/** Queues the object that controls the changed one, if it is one of the cache's, after a delay or at once. */
 function addController<T extends KubeObject, Index extends string>(
   object: KubeObject,
   cache: Cache<T, Index>,
   queue: WorkQueue,
+  delayMs?: number,
 ): void {
   const controller = controllerOf(object);
   if (controller === undefined) return;
   const { namespace } = object.metadata;
   const ref = { ...(namespace === undefined ? {} : { namespace }), name: controller.name };
-  if (cache.get(ref)?.metadata.uid === controller.uid) queue.add(objectKey(ref));
+  if (cache.get(ref)?.metadata.uid !== controller.uid) return;
+  if (delayMs === undefined) queue.add(objectKey(ref));
+  else queue.addAfter(objectKey(ref), delayMs);
 }

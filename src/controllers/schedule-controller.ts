@@ -101,8 +101,8 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     const upcoming = upcomingSlots(parsed.timetable, new Date(now().getTime() - delayMs)).map(
       (slot) => new Date(slot.getTime() + delayMs),
     );
-    // The run itself is the memory of a slot; to tell of it can wait until the other schedules have theirs.
-    if (outcome.started) return { ...untilNext(upcoming), later: true };
+    // The run itself is the memory of a slot, and brings us back to tell of it, when other schedules have theirs too.
+    if (outcome.started) return untilNext(upcoming);
 
     await pruneHistory(schedule, spec, signal);
     const ready = { status: 'True', reason: 'Scheduled', message: 'the schedule is in force' } as const;
@@ -254,7 +254,7 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     if (existing === undefined) return { waiting: true };
     if (isControlledBy(existing, schedule)) {
       runCache.observe(existing);
-      return { started: true };
+      return {};
     }
     const controller = controllerOf(existing);
     if (controller?.kind === schedule.kind && controller.name === schedule.metadata.name) return { waiting: true };
@@ -307,7 +307,18 @@ function jitterMs(schedule: CrawlSchedule, spec: CrawlScheduleSpec): number {
   return (draw(`${schedule.metadata.uid}/jitter`) % (spec.jitterSeconds + 1)) * 1_000;
 }
 
-function upcomingSlots(timetable: Timetable, after: Date): Date[] {
+/** Found before, by timetable: schedules with the same expression share one, and slots stay true until they come. */
+const knownSlots = new WeakMap<Timetable, { readonly since: Date; readonly slots: readonly Date[] }>();
+
+function upcomingSlots(timetable: Timetable, after: Date): readonly Date[] {
+  const known = knownSlots.get(timetable);
+  if (known?.slots[0] && known.since <= after && known.slots[0] > after) return known.slots;
+  const slots = findUpcoming(timetable, after);
+  knownSlots.set(timetable, { since: after, slots });
+  return slots;
+}
+
+function findUpcoming(timetable: Timetable, after: Date): Date[] {
   const slots: Date[] = [];
   for (
     let slot = timetable.next(after);

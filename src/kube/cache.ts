@@ -14,7 +14,7 @@ export interface CacheOptions<T extends KubeObject, Index extends string> {
   labelSelector?: string;
   /** For each index, the keys under which an object is found. */
   indexes: Record<Index, (object: T) => readonly string[]>;
-  /** Drops what nobody reads, to save memory (managedFields always go). Gets its own copy, returns what is kept. */
+  /** Drops what nobody reads, to save memory (managedFields always go). It may change what it is given. */
   transform?: (object: T) => T;
   logger: Logger;
   metrics: KubeMetrics;
@@ -37,7 +37,8 @@ export interface Cache<T extends KubeObject, Index extends string = never> {
   synced(signal: AbortSignal): Promise<void>;
   /**
    * Takes the answer to our own write, so that the next reconcile sees it although the watch is not there yet.
-   * An answer that the watch has already gone past is ignored. It must be an object that the cache selects.
+   * An answer that the watch has already gone past is ignored. It must be an object that the cache selects, and it is
+   * the cache's from now on.
    */
   observe(written: T): void;
   /** Resolves when the signal was aborted and the last connection is closed. */
@@ -77,8 +78,9 @@ export function createCache<T extends KubeObject, Index extends string = never>(
       get version() {
         return store.version;
       },
+      trim,
       replaceAll(objects, version) {
-        store.replaceAll(objects.map(trim), version);
+        store.replaceAll(objects, version);
         metrics.cacheObjects.set({ resource }, store.size);
         firstList.resolve();
       },
@@ -100,7 +102,7 @@ export function createCache<T extends KubeObject, Index extends string = never>(
     },
     hasSynced: () => store.version !== undefined,
     synced: (signal) => unlessAborted(firstList.promise, signal),
-    observe: (written) => store.observe(trim(structuredClone(written))),
+    observe: (written) => store.observe(trim(written)),
     done,
   };
 }

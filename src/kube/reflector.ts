@@ -16,6 +16,8 @@ import { compareVersions } from './resource-version.ts';
 export interface ReflectorTarget<T extends KubeObject> {
   /** The version up to which everything is known. */
   readonly version: string | undefined;
+  /** Drops what is not kept; called for each object of a page before the next page comes, as a whole list is large. */
+  trim(object: T): T;
   replaceAll(objects: readonly T[], version: string): void;
   put(object: T): void;
   remove(object: T): void;
@@ -95,7 +97,7 @@ export async function reflect<T extends KubeObject>(
   async function list(): Promise<boolean> {
     const startedAt = performance.now();
     try {
-      const all = await listAll(client, options);
+      const all = await listAll(client, target.trim, options);
       refuseThePast(all.resourceVersion);
       target.replaceAll(all.items, all.resourceVersion);
       metrics.cacheLists.inc({ resource, result: 'success' });
@@ -153,21 +155,23 @@ export async function reflect<T extends KubeObject>(
 /** Page by page. When the pages expire in between, once more in a single answer, which cannot. */
 async function listAll<T extends KubeObject>(
   client: ResourceClient<T>,
+  trim: (object: T) => T,
   options: SelectorOptions & { signal: AbortSignal },
 ): Promise<KubeList<T>> {
   const request = { ...selectionOf(options), signal: options.signal };
   const items: T[] = [];
   let page = await client.list({ ...request, limit: PAGE_SIZE });
   while (page.continueToken !== undefined) {
-    items.push(...page.items);
+    items.push(...page.items.map(trim));
     try {
       page = await client.list({ ...request, limit: PAGE_SIZE, continueToken: page.continueToken });
     } catch (error) {
       if (!isExpired(error)) throw error;
-      return client.list(request);
+      const whole = await client.list(request);
+      return { ...whole, items: whole.items.map(trim) };
     }
   }
-  items.push(...page.items);
+  items.push(...page.items.map(trim));
   return { items, resourceVersion: page.resourceVersion };
 }
 

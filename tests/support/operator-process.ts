@@ -18,6 +18,8 @@ export interface OperatorProcessOptions {
   logPath: string;
   /** More of its environment. */
   env?: Record<string, string>;
+  /** More flags for its Node. */
+  nodeFlags?: string[];
 }
 
 export interface OperatorProcess {
@@ -35,13 +37,18 @@ export async function bundleOperator(directory: string): Promise<string> {
   return join(directory, 'main.js');
 }
 
+/** As in operator/Dockerfile, and so is MALLOC_ARENA_MAX below. */
+const NODE_FLAGS = ['--max-semi-space-size=4', '--heap-growing-percent=15'];
+
 /** Starts it; the kernel ends it together with this process. */
 export function spawnOperator(options: OperatorProcessOptions): OperatorProcess {
   const log = openSync(options.logPath, 'a');
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', process.execPath, options.program, 'operator'], {
+  const node = [process.execPath, ...NODE_FLAGS, ...(options.nodeFlags ?? []), options.program, 'operator'];
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...node], {
     stdio: ['ignore', log, log],
     env: {
       PATH: process.env['PATH'],
+      MALLOC_ARENA_MAX: '1',
       KUBECONFIG: options.kubeconfigPath,
       TRAWLER_DATABASE_URL: options.databaseUrl,
       TRAWLER_NAMESPACE: options.namespace,

@@ -73,7 +73,7 @@ describe('values', () => {
       TRAWLER_CRAWLER_IMAGE: 'ghcr.io/trawler/crawler:0.1.0',
       TRAWLER_IMAGE_PULL_POLICY: 'IfNotPresent',
       TRAWLER_ALLOWED_ADDRESSES: 'a.b:80,10.0.0.0/8:443',
-      TRAWLER_RECONCILERS: '8',
+      TRAWLER_RECONCILERS: '32',
       TRAWLER_MAX_ACTIVE_RUNS: '20',
       TRAWLER_MAX_ACTIVE_RUNS_PER_NAMESPACE: '5',
       TRAWLER_LOG_LEVEL: 'debug',
