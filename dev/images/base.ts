@@ -1,21 +1,17 @@
 // Where there is no image registry to pull from: `debian:bookworm-slim`, made of Debian's own packages.
 import { existsSync } from 'node:fs';
-import { appendFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { cacheDirectory } from '../setup/paths.mjs';
+import { type AptSource, machineSources, parseOneLine, sourcesList } from './apt-sources.ts';
 import { buildah } from './buildah.ts';
 
 export const baseReference = 'docker.io/library/debian:bookworm-slim';
 
-const mirror = 'http://deb.debian.org';
+const release = 'bookworm';
 const directory = join(cacheDirectory, 'debian-bookworm-slim');
 const archive = join(directory, 'rootfs.tar');
-
-const sources = `deb ${mirror}/debian bookworm main
-deb ${mirror}/debian bookworm-updates main
-deb ${mirror}/debian-security bookworm-security main
-`;
 
 // As the official slim image does: what nobody reads in a container is not unpacked.
 const slim = `path-exclude /usr/share/doc/*
@@ -41,7 +37,10 @@ async function makeRootfs(report: (line: string) => void, signal: AbortSignal): 
   const rootfs = join(directory, 'rootfs');
   await rm(rootfs, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });
-  const debootstrap = execa('debootstrap', ['--variant=minbase', 'bookworm', rootfs, `${mirror}/debian`], {
+  const known = await machineSources(release);
+  const mirror = known.find(({ suite }) => suite === release)?.uri;
+  // Without a mirror debootstrap takes the default of its release.
+  const debootstrap = execa('debootstrap', ['--variant=minbase', release, rootfs, ...(mirror ? [mirror] : [])], {
     cancelSignal: signal,
     stdin: 'ignore',
     all: true,
@@ -49,7 +48,9 @@ async function makeRootfs(report: (line: string) => void, signal: AbortSignal): 
   for await (const line of debootstrap.iterable({ from: 'all' })) report(String(line).replace(/^I: /, ''));
   await debootstrap;
 
-  await writeFile(join(rootfs, 'etc/apt/sources.list'), sources);
+  const list = join(rootfs, 'etc/apt/sources.list');
+  const sources = mirror ? known : withUpdates(parseOneLine(await readFile(list, 'utf8')));
+  await writeFile(list, sourcesList(sources));
   await appendFile(join(rootfs, 'etc/dpkg/dpkg.cfg.d/slim'), slim);
   // Nothing in an image is to start a service, and no cached package is of use in one.
   await writeFile(join(rootfs, 'usr/sbin/policy-rc.d'), '#!/bin/sh\nexit 101\n', { mode: 0o755 });
@@ -62,4 +63,13 @@ async function makeRootfs(report: (line: string) => void, signal: AbortSignal): 
   await execa('tar', ['-C', rootfs, '--numeric-owner', '-cf', `${archive}.part`, '.'], { cancelSignal: signal });
   await rename(`${archive}.part`, archive);
   await rm(rootfs, { recursive: true, force: true });
+}
+
+/** What debootstrap wrote, with the updates that Debian's mirrors keep beside the release. */
+function withUpdates(sources: AptSource[]): AptSource[] {
+  return sources.flatMap(({ uri, suite }) => [
+    { uri, suite },
+    { uri, suite: `${suite}-updates` },
+    { uri: `${uri.replace(/\/$/, '')}-security`, suite: `${suite}-security` },
+  ]);
 }

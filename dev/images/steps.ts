@@ -10,7 +10,7 @@ export function buildSteps(images: ImageSource[]): Step[] {
     {
       title: 'Base image',
       timeoutSeconds: 600,
-      fix: 'the mirror of Debian must be reachable (http://deb.debian.org)',
+      fix: 'the mirror of Debian that /etc/apt/sources.list names must be reachable',
       run: async (context) => {
         const engine = await findEngine(context.signal);
         await engine.prepare(context);
