@@ -1,15 +1,16 @@
 // One request from claim to outcome: wait for its place on the host, ask robots.txt, fetch, extract, find links.
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import { durationMs } from '../resources/duration.ts';
-import type { Claim, Discovery, FetchFacts, Outcome, SkipReason, WorkerStore } from '../store/worker-store.ts';
+import type { Claim, Discovery, FetchFacts, LeftOut, Outcome, SkipReason, WorkerStore } from '../store/worker-store.ts';
 import { backOffMs } from './back-off.ts';
-import { absoluteLinks, createExtraction } from './extraction.ts';
+import { baseOf, createExtraction } from './extraction.ts';
 import type { Failure } from './failure.ts';
 import type { HostPacer } from './host-pacer.ts';
+import { createLinkFilter, createVerdicts, type Verdicts } from './link-filter.ts';
 import type { RawPage } from './read-page.ts';
 import type { Rendered, Renderer } from './renderer.ts';
 import type { RobotsGate } from './robots-gate.ts';
-import { createScope, type Scope } from './scope.ts';
+import { createScope } from './scope.ts';
 import { hostKey } from './url.ts';
 
 /** Redirects from the URL that was asked for to a page. */
@@ -44,9 +45,9 @@ export function createPageCrawler(options: {
 }): PageCrawler {
   const { spec, store, renderer, robots, pacer } = options;
   const extraction = createExtraction(spec.extract);
-  const scopes = new Map<string, Scope>(spec.sources.map((source) => [source.name, createScope(source)]));
+  const verdicts = createVerdicts();
+  const sources = new Map(spec.sources.map((source) => [source.name, rulesOf(source, spec, verdicts)]));
   const timeoutMs = durationMs(spec.fetch.pageTimeout);
-  const maxDepth = spec.limits.maxDepth ?? Number.POSITIVE_INFINITY;
 
   /** Waits for one more place on the URL's host, besides the one that came with the claim. */
   async function takePlace(url: URL, { stopping, abort }: CrawlSignals): Promise<void> {
@@ -86,15 +87,17 @@ export function createPageCrawler(options: {
       const message = `the page has no ${result.missing}, which is required`;
       return { type: 'dead', claim, cause: 'MissingField', message, facts };
     }
-    return { type: 'done', claim, items: result.items, links: linksOf(claim, url, page), facts };
+    const items = result.items.slice(0, sources.get(claim.source)?.maxItems);
+    return { type: 'done', claim, items, facts, ...linksOf(claim, url, page) };
   }
 
-  function linksOf(claim: Claim, url: URL, page: RawPage): Discovery[] {
-    const scope = scopes.get(claim.source);
-    if (scope === undefined || claim.depth >= maxDepth) return [];
-    return absoluteLinks(page, url, extraction.plan.limits.links)
-      .filter((link) => scope.followsLink(link))
-      .map((link) => ({ source: claim.source, url: link.href, host: hostKey(link), depth: claim.depth + 1 }));
+  function linksOf({ source, depth }: Claim, url: URL, page: RawPage): Links {
+    const rules = sources.get(source);
+    if (rules === undefined) return { links: [] };
+    const { links: references, linksLeftOut: unread } = page;
+    const { follow, leftOut } = rules.chooseLinks({ url, references, base: baseOf(page, url), depth, unread });
+    const links = follow.map((link) => ({ source, url: link.href, host: hostKey(link), depth: depth + 1 }));
+    return { links, ...(Object.keys(leftOut).length === 0 ? {} : { leftOut }) };
   }
 
   /**
@@ -108,7 +111,7 @@ export function createPageCrawler(options: {
       return { type: 'dead', claim, cause: 'TooManyRedirects', message: message.slice(0, 2_000), facts };
     }
     if (isLoop) return 'again';
-    if (!scopes.get(claim.source)?.followsRedirect(to)) return skipped(claim, 'OutOfScope', facts);
+    if (!sources.get(claim.source)?.scope.followsRedirect(to)) return skipped(claim, 'OutOfScope', facts);
     const target = { source: claim.source, url: to.href, host: hostKey(to), depth: claim.depth, redirects: path };
     return { ...skipped(claim, 'Redirected', facts), links: [target] };
   }
@@ -152,6 +155,15 @@ export function createPageCrawler(options: {
       return (await refusal(claim, url, signals)) ?? fetchPage(claim, url, signals);
     },
   };
+}
+
+/** What a page's links come to. */
+type Links = { readonly links: readonly Discovery[]; readonly leftOut?: LeftOut };
+
+function rulesOf(source: CrawlRunSpec['sources'][number], { limits }: CrawlRunSpec, verdicts: Verdicts) {
+  const scope = createScope(source);
+  const chooseLinks = createLinkFilter(source, limits, scope, verdicts);
+  return { scope, chooseLinks, maxItems: source.limits.maxItemsPerPage ?? Number.POSITIVE_INFINITY };
 }
 
 function skipped(claim: Claim, reason: SkipReason, facts?: FetchFacts) {

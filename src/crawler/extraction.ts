@@ -165,7 +165,8 @@ function decimalSeparator(digits: string): string | undefined {
   return groupsThousands ? undefined : last;
 }
 
-function baseOf(page: RawPage, url: URL): string {
+/** What the page's references are relative to. */
+export function baseOf(page: RawPage, url: URL): string {
   return (page.base === null ? null : URL.parse(page.base, url.href))?.href ?? url.href;
 }
 

@@ -39,6 +39,7 @@ const rawPage = z.object({
   title: z.string(),
   heading: z.string(),
   links: z.array(z.string()),
+  linksLeftOut: z.int().min(0),
   items: z.array(z.array(z.array(z.string()))),
 });
 

@@ -31,6 +31,8 @@ export type RawPage = {
   /** The first `<h1>`; without one the first `<h2>`, or `<h3>`. */
   readonly heading: string;
   readonly links: readonly string[];
+  /** Links beyond the plan's bound. */
+  readonly linksLeftOut: number;
   /** For each item the values of each field, in the order of the plan. */
   readonly items: readonly (readonly (readonly string[])[])[];
 };
@@ -104,9 +106,9 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
 
   const base = dom.select(document, 'base[href]', 1)[0];
   const links: string[] = [];
-  for (const element of dom.select(document, 'a[href], area[href]', limits.links)) {
-    const href = dom.attribute(element, 'href');
-    if (href !== null && href.length <= limits.characters) links.push(href);
+  const anchors = dom.select(document, 'a[href], area[href]', Number.POSITIVE_INFINITY);
+  for (const element of anchors.slice(0, limits.links)) {
+    links.push((dom.attribute(element, 'href') ?? '').slice(0, limits.characters));
   }
   // A page that sends its visitors on is one that links there.
   for (const element of dom.select(document, 'meta[http-equiv="refresh" i][content]', 1)) {
@@ -119,6 +121,7 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     title: firstText('title'),
     heading: firstText('h1') || firstText('h2') || firstText('h3'),
     links,
+    linksLeftOut: Math.max(anchors.length - limits.links, 0),
     items: roots.map((root) => plan.fields.map((field) => valuesOf(root, field))),
   };
 }

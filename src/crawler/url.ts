@@ -3,6 +3,11 @@
 /** Longest URL that is crawled, in characters after normalisation. */
 export const MAX_URL_LENGTH = 2_048;
 
+/** Longer than any reference that could pass; parsing megabytes of a hostile attribute would be work for nothing. */
+const LONGEST_REFERENCE = 4 * MAX_URL_LENGTH;
+
+const OTHER_SCHEME = /^\s*(?!https?:)[a-z][a-z0-9+.-]*:/i;
+
 const UNRESERVED = /^[A-Za-z0-9\-._~]$/;
 
 /**
@@ -15,8 +20,12 @@ const UNRESERVED = /^[A-Za-z0-9\-._~]$/;
  * Parameters keep their order: servers may tell them apart, and crawling a page twice is better than missing one.
  */
 export function normaliseUrl(reference: string, base?: string): URL | undefined {
-  // Longer than any URL that could pass; parsing megabytes of a hostile attribute would be work for nothing.
-  if (reference.length > 4 * MAX_URL_LENGTH) return undefined;
+  if (reference.length > LONGEST_REFERENCE) return undefined;
+  const url = normaliseAnyLength(reference, base);
+  return url !== undefined && url.href.length <= MAX_URL_LENGTH ? url : undefined;
+}
+
+function normaliseAnyLength(reference: string, base: string | undefined): URL | undefined {
   const url = URL.parse(reference, base);
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) return undefined;
   url.hash = '';
@@ -28,7 +37,14 @@ export function normaliseUrl(reference: string, base?: string): URL | undefined 
   if (path !== url.pathname) url.pathname = path;
   // Also takes away the question mark of an empty query.
   url.search = normalisePercentEncoding(url.search);
-  return url.href.length <= MAX_URL_LENGTH ? url : undefined;
+  return url;
+}
+
+/** Whether only its length keeps a reference from being crawled. */
+export function isTooLong(reference: string, base?: string): boolean {
+  if (reference.length > LONGEST_REFERENCE) return !OTHER_SCHEME.test(reference.slice(0, 100));
+  const url = normaliseAnyLength(reference, base);
+  return url !== undefined && url.href.length > MAX_URL_LENGTH;
 }
 
 function normalisePercentEncoding(text: string): string {

@@ -48,6 +48,18 @@ const sourceLimits = z
       .max(10_000_000)
       .optional()
       .describe('Most pages of this source; a retried page counts once.'),
+    maxDepth: z
+      .int()
+      .min(0)
+      .max(1_000)
+      .optional()
+      .describe('Most links between a start URL of this source and a page; the limit of the run holds, too.'),
+    maxItemsPerPage: z
+      .int()
+      .min(1)
+      .max(1_000)
+      .optional()
+      .describe('Most items that are taken of one page, the first ones; 1,000 when left out.'),
   })
   .describe('Limits of this source alone, besides those of the run.');
 
@@ -375,7 +387,10 @@ export const crawlRunStatus = z.object({
     })
     .optional()
     .describe("What was found, compared with the schedule's run before; absent for its first."),
-  skipped: z.record(z.string(), z.int()).optional().describe('URLs left out, counted by reason.'),
+  skipped: z
+    .record(z.string(), z.int())
+    .optional()
+    .describe('URLs left out, counted by reason; also links that were never tried, such as those beyond maxDepth.'),
   jobName: z.string().max(63).optional().describe('The Job of the run; `kubectl logs job/NAME` shows its output.'),
   imageID: z.string().max(512).optional().describe('Digest of the image that the workers really run.'),
 });

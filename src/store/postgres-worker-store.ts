@@ -218,9 +218,9 @@ function outcomeRow(outcome: Outcome): Readonly<Record<string, unknown>> {
   const common = { key: claim.requestId, token: claim.leaseToken, type, facts };
   switch (outcome.type) {
     case 'done':
-      return { ...common, items: outcome.items };
+      return { ...common, items: outcome.items, leftOut: outcome.leftOut };
     case 'skipped':
-      return { ...common, reason: outcome.reason };
+      return { ...common, reason: outcome.reason, leftOut: outcome.leftOut };
     case 'retry':
       return { ...common, cause: outcome.cause, message: outcome.message, delayMs: outcome.delayMs };
     case 'dead':

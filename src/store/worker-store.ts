@@ -65,14 +65,30 @@ export type FetchFacts = {
  * limits is given back); `retry` puts it back for later, or makes it a dead letter when its retries are used up.
  */
 export type Outcome = { readonly claim: Claim; readonly facts?: FetchFacts } & (
-  | { readonly type: 'done'; readonly items: readonly ItemData[]; readonly links: readonly Discovery[] }
-  | { readonly type: 'skipped'; readonly reason: SkipReason; readonly links?: readonly Discovery[] }
+  | {
+      readonly type: 'done';
+      readonly items: readonly ItemData[];
+      readonly links: readonly Discovery[];
+      readonly leftOut?: LeftOut;
+    }
+  | {
+      readonly type: 'skipped';
+      readonly reason: SkipReason;
+      readonly links?: readonly Discovery[];
+      readonly leftOut?: LeftOut;
+    }
   | { readonly type: 'retry'; readonly cause: FailureCause; readonly message: string; readonly delayMs: number }
   | { readonly type: 'dead'; readonly cause: FailureCause; readonly message: string }
   | { readonly type: 'released' }
 );
 
-/** Fixed list: why a request was not crawled. Counted per run. */
+/**
+ * Links of a page that never became requests, by reason. They are counted beside the skipped requests, and are no part
+ * of the run's total.
+ */
+export type LeftOut = Readonly<Partial<Record<SkipReason, number>>>;
+
+/** Fixed list: why a request was not crawled, or a link not followed. Counted per run. */
 export const SKIP_REASONS = [
   'RobotsDisallowed',
   'OutOfScope',
@@ -82,6 +98,10 @@ export const SKIP_REASONS = [
   /** The URL only leads to another one, which is in the frontier itself. */
   'Redirected',
   'Blocked',
+  /** A link that is longer than any URL that is crawled. */
+  'UrlTooLong',
+  /** A link beyond the bound on links of one page. */
+  'TooManyLinks',
 ] as const;
 export type SkipReason = (typeof SKIP_REASONS)[number];
 

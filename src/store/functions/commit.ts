@@ -120,16 +120,16 @@ end $$`;
 const readOutcomes = `
 create or replace function read_outcomes(outcomes json) returns table (
   key uuid, token uuid, type text, reason text, cause text, message text, delay_ms double precision, facts jsonb,
-  items jsonb)
+  items jsonb, left_out jsonb)
 language plpgsql stable rows 1 set search_path from current as $$
 begin
   return query select * from json_to_recordset(outcomes) as o(
     key uuid, token uuid, type text, reason text, cause text, message text, "delayMs" double precision, facts jsonb,
-    items jsonb);
+    items jsonb, "leftOut" jsonb);
 end $$`;
 
 /**
- * Ends claimed requests: outcomes is JSON [{key, token, type, reason?, cause?, message?, delayMs?, facts?, items?}],
+ * Ends claimed requests: outcomes is JSON [{key, token, type, reason?, cause?, message?, delayMs?, facts?, items?, leftOut?}],
  * links as for discover, with `from`: the keys of the requests that they were found at. What is not leased with its
  * token any more is left alone, and so is what was found at it alone. Returns the keys that were still ours.
  *
@@ -146,7 +146,7 @@ declare
   arrivals arrival[];
 begin
   with held as materialized (
-    select this_run.run_id as run_id, r.url_key, r.source_no, r.url, o.reason, o.cause, o.facts, o.items,
+    select this_run.run_id as run_id, r.url_key, r.source_no, r.url, o.reason, o.cause, o.facts, o.items, o.left_out,
       left(o.message, 1000) as message, o.delay_ms,
       case
         when o.type = 'done' then 'done'
@@ -175,7 +175,8 @@ begin
         else coalesce(r.errors, '[]') || jsonb_build_object('cause', h.cause, 'message', h.message, 'at', moment) end
     from held h
     where r.run_day = this_run.run_day and r.run_id = h.run_id and r.url_key = h.url_key
-    returning r.url_key, r.run_host_id, r.source_no, r.state, r.available_at, h.reason, h.cause, h.message, h.url
+    returning r.url_key, r.run_host_id, r.source_no, r.state, r.available_at, h.reason, h.cause, h.message, h.url,
+      h.left_out
   ), stored as (
     insert into item (run_id, run_day, url_key, source_no, data)
     select this_run.run_id, this_run.run_day, h.url_key, h.source_no, i.data
@@ -193,10 +194,13 @@ begin
       max(moment) filter (where state = 'done'),
       max(cause || ': ' || message || ' (' || url || ')') filter (where state = 'dead'),
       max(moment) filter (where state = 'dead'),
-      case when bool_or(state = 'skipped') then (
-        select jsonb_object_agg(reason, n) from (
-          select reason, count(*) as n from settled s
-          where s.source_no = settled.source_no and s.state = 'skipped' group by reason) c) else '{}' end,
+      case when bool_or(state = 'skipped' or left_out is not null) then (
+        select coalesce(jsonb_object_agg(reason, n), '{}') from (
+          select reason, sum(times) as n from (
+            select s.source_no, s.reason, 1 as times from settled s where s.state = 'skipped'
+            union all
+            select s.source_no, l.key, l.value::bigint from settled s cross join lateral jsonb_each_text(s.left_out) l
+          ) skips where skips.source_no = settled.source_no group by reason) c) else '{}' end,
       case when bool_or(state = 'dead') then (
         select jsonb_object_agg(cause, n) from (
           select cause, count(*) as n from settled s

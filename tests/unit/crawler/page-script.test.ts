@@ -28,7 +28,7 @@ function evaluate(script: string) {
   return parseRawPage(runInNewContext(script, { document }));
 }
 
-const expected = { base: null, title: '', heading: 'Hello', links: ['/x'], items: [[['Hello']]] };
+const expected = { base: null, title: '', heading: 'Hello', links: ['/x'], linksLeftOut: 0, items: [[['Hello']]] };
 
 async function bundled(options: { minify: boolean; keepNames: boolean }): Promise<string> {
   const result = await build({

@@ -1,0 +1,97 @@
+// Which links of a page become requests of its source, and why the others do not.
+import type { CrawlRunSpec } from '../resources/crawl-run.ts';
+import type { LeftOut, SkipReason } from '../store/worker-store.ts';
+import type { Scope } from './scope.ts';
+import { isTooLong, normaliseUrl } from './url.ts';
+
+/** Links that are remembered, so that each is judged and counted once however many pages carry it. */
+const MOST_REMEMBERED = 20_000;
+
+export type PageLinks = {
+  /** The page's own. */
+  readonly url: URL;
+  readonly references: readonly string[];
+  /** What the references are relative to. */
+  readonly base: string;
+  /** Of the page, in links from a start URL. */
+  readonly depth: number;
+  /** Links that were not even read. */
+  readonly unread: number;
+};
+
+export type ChosenLinks = { readonly follow: readonly URL[]; readonly leftOut: LeftOut };
+
+export type LinkFilter = (links: PageLinks) => ChosenLinks;
+
+/** What was decided of a URL of a source; shared by the filters of a worker. */
+export type Verdicts = {
+  readonly get: (key: string) => Verdict | undefined;
+  readonly set: (key: string, verdict: Verdict) => void;
+};
+
+type Verdict = 'Followed' | SkipReason;
+
+/**
+ * Links out of scope are no matter of the crawl; what else is left out is counted, by this worker once for each URL as
+ * long as it is remembered.
+ */
+export function createLinkFilter(
+  source: CrawlRunSpec['sources'][number],
+  limits: CrawlRunSpec['limits'],
+  scope: Scope,
+  verdicts: Verdicts,
+): LinkFilter {
+  const maxDepth = Math.min(...[source.limits.maxDepth, limits.maxDepth, Number.POSITIVE_INFINITY].filter(isSet));
+
+  const keyOf = (link: string) => `${source.name} ${link}`;
+
+  return ({ url: page, references, base, depth, unread }) => {
+    const follow = new Map<string, URL>();
+    const leftOut: Partial<Record<SkipReason, number>> = {};
+    const count = (reason: SkipReason, links = 1) => {
+      leftOut[reason] = (leftOut[reason] ?? 0) + links;
+    };
+
+    function leaveOut(link: string, reason: SkipReason): void {
+      const key = keyOf(link);
+      if (verdicts.get(key) === undefined) count(reason);
+      if (verdicts.get(key) !== 'Followed') verdicts.set(key, reason);
+    }
+
+    function judge(reference: string): void {
+      const url = normaliseUrl(reference, base);
+      if (url === undefined) {
+        if (isTooLong(reference, base)) leaveOut(`${reference.length} ${reference.slice(0, 200)}`, 'UrlTooLong');
+      } else if (scope.followsLink(url)) {
+        if (depth >= maxDepth) leaveOut(url.href, 'MaxDepth');
+        else {
+          verdicts.set(keyOf(url.href), 'Followed');
+          follow.set(url.href, url);
+        }
+      }
+    }
+
+    verdicts.set(keyOf(page.href), 'Followed');
+    for (const reference of references) judge(reference);
+    if (unread > 0) count('TooManyLinks', unread);
+    return { follow: [...follow.values()], leftOut };
+  };
+}
+
+function isSet<T>(value: T | undefined): value is T {
+  return value !== undefined;
+}
+
+/** Forgets what was set longest ago when it is full. */
+export function createVerdicts(): Verdicts {
+  const entries = new Map<string, Verdict>();
+  return {
+    get: (key) => entries.get(key),
+    set(key, verdict) {
+      entries.delete(key);
+      entries.set(key, verdict);
+      const [oldest] = entries.keys();
+      if (entries.size > MOST_REMEMBERED && oldest !== undefined) entries.delete(oldest);
+    },
+  };
+}

@@ -1,0 +1,61 @@
+// Links of pages: which are followed, and what the others are counted as.
+import { describe, expect, it } from 'vitest';
+import { createLinkFilter, createVerdicts, type PageLinks } from '#src/crawler/link-filter.ts';
+import { createScope } from '#src/crawler/scope.ts';
+import { MAX_URL_LENGTH } from '#src/crawler/url.ts';
+import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
+
+const BASE = 'http://a.example/';
+
+function filterOf(more: Partial<CrawlRunSpecInput['sources'][number]> = {}, limits: CrawlRunSpecInput['limits'] = {}) {
+  const spec = crawlRunSpec.parse({ sources: [{ name: 'site', urls: [BASE], ...more }], limits });
+  const [source] = spec.sources;
+  if (source === undefined) throw new Error('no source');
+  const choose = createLinkFilter(source, spec.limits, createScope(source), createVerdicts());
+  return (references: readonly string[], page: Partial<PageLinks> = {}) => {
+    const { follow, leftOut } = choose({ url: new URL(BASE), references, base: BASE, depth: 0, unread: 0, ...page });
+    return { follow: follow.map((url) => url.href.replace(BASE, '/')), leftOut };
+  };
+}
+
+describe('links of a page', () => {
+  it('are followed once each, in their order; what is out of scope or no URL is no matter', () => {
+    const choose = filterOf();
+    const { follow, leftOut } = choose(['b', '/a#x', '/a', 'http://b.example/', 'mailto:a@b.example', 'javascript:0']);
+    expect(follow).toEqual(['/b', '/a']);
+    expect(leftOut).toEqual({});
+  });
+
+  it.each([
+    [{ limits: { maxDepth: 2 } }, {}],
+    [{}, { maxDepth: 2 }],
+    [{ limits: { maxDepth: 9 } }, { maxDepth: 2 }],
+    [{ limits: { maxDepth: 2 } }, { maxDepth: 9 }],
+  ])('end at the nearer depth of source %j and run %j', (source, limits) => {
+    const choose = filterOf(source, limits);
+    expect(choose(['/x'], { depth: 1 })).toEqual({ follow: ['/x'], leftOut: {} });
+    expect(choose(['/y', '/z'], { depth: 2 })).toEqual({ follow: [], leftOut: { MaxDepth: 2 } });
+  });
+
+  it('are counted once, and not at all when they were followed from nearer', () => {
+    const choose = filterOf({ limits: { maxDepth: 1 } });
+    expect(choose(['/near'], { depth: 0 }).follow).toEqual(['/near']);
+    expect(choose(['/near', '/far'], { depth: 1 }).leftOut).toEqual({ MaxDepth: 1 });
+    expect(choose(['/near', '/far'], { depth: 1 }).leftOut).toEqual({});
+    expect(choose(['/'], { depth: 1 }).leftOut).toEqual({});
+    expect(choose(['/far'], { depth: 0 })).toEqual({ follow: ['/far'], leftOut: {} });
+  });
+
+  it('are counted when they are longer than any URL, but not when they are no links to pages', () => {
+    const choose = filterOf();
+    const long = 'x'.repeat(MAX_URL_LENGTH);
+    const longer = 'x'.repeat(50_000);
+    const { follow, leftOut } = choose([long, longer, `http://a.example/${longer}`, `data:text/html,${longer}`]);
+    expect(follow).toEqual([]);
+    expect(leftOut).toEqual({ UrlTooLong: 3 });
+  });
+
+  it('are counted when the page has more than are read', () => {
+    expect(filterOf()(['/a'], { unread: 7 })).toEqual({ follow: ['/a'], leftOut: { TooManyLinks: 7 } });
+  });
+});
