@@ -85,6 +85,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
 
   const prepareDatabase = migrate ? databasePreparation(store, signal) : () => Promise.resolve();
   const queue = createRunQueue({ runCache, scheduleCache, limits });
+  const memory = createSlotMemory(store, logger);
   const now = () => new Date();
   const scheduleQueue = createWorkQueue({
     name: 'schedule',
@@ -96,7 +97,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
       scheduleCache,
       runCache,
       events,
-      memory: createSlotMemory(store, logger),
+      memory,
       now,
       logger,
     }),
@@ -123,7 +124,8 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     ...shared,
   });
 
-  scheduleCache.subscribe(({ object }) => {
+  scheduleCache.subscribe(({ type, object }) => {
+    if (type === 'deleted') memory.forget(object.metadata.uid);
     const key = objectKey(object.metadata);
     scheduleQueue.add(key);
     addDownstream(key);

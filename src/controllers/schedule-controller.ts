@@ -144,11 +144,10 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
   }
 
   async function findCursor(schedule: CrawlSchedule, timing: Timing, signal: AbortSignal): Promise<Date> {
-    const owned = ownedRuns(schedule);
-    const cursor = scheduleCursor(timing, schedule.status, owned);
-    const blank = owned.length === 0 && schedule.status === undefined;
-    const remembered = await memory.newestSlot(schedule.metadata.uid, blank, signal);
-    return remembered !== undefined && remembered > cursor ? remembered : cursor;
+    const { uid } = schedule.metadata;
+    // Remembered before anything is forgotten: status and runs may be gone at the next look.
+    memory.remember(uid, scheduleCursor(timing, schedule.status, ownedRuns(schedule)));
+    return memory.cursor(uid, signal);
   }
 
   /** Does for the due slots what catch-up and concurrency policy say. */
@@ -214,6 +213,7 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
   }
 
   function skip(schedule: CrawlSchedule, slot: Date, reason: string, message: string): Handled {
+    memory.remember(schedule.metadata.uid, slot);
     events.record(schedule, { type: 'Warning', reason, action: 'SkipSlot', message });
     logger.warn(
       { schedule: schedule.metadata.name, namespace: schedule.metadata.namespace, slot, reason },
@@ -232,6 +232,7 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     try {
       const created = await runs.create(run, { signal });
       runCache.observe(created);
+      memory.remember(schedule.metadata.uid, slot);
       events.record(schedule, {
         type: 'Normal',
         reason: 'SuccessfulCreate',
@@ -254,6 +255,7 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     if (existing === undefined) return { waiting: true };
     if (isControlledBy(existing, schedule)) {
       runCache.observe(existing);
+      memory.remember(schedule.metadata.uid, slot);
       return {};
     }
     const controller = controllerOf(existing);

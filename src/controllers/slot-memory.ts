@@ -1,58 +1,57 @@
-// The newest slot of each schedule that Postgres remembers: what neither a wiped status, pruned runs nor an API server
-// that lags behind can make this process forget.
+// How far each schedule has come, as Postgres and this process remember it: what neither a wiped status, pruned runs nor
+// an API server that lags behind can make this process forget.
 import { withDeadline } from '../kube/delay.ts';
 import type { OperatorStore } from '../store/operator-store.ts';
 import { StoreError } from '../store/store-error.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
 export type SlotMemory = {
-  /**
-   * Answers the first time that a schedule is looked at, and whenever it is `blank`: without a status or a run that
-   * would tell how far it has come. Otherwise, and when Postgres knows none or does not answer, undefined.
-   */
-  newestSlot(scheduleUid: string, blank: boolean, signal: AbortSignal): Promise<Date | undefined>;
+  /** The instant up to which every slot is dealt with, as far as anybody remembers. */
+  cursor(scheduleUid: string, signal: AbortSignal): Promise<Date>;
+  /** No slot up to this instant is to be dealt with again: it has its run, or never will. */
+  remember(scheduleUid: string, instant: Date): void;
+  /** The schedule is gone for good. */
+  forget(scheduleUid: string): void;
 };
 
 /** Schedules fire without Postgres too: it is not waited for longer than this, nor asked again before RETRY_MS. */
 const DEADLINE_MS = 3_000;
 const RETRY_MS = 60_000;
+const NEVER = new Date(0);
 
-/** One memory for each time of leading: what was looked at before may have been done by another since. */
-export function createSlotMemory(
-  store: Pick<OperatorStore, 'newestScheduledTime' | 'newestScheduledTimes'>,
-  logger: Logger,
-): SlotMemory {
-  const lookedAt = new Set<string>();
-  let all: Promise<ReadonlyMap<string, Date> | undefined> | undefined;
+/** One memory for each time of leading: what was remembered before may have been overtaken by another since. */
+export function createSlotMemory(store: Pick<OperatorStore, 'newestScheduledTimes'>, logger: Logger): SlotMemory {
+  const cursors = new Map<string, Date>();
+  let read: Promise<void> | undefined;
   let retryAt = 0;
 
-  async function readAll(signal: AbortSignal): Promise<ReadonlyMap<string, Date> | undefined> {
-    const read = await ask(signal, (deadline) => store.newestScheduledTimes(deadline).catch(emptyBeforeSetUp));
-    if (read === undefined) all = undefined;
-    return read;
-  }
-
-  async function ask<T>(signal: AbortSignal, question: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+  /** Asks Postgres once for all schedules; while it is away, again from time to time. */
+  async function readOnce(signal: AbortSignal): Promise<void> {
     try {
-      return await withDeadline(DEADLINE_MS, signal, question);
+      const times = await withDeadline(DEADLINE_MS, signal, (deadline) =>
+        store.newestScheduledTimes(deadline).catch(emptyBeforeSetUp),
+      );
+      for (const [uid, slot] of times) remember(uid, slot);
     } catch (error) {
+      read = undefined;
       signal.throwIfAborted();
       retryAt = performance.now() + RETRY_MS;
       logger.warn({ err: error }, 'PostgreSQL cannot tell the last slots; going by the CrawlRuns alone');
-      return undefined;
     }
   }
 
+  function remember(uid: string, instant: Date): void {
+    if (instant > (cursors.get(uid) ?? NEVER)) cursors.set(uid, instant);
+  }
+
   return {
-    async newestSlot(uid, blank, signal) {
-      if (performance.now() < retryAt) return undefined;
-      if (lookedAt.has(uid))
-        return blank ? ask(signal, (deadline) => store.newestScheduledTime(uid, deadline)) : undefined;
-      all ??= readAll(signal);
-      const known = await all;
-      if (known !== undefined) lookedAt.add(uid);
-      return known?.get(uid);
+    async cursor(uid, signal) {
+      if (read === undefined && performance.now() >= retryAt) read = readOnce(signal);
+      await read;
+      return cursors.get(uid) ?? NEVER;
     },
+    remember,
+    forget: (uid) => void cursors.delete(uid),
   };
 }
 

@@ -156,9 +156,7 @@ export type OperatorStore = {
   snapshot(runId: string, signal: AbortSignal): Promise<RunSnapshot | undefined>;
   /** Every run that is not finished. */
   activeRuns(signal: AbortSignal): Promise<readonly ActiveRun[]>;
-  /** The newest scheduled time of the schedule's runs, for its cursor. */
-  newestScheduledTime(scheduleUid: string, signal: AbortSignal): Promise<Date | undefined>;
-  /** The same of every schedule that ever had a run, by its UID. */
+  /** The newest scheduled time of every schedule that ever had a run, by the schedule's UID. */
   newestScheduledTimes(signal: AbortSignal): Promise<ReadonlyMap<string, Date>>;
 
   /** Asks the workers to stop; the first reason stays. False when the run is unknown or finished. */

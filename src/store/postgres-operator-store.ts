@@ -66,7 +66,6 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     snapshots: (signal, runIds) => guarded(signal, () => snapshots(db, runIds, signal)),
     snapshot: (runId, signal) => guarded(signal, () => readSnapshot(runId, signal)),
     activeRuns: (signal) => guarded(signal, () => runs.activeRuns(db, signal)),
-    newestScheduledTime: (uid, signal) => guarded(signal, () => runs.newestScheduledTime(db, uid, signal)),
     newestScheduledTimes: (signal) => guarded(signal, () => runs.newestScheduledTimes(db, signal)),
     requestStop: (runId, reason, signal) => guarded(signal, () => runs.requestStop(db, runId, reason, signal)),
     finishStopped: (runId, outcome, message, signal) =>

@@ -121,22 +121,6 @@ export async function activeRuns(db: Kysely<Database>, signal: AbortSignal): Pro
   return rows.map((row) => ({ runId: row.run_id, namespace: row.namespace, name: row.name }));
 }
 
-export async function newestScheduledTime(
-  db: Kysely<Database>,
-  scheduleUid: string,
-  signal: AbortSignal,
-): Promise<Date | undefined> {
-  const row = await db
-    .selectFrom('run')
-    .select('scheduled_time')
-    .where('schedule_uid', '=', scheduleUid)
-    .where('scheduled_time', 'is not', null)
-    .orderBy('scheduled_time', 'desc')
-    .limit(1)
-    .executeTakeFirst({ signal });
-  return row?.scheduled_time ?? undefined;
-}
-
 export async function newestScheduledTimes(
   db: Kysely<Database>,
   signal: AbortSignal,

@@ -352,6 +352,25 @@ describe('a CrawlSchedule', () => {
     expect((await get<CrawlRun>('crawlrun', `shop-${soon}`)).metadata.ownerReferences).toBeUndefined();
   });
 
+  test('makes no slot again though its run is deleted and its status is written over', async () => {
+    startOperator();
+    const at = new Date(Date.now() + 5_000);
+    await apply(schedule('shop', { schedule: `${at.getUTCSeconds()} ${at.getUTCMinutes()} * * * *` }));
+    await eventually(async () => expect(await list('crawlruns')).toHaveLength(1));
+    const [made] = await list<CrawlRun>('crawlruns');
+    await kubectl(['delete', 'crawlrun', made?.metadata.name ?? '', '-n', namespace]);
+    const { status } = await get<CrawlSchedule>('crawlschedule', 'shop');
+    // As a late answer to a wiped status leaves it: there, but without the times.
+    const value = { timing: { ...status?.timing, since: '2020-01-01T00:00:00Z' }, activeCount: 0 };
+    const body = JSON.stringify([{ op: 'replace', path: '/status', value }]);
+    const flags = ['-n', namespace, '--subresource=status', '--type=json', '-p', body];
+    await kubectl(['patch', 'crawlschedule', 'shop', ...flags]);
+    await eventually(async () =>
+      expect(condition(await get<CrawlSchedule>('crawlschedule', 'shop'), 'Ready')?.status).toBe('True'),
+    );
+    expect(await list('crawlruns')).toEqual([]);
+  });
+
   test('keeps as many finished runs as it says', async () => {
     startOperator();
     const ends = { shutdown: 'Stop' };

@@ -149,16 +149,18 @@ describe.each(POSTGRES_VERSIONS)('operator store on PostgreSQL %i', (version) =>
     });
   });
 
-  it('knows the newest scheduled time of a schedule', async () => {
+  it('knows the newest scheduled time of each schedule', async () => {
     await using installation = await install(server);
     const scheduleUid = randomUUID();
     const { operator } = installation;
-    expect(await operator.newestScheduledTime(scheduleUid, never)).toBeUndefined();
+    expect(await operator.newestScheduledTimes(never)).toEqual(new Map());
     for (const scheduledTime of ['2026-11-22T10:00:00Z', '2026-11-22T12:00:00Z', '2026-11-22T11:00:00Z']) {
       await installation.createRun({ trigger: { type: 'Schedule', scheduledTime } }, { scheduleUid });
     }
     await installation.createRun({ trigger: { type: 'Manual' } }, { scheduleUid });
-    expect(await operator.newestScheduledTime(scheduleUid, never)).toEqual(new Date('2026-11-22T12:00:00Z'));
+    expect(await operator.newestScheduledTimes(never)).toEqual(
+      new Map([[scheduleUid, new Date('2026-11-22T12:00:00Z')]]),
+    );
   });
 
   it('shows a run as it goes: counters, workers, the first heartbeat, the last success', async () => {

@@ -1,4 +1,4 @@
-// What Postgres remembers of slots is asked for once, and again for a schedule that lost everything else.
+// What Postgres remembers of slots is asked for once; what was dealt with since is remembered here.
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { createSlotMemory } from '#src/controllers/slot-memory.ts';
@@ -6,44 +6,49 @@ import { StoreError } from '#src/store/store-error.ts';
 
 const { signal } = new AbortController();
 const slot = new Date('2026-11-22T10:00:00Z');
+const never = new Date(0);
 const newer = new Date('2026-11-22T11:00:00Z');
 
 function memoryOf(answer: () => Promise<ReadonlyMap<string, Date>>) {
-  const asked: string[] = [];
-  const store = {
-    newestScheduledTimes: () => {
-      asked.push('all');
-      return answer();
-    },
-    newestScheduledTime: async (uid: string) => {
-      asked.push(uid);
-      return newer;
-    },
+  let asked = 0;
+  const newestScheduledTimes = () => {
+    asked += 1;
+    return answer();
   };
-  return { memory: createSlotMemory(store, pino({ level: 'silent' })), asked };
+  return { memory: createSlotMemory({ newestScheduledTimes }, pino({ level: 'silent' })), asked: () => asked };
 }
 
-test('every schedule is told its newest slot at the first look, by one question for all', async () => {
+test('every schedule is told how far it has come, by one question for all', async () => {
   const { memory, asked } = memoryOf(async () => new Map([['a', slot]]));
-  const both = Promise.all([memory.newestSlot('a', false, signal), memory.newestSlot('b', true, signal)]);
-  expect(await both).toEqual([slot, undefined]);
-  expect(await memory.newestSlot('a', false, signal)).toBeUndefined();
-  expect(asked).toEqual(['all']);
+  const both = Promise.all([memory.cursor('a', signal), memory.cursor('b', signal)]);
+  expect(await both).toEqual([slot, never]);
+  expect(await memory.cursor('a', signal)).toEqual(slot);
+  expect(asked()).toBe(1);
 });
 
-test('a schedule without status and runs is asked for anew', async () => {
-  const { memory, asked } = memoryOf(async () => new Map());
-  await memory.newestSlot('a', true, signal);
-  expect(await memory.newestSlot('a', true, signal)).toEqual(newer);
-  expect(asked).toEqual(['all', 'a']);
+test('what was dealt with since is remembered, and an older slot does not take its place', async () => {
+  const { memory } = memoryOf(async () => new Map([['a', slot]]));
+  memory.remember('a', newer);
+  expect(await memory.cursor('a', signal)).toEqual(newer);
+  memory.remember('a', slot);
+  memory.remember('b', slot);
+  expect(await memory.cursor('a', signal)).toEqual(newer);
+  expect(await memory.cursor('b', signal)).toEqual(slot);
+  memory.forget('a');
+  expect(await memory.cursor('a', signal)).toEqual(never);
 });
 
-test('a database that is not set up remembers nothing; one that is away is not asked again at once', async () => {
-  const empty = memoryOf(() => Promise.reject(new StoreError('SchemaMismatch', 'no such table')));
-  expect(await empty.memory.newestSlot('a', false, signal)).toBeUndefined();
-  expect(await empty.memory.newestSlot('a', true, signal)).toEqual(newer);
-  const away = memoryOf(() => Promise.reject(new StoreError('Unavailable', 'away')));
-  expect(await away.memory.newestSlot('a', false, signal)).toBeUndefined();
-  expect(await away.memory.newestSlot('b', true, signal)).toBeUndefined();
-  expect(away.asked).toEqual(['all']);
+test('a database that is not set up remembers nothing, and need not be asked again', async () => {
+  const { memory, asked } = memoryOf(() => Promise.reject(new StoreError('SchemaMismatch', 'no such table')));
+  expect(await memory.cursor('a', signal)).toEqual(never);
+  expect(await memory.cursor('a', signal)).toEqual(never);
+  expect(asked()).toBe(1);
+});
+
+test('a database that is away is not asked again at once, and what is dealt with is remembered without it', async () => {
+  const { memory, asked } = memoryOf(() => Promise.reject(new StoreError('Unavailable', 'away')));
+  expect(await memory.cursor('a', signal)).toEqual(never);
+  memory.remember('b', slot);
+  expect(await memory.cursor('b', signal)).toEqual(slot);
+  expect(asked()).toBe(1);
 });
