@@ -2,15 +2,25 @@
 import { compile } from 'css-select';
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import type { ItemData } from '../store/worker-store.ts';
+import { createFieldLookup, kindOf } from './known-fields.ts';
 import type { FieldPlan, PagePlan, RawPage } from './read-page.ts';
 import { normaliseUrl } from './url.ts';
 
 type ExtractSpec = NonNullable<CrawlRunSpec['extract']>;
 type Field = ExtractSpec['fields'][number];
+type SelectedField = Field & { readonly selector: string };
 type Value = string | number | boolean;
+/** null, false or an empty list: the page has none that fits the field's type. */
+type FieldValue = Value | null | readonly Value[];
 
 /** Bounds on what one page, which may be hostile, makes us keep. */
-const PAGE_LIMITS: PagePlan['limits'] = { links: 10_000, items: 1_000, values: 1_000, characters: 100_000 };
+const PAGE_LIMITS: PagePlan['limits'] = {
+  links: 10_000,
+  items: 1_000,
+  jsonLd: 1_000_000,
+  values: 1_000,
+  characters: 100_000,
+};
 /** Links that an item without an extract section lists. */
 const MAX_ITEM_LINKS = 1_000;
 
@@ -35,7 +45,7 @@ export function createExtraction(extract: ExtractSpec | undefined): Extraction {
 
 /** Without an extract section: title, first heading and links. */
 const wholePage: Extraction = {
-  plan: { itemSelector: null, fields: [], limits: PAGE_LIMITS },
+  plan: { itemSelector: null, fields: [], structuredData: false, limits: PAGE_LIMITS },
   itemsOf(page, url) {
     const links = absoluteLinks(page, url, MAX_ITEM_LINKS).map((link) => link.href);
     return { items: [{ url: url.href, title: page.title, heading: page.heading, links }] };
@@ -44,15 +54,33 @@ const wholePage: Extraction = {
 
 function fieldsOf({ itemSelector, fields }: ExtractSpec): Extraction {
   if (itemSelector !== undefined) checkSelector('extract.itemSelector', itemSelector);
-  for (const { name, selector } of fields) checkSelector(`extract.fields[${name}].selector`, selector);
+  const selected = fields.filter(hasSelector);
+  for (const { name, selector } of selected) checkSelector(`extract.fields[${name}].selector`, selector);
+  const places = new Map<Field, number>(selected.map((field, index) => [field, index]));
+
+  /** The value of each field for one item of the page. */
+  function reader(page: RawPage, base: string): (item: number, field: Field) => FieldValue {
+    const lookUp = createFieldLookup(page);
+    return (item, field) => {
+      const place = places.get(field);
+      if (place !== undefined) return convert(field, page.items[item]?.[place] ?? [], base);
+      return firstValue(field, lookUp(field.name, item), base);
+    };
+  }
+
   return {
-    plan: { itemSelector: itemSelector ?? null, fields: fields.map(planOf), limits: PAGE_LIMITS },
+    plan: {
+      itemSelector: itemSelector ?? null,
+      fields: selected.map(planOf),
+      structuredData: selected.length < fields.length,
+      limits: PAGE_LIMITS,
+    },
     itemsOf(page, url) {
-      const base = baseOf(page, url);
+      const read = reader(page, baseOf(page, url));
       const items: ItemData[] = [];
-      for (const values of page.items) {
-        const entries = fields.map((field, index) => [field.name, convert(field, values[index] ?? [], base)] as const);
-        const missing = fields.find((field, index) => field.required && isEmpty(entries[index]?.[1]));
+      for (const index of page.items.keys()) {
+        const entries = fields.map((field) => [field.name, read(index, field)] as const);
+        const missing = fields.find((field, place) => field.required && isEmpty(entries[place]?.[1]));
         if (missing !== undefined) return { missing: missing.name };
         // A page on which nothing was found holds no item: sites have more pages than those with products.
         if (entries.some(([, value]) => !isEmpty(value))) items.push(Object.fromEntries(entries));
@@ -84,7 +112,11 @@ function withoutStrings(selector: string): string {
   return selector.replace(/"[^"]*"|'[^']*'/g, '""');
 }
 
-function planOf({ selector, attribute, type, multiple }: Field): FieldPlan {
+function hasSelector(field: Field): field is SelectedField {
+  return field.selector !== undefined;
+}
+
+function planOf({ selector, attribute, type, multiple }: SelectedField): FieldPlan {
   return { selector, multiple, take: takeOf(attribute, type) };
 }
 
@@ -95,12 +127,32 @@ function takeOf(attribute: string | undefined, type: Field['type']): FieldPlan['
   return type === 'URL' ? { attributes: ['href', 'src'], orText: true } : 'text';
 }
 
-/** The field's value: null (an empty list, false) when the page has none that fits its type. */
-function convert(field: Field, texts: readonly string[], base: string): Value | null | readonly Value[] {
+function convert(field: Field, texts: readonly string[], base: string): FieldValue {
   const { type } = field;
   if (type === 'Boolean') return texts.length > 0;
   const values = texts.map((text) => convertText(type, text, base)).filter((value) => value !== null);
   return field.multiple ? values : (values[0] ?? null);
+}
+
+/** The value of the first source that has one of the field's type: a price "on request" is none where a number is wanted. */
+function firstValue(field: Field, sources: Iterable<readonly string[]>, base: string): FieldValue {
+  const kind = kindOf(field.name);
+  const effective: Field = field.type === 'String' && kind === 'address' ? { ...field, type: 'URL' } : field;
+  for (const texts of sources) {
+    const value = convert(effective, texts.filter(says).map(kind === 'term' ? withoutVocabulary : String), base);
+    if (!isEmpty(value)) return value;
+  }
+  return convert(effective, [], base);
+
+  /** Where no selector tells that an element is there, the value tells whether something is so. */
+  function says(text: string): boolean {
+    return field.type !== 'Boolean' || !/^(false|no|0|)$/i.test(text);
+  }
+}
+
+/** `InStock` for `https://schema.org/InStock`. */
+function withoutVocabulary(text: string): string {
+  return text.replace(/^https?:\/\/(?:www\.)?schema\.org\//i, '');
 }
 
 function convertText(type: Exclude<Field['type'], 'Boolean'>, text: string, base: string): Value | null {
@@ -114,7 +166,7 @@ function convertText(type: Exclude<Field['type'], 'Boolean'>, text: string, base
   }
 }
 
-function isEmpty(value: Value | null | readonly Value[] | undefined): boolean {
+function isEmpty(value: FieldValue | undefined): boolean {
   return value === undefined || value === null || value === false || (Array.isArray(value) && value.length === 0);
 }
 

@@ -77,6 +77,7 @@ function htmlDom(): PageDom<Node> {
     tag: (node) => (isTag(node) ? node.name : null),
     characters: (node) => (isText(node) ? node.data : null),
     children: (node) => ('children' in node ? node.children : []),
+    parent: (node) => node.parent,
   };
 }
 

@@ -8,6 +8,7 @@ type BrowserNode = {
   readonly localName?: string;
   readonly data?: string;
   readonly childNodes: ArrayLike<BrowserNode>;
+  readonly parentNode: BrowserNode | null;
   getAttribute(name: string): string | null;
   querySelectorAll(selector: string): Iterable<BrowserNode>;
 };
@@ -20,6 +21,7 @@ function browserDom(): PageDom<BrowserNode> {
     tag: (node) => (node.nodeType === 1 ? (node.localName ?? '') : null),
     characters: (node) => (node.nodeType === 3 || node.nodeType === 4 ? (node.data ?? '') : null),
     children: (node) => node.childNodes,
+    parent: (node) => node.parentNode,
   };
 }
 
@@ -41,6 +43,11 @@ const rawPage = z.object({
   links: z.array(z.string()),
   linksLeftOut: z.int().min(0),
   items: z.array(z.array(z.array(z.string()))),
+  microdata: z.array(
+    z.array(z.object({ scope: z.int(), names: z.string(), type: z.string().nullable(), value: z.string() })),
+  ),
+  jsonLd: z.array(z.string()),
+  meta: z.array(z.tuple([z.string(), z.string()])),
 });
 
 /** The script ran among the page's own, which may have changed everything it used: nothing is taken for granted. */

@@ -13,9 +13,13 @@ export type PagePlan = {
   /** Each match is an item; null: the page is one item. */
   readonly itemSelector: string | null;
   readonly fields: readonly FieldPlan[];
+  /** Whether JSON-LD, microdata and meta tags are read. */
+  readonly structuredData: boolean;
   readonly limits: {
     readonly links: number;
     readonly items: number;
+    /** Of JSON-LD on the whole page, in characters. */
+    readonly jsonLd: number;
     /** Of one field. */
     readonly values: number;
     /** Of one value. */
@@ -35,6 +39,23 @@ export type RawPage = {
   readonly linksLeftOut: number;
   /** For each item the values of each field, in the order of the plan. */
   readonly items: readonly (readonly (readonly string[])[])[];
+  /** For each item its microdata, in document order; nothing without `structuredData`, as the next two. */
+  readonly microdata: readonly (readonly RawProperty[])[];
+  /** The text of each JSON-LD script. */
+  readonly jsonLd: readonly string[];
+  /** `name` or `property` and `content` of meta tags. */
+  readonly meta: readonly (readonly [string, string])[];
+};
+
+/** An element with `itemprop`, `itemscope` or both. */
+export type RawProperty = {
+  /** Where the nearest `itemscope` around it is in the list; -1 when there is none within the item. */
+  readonly scope: number;
+  /** As written: names between spaces. Empty for an `itemscope` that is nobody's property. */
+  readonly names: string;
+  /** The `itemtype`, perhaps empty, of an element with `itemscope`; null for one without. */
+  readonly type: string | null;
+  readonly value: string;
 };
 
 /** The little that has to be known of a document. */
@@ -47,6 +68,7 @@ export type PageDom<Node> = {
   /** The characters of a text node; null for any other. */
   readonly characters: (node: Node) => string | null;
   readonly children: (node: Node) => ArrayLike<Node>;
+  readonly parent: (node: Node) => Node | null;
 };
 
 export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePlan): RawPage {
@@ -104,6 +126,59 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     return values;
   }
 
+  /** The value of a microdata property (HTML, 5.2.4); `content` counts on every element, as search engines read it. */
+  function propertyValue(element: Node, isScope: boolean): string {
+    const byTag: Record<string, string> = {
+      ...{ a: 'href', area: 'href', link: 'href', data: 'value', meter: 'value', object: 'data', time: 'datetime' },
+      ...{ audio: 'src', embed: 'src', iframe: 'src', img: 'src', source: 'src', track: 'src', video: 'src' },
+    };
+    const attributes = ['content', byTag[dom.tag(element) ?? ''] ?? 'content'];
+    return taken(element, { attributes, orText: !isScope }) ?? '';
+  }
+
+  function microdataOf(root: Node): RawProperty[] {
+    const properties: RawProperty[] = [];
+    // Where the nearest scope of a node is in the list: each node is climbed once, however deep the page nests.
+    const scopes = new Map<Node, number>([[root, -1]]);
+    for (const element of dom.select(root, '[itemprop], [itemscope]', limits.values)) {
+      const climbed: Node[] = [];
+      let above = dom.parent(element);
+      for (; above !== null && !scopes.has(above); above = dom.parent(above)) climbed.push(above);
+      const scope = (above === null ? undefined : scopes.get(above)) ?? -1;
+      for (const node of climbed) scopes.set(node, scope);
+      const isScope = dom.attribute(element, 'itemscope') !== null;
+      if (isScope) scopes.set(element, properties.length);
+      properties.push({
+        scope,
+        names: (dom.attribute(element, 'itemprop') ?? '').slice(0, limits.characters),
+        type: isScope ? (dom.attribute(element, 'itemtype') ?? '').slice(0, limits.characters) : null,
+        value: propertyValue(element, isScope),
+      });
+    }
+    return properties;
+  }
+
+  /** Whole scripts: a part of one could not be parsed. */
+  function jsonLdTexts(): string[] {
+    const texts: string[] = [];
+    let left = limits.jsonLd;
+    for (const script of dom.select(document, 'script[type="application/ld+json" i]', limits.values)) {
+      const text = Array.from(dom.children(script), (node) => dom.characters(node) ?? '').join('');
+      if (text.length > left) continue;
+      left -= text.length;
+      texts.push(text);
+    }
+    return texts;
+  }
+
+  function metaTags(): [string, string][] {
+    return dom.select(document, 'meta[content][name], meta[content][property]', limits.values).map((element) => {
+      const name = dom.attribute(element, 'property') ?? dom.attribute(element, 'name') ?? '';
+      const content = dom.attribute(element, 'content') ?? '';
+      return [name.trim().slice(0, limits.characters), content.trim().slice(0, limits.characters)];
+    });
+  }
+
   const base = dom.select(document, 'base[href]', 1)[0];
   const links: string[] = [];
   const anchors = dom.select(document, 'a[href], area[href]', Number.POSITIVE_INFINITY);
@@ -123,5 +198,8 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     links,
     linksLeftOut: Math.max(anchors.length - limits.links, 0),
     items: roots.map((root) => plan.fields.map((field) => valuesOf(root, field))),
+    microdata: plan.structuredData ? roots.map(microdataOf) : [],
+    jsonLd: plan.structuredData ? jsonLdTexts() : [],
+    meta: plan.structuredData ? metaTags() : [],
   };
 }

@@ -115,24 +115,43 @@ const politeness = z
 
 const selector = z.string().min(1).max(1_024);
 
-const field = z.object({
-  name: z
-    .string()
-    .min(1)
-    .max(63)
-    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
-    .describe("The field's name in the item."),
-  selector: selector.describe('A CSS selector, within the item. The first match counts unless multiple is set.'),
-  attribute: z.string().min(1).max(128).optional().describe("The attribute to take; the element's text when left out."),
-  type: z
-    .enum(['String', 'Number', 'Boolean', 'URL'])
-    .default('String')
-    .describe(
-      'String as it stands, Number the first number in it, Boolean whether the element is there, URL made absolute.',
-    ),
-  multiple: z.boolean().default(false).describe('Take all matches, as a list.'),
-  required: z.boolean().default(false).describe('A page without it has failed with the cause MissingField.'),
-});
+const field = withRules(
+  z.object({
+    name: z
+      .string()
+      .min(1)
+      .max(63)
+      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
+      .describe("The field's name in the item."),
+    selector: selector
+      .optional()
+      .describe(
+        'A CSS selector, within the item. The first match counts unless multiple is set. When left out, the field is looked up by its name in JSON-LD, microdata, Open Graph and meta tags.',
+      ),
+    attribute: z
+      .string()
+      .min(1)
+      .max(128)
+      .optional()
+      .describe("The attribute to take; the element's text when left out."),
+    type: z
+      .enum(['String', 'Number', 'Boolean', 'URL'])
+      .default('String')
+      .describe(
+        'String as it stands, Number the first number in it, Boolean whether the element is there, URL made absolute. Null when there is none of that type.',
+      ),
+    multiple: z.boolean().default(false).describe('Take all matches, as a list.'),
+    required: z.boolean().default(false).describe('A page without it has failed with the cause MissingField.'),
+  }),
+  [
+    {
+      rule: 'has(self.selector) || !has(self.attribute)',
+      message: 'attribute needs a selector',
+      reason: 'FieldValueInvalid',
+      fieldPath: '.attribute',
+    },
+  ],
+);
 
 const extract = z
   .object({

@@ -8,9 +8,11 @@ import { createHttpRenderer } from '#src/crawler/http-renderer.ts';
 import type { Renderer } from '#src/crawler/renderer.ts';
 import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
+import { REALISTIC_PAGES } from './realistic-pages.ts';
 import { guardAllowing, html, startSite, type TestSite } from './site.ts';
 
 const PAGES: Record<string, string> = {
+  ...REALISTIC_PAGES,
   plain:
     '<!doctype html><html><head><title>A &amp; B</title></head><body><h1>One</h1><h1>Two</h1><a href=x>x</a></body></html>',
   'without html, head and body':
@@ -57,6 +59,33 @@ const SPECS: Record<string, CrawlRunSpecInput['extract']> = {
       { name: 'cells', selector: 'table > tbody > tr > td:first-child', multiple: true },
       { name: 'last', selector: 'li:last-child, p:last-of-type, td:nth-child(2)', multiple: true },
       { name: 'has', selector: 'div:has(> p), h1:not(:empty)', multiple: true },
+    ],
+  },
+  'fields by name': {
+    fields: [
+      { name: 'title' },
+      { name: 'price', type: 'Number' },
+      ...[
+        'currency',
+        'description',
+        'availability',
+        'rating',
+        'brand',
+        'author',
+        'datePublished',
+        'location',
+        'views',
+      ].map((name) => ({ name })),
+      { name: 'image', multiple: true },
+    ],
+  },
+  'fields of items by name': {
+    itemSelector: '.item',
+    fields: [
+      { name: 'name' },
+      { name: 'price', type: 'Number' },
+      { name: 'startDate' },
+      { name: 'first', selector: '.f' },
     ],
   },
   items: {

@@ -86,6 +86,7 @@ describe('what is accepted', () => {
         itemSelector: '.product',
         fields: [
           { name: 'price', selector: '.price', attribute: 'content', type: 'Number', multiple: false, required: true },
+          { name: 'brand', type: 'String', multiple: false, required: false },
         ],
       },
       limits: { maxPages: 100, maxDepth: 0 },
@@ -163,6 +164,11 @@ describe('what is refused, by name', () => {
         },
       }),
       'spec.extract.fields[1]: Duplicate value',
+    ],
+    [
+      'an attribute of no element',
+      run('bad', { extract: { fields: [{ name: 'a', attribute: 'href' }] } }),
+      'spec.extract.fields[0].attribute: Invalid value: attribute needs a selector',
     ],
     ['a time that is none', run('bad', { trigger: { scheduledTime: 'noon' } }), 'spec.trigger.scheduledTime'],
     ['a schedule without a template', schedule('bad', { runTemplate: undefined }), 'spec.runTemplate: Required value'],

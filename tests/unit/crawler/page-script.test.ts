@@ -8,7 +8,8 @@ import type { PagePlan } from '#src/crawler/read-page.ts';
 const plan: PagePlan = {
   itemSelector: null,
   fields: [{ selector: 'h1', take: 'text', multiple: false }],
-  limits: { links: 10, items: 10, values: 10, characters: 100 },
+  structuredData: false,
+  limits: { links: 10, items: 10, jsonLd: 100, values: 10, characters: 100 },
 };
 
 const text = { nodeType: 3, data: ' Hello ', childNodes: [] };
@@ -28,7 +29,17 @@ function evaluate(script: string) {
   return parseRawPage(runInNewContext(script, { document }));
 }
 
-const expected = { base: null, title: '', heading: 'Hello', links: ['/x'], linksLeftOut: 0, items: [[['Hello']]] };
+const expected = {
+  base: null,
+  title: '',
+  heading: 'Hello',
+  links: ['/x'],
+  linksLeftOut: 0,
+  items: [[['Hello']]],
+  microdata: [],
+  jsonLd: [],
+  meta: [],
+};
 
 async function bundled(options: { minify: boolean; keepNames: boolean }): Promise<string> {
   const result = await build({
