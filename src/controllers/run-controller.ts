@@ -366,7 +366,9 @@ export function createRunReconciler(options: RunControllerOptions) {
   /** For people and for adaptive intervals. A run ends without it when Postgres cannot tell. */
   async function compareWithEarlier(run: CrawlRun, signal: AbortSignal): Promise<ContentChange | undefined> {
     try {
-      return await store.contentChange(run.metadata.uid, signal);
+      const change = await store.contentChange(run.metadata.uid, signal);
+      await store.forgetPages(run.metadata.uid, signal);
+      return change;
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       logger.warn({ ...logFields(run), err: error }, 'the run cannot be compared with the one before');

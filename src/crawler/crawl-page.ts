@@ -1,13 +1,24 @@
 // One request from claim to outcome: wait for its place on the host, ask robots.txt, fetch, extract, find links.
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import { durationMs } from '../resources/duration.ts';
-import type { Claim, Discovery, FetchFacts, LeftOut, Outcome, SkipReason, WorkerStore } from '../store/worker-store.ts';
+import type {
+  Claim,
+  Discovery,
+  FetchFacts,
+  ItemData,
+  LeftOut,
+  Outcome,
+  PageLinks,
+  SkipReason,
+  Validators,
+  WorkerStore,
+} from '../store/worker-store.ts';
 import { backOffMs } from './back-off.ts';
 import { baseOf, createExtraction } from './extraction.ts';
 import type { Failure } from './failure.ts';
 import type { HostPacer } from './host-pacer.ts';
 import { createLinkFilter, createVerdicts, type Verdicts } from './link-filter.ts';
-import type { RawPage } from './read-page.ts';
+import type { PageMemory } from './page-memory.ts';
 import type { Rendered, Renderer } from './renderer.ts';
 import type { RobotsGate } from './robots-gate.ts';
 import { createScope } from './scope.ts';
@@ -41,9 +52,11 @@ export function createPageCrawler(options: {
   readonly renderer: Renderer;
   /** Absent when the spec says that robots.txt is ignored. */
   readonly robots?: RobotsGate;
+  /** Absent for a run without a schedule: nothing is to be kept for a next one. */
+  readonly memory?: PageMemory;
   readonly pacer: HostPacer;
 }): PageCrawler {
-  const { spec, store, renderer, robots, pacer } = options;
+  const { spec, store, renderer, robots, memory, pacer } = options;
   const extraction = createExtraction(spec.extract);
   const verdicts = createVerdicts();
   const sources = new Map(spec.sources.map((source) => [source.name, rulesOf(source, spec, verdicts)]));
@@ -81,21 +94,45 @@ export function createPageCrawler(options: {
     return { type: 'retry', ...base, delayMs };
   }
 
-  function done(claim: Claim, url: URL, page: RawPage, facts: FetchFacts): Outcome {
+  function done(claim: Claim, url: URL, { page, validators, facts }: Extract<Rendered, { type: 'page' }>): Outcome {
     const result = extraction.itemsOf(page, url);
     if ('missing' in result) {
       const message = `the page has no ${result.missing}, which is required`;
       return { type: 'dead', claim, cause: 'MissingField', message, facts };
     }
     const items = result.items.slice(0, sources.get(claim.source)?.maxItems);
-    return { type: 'done', claim, items, facts, ...linksOf(claim, url, page) };
+    const links = { base: baseOf(page, url), references: page.links, unread: page.linksLeftOut };
+    return kept(claim, url, { items, links }, facts, validators);
   }
 
-  function linksOf({ source, depth }: Claim, url: URL, page: RawPage): Links {
+  /** The page gives what it gave last time; undefined when that is not known any more. */
+  async function asBefore(
+    claim: Claim,
+    url: URL,
+    facts: FetchFacts,
+    signals: CrawlSignals,
+  ): Promise<Outcome | undefined> {
+    const before = await memory?.recall(claim, signals.abort);
+    return before && kept(claim, url, before.content, facts, before.validators);
+  }
+
+  function kept(
+    claim: Claim,
+    url: URL,
+    content: { readonly items: readonly ItemData[]; readonly links: PageLinks },
+    facts: FetchFacts,
+    validators: Validators | undefined,
+  ): Outcome {
+    const { items, links } = content;
+    // What another URL answers on the way from this one says nothing about it.
+    const page = memory?.entryOf(claim, url.href === claim.url ? validators : undefined, links);
+    return { type: 'done', claim, items, facts, ...linksOf(claim, url, links), ...(page ? { page } : {}) };
+  }
+
+  function linksOf({ source, depth }: Claim, url: URL, page: PageLinks): Links {
     const rules = sources.get(source);
     if (rules === undefined) return { links: [] };
-    const { links: references, linksLeftOut: unread } = page;
-    const { follow, leftOut } = rules.chooseLinks({ url, references, base: baseOf(page, url), depth, unread });
+    const { follow, leftOut } = rules.chooseLinks({ ...page, url, depth });
     const links = follow.map((link) => ({ source, url: link.href, host: hostKey(link), depth: depth + 1 }));
     return { links, ...(Object.keys(leftOut).length === 0 ? {} : { leftOut }) };
   }
@@ -118,8 +155,16 @@ export function createPageCrawler(options: {
 
   async function fetchPage(claim: Claim, start: URL, signals: CrawlSignals): Promise<Outcome> {
     const path = [...(claim.redirects ?? []), start.href];
+    let known = memory?.validatorsOf(claim);
     for (let url = start; ; ) {
-      const rendered = await renderer.render(url, extraction.plan, timeoutMs, signals.abort);
+      const rendered = await renderer.render(url, extraction.plan, timeoutMs, signals.abort, known);
+      known = undefined;
+      if (rendered.type === 'unmodified') {
+        const outcome = await asBefore(claim, url, rendered.facts, signals);
+        if (outcome !== undefined) return outcome;
+        await takePlace(url, signals);
+        continue;
+      }
       if (rendered.type !== 'redirect') return outcomeOf(claim, url, rendered, signals);
       const next = redirected(claim, path, rendered.to, rendered.facts);
       if (next !== 'again') return next;
@@ -132,12 +177,12 @@ export function createPageCrawler(options: {
   async function outcomeOf(
     claim: Claim,
     url: URL,
-    rendered: Exclude<Rendered, { type: 'redirect' }>,
+    rendered: Exclude<Rendered, { type: 'redirect' | 'unmodified' }>,
     signals: CrawlSignals,
   ): Promise<Outcome> {
     switch (rendered.type) {
       case 'page':
-        return done(claim, url, rendered.page, rendered.facts);
+        return done(claim, url, rendered);
       case 'notHtml':
         return skipped(claim, 'NotHtml', rendered.facts);
       case 'failed':

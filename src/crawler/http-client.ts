@@ -23,6 +23,8 @@ export type HttpResponse = {
 
 export type HttpRequest = {
   readonly url: URL;
+  /** Besides those that every request has. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Of the decompressed body. */
   readonly maxBytes: number;
   /** What happens beyond `maxBytes`: the rest is cut off, or the request fails with TooLarge. */
@@ -63,7 +65,7 @@ export function createHttpClient(options: {
         origin: request.url.origin,
         path: request.url.pathname + request.url.search,
         method: 'GET',
-        headers: requestHeaders,
+        headers: { ...requestHeaders, ...request.headers },
         signal,
       });
       // A body that is given up reports that as an error of its own, which nobody has to hear.

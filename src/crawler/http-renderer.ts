@@ -8,6 +8,7 @@ import type { HttpClient, HttpResponse } from './http-client.ts';
 import type { PagePlan, RawPage } from './read-page.ts';
 import { isHtml, isRedirect, type Rendered, type Renderer } from './renderer.ts';
 import { normaliseUrl } from './url.ts';
+import { conditionalHeaders, validatorsOf } from './validators.ts';
 
 /** Of one page, decompressed. */
 export const MAX_PAGE_BYTES = 16 * 1024 * 1024;
@@ -16,12 +17,15 @@ export const MAX_PAGE_BYTES = 16 * 1024 * 1024;
 export function createHttpRenderer(client: HttpClient): Renderer {
   return {
     remembersCookies: false,
-    async render(url, plan, timeoutMs, signal) {
+    async render(url, plan, timeoutMs, signal, known) {
       const startedAt = performance.now();
       const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
       try {
-        const response = await client.get({ url, maxBytes: MAX_PAGE_BYTES, onTooLarge: 'fail', wantsBody }, limit);
-        return resultOf(response, url, plan, factsOf(response, url, startedAt));
+        const request = { url, maxBytes: MAX_PAGE_BYTES, onTooLarge: 'fail', wantsBody } as const;
+        const response = await client.get({ ...request, headers: conditionalHeaders(known) }, limit);
+        const facts = factsOf(response, url, startedAt);
+        if (response.status === 304 && known !== undefined) return { type: 'unmodified', facts };
+        return resultOf(response, url, plan, facts);
       } catch (error) {
         signal.throwIfAborted();
         return { type: 'failed', failure: failureOfError(error), facts: factsOf(undefined, url, startedAt) };
@@ -44,7 +48,9 @@ function resultOf(response: HttpResponse, url: URL, plan: PagePlan, facts: Fetch
   if (target !== undefined) return redirectTo(target, url, facts);
   if (status >= 300) return { type: 'failed', failure: strangeStatus(status), facts };
   if (!wantsBody(status, headers) || !looksLikeHtml(headers['content-type'], body)) return { type: 'notHtml', facts };
-  return { type: 'page', page: read(body, headers['content-type'], plan), facts };
+  const validators = validatorsOf(headers, Date.now());
+  const page = read(body, headers['content-type'], plan);
+  return { type: 'page', page, facts, ...(validators === undefined ? {} : { validators }) };
 }
 
 function read(body: Buffer, contentType: string | undefined, plan: PagePlan): RawPage {

@@ -1,27 +1,22 @@
 // Which links of a page become requests of its source, and why the others do not.
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
-import type { LeftOut, SkipReason } from '../store/worker-store.ts';
+import type { LeftOut, PageLinks, SkipReason } from '../store/worker-store.ts';
 import type { Scope } from './scope.ts';
 import { isTooLong, normaliseUrl } from './url.ts';
 
 /** Links that are remembered, so that each is judged and counted once however many pages carry it. */
 const MOST_REMEMBERED = 20_000;
 
-export type PageLinks = {
+export type LinksOfPage = PageLinks & {
   /** The page's own. */
   readonly url: URL;
-  readonly references: readonly string[];
-  /** What the references are relative to. */
-  readonly base: string;
   /** Of the page, in links from a start URL. */
   readonly depth: number;
-  /** Links that were not even read. */
-  readonly unread: number;
 };
 
 export type ChosenLinks = { readonly follow: readonly URL[]; readonly leftOut: LeftOut };
 
-export type LinkFilter = (links: PageLinks) => ChosenLinks;
+export type LinkFilter = (links: LinksOfPage) => ChosenLinks;
 
 /** What was decided of a URL of a source; shared by the filters of a worker. */
 export type Verdicts = {

@@ -57,6 +57,7 @@ export function createPatientStore(store: WorkerStore, patience: Patience): Work
     claim: (slots, signal) => patiently(signal, () => store.claim(slots, signal)),
     reserveHost: (host, signal) => patiently(signal, () => store.reserveHost(host, signal)),
     deferHost: (host, delayMs, signal) => patiently(signal, () => store.deferHost(host, delayMs, signal)),
+    recallPage: (requestId, signal) => patiently(signal, () => store.recallPage(requestId, signal)),
     readRobots: (host, signal) => patiently(signal, () => store.readRobots(host, signal)),
     writeRobots: (host, robots, signal) => patiently(signal, () => store.writeRobots(host, robots, signal)),
     commit: (outcomes, signal) => patiently(signal, () => store.commit(outcomes, signal)),

@@ -1,11 +1,15 @@
 // What the two ways of fetching a page, HTTP and Browser, have in common.
-import type { FetchFacts } from '../store/worker-store.ts';
+import type { FetchFacts, Validators } from '../store/worker-store.ts';
 import type { Failure } from './failure.ts';
 import type { PagePlan, RawPage } from './read-page.ts';
 
 /** How the fetch of one URL ended. Redirects are reported, not followed. */
-export type Rendered = { readonly facts: FetchFacts } & (
-  | { readonly type: 'page'; readonly page: RawPage }
+export type Rendered = {
+  readonly facts: FetchFacts;
+} /** The validators are absent when nobody can ask for the page on the condition that it has changed. */ & (
+  | { readonly type: 'page'; readonly page: RawPage; readonly validators?: Validators }
+  /** The server says that the page is as it was when it had the given validators. */
+  | { readonly type: 'unmodified' }
   | { readonly type: 'redirect'; readonly to: URL }
   | { readonly type: 'notHtml' }
   | { readonly type: 'failed'; readonly failure: Failure }
@@ -19,8 +23,15 @@ export type Renderer = {
   /**
    * Fetches the URL and reads what the plan asks for, within `timeoutMs`. Failures of the page are a result; the
    * promise rejects with the signal's reason when that is aborted.
+   * @param known validators of a version that need not be sent again
    */
-  readonly render: (url: URL, plan: PagePlan, timeoutMs: number, signal: AbortSignal) => Promise<Rendered>;
+  readonly render: (
+    url: URL,
+    plan: PagePlan,
+    timeoutMs: number,
+    signal: AbortSignal,
+    known?: Validators,
+  ) => Promise<Rendered>;
   readonly close: () => Promise<void>;
 };
 

@@ -16,6 +16,7 @@ import { type HeartbeatClient, startHeartbeat } from './heartbeat.ts';
 import { createHostPacer } from './host-pacer.ts';
 import { createHttpClient, type HttpClient } from './http-client.ts';
 import { createHttpRenderer } from './http-renderer.ts';
+import { createPageMemory } from './page-memory.ts';
 import { createPatientStore } from './patient-store.ts';
 import type { Renderer } from './renderer.ts';
 import { createRobotsGate } from './robots-gate.ts';
@@ -121,7 +122,7 @@ async function crawl(options: {
   readonly log: Logger;
 }): Promise<WorkerEnd> {
   const { config, store, heartbeat, shutdown, log } = options;
-  const { spec } = options.assignment;
+  const { spec, isScheduled } = options.assignment;
   const { userAgent } = spec.fetch;
   const pacer = createHostPacer(1_000 / spec.politeness.requestsPerSecond);
   const guard = createAddressGuard(createAddressPolicy(config.allowedAddresses));
@@ -135,6 +136,7 @@ async function crawl(options: {
       renderer,
       pacer,
       ...(spec.politeness.robots === 'Obey' ? { robots } : {}),
+      ...(isScheduled ? { memory: createPageMemory(spec, store) } : {}),
     });
     heartbeat.setState('Crawling');
     const { signals } = shutdown;

@@ -1,37 +1,53 @@
-// What a run found, compared with the run of the same schedule before it: page by page, by what was extracted.
+// What a run found, compared with what its schedule knew before: page by page, by what was extracted.
 import { type Kysely, sql } from 'kysely';
 import type { ContentChange } from './operator-store.ts';
 import type { Database } from './schema.ts';
 
 /**
- * Counts pages by what became of their items since the schedule's last run that gave results. Undefined for a run
- * without a schedule and for the first of its schedule. Reads all items of both runs: to be asked once, at the end.
+ * Counts the pages of a finished run by what became of their items since the schedule last saw them. Undefined for a
+ * run without a schedule and for the first of its schedule.
+ *
+ * What the run fetched was counted as it was stored. Removed are also the pages that it did not come across any more,
+ * or that are no pages now; but only if it looked everywhere: was not stopped or cut short by a limit, was no retry of
+ * dead letters, and could read every page that the run before could. A page that fails for now is not gone.
  */
 export async function contentChange(
   db: Kysely<Database>,
   runId: string,
   signal: AbortSignal,
 ): Promise<ContentChange | undefined> {
-  const { rows } = await sql<{ added: string; changed: string; removed: string; unchanged: string }>`
+  const { rows } = await sql<ContentChange>`
     with this_run as (
-      select * from run where run_id = ${runId}::uuid
+      select * from run where run_id = ${runId}::uuid and schedule_uid is not null
     ), earlier as (
-      select r.run_id, r.run_day from run r join this_run t on r.schedule_uid = t.schedule_uid
-      where r.run_id <> t.run_id and r.accepted_at < t.accepted_at and r.outcome in ('Succeeded', 'Partial')
+      select r.accepted_at from run r join this_run t on r.schedule_uid = t.schedule_uid
+      where r.accepted_at < t.accepted_at and r.outcome in ('Succeeded', 'Partial') and r.trigger <> 'Retry'
       order by r.accepted_at desc limit 1
-    ), now_there as (
-      select url_key, md5(string_agg(data::text, ',' order by item_id)) as hash
-      from item where run_id = ${runId}::uuid and run_day = (select run_day from this_run) group by url_key
-    ), then_there as (
-      select url_key, md5(string_agg(data::text, ',' order by item_id)) as hash
-      from item where run_id = (select run_id from earlier) and run_day = (select run_day from earlier) group by url_key
+    ), counted as (
+      select sum((changes->>'added')::bigint) as added, sum((changes->>'changed')::bigint) as changed,
+        sum((changes->>'removed')::bigint) as removed, sum((changes->>'unchanged')::bigint) as unchanged,
+        coalesce(bool_or(skipped_by ? 'MaxPages'), false) as was_cut
+      from progress where run_id = ${runId}::uuid
+    ), unseen as (
+      select p.url_key, p.hash, r.state, r.reason, r.facts->>'status' as status
+      from this_run t cross join earlier e
+      join page p on p.schedule_uid = t.schedule_uid and p.seen_by >= e.accepted_at and p.seen_by < t.accepted_at
+      left join request r on r.run_day = t.run_day and r.run_id = t.run_id and r.url_key = p.url_key
+    ), lost as (
+      select count(*) filter (where hash is not null and (state is null or reason in ('NotHtml', 'Redirected'))) as pages,
+        coalesce(bool_or(state = 'dead'), false) as were_unreadable
+      from unseen
     )
-    select count(*) filter (where b.hash is null) as added, count(*) filter (where a.hash <> b.hash) as changed,
-      count(*) filter (where a.hash is null) as removed, count(*) filter (where a.hash = b.hash) as unchanged
-    from now_there a full join then_there b using (url_key)
-    having exists (select from earlier)`.execute(db, { signal });
-  const [row] = rows;
-  if (row === undefined) return undefined;
-  const { added, changed, removed, unchanged } = row;
-  return { added: Number(added), changed: Number(changed), removed: Number(removed), unchanged: Number(unchanged) };
+    select coalesce(added, 0)::float8 as added, coalesce(changed, 0)::float8 as changed,
+      (coalesce(removed, 0) + case when t.outcome in ('Succeeded', 'Partial') and t.trigger <> 'Retry'
+        and not was_cut and not were_unreadable then lost.pages else 0 end)::float8 as removed,
+      coalesce(unchanged, 0)::float8 as unchanged
+    from this_run t cross join counted cross join lost
+    where exists (select from earlier) or coalesce(changed, removed, unchanged) is not null`.execute(db, { signal });
+  return rows[0];
+}
+
+/** Drops what is known of pages that the schedule's last three runs did not see, a bounded number at a time. */
+export async function forgetPages(db: Kysely<Database>, runId: string, signal: AbortSignal): Promise<void> {
+  await sql`select forget_pages(${runId}::uuid)`.execute(db, { signal });
 }

@@ -180,6 +180,8 @@ export type OperatorStore = {
 
   /** What a finished run found, against the schedule's run before; undefined when there is none. */
   contentChange(runId: string, signal: AbortSignal): Promise<ContentChange | undefined>;
+  /** Drops what is known of pages that the last three runs of the finished run's schedule did not see, a part a call. */
+  forgetPages(runId: string, signal: AbortSignal): Promise<void>;
   /** The run's first items in the order they were stored. */
   firstItems(runId: string, limit: number, signal: AbortSignal): Promise<readonly StoredItem[]>;
   deadLetters(runId: string, limit: number, signal: AbortSignal): Promise<readonly DeadLetter[]>;

@@ -3,7 +3,7 @@ import { Kysely, PostgresDialect, sql } from 'kysely';
 import type { Logger } from '../telemetry/logger.ts';
 import { createBatcher } from './batch.ts';
 import { createPool, storeError } from './connection.ts';
-import { contentChange } from './content-change.ts';
+import { contentChange, forgetPages } from './content-change.ts';
 import { migrate } from './migrate.ts';
 import type { Acceptance, AcceptedRun, OperatorStore, RunSnapshot } from './operator-store.ts';
 import { deadLetters, firstItems } from './results.ts';
@@ -74,6 +74,7 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     reapExpired: (signal) => guarded(signal, () => runs.reapExpired(db, signal)),
     revokeToken: (runId, signal) => guarded(signal, () => runs.revokeToken(db, runId, signal)),
     contentChange: (runId, signal) => guarded(signal, () => contentChange(db, runId, signal)),
+    forgetPages: (runId, signal) => guarded(signal, () => forgetPages(db, runId, signal)),
     firstItems: (runId, limit, signal) => guarded(signal, () => firstItems(db, runId, limit, signal)),
     deadLetters: (runId, limit, signal) => guarded(signal, () => deadLetters(db, runId, limit, signal)),
     dropDaysBefore: (day, signal) => guarded(signal, () => runs.dropDaysBefore(db, day, signal)),

@@ -16,6 +16,7 @@ import type {
   HeartbeatStore,
   HostRobots,
   Outcome,
+  RememberedPage,
   RunAssignment,
   WorkerStore,
 } from './worker-store.ts';
@@ -82,6 +83,11 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
 
     async deferHost(host, delayMs, signal) {
       await call('defer_host', [host, delayMs], signal);
+    },
+
+    async recallPage(requestId, signal) {
+      const page = await call<Nullable<RememberedPage> | null>('recall_page', [requestId], signal);
+      return page === null ? undefined : withoutNulls<RememberedPage>(page);
     },
 
     async readRobots(host, signal) {
@@ -160,6 +166,7 @@ type RunRow = {
   name: string;
   version: number;
   spec: RunAssignment['spec'];
+  is_scheduled: boolean;
   started_at: Date | null;
 };
 
@@ -167,7 +174,7 @@ async function loadRun(pool: Pool, options: WorkerStoreOptions, signal: AbortSig
   const [row] = await queryAsRun<RunRow>(
     pool,
     options.token,
-    `select run.namespace, run.name, run.started_at, run_spec.version, run_spec.spec
+    `select run.namespace, run.name, run.started_at, run.schedule_uid is not null as is_scheduled, run_spec.version, run_spec.spec
      from ${options.schema}.run join ${options.schema}.run_spec using (run_id) where run_id = $1`,
     [options.runId],
     signal,
@@ -179,6 +186,7 @@ async function loadRun(pool: Pool, options: WorkerStoreOptions, signal: AbortSig
     name: row.name,
     specVersion: row.version,
     spec: row.spec,
+    isScheduled: row.is_scheduled,
     ...(row.started_at === null ? {} : { startedAt: row.started_at }),
   };
 }
@@ -218,7 +226,7 @@ function outcomeRow(outcome: Outcome): Readonly<Record<string, unknown>> {
   const common = { key: claim.requestId, token: claim.leaseToken, type, facts };
   switch (outcome.type) {
     case 'done':
-      return { ...common, items: outcome.items, leftOut: outcome.leftOut };
+      return { ...common, items: outcome.items, leftOut: outcome.leftOut, page: outcome.page };
     case 'skipped':
       return { ...common, reason: outcome.reason, leftOut: outcome.leftOut };
     case 'retry':

@@ -10,6 +10,8 @@ export type RunAssignment = {
   readonly specVersion: number;
   /** The resolved spec: every default filled in. */
   readonly spec: CrawlRunSpec;
+  /** Whether the run is one of a schedule's, so that what it learns of pages serves the next one. */
+  readonly isScheduled: boolean;
   /** Wall-clock time of the run's first heartbeat, the start of `timeoutSeconds`; absent before it. */
   readonly startedAt?: Date;
 };
@@ -30,6 +32,30 @@ export type Discovery = {
   readonly redirects?: readonly string[];
 };
 
+/** What a server said of the version of a page that it sent (RFC 9110, 8.8); as it was written. */
+export type Validators = { readonly etag?: string; readonly lastModified?: string };
+
+/** A page as an earlier run of the schedule saw it, which may still be the same. */
+export type KnownPage = Validators & {
+  /** A UUID for the part of the spec that decides what a page gives: with another one the page has to be read anew. */
+  readonly plan: string;
+};
+
+/** The links of a page as they are written in it, before any is chosen. */
+export type PageLinks = {
+  readonly references: readonly string[];
+  /** What the references are relative to. */
+  readonly base: string;
+  /** Links that were not even read. */
+  readonly unread: number;
+};
+
+/** What the page had given then. */
+export type RememberedPage = KnownPage & {
+  readonly items: readonly ItemData[];
+  readonly links: PageLinks;
+};
+
 /** A request that this worker holds until `leaseSeconds` after its last heartbeat. */
 export type Claim = Discovery & {
   readonly requestId: string;
@@ -39,6 +65,8 @@ export type Claim = Discovery & {
   readonly attempt: number;
   /** Milliseconds from now before which the host must not be asked: spacing of sends is spacing of claims. */
   readonly waitMs: number;
+  /** Present when what the page gave last time was kept: see `recallPage`. */
+  readonly known?: KnownPage;
 };
 
 /** Why there is nothing to do now: `Wait` until some host or retry is due, `Stopping` on demand, `Finished` for good. */
@@ -70,6 +98,8 @@ export type Outcome = { readonly claim: Claim; readonly facts?: FetchFacts } & (
       readonly items: readonly ItemData[];
       readonly links: readonly Discovery[];
       readonly leftOut?: LeftOut;
+      /** For the next run of the schedule: the links only when the page has validators. */
+      readonly page?: KnownPage & { readonly links?: PageLinks };
     }
   | {
       readonly type: 'skipped';
@@ -147,6 +177,8 @@ export type WorkerStore = {
   reserveHost(host: string, signal: AbortSignal): Promise<number>;
   /** Pushes the host's next time at least this far away (Retry-After, 429). */
   deferHost(host: string, delayMs: number, signal: AbortSignal): Promise<void>;
+  /** What the page had given when the schedule saw it last; undefined when that was not kept, or is kept no more. */
+  recallPage(requestId: string, signal: AbortSignal): Promise<RememberedPage | undefined>;
   readRobots(host: string, signal: AbortSignal): Promise<HostRobots | undefined>;
   writeRobots(host: string, robots: Omit<HostRobots, 'ageMs'>, signal: AbortSignal): Promise<void>;
   /**

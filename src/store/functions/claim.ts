@@ -153,6 +153,10 @@ begin
   select json_agg(json_strip_nulls(json_build_object(
     'requestId', leased.url_key, 'leaseToken', leased.lease_token, 'source', lane.source, 'url', leased.url,
     'host', lane.host, 'depth', leased.depth, 'redirects', leased.redirects, 'attempt', leased.attempts + 1,
+    'known', (
+      select json_build_object('plan', p.plan, 'etag', p.etag, 'lastModified', p.last_modified)
+      from page p
+      where p.schedule_uid = this_run.schedule_uid and p.url_key = leased.url_key and p.items is not null),
     'turn', extract(epoch from turn) * 1000)) order by turn)
   into claims
   from leased join lane using (run_host_id);

@@ -129,11 +129,12 @@ begin
 end $$`;
 
 /**
- * Ends claimed requests: outcomes is JSON [{key, token, type, reason?, cause?, message?, delayMs?, facts?, items?, leftOut?}],
+ * Ends claimed requests: outcomes is JSON
+ * [{key, token, type, reason?, cause?, message?, delayMs?, facts?, items?, leftOut?, page?}],
  * links as for discover, with `from`: the keys of the requests that they were found at. What is not leased with its
  * token any more is left alone, and so is what was found at it alone. Returns the keys that were still ours.
  *
- * Locks in order: request by key, progress, then as discover, then run_host by id.
+ * Locks in order: request by key, progress, page by key, then as discover, then run_host by id.
  */
 const commitOutcomes = `
 create or replace function commit_outcomes(token text, me uuid, outcomes json, links json) returns uuid[]
@@ -223,6 +224,9 @@ begin
     array_agg((run_host_id, 1, 1, available_at)::arrival) filter (where state = 'queued')
   into ours, arrivals from settled;
 
+  if this_run.schedule_uid is not null then
+    perform remember_pages(this_run, me, outcomes, ours);
+  end if;
   if cardinality(ours) < json_array_length(outcomes) then
     select json_agg(link) into links from json_array_elements(links) link
     where exists (select from json_array_elements_text(link->'from') as f(key) where f.key::uuid = any (ours));

@@ -5,6 +5,7 @@ import { commitFunctions } from './commit.ts';
 import { heartbeatFunctions } from './heartbeat.ts';
 import { hostFunctions } from './hosts.ts';
 import { leaseFunctions } from './leases.ts';
+import { pageFunctions } from './pages.ts';
 import { partitionFunctions } from './partitions.ts';
 import { retryFunctions } from './retry.ts';
 import { rightsFunctions } from './rights.ts';
@@ -13,6 +14,7 @@ export const functions: readonly string[] = [
   ...rightsFunctions,
   ...hostFunctions,
   ...commitFunctions,
+  ...pageFunctions,
   ...retryFunctions,
   ...leaseFunctions,
   ...claimFunctions,
@@ -26,6 +28,7 @@ export const WORKER_FUNCTIONS = [
   'claim_requests(text, uuid, int, double precision)',
   'commit_outcomes(text, uuid, json, json)',
   'seed_frontier(text, uuid, json)',
+  'recall_page(text, uuid)',
   'finish_run(text)',
   'write_heartbeat(text, uuid, json)',
   'reserve_host(text, text, double precision)',

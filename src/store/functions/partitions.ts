@@ -48,6 +48,10 @@ begin
     delete from run where run_day = day;
     return next day;
   end loop;
+  -- A schedule without runs may be a rare one, or it was deleted.
+  delete from page p
+  where p.seen_by < clock_timestamp() - interval '90 days'
+    and not exists (select from run where run.schedule_uid = p.schedule_uid);
 end $$`;
 
 export const partitionFunctions = [ensureDay, dropDaysBefore];

@@ -109,6 +109,8 @@ const tables = [
     last_error_at timestamptz,
     skipped_by jsonb not null default '{}',
     failed_by jsonb not null default '{}',
+    -- Pages by what became of their items since the schedule last saw them: added, changed, removed, unchanged.
+    changes jsonb not null default '{}',
     primary key (run_id, source_no, worker_id)
   ) with (fillfactor = 50)`,
 
@@ -191,6 +193,26 @@ const tables = [
     primary key (run_id, item_id, run_day)
   ) partition by range (run_day)`,
 
+  // What a schedule knows of a page from the run that saw it last. Items and links only of pages that a server may call
+  // unmodified: they stand in for the page then.
+  `create table page (
+    schedule_uid uuid not null,
+    url_key uuid not null,
+    -- accepted_at of the newest run that saw it.
+    seen_by timestamptz not null,
+    -- Stands for the part of the spec that decides what a page gives.
+    plan uuid not null,
+    -- Of its items; null when it had none.
+    hash uuid,
+    etag text check (length(etag) <= 1024),
+    last_modified text check (length(last_modified) <= 64),
+    items jsonb,
+    links jsonb,
+    primary key (schedule_uid, url_key),
+    check ((items is null) = (links is null)),
+    check ((items is null) = (etag is null and last_modified is null))
+  ) with (fillfactor = 70)`,
+
   // Who changed, triggered, stopped, requeued or cleared what.
   `create table audit_event (
     audit_event_id bigint generated always as identity primary key,
@@ -222,9 +244,18 @@ const tables = [
 const OWN_RUN = ['run', 'run_spec', 'source', 'request', 'item'];
 
 const rights = [
-  ...[...OWN_RUN, 'run_token', 'worker', 'progress', 'host', 'robots', 'run_host', 'audit_event', 'worker_login'].map(
-    (table) => `alter table ${table} enable row level security`,
-  ),
+  ...[
+    ...OWN_RUN,
+    'run_token',
+    'worker',
+    'progress',
+    'host',
+    'robots',
+    'run_host',
+    'page',
+    'audit_event',
+    'worker_login',
+  ].map((table) => `alter table ${table} enable row level security`),
   // The subselect makes it an initplan: the token is looked up once a statement, not once a row.
   ...OWN_RUN.map((table) => `create policy own_run on ${table} for select using (run_id = (select current_run()))`),
 ];

@@ -19,8 +19,12 @@ const never = new AbortController().signal;
 export type CrawlDatabase = AsyncDisposable & {
   readonly server: PostgresServer;
   readonly store: OperatorStore;
-  accept(spec: CrawlRunSpecInput, options?: { readonly specVersion?: number }): Promise<TestRun>;
+  /** For a look at the tables, and a hand in them. */
+  readonly superuserUrl: string;
+  accept(spec: CrawlRunSpecInput, options?: AcceptOptions): Promise<TestRun>;
 };
+
+export type AcceptOptions = { readonly specVersion?: number; readonly scheduleUid?: string };
 
 export type TestRun = AsyncDisposable & {
   readonly runId: string;
@@ -57,7 +61,8 @@ export async function startCrawlDatabase(): Promise<CrawlDatabase> {
   return {
     server,
     store,
-    async accept(input, { specVersion = SPEC_VERSION } = {}) {
+    superuserUrl: database.superuserUrl,
+    async accept(input, { specVersion = SPEC_VERSION, scheduleUid } = {}) {
       const runId = randomUUID();
       const runDay = new Date().toISOString().slice(0, 10);
       const token = createToken();
@@ -67,6 +72,7 @@ export async function startCrawlDatabase(): Promise<CrawlDatabase> {
           runDay,
           namespace: 'default',
           name: `run-${runId.slice(0, 8)}`,
+          ...(scheduleUid === undefined ? {} : { scheduleUid }),
           specVersion,
           spec: crawlRunSpec.parse(input),
           tokenHash: hashToken(token),

@@ -4,6 +4,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { claimSome, FAST, type Installation, install, never, urls } from './fixture.ts';
 
+const PLAN = randomUUID();
+
 let server: PostgresServer;
 beforeAll(async () => {
   server = await startPostgres(18);
@@ -22,7 +24,13 @@ async function crawl(installation: Installation, scheduleUid: string, pages: Rec
   const claims = await claimSome(worker, Object.keys(pages).length);
   const titleOf = (url: string) => pages[String(known.findIndex((one) => one.url === url))];
   await worker.commit(
-    claims.map((claim) => ({ type: 'done' as const, claim, items: [{ title: titleOf(claim.url) }], links: [] })),
+    claims.map((claim) => ({
+      type: 'done' as const,
+      claim,
+      items: [{ title: titleOf(claim.url) }],
+      links: [],
+      page: { plan: PLAN },
+    })),
     never,
   );
   expect(await worker.finish(never)).toBe(true);

@@ -150,6 +150,7 @@ describe.each(POSTGRES_VERSIONS)('rights on PostgreSQL %i', (version) => {
       ['claim_requests($1, $2, 1, 0)', [token, id]],
       [`commit_outcomes($1, $2, '[]', null)`, [token, id]],
       [`seed_frontier($1, $2, '[]')`, [token, id]],
+      ['recall_page($1, $2)', [token, id]],
       ['finish_run($1)', [token]],
       [`write_heartbeat($1, $2, '{}')`, [token, id]],
       [`reserve_host($1, 'site.test', 0)`, [token]],

@@ -1,6 +1,6 @@
 // Links of pages: which are followed, and what the others are counted as.
 import { describe, expect, it } from 'vitest';
-import { createLinkFilter, createVerdicts, type PageLinks } from '#src/crawler/link-filter.ts';
+import { createLinkFilter, createVerdicts, type LinksOfPage } from '#src/crawler/link-filter.ts';
 import { createScope } from '#src/crawler/scope.ts';
 import { MAX_URL_LENGTH } from '#src/crawler/url.ts';
 import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
@@ -12,7 +12,7 @@ function filterOf(more: Partial<CrawlRunSpecInput['sources'][number]> = {}, limi
   const [source] = spec.sources;
   if (source === undefined) throw new Error('no source');
   const choose = createLinkFilter(source, spec.limits, createScope(source), createVerdicts());
-  return (references: readonly string[], page: Partial<PageLinks> = {}) => {
+  return (references: readonly string[], page: Partial<LinksOfPage> = {}) => {
     const { follow, leftOut } = choose({ url: new URL(BASE), references, base: BASE, depth: 0, unread: 0, ...page });
     return { follow: follow.map((url) => url.href.replace(BASE, '/')), leftOut };
   };
