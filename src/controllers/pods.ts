@@ -31,6 +31,16 @@ export function podTrouble(pods: readonly Pod[]): { reason: RunReason; message: 
   return undefined;
 }
 
+/** What a worker said when it found that every source refuses the crawl; undefined when none did. */
+export function saidBlocked(pods: readonly Pod[]): string | undefined {
+  const said = pods.map((pod) => parseTerminationMessage(terminationOf(pod)?.message));
+  return said.find((one) => one?.reason === 'Blocked')?.message;
+}
+
+function terminationOf(pod: Pod | undefined) {
+  return pod?.status?.containerStatuses?.find((status) => status.name === CRAWLER_CONTAINER)?.state?.terminated;
+}
+
 /** Why the run's pods ended, of the newest that failed: what the worker said itself, else what the kubelet saw. */
 export function lastFailure(pods: readonly Pod[]): string | undefined {
   const [newest] = pods
@@ -38,8 +48,7 @@ export function lastFailure(pods: readonly Pod[]): string | undefined {
     .toSorted(
       (a, b) => Date.parse(b.metadata.creationTimestamp ?? '') - Date.parse(a.metadata.creationTimestamp ?? ''),
     );
-  const ended = newest?.status?.containerStatuses?.find((status) => status.name === CRAWLER_CONTAINER)?.state
-    ?.terminated;
+  const ended = terminationOf(newest);
   const said = parseTerminationMessage(ended?.message);
   if (said) return `${said.reason}: ${said.message}`;
   if (ended)

@@ -17,7 +17,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Admission } from './admission.ts';
 import type { JobCache, PodCache, RunCache } from './caches.ts';
 import { crawlJob, type JobSettings, runDay } from './crawl-job.ts';
-import { hasEnded, lastFailure } from './pods.ts';
+import { hasEnded, lastFailure, saidBlocked } from './pods.ts';
 import type { RunQueue } from './run-queue.ts';
 import { ensureRunSecret } from './run-secret.ts';
 import { type RunObservation, runStatus } from './run-status.ts';
@@ -332,10 +332,11 @@ export function createRunReconciler(options: RunControllerOptions) {
       return true;
     }
     if (verdict === undefined) return false;
-    await store.requestStop(uid, 'WorkersFailed', signal);
+    const blocked = saidBlocked(podsOf(run));
+    await store.requestStop(uid, blocked === undefined ? 'WorkersFailed' : 'Blocked', signal);
     const outcome = verdict.reason === 'DeadlineExceeded' ? 'TimedOut' : 'Failed';
     const cause = lastFailure(podsOf(run)) ?? verdict.message;
-    await store.finishStopped(uid, outcome, `the workers failed (${verdict.reason}): ${cause}`, signal);
+    await store.finishStopped(uid, outcome, blocked ?? `the workers failed (${verdict.reason}): ${cause}`, signal);
     return true;
   }
 
@@ -353,6 +354,7 @@ export function createRunReconciler(options: RunControllerOptions) {
   }
 
   async function report(run: CrawlRun, seen: RunObservation, signal: AbortSignal): Promise<ReconcileResult> {
+    if (seen.snapshot) announceBlocks(run, seen.snapshot);
     const changes = seen.snapshot?.outcome ? await compareWithEarlier(run, signal) : undefined;
     await writeStatus(run, { ...seen, ...(changes ? { changes } : {}) }, signal);
     if (seen.snapshot?.outcome) {
@@ -379,6 +381,17 @@ export function createRunReconciler(options: RunControllerOptions) {
   async function writeStatus(run: CrawlRun, seen: RunObservation, signal: AbortSignal): Promise<void> {
     const written = await updateStatus(runs, run, (current) => runStatus(current, seen, now()), { signal });
     if (written) runCache.observe(written);
+  }
+
+  /** Once a run and host: the status remembers which have been told of. */
+  function announceBlocks(run: CrawlRun, { blockedHosts }: RunSnapshot): void {
+    const told = new Set(run.status?.blockedHosts?.map(({ host }) => host));
+    for (const { host, evidence } of blockedHosts) {
+      if (told.has(host)) continue;
+      const message = `${host} is asked more slowly: ${evidence}`;
+      events.record(run, { type: 'Warning', reason: 'HostBlocked', action: 'Crawl', message });
+      logger.warn({ ...logFields(run), host, evidence }, 'host refuses the crawl');
+    }
   }
 
   function announceEnd(run: CrawlRun, snapshot: RunSnapshot): void {

@@ -63,6 +63,7 @@ export function runStatus(run: CrawlRun, seen: RunObservation, now: Date): Crawl
           sources: snapshot.sources.map((source) => sourceStatus(source, snapshot)),
           workers: workerStatuses(snapshot),
           skipped: defined(snapshot.skipReasons),
+          ...(snapshot.blockedHosts.length > 0 ? { blockedHosts: [...snapshot.blockedHosts] } : {}),
         }
       : {}),
   };
@@ -120,22 +121,37 @@ function progressingVerdict(seen: RunObservation, phase: RunPhase, message: stri
   if (seen.snapshot?.outcome) return { status: 'False', reason: 'Finished', message: `the run has ended: ${phase}` };
   if (phase === 'Stopping') return { status: 'True', reason: 'Stopping', message };
   if (seen.obstacle) return { status: 'False', reason: seen.obstacle.reason, message: seen.obstacle.message };
-  if (phase === 'Running') return { status: 'True', reason: 'Crawling', message: 'workers are crawling' };
+  if (phase === 'Running') return runningVerdict(seen.snapshot?.blockedHosts ?? []);
   const trouble = podTrouble(seen.pods);
   if (trouble) return { status: 'False', reason: trouble.reason, message: trouble.message };
   return { status: 'True', reason: 'WaitingForWorker', message: 'waiting for the first heartbeat of a worker' };
 }
 
+function runningVerdict(blockedHosts: RunSnapshot['blockedHosts']): Verdict {
+  const refusing = blockedHosts.filter(({ slowdown }) => slowdown > 1);
+  const [first] = refusing;
+  if (first === undefined) return { status: 'True', reason: 'Crawling', message: 'workers are crawling' };
+  const others = refusing.length > 1 ? ` (and ${refusing.length - 1} more)` : '';
+  const message = `${first.host}${others} is asked ${first.slowdown} times more slowly: ${first.evidence}`;
+  return { status: 'True', reason: 'HostsBlocked', message };
+}
+
 function finalVerdicts(snapshot: RunSnapshot | undefined): [RunConditionType, Verdict][] {
   if (!snapshot?.outcome) return [];
   const isFailure = snapshot.outcome === 'Failed' || snapshot.outcome === 'TimedOut';
-  const byWorkers = snapshot.outcome === 'Failed' && snapshot.stopReason !== undefined;
-  const reason = byWorkers ? 'WorkersFailed' : FINAL_REASON[snapshot.outcome];
+  const reason = snapshot.outcome === 'Failed' ? failureReason(snapshot) : FINAL_REASON[snapshot.outcome];
   const verdict: Verdict = { status: 'True', reason, message: finalMessage(snapshot) };
   return [
     [isFailure ? 'Failed' : 'Complete', verdict],
     ['Finished', verdict],
   ];
+}
+
+/** Blocked whether the workers gave up or every page was lost to blocks before they had to. */
+function failureReason({ stopReason, failureCauses }: RunSnapshot): RunReason {
+  const causes = Object.keys(failureCauses);
+  if (stopReason === 'Blocked' || (causes.length > 0 && causes.every((cause) => cause === 'Blocked'))) return 'Blocked';
+  return stopReason === undefined ? 'AllRequestsFailed' : 'WorkersFailed';
 }
 
 function runMessage(seen: RunObservation, phase: RunPhase): string {

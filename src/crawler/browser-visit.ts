@@ -1,6 +1,7 @@
 // One visit to a page of the browser: it goes to one document, is given time to show itself, and is read.
 import type { CDPSession, Page, Request, Response } from 'playwright-core';
 import type { FetchFacts } from '../store/worker-store.ts';
+import { blockEvidence, blockedBy, isRefusing } from './blocked.ts';
 import { endOfError, isAborted, proxyFailure } from './browser-errors.ts';
 import type { PooledPage } from './browser-pool.ts';
 import { CrawlError, failureOfStatus } from './failure.ts';
@@ -63,11 +64,25 @@ export async function createVisitor({ page, session, mainFrameId }: PooledPage, 
       return redirectOf(now, {});
     }
     if (response === null) return 'interrupted';
+    const status = response.status();
+    const headers = response.headers();
     const ended = endOf(response, now.url, proxy, factsOf(response, now.url));
-    if ('type' in ended) return ended;
+    if ('type' in ended) {
+      if (!isRefusing(status) || !isHtml(headers['content-type'] ?? 'text/html')) return ended;
+      const evidence = blockEvidence({
+        status,
+        headers,
+        page: await read(page, { ...plan, fields: [], structuredData: false }),
+      });
+      if (evidence === undefined || ended.type !== 'failed') return ended;
+      return { ...ended, failure: blockedBy(evidence, ended.failure.retryAfterMs) };
+    }
     await settle(page, requests);
     if (now.redirect !== undefined) return redirectOf(now, ended.facts);
-    return { type: 'page', page: await read(page, plan), facts: ended.facts };
+    const shown = await read(page, plan);
+    const evidence = blockEvidence({ status, headers, page: shown });
+    if (evidence !== undefined) return { type: 'failed', failure: blockedBy(evidence), facts: ended.facts };
+    return { type: 'page', page: shown, facts: ended.facts };
   }
 
   return {

@@ -1,21 +1,24 @@
 // One request from claim to outcome: wait for its place on the host, ask robots.txt, fetch, extract, find links.
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import { durationMs } from '../resources/duration.ts';
-import type {
-  Claim,
-  Discovery,
-  FetchFacts,
-  ItemData,
-  LeftOut,
-  Outcome,
-  PageLinks,
-  SkipReason,
-  Validators,
-  WorkerStore,
+import {
+  type Claim,
+  type Discovery,
+  type FetchFacts,
+  type ItemData,
+  type LeftOut,
+  MAX_BLOCKED_RETRIES,
+  type Outcome,
+  type PageLinks,
+  type SkipReason,
+  type Validators,
+  type WorkerStore,
 } from '../store/worker-store.ts';
 import { backOffMs } from './back-off.ts';
+import { blockedBy } from './blocked.ts';
 import { baseOf, createExtraction } from './extraction.ts';
 import type { Failure } from './failure.ts';
+import { createHostHistory } from './host-history.ts';
 import type { HostPacer } from './host-pacer.ts';
 import { createLinkFilter, createVerdicts, type Verdicts } from './link-filter.ts';
 import type { PageMemory } from './page-memory.ts';
@@ -27,8 +30,8 @@ import { hostKey } from './url.ts';
 /** Redirects from the URL that was asked for to a page. */
 const MAX_REDIRECTS = 10;
 
-/** A server that says "too many requests" without saying for how long is left alone this much longer than the page. */
-const RATE_LIMIT_FACTOR = 8;
+/** A host that refuses without saying for how long is left alone this much longer than a page that merely failed. */
+const REFUSAL_FACTOR = 8;
 
 export type PageCrawler = {
   /**
@@ -48,7 +51,7 @@ export type CrawlSignals = {
 
 export function createPageCrawler(options: {
   readonly spec: CrawlRunSpec;
-  readonly store: Pick<WorkerStore, 'reserveHost' | 'deferHost'>;
+  readonly store: Pick<WorkerStore, 'reserveHost' | 'deferHost' | 'reportBlock' | 'reportAnswer'>;
   readonly renderer: Renderer;
   /** Absent when the spec says that robots.txt is ignored. */
   readonly robots?: RobotsGate;
@@ -61,6 +64,7 @@ export function createPageCrawler(options: {
   const verdicts = createVerdicts();
   const sources = new Map(spec.sources.map((source) => [source.name, rulesOf(source, spec, verdicts)]));
   const timeoutMs = durationMs(spec.fetch.pageTimeout);
+  const history = createHostHistory();
 
   /** Waits for one more place on the URL's host, besides the one that came with the claim. */
   async function takePlace(url: URL, { stopping, abort }: CrawlSignals): Promise<void> {
@@ -87,11 +91,16 @@ export function createPageCrawler(options: {
   ): Promise<Outcome> {
     const { cause, message, retryable } = failure;
     const base = { claim, cause, message, ...(facts === undefined ? {} : { facts }) };
-    const hostPauseMs = hostPause(failure, claim.attempt);
+    const hostPauseMs = hostPause(failure, claim);
+    if (cause === 'Blocked') await store.reportBlock(claim.host, message, signals.abort);
     if (hostPauseMs > 0) await store.deferHost(claim.host, hostPauseMs, signals.abort);
-    if (!retryable || claim.attempt > spec.fetch.maxRetries) return { type: 'dead', ...base };
+    if (!retryable || !hasRetriesLeft(claim, cause)) return { type: 'dead', ...base };
     const delayMs = Math.max(backOffMs(claim.attempt), hostPauseMs, failure.retryAfterMs ?? 0);
     return { type: 'retry', ...base, delayMs };
+  }
+
+  function hasRetriesLeft({ attempt, blocks = 0 }: Claim, cause: Failure['cause']): boolean {
+    return cause === 'Blocked' ? blocks < MAX_BLOCKED_RETRIES : attempt <= spec.fetch.maxRetries;
   }
 
   function done(claim: Claim, url: URL, { page, validators, facts }: Extract<Rendered, { type: 'page' }>): Outcome {
@@ -181,12 +190,19 @@ export function createPageCrawler(options: {
     signals: CrawlSignals,
   ): Promise<Outcome> {
     switch (rendered.type) {
-      case 'page':
+      case 'page': {
+        const evidence = history.emptyShell(claim.host, rendered.page);
+        if (evidence !== undefined) return failed(claim, blockedBy(evidence), rendered.facts, signals);
+        if (claim.isSlowed) await store.reportAnswer(claim.host, signals.abort);
         return done(claim, url, rendered);
+      }
       case 'notHtml':
         return skipped(claim, 'NotHtml', rendered.facts);
-      case 'failed':
-        return failed(claim, rendered.failure, rendered.facts, signals);
+      case 'failed': {
+        const evidence = rendered.facts.status === 403 ? history.forbidden(claim.host) : undefined;
+        const failure = evidence === undefined ? rendered.failure : blockedBy(evidence);
+        return failed(claim, failure, rendered.facts, signals);
+      }
     }
   }
 
@@ -215,7 +231,9 @@ function skipped(claim: Claim, reason: SkipReason, facts?: FetchFacts) {
   return { type: 'skipped', claim, reason, ...(facts === undefined ? {} : { facts }) } as const;
 }
 
-function hostPause({ cause, retryAfterMs }: Failure, attempt: number): number {
-  if (cause === 'RateLimited') return retryAfterMs ?? RATE_LIMIT_FACTOR * backOffMs(attempt);
+/** How long the host is left alone after the failure, in milliseconds. */
+function hostPause({ cause, retryAfterMs }: Failure, { attempt, blocks = 0 }: Claim): number {
+  if (cause === 'Blocked') return Math.max(retryAfterMs ?? 0, REFUSAL_FACTOR * backOffMs(blocks + 1));
+  if (cause === 'RateLimited') return retryAfterMs ?? REFUSAL_FACTOR * backOffMs(attempt);
   return cause === 'HttpError' ? (retryAfterMs ?? 0) : 0;
 }

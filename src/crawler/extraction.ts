@@ -2,6 +2,7 @@
 import { compile } from 'css-select';
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import type { ItemData } from '../store/worker-store.ts';
+import { CHALLENGE_SIGNS } from './blocked.ts';
 import { createFieldLookup, kindOf } from './known-fields.ts';
 import type { FieldPlan, PagePlan, RawPage } from './read-page.ts';
 import { normaliseUrl } from './url.ts';
@@ -20,6 +21,7 @@ const PAGE_LIMITS: PagePlan['limits'] = {
   jsonLd: 1_000_000,
   values: 1_000,
   characters: 100_000,
+  beginning: 1_000,
 };
 /** Links that an item without an extract section lists. */
 const MAX_ITEM_LINKS = 1_000;
@@ -45,7 +47,7 @@ export function createExtraction(extract: ExtractSpec | undefined): Extraction {
 
 /** Without an extract section: title, first heading and links. */
 const wholePage: Extraction = {
-  plan: { itemSelector: null, fields: [], structuredData: false, limits: PAGE_LIMITS },
+  plan: { itemSelector: null, fields: [], structuredData: false, signs: CHALLENGE_SIGNS, limits: PAGE_LIMITS },
   itemsOf(page, url) {
     const links = absoluteLinks(page, url, MAX_ITEM_LINKS).map((link) => link.href);
     return { items: [{ url: url.href, title: page.title, heading: page.heading, links }] };
@@ -73,6 +75,7 @@ function fieldsOf({ itemSelector, fields }: ExtractSpec): Extraction {
       itemSelector: itemSelector ?? null,
       fields: selected.map(planOf),
       structuredData: selected.length < fields.length,
+      signs: CHALLENGE_SIGNS,
       limits: PAGE_LIMITS,
     },
     itemsOf(page, url) {

@@ -1,6 +1,7 @@
 // Render mode HTTP: pages as the server sends them, read by one parse.
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FetchFacts } from '../store/worker-store.ts';
+import { blockEvidence, blockedBy, isRefusing } from './blocked.ts';
 import { decodeHtml } from './charset.ts';
 import { CrawlError, failureOfError, failureOfStatus } from './failure.ts';
 import { readHtml } from './html-page.ts';
@@ -37,20 +38,33 @@ export function createHttpRenderer(client: HttpClient): Renderer {
 
 function wantsBody(status: number, headers: IncomingHttpHeaders): boolean {
   const contentType = headers['content-type'];
-  return status >= 200 && status < 300 && (contentType === undefined || isHtml(contentType));
+  return (isSuccess(status) || isRefusing(status)) && (contentType === undefined || isHtml(contentType));
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
 }
 
 function resultOf(response: HttpResponse, url: URL, plan: PagePlan, facts: FetchFacts): Rendered {
-  const { status, headers, body } = response;
+  const { status, headers } = response;
+  const page = pageOf(response, plan);
+  const evidence = blockEvidence({ status, headers, ...(page === undefined ? {} : { page }) });
   const failure = failureOfStatus(status, headers['retry-after'], Date.now());
+  if (evidence !== undefined) return { type: 'failed', failure: blockedBy(evidence, failure?.retryAfterMs), facts };
   if (failure !== undefined) return { type: 'failed', failure, facts };
   const target = isRedirect(status) ? headers.location : undefined;
   if (target !== undefined) return redirectTo(target, url, facts);
   if (status >= 300) return { type: 'failed', failure: strangeStatus(status), facts };
-  if (!wantsBody(status, headers) || !looksLikeHtml(headers['content-type'], body)) return { type: 'notHtml', facts };
+  if (page === undefined) return { type: 'notHtml', facts };
   const validators = validatorsOf(headers, Date.now());
-  const page = read(body, headers['content-type'], plan);
   return { type: 'page', page, facts, ...(validators === undefined ? {} : { validators }) };
+}
+
+/** The page that the answer is, if only that of a refusal. */
+function pageOf({ status, headers, body }: HttpResponse, plan: PagePlan): RawPage | undefined {
+  const contentType = headers['content-type'];
+  if (!wantsBody(status, headers) || !looksLikeHtml(contentType, body)) return undefined;
+  return read(body, contentType, isSuccess(status) ? plan : { ...plan, fields: [], structuredData: false });
 }
 
 function read(body: Buffer, contentType: string | undefined, plan: PagePlan): RawPage {

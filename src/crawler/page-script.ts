@@ -42,6 +42,9 @@ const rawPage = z.object({
   heading: z.string(),
   links: z.array(z.string()),
   linksLeftOut: z.int().min(0),
+  beginning: z.string(),
+  signs: z.array(z.string()),
+  isEmpty: z.boolean(),
   items: z.array(z.array(z.array(z.string()))),
   microdata: z.array(
     z.array(z.object({ scope: z.int(), names: z.string(), type: z.string().nullable(), value: z.string() })),

@@ -15,6 +15,8 @@ export type PagePlan = {
   readonly fields: readonly FieldPlan[];
   /** Whether JSON-LD, microdata and meta tags are read. */
   readonly structuredData: boolean;
+  /** Selectors of what tells a challenge from a page; looked for in documents with little text alone. */
+  readonly signs: readonly string[];
   readonly limits: {
     readonly links: number;
     readonly items: number;
@@ -24,6 +26,8 @@ export type PagePlan = {
     readonly values: number;
     /** Of one value. */
     readonly characters: number;
+    /** Of the beginning. */
+    readonly beginning: number;
   };
 };
 
@@ -37,6 +41,12 @@ export type RawPage = {
   readonly links: readonly string[];
   /** Links beyond the plan's bound. */
   readonly linksLeftOut: number;
+  /** The first of the document's text, its title included. */
+  readonly beginning: string;
+  /** The signs of the plan that were found. */
+  readonly signs: readonly string[];
+  /** Whether a visitor would see nothing at all. */
+  readonly isEmpty: boolean;
   /** For each item the values of each field, in the order of the plan. */
   readonly items: readonly (readonly (readonly string[])[])[];
   /** For each item its microdata, in document order; nothing without `structuredData`, as the next two. */
@@ -79,16 +89,16 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
   const { limits } = plan;
 
   // Without recursion: a hostile page can nest deeper than the stack. Only inline elements leave words together.
-  function textOf(root: Node): string {
+  function textOf(root: Node, limit = limits.characters): string {
     const parts: string[] = [];
     const pending: (Node | string)[] = [root];
     let length = 0;
-    while (pending.length > 0 && length <= limits.characters) {
+    while (pending.length > 0 && length <= limit) {
       const node = pending.pop() as Node | string;
       const characters = typeof node === 'string' ? node : dom.characters(node);
       if (characters !== null) {
         parts.push(characters);
-        length += characters.length;
+        length += characters.trim().length;
         continue;
       }
       const tag = dom.tag(node as Node);
@@ -99,7 +109,7 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
       for (let index = children.length - 1; index >= 0; index--) pending.push(children[index] as Node);
       if (boundary) pending.push(' ');
     }
-    return parts.join('').replace(/\s+/g, ' ').trim().slice(0, limits.characters);
+    return parts.join('').replace(/\s+/g, ' ').trim().slice(0, limit);
   }
 
   function firstText(selector: string): string {
@@ -190,6 +200,9 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     const target = /^[^;,]*[;,]\s*(?:url\s*=\s*)?["']?([^"']+)/i.exec(dom.attribute(element, 'content') ?? '')?.[1];
     if (target !== undefined && target.length <= limits.characters) links.push(target.trim());
   }
+  const beginning = textOf(document, limits.beginning);
+  const isShort = beginning.length < limits.beginning;
+  const shown = 'a[href], img, svg, canvas, video, audio, frame, iframe, object, embed';
   const roots = plan.itemSelector === null ? [document] : dom.select(document, plan.itemSelector, limits.items);
   return {
     base: base === undefined ? null : dom.attribute(base, 'href'),
@@ -197,6 +210,9 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     heading: firstText('h1') || firstText('h2') || firstText('h3'),
     links,
     linksLeftOut: Math.max(anchors.length - limits.links, 0),
+    beginning,
+    signs: isShort ? plan.signs.filter((sign) => dom.select(document, sign, 1).length > 0) : [],
+    isEmpty: beginning === '' && dom.select(document, shown, 1).length === 0,
     items: roots.map((root) => plan.fields.map((field) => valuesOf(root, field))),
     microdata: plan.structuredData ? roots.map(microdataOf) : [],
     jsonLd: plan.structuredData ? jsonLdTexts() : [],

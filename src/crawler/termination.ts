@@ -9,6 +9,8 @@ export const EXIT = {
   badSpec: 64,
   /** The run's token is refused: the run is gone or over. */
   tokenRefused: 65,
+  /** Every source refuses the crawl, from this address and any other pod's. */
+  blocked: 66,
   /** An unexpected exception; another pod may fare better. */
   crashed: 70,
   /** Postgres was away for too long. */
@@ -23,6 +25,7 @@ export type TerminationReason =
   | 'SpecTooNew'
   | 'BadSpec'
   | 'TokenRefused'
+  | 'Blocked'
   | 'DatabaseAway'
   | 'Stopped'
   | 'Stalled'

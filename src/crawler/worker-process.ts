@@ -23,7 +23,7 @@ import { createRobotsGate } from './robots-gate.ts';
 import { seedsOf } from './seeds.ts';
 import { installShutdown, type Shutdown } from './shutdown.ts';
 import { EXIT, type TerminationReason, writeTerminationMessage } from './termination.ts';
-import { runWorker, type WorkerEnd } from './worker.ts';
+import { ALL_SOURCES_BLOCKED, runWorker, type WorkerEnd } from './worker.ts';
 import { loadWorkerConfig, storeOptions, type WorkerConfig, WorkerConfigError } from './worker-config.ts';
 
 /** How long Postgres may be away before the worker gives up, in milliseconds. */
@@ -168,6 +168,11 @@ function report({ finished, totals, stopReason }: WorkerEnd, shutdown: Shutdown,
   if (finished) {
     log.info(totals, 'run finished');
     return EXIT.finished;
+  }
+  if (stopReason === ALL_SOURCES_BLOCKED) {
+    log.fatal({ ...totals, reason: 'Blocked' }, 'worker cannot go on');
+    writeTerminationMessage('Blocked', 'every source refuses the crawl: a guard answers in place of its pages');
+    return EXIT.blocked;
   }
   const reason = stopReason ?? shutdown.reason() ?? 'unknown';
   log.info({ ...totals, reason }, 'worker stopped');

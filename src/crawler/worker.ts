@@ -12,6 +12,12 @@ const MAX_SLEEP_MS = 1_000;
 /** Outcomes that may wait for their commit, in multiples of the concurrency; then no more pages are begun. */
 const MAX_BACKLOG = 4;
 
+/** Refused tries of a source without a page; with the pauses between them that takes about a minute on one host. */
+const ENOUGH_REFUSALS = 12;
+
+/** The stop reason of a worker that found out that no source lets itself be crawled. */
+export const ALL_SOURCES_BLOCKED = 'Blocked';
+
 /** What the worker is doing, for its heartbeat. */
 export type WorkerActivity = {
   /** Grows with every claim, page begun, commit and vain try at the database: a worker that lives. */
@@ -28,7 +34,7 @@ export type WorkerTotals = { pages: number; items: number; failed: number; retri
 export type WorkerEnd = {
   /** Whether Postgres says that the run is finished. */
   readonly finished: boolean;
-  /** Why the store stopped it before that. */
+  /** Why it stopped before that, unless the signals say so: what the store told, or ALL_SOURCES_BLOCKED. */
   readonly stopReason?: string;
   readonly totals: WorkerTotals;
 };
@@ -47,7 +53,7 @@ export type WorkerSignals = {
  * makes going on impossible, or with the reason of `quit`.
  */
 export async function runWorker(options: {
-  readonly store: Pick<WorkerStore, 'claim' | 'commit' | 'finish'>;
+  readonly store: Pick<WorkerStore, 'claim' | 'commit' | 'finish' | 'areAllSourcesBlocked'>;
   readonly pages: PageCrawler;
   readonly concurrency: number;
   readonly signals: WorkerSignals;
@@ -62,10 +68,14 @@ export async function runWorker(options: {
   /** Aborted when the run is finished though pages are under way: they would have nowhere to go. */
   const finished = new AbortController();
   const abort = AbortSignal.any([options.signals.abort, broken.signal, finished.signal]);
-  const stopping = AbortSignal.any([options.signals.stopping, abort]);
+  /** Aborted when every source refuses the crawl: what waits for its place need not wait any longer. */
+  const blocked = new AbortController();
+  const stopping = AbortSignal.any([options.signals.stopping, blocked.signal, abort]);
   const wakeUp = createWakeUp();
   const inFlight = new Set<Promise<void>>();
   let stopReason: string | undefined;
+  /** A page was refused since the last look at whether all is lost. */
+  let mayBeBlocked = false;
 
   const committer = createCommitter({
     store,
@@ -74,6 +84,7 @@ export async function runWorker(options: {
     onCommitted(outcomes, kept) {
       activity.progress();
       for (const outcome of outcomes) {
+        if ('cause' in outcome && outcome.cause === 'Blocked') mayBeBlocked = true;
         if (kept.has(outcome.claim.requestId)) count(totals, outcome);
         else log.warn({ url: outcome.claim.url }, 'lease lost: the result was not written');
       }
@@ -124,8 +135,19 @@ export async function runWorker(options: {
     }
   }
 
+  async function isBlocked(): Promise<boolean> {
+    if (!mayBeBlocked) return false;
+    mayBeBlocked = false;
+    return store.areAllSourcesBlocked(ENOUGH_REFUSALS, quit);
+  }
+
   /** One look at the frontier; true when there is nothing to be done any more. */
   async function claimMore(freeSlots: number): Promise<boolean> {
+    if (await isBlocked()) {
+      stopReason = ALL_SOURCES_BLOCKED;
+      blocked.abort(new Error(stopReason));
+      return true;
+    }
     const result = await store.claim(freeSlots, quit);
     switch (result.state) {
       case 'Claimed':
@@ -169,6 +191,8 @@ function logOutcome(log: Logger, outcome: Outcome): void {
   const { claim, type, facts } = outcome;
   const line = { url: claim.url, source: claim.source, attempt: claim.attempt, ...facts };
   if (type === 'dead') log.warn({ ...line, cause: outcome.cause, error: outcome.message }, 'task processing failed');
+  else if (type === 'retry' && outcome.cause === 'Blocked')
+    log.warn({ ...line, error: outcome.message }, 'page blocked');
   else if (type === 'retry') log.debug({ ...line, cause: outcome.cause, error: outcome.message }, 'page to be retried');
   else if (type === 'skipped') log.debug({ ...line, reason: outcome.reason }, 'page skipped');
   else if (type === 'done')

@@ -24,6 +24,7 @@ export const RUN_REASONS = [
   'ImagePullFailed',
   'Unschedulable',
   'Crawling',
+  'HostsBlocked',
   'Stopping',
   // Complete, Failed, Finished
   'Succeeded',
@@ -32,6 +33,7 @@ export const RUN_REASONS = [
   'Shutdown',
   'TimedOut',
   'WorkersFailed',
+  'Blocked',
   'Finished',
 ] as const;
 export type RunReason = (typeof RUN_REASONS)[number];

@@ -381,6 +381,17 @@ const workerStatus = z.object({
   inFlight: count('Pages that it has open.'),
 });
 
+const blockedHost = z.object({
+  host: z.string().max(300).describe('Name of the host, with its port where that is not the usual one.'),
+  refusals: count('Tries that it refused.'),
+  evidence: z.string().max(1_024).describe('What showed that it refuses the crawl.'),
+  slowdown: z
+    .int()
+    .min(1)
+    .default(1)
+    .describe('How many times more slowly it is asked now; 1 when it gives pages again.'),
+});
+
 export const crawlRunStatus = z.object({
   observedGeneration: z
     .int()
@@ -397,6 +408,9 @@ export const crawlRunStatus = z.object({
   progress: progress.optional().describe('Counters of the whole run.'),
   sources: keyedBy(z.array(sourceStatus).max(100), 'name').optional().describe('Counters and result of each source.'),
   workers: keyedBy(z.array(workerStatus).max(100), 'pod').optional().describe('The workers, newest heartbeat first.'),
+  blockedHosts: keyedBy(z.array(blockedHost).max(20), 'host')
+    .optional()
+    .describe('Hosts that refused pages, by a challenge, a captcha or an empty page.'),
   changes: z
     .object({
       added: count('Pages that were not there.'),

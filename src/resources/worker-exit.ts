@@ -8,6 +8,8 @@ export const EXIT_CODE = {
   badSpec: 64,
   /** The run is gone or its token revoked: no replacement can help. */
   runGone: 65,
+  /** Every source refuses the crawl: a replacement would be refused likewise. */
+  blocked: 66,
   /** Stalled or crashed. */
   crashed: 70,
   /** Postgres did not answer for too long. */
@@ -18,7 +20,7 @@ export const EXIT_CODE = {
 
 export type ExitCode = (typeof EXIT_CODE)[keyof typeof EXIT_CODE];
 
-export const FATAL_EXIT_CODES = [EXIT_CODE.badSpec, EXIT_CODE.runGone] as const;
+export const FATAL_EXIT_CODES = [EXIT_CODE.badSpec, EXIT_CODE.runGone, EXIT_CODE.blocked] as const;
 export const STOPPED_EXIT_CODE = EXIT_CODE.stopped;
 
 const terminationMessage = z.object({ reason: z.string(), message: z.string() });

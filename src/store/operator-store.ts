@@ -68,6 +68,17 @@ export type WorkerSnapshot = {
   readonly released: boolean;
 };
 
+/** A host that has refused pages of the run. */
+export type BlockedHost = {
+  readonly host: string;
+  /** Tries that it refused. */
+  readonly refusals: number;
+  /** What showed it the first time, for people. */
+  readonly evidence: string;
+  /** How many times more slowly it is asked now; 1 when it gives pages again. */
+  readonly slowdown: number;
+};
+
 /** Everything that a CrawlRun's status mirrors, from one consistent snapshot. Times are by the database's clock. */
 export type RunSnapshot = {
   readonly runId: string;
@@ -89,6 +100,8 @@ export type RunSnapshot = {
   readonly progress: Progress;
   readonly sources: readonly SourceSnapshot[];
   readonly workers: readonly WorkerSnapshot[];
+  /** In the order in which they were found, the first 20. */
+  readonly blockedHosts: readonly BlockedHost[];
   /** Exceptions apart from failed URLs, over all workers. */
   readonly errors: number;
   readonly lastSuccessAt?: Date;

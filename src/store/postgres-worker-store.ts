@@ -90,6 +90,16 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
       return page === null ? undefined : withoutNulls<RememberedPage>(page);
     },
 
+    async reportBlock(host, evidence, signal) {
+      await call('report_block', [host, evidence.replaceAll('\0', '\ufffd')], signal);
+    },
+
+    async reportAnswer(host, signal) {
+      await call('report_answer', [host], signal);
+    },
+
+    areAllSourcesBlocked: (refusals, signal) => call<boolean>('all_sources_blocked', [refusals], signal),
+
     async readRobots(host, signal) {
       const robots = await call<Nullable<HostRobots> | null>('read_robots', [host], signal);
       return robots === null ? undefined : withoutNulls<HostRobots>(robots);

@@ -1,6 +1,7 @@
 // What the status of CrawlRuns mirrors: one query over counters, never over the requests themselves.
 import { type Kysely, sql } from 'kysely';
 import type {
+  BlockedHost,
   Progress,
   RunOutcome,
   RunSnapshot,
@@ -21,7 +22,8 @@ export async function snapshots(
     : sql`finished_at is null or finished_at > clock_timestamp() - interval '1 hour'`;
   const { rows } = await sql<SnapshotRow>`
     select r.run_id, r.namespace, r.name, r.accepted_at, r.seeded_at, r.started_at, r.finished_at, r.outcome,
-      r.stop_reason, r.stop_requested_at, r.message, sources.list as sources, workers.list as workers
+      r.stop_reason, r.stop_requested_at, r.message, sources.list as sources, workers.list as workers,
+      blocked.list as blocked_hosts
     from (select * from run where ${chosen}) r
     cross join lateral (
       select json_agg(json_build_object(
@@ -51,7 +53,15 @@ export async function snapshots(
         'rssBytes', w.rss_bytes, 'errors', w.errors, 'released', w.released_at is not null
       ) order by w.first_heartbeat_at), '[]') as list
       from worker w where w.run_id = r.run_id and w.pod_name <> ''
-    ) workers`.execute(db, { signal });
+    ) workers
+    cross join lateral (
+      select coalesce(json_agg(json_build_object(
+        'host', name, 'refusals', blocks, 'evidence', evidence, 'slowdown', slowdown
+      ) order by first_at), '[]') as list
+      from (
+        select * from blocked_host b join host using (host_id) where b.run_id = r.run_id order by first_at limit 20
+      ) first
+    ) blocked`.execute(db, { signal });
   return new Map(rows.map((row) => [row.run_id, snapshotOf(row)]));
 }
 
@@ -86,6 +96,7 @@ type SnapshotRow = {
   message: string | null;
   sources: SourceRow[];
   workers: WorkerRow[];
+  blocked_hosts: BlockedHost[];
 };
 
 function snapshotOf(row: SnapshotRow): RunSnapshot {
@@ -109,6 +120,7 @@ function snapshotOf(row: SnapshotRow): RunSnapshot {
     progress: sumOf(row.sources),
     sources: row.sources.map(sourceOf),
     workers: row.workers.map(workerOf),
+    blockedHosts: row.blocked_hosts,
     errors: row.workers.reduce((total, worker) => total + worker.errors, 0),
     ...(lastSuccessAt === undefined ? {} : { lastSuccessAt: new Date(lastSuccessAt) }),
     skipReasons: addUp(row.sources.flatMap((source) => source.skippedBy)),

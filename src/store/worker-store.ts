@@ -61,8 +61,12 @@ export type Claim = Discovery & {
   readonly requestId: string;
   /** Fencing token: a new one for each claim of the request. */
   readonly leaseToken: string;
-  /** 1 at the first try. */
+  /** 1 at the first try; tries that were blocked are not counted. */
   readonly attempt: number;
+  /** Earlier tries that the host refused; absent when there were none. */
+  readonly blocks?: number;
+  /** The host has refused pages lately, so that it has to be told of those that it gives. */
+  readonly isSlowed?: boolean;
   /** Milliseconds from now before which the host must not be asked: spacing of sends is spacing of claims. */
   readonly waitMs: number;
   /** Present when what the page gave last time was kept: see `recallPage`. */
@@ -127,7 +131,6 @@ export const SKIP_REASONS = [
   'NotHtml',
   /** The URL only leads to another one, which is in the frontier itself. */
   'Redirected',
-  'Blocked',
   /** A link that is longer than any URL that is crawled. */
   'UrlTooLong',
   /** A link beyond the bound on links of one page. */
@@ -143,6 +146,8 @@ export const FAILURE_CAUSES = [
   'TlsError',
   'HttpError',
   'RateLimited',
+  /** A challenge, a captcha or an empty shell in place of the page; the message names the evidence. */
+  'Blocked',
   'TooManyRedirects',
   'TooLarge',
   'AddressForbidden',
@@ -154,6 +159,9 @@ export const FAILURE_CAUSES = [
   'LeaseExpired',
 ] as const;
 export type FailureCause = (typeof FAILURE_CAUSES)[number];
+
+/** How often a page that its host refuses is tried again, apart from the run's own retries. */
+export const MAX_BLOCKED_RETRIES = 3;
 
 /** robots.txt of a host as the last fetch found it (RFC 9309). */
 export type HostRobots = {
@@ -179,6 +187,12 @@ export type WorkerStore = {
   deferHost(host: string, delayMs: number, signal: AbortSignal): Promise<void>;
   /** What the page had given when the schedule saw it last; undefined when that was not kept, or is kept no more. */
   recallPage(requestId: string, signal: AbortSignal): Promise<RememberedPage | undefined>;
+  /** A page was refused: every run of the scope asks the host more slowly, and the run's status tells of it. */
+  reportBlock(host: string, evidence: string, signal: AbortSignal): Promise<void>;
+  /** A slowed host gave a page; after enough of them it is asked faster again. */
+  reportAnswer(host: string, signal: AbortSignal): Promise<void>;
+  /** Whether no page succeeded and every source was refused so many tries, or lost all of its pages to refusals. */
+  areAllSourcesBlocked(enoughRefusals: number, signal: AbortSignal): Promise<boolean>;
   readRobots(host: string, signal: AbortSignal): Promise<HostRobots | undefined>;
   writeRobots(host: string, robots: Omit<HostRobots, 'ageMs'>, signal: AbortSignal): Promise<void>;
   /**

@@ -80,12 +80,13 @@ begin
 
   -- A new statement, so a new snapshot: whoever held these hosts before has committed, and what it leased is seen.
   with lane as (
-    select l.run_id, l.run_host_id, l.host_id, l.source_no, h.name as host, s.name as source,
-      greatest(h.next_at, moment + head_start(greatest(this_run.delay_ms, h.crawl_delay_ms), lateness_ms)) as base,
-      greatest(this_run.delay_ms, h.crawl_delay_ms) * interval '1 ms' as delay,
+    select l.run_id, l.run_host_id, l.host_id, l.source_no, h.name as host, s.name as source, h.slowdown,
+      greatest(h.next_at, moment + head_start(spacing, lateness_ms)) as base,
+      spacing * interval '1 ms' as delay,
       greatest(per_host, ceil(slots::numeric / count(*) over ()))::int as quota,
       case when l.source_no = any (full_sources) then 0 else run_left end as room
     from run_host l join host h using (host_id)
+    cross join lateral host_spacing(this_run.delay_ms, h.crawl_delay_ms, h.slowdown) spacing
     join source s on s.run_id = l.run_id and s.source_no = l.source_no
     where l.run_host_id = any (lanes)
   ), candidate as (
@@ -118,7 +119,7 @@ begin
     -- The second limit is for the planner: as long as it takes them for few, it looks each of them up.
     from (select * from chosen limit slots) c
     where r.run_day = this_run.run_day and r.run_id = c.run_id and r.url_key = c.url_key and r.state = 'queued'
-    returning r.url_key, r.lease_token, r.url, r.depth, r.redirects, r.attempts, r.run_host_id, r.source_no, c.turn,
+    returning r.url_key, r.lease_token, r.url, r.depth, r.redirects, r.attempts, r.blocks, r.run_host_id, r.source_no, c.turn,
       c.has_place as had_place
   ), moved_host as (
     update host h set next_at = spent.next_at
@@ -157,6 +158,7 @@ begin
       select json_build_object('plan', p.plan, 'etag', p.etag, 'lastModified', p.last_modified)
       from page p
       where p.schedule_uid = this_run.schedule_uid and p.url_key = leased.url_key and p.items is not null),
+    'blocks', nullif(leased.blocks, 0), 'isSlowed', case when lane.slowdown > 1 then true end,
     'turn', extract(epoch from turn) * 1000)) order by turn)
   into claims
   from leased join lane using (run_host_id);

@@ -1,4 +1,5 @@
 // Putting requests in and taking results: seed, commit, and what both share.
+import { MAX_BLOCKED_RETRIES } from '../worker-store.ts';
 import { QUEUE_PLANS } from './queue-plans.ts';
 
 /**
@@ -152,12 +153,14 @@ begin
       case
         when o.type = 'done' then 'done'
         when o.type = 'skipped' then 'skipped'
-        when o.type = 'released' or (o.type = 'retry' and r.attempts < this_run.max_retries) then 'queued'
+        when o.type = 'released' then 'queued'
+        when o.type = 'retry' and (case when o.cause = 'Blocked' then r.blocks < ${MAX_BLOCKED_RETRIES}
+          else r.attempts < this_run.max_retries end) then 'queued'
         else 'dead'
       end::request_state as state
     from (select * from read_outcomes(outcomes) order by key offset 0) o
     cross join lateral (
-      select url_key, source_no, url, attempts from request r
+      select url_key, source_no, url, attempts, blocks from request r
       where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = o.key
         and r.lease_token = o.token
       for no key update
@@ -167,7 +170,8 @@ begin
     set state = h.state, lease_token = null, leased_by = null,
       facts = coalesce(h.facts, r.facts),
       reason = coalesce(h.reason, h.cause),
-      attempts = r.attempts + (h.cause is not null)::int,
+      attempts = r.attempts + (h.cause <> 'Blocked' and h.cause is not null)::int,
+      blocks = r.blocks + (h.cause = 'Blocked' and h.cause is not null)::int,
       has_place = h.state <> 'skipped',
       available_at = case when h.state = 'queued' then moment + coalesce(h.delay_ms, 0) * interval '1 ms'
         else r.available_at end,

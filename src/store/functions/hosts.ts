@@ -28,6 +28,17 @@ language sql immutable set search_path from current as $$
     * interval '1 ms'
 $$`;
 
+/**
+ * Milliseconds between two documents of a host. One that has refused a crawl is asked more slowly, however fast the run
+ * may be: a quarter of a second is the least that is doubled, and a minute the most that doubling leads to.
+ */
+const hostSpacing = `
+create or replace function host_spacing(delay_ms double precision, crawl_delay_ms int, slowdown smallint)
+returns double precision language sql immutable set search_path from current as $$
+  select case when slowdown = 1 then greatest(delay_ms, crawl_delay_ms)
+    else greatest(delay_ms, crawl_delay_ms, least(greatest(delay_ms, crawl_delay_ms, 250) * slowdown, 60000)) end
+$$`;
+
 /** Takes the host's next place for one more document: {turn, now}, milliseconds of the database's clock. */
 const reserveHost = `
 create or replace function reserve_host(token text, host_name text, lateness_ms double precision) returns json
@@ -41,7 +52,7 @@ declare
 begin
   perform from host where host_id = id for no key update;
   moment := clock_timestamp();
-  select greatest(this_run.delay_ms, crawl_delay_ms) into spacing from host where host_id = id;
+  select host_spacing(this_run.delay_ms, crawl_delay_ms, slowdown) into spacing from host where host_id = id;
   select greatest(next_at, moment + head_start(spacing, lateness_ms)) into turn from host where host_id = id;
   update host set next_at = turn + spacing * interval '1 ms' where host_id = id;
   return json_build_object('turn', extract(epoch from turn) * 1000, 'now', extract(epoch from moment) * 1000);
@@ -57,6 +68,67 @@ declare
 begin
   update host set next_at = greatest(next_at, clock_timestamp() + least(delay_ms, 86400000) * interval '1 ms')
   where host_id = id;
+end $$`;
+
+/**
+ * A host refused a page of the run: its spacing doubles, up to 16 times, for every run of the scope, and the run keeps
+ * what it saw. Once the host is told of, its message stays; of more than 1,000 hosts a run keeps none.
+ *
+ * Locks in order: host, blocked_host.
+ */
+const reportBlock = `
+create or replace function report_block(token text, host_name text, evidence text) returns void
+language plpgsql security definer set search_path from current as $$
+declare
+  this_run run := live_run_of_token(token);
+  id bigint := host_of_run(this_run, host_name);
+begin
+  update host set slowdown = least(slowdown * 2, 16), good_answers = 0 where host_id = id;
+  insert into blocked_host as b (run_id, host_id, evidence)
+  select this_run.run_id, id, left(report_block.evidence, 500)
+  where (select count(*) from blocked_host where run_id = this_run.run_id) < 1000
+  on conflict (run_id, host_id) do update set blocks = b.blocks + 1;
+end $$`;
+
+/** A slowed host has given a page: after ten in a row its spacing is halved. */
+const reportAnswer = `
+create or replace function report_answer(token text, host_name text) returns void
+language plpgsql security definer set search_path from current as $$
+declare
+  this_run run := live_run_of_token(token);
+begin
+  update host set
+    slowdown = case when good_answers >= 9 then greatest(slowdown / 2, 1) else slowdown end,
+    good_answers = case when good_answers >= 9 then 0 else good_answers + 1 end
+  where scope = this_run.host_scope and name = host_name and slowdown > 1;
+end $$`;
+
+/**
+ * Whether going on is of no use: no page of an active source has succeeded, and the hosts of each have refused so many
+ * tries, or it has lost all of its pages to that.
+ */
+const allSourcesBlocked = `
+create or replace function all_sources_blocked(token text, enough_refusals int) returns boolean
+language plpgsql security definer set search_path from current as $$
+declare
+  this_run run := run_of_token(token);
+begin
+  return (
+    select bool_and(coalesce(
+      counts.succeeded = 0 and (refusals >= enough_refusals or (counts.blocked > 0 and counts.open = 0)), false))
+    from source s
+    cross join lateral (
+      select sum(p.succeeded) as succeeded, sum((failed_by->>'Blocked')::bigint) as blocked,
+        sum(discovered - p.succeeded - failed - skipped) as open
+      from progress p where p.run_id = s.run_id and p.source_no = s.source_no
+    ) counts
+    cross join lateral (
+      select coalesce(sum(blocks), 0) as refusals
+      from run_host l join blocked_host b on b.run_id = l.run_id and b.host_id = l.host_id
+      where l.run_id = s.run_id and l.source_no = s.source_no
+    ) hosts
+    where s.run_id = this_run.run_id and s.active
+  );
 end $$`;
 
 const readRobots = `
@@ -88,4 +160,15 @@ begin
   where h.host_id = id;
 end $$`;
 
-export const hostFunctions = [hostOfRun, headStart, reserveHost, deferHost, readRobots, writeRobots];
+export const hostFunctions = [
+  hostOfRun,
+  headStart,
+  hostSpacing,
+  reserveHost,
+  deferHost,
+  reportBlock,
+  reportAnswer,
+  allSourcesBlocked,
+  readRobots,
+  writeRobots,
+];

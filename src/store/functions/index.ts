@@ -33,6 +33,9 @@ export const WORKER_FUNCTIONS = [
   'write_heartbeat(text, uuid, json)',
   'reserve_host(text, text, double precision)',
   'defer_host(text, text, double precision)',
+  'report_block(text, text, text)',
+  'report_answer(text, text)',
+  'all_sources_blocked(text, int)',
   'read_robots(text, text)',
   'write_robots(text, text, text, text, int)',
 ] as const;

@@ -121,8 +121,21 @@ const tables = [
     name text not null,
     next_at timestamptz not null default '-infinity',
     crawl_delay_ms int not null default 0,
+    -- Doubled by each refusal, halved by every tenth page.
+    slowdown smallint not null default 1 check (slowdown between 1 and 16),
+    good_answers smallint not null default 0,
     unique (scope, name)
   ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0)`,
+
+  // Hosts that refused pages of a run, for its status. At most 1,000 a run.
+  `create table blocked_host (
+    run_id uuid not null references run on delete cascade,
+    host_id bigint not null references host on delete cascade,
+    blocks int not null default 1,
+    evidence text not null,
+    first_at timestamptz not null default clock_timestamp(),
+    primary key (run_id, host_id)
+  )`,
 
   // robots.txt of a host. Apart from host, whose rows are rewritten at each claim.
   `create table robots (
@@ -167,6 +180,8 @@ const tables = [
     redirects jsonb,
     attempts smallint not null default 0,
     lease_losses smallint not null default 0,
+    -- Tries that ended with the cause Blocked; attempts are all others that failed.
+    blocks smallint not null default 0,
     state request_state not null default 'queued',
     has_place boolean not null default false,
     finished_at timestamptz,
@@ -250,6 +265,7 @@ const rights = [
     'worker',
     'progress',
     'host',
+    'blocked_host',
     'robots',
     'run_host',
     'page',

@@ -1,5 +1,6 @@
 // The whole operator against a real API server with its controllers, and a real PostgreSQL. No kubelet: pods stay
 // pending, so that every step before and after the crawl can be looked at.
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { execa } from 'execa';
@@ -13,6 +14,7 @@ import type { CrawlRun, CrawlSchedule } from '#src/kube/custom-types.ts';
 import { createKubeMetrics } from '#src/kube/metrics.ts';
 import type { OperatorStore } from '#src/store/operator-store.ts';
 import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
+import { createWorkerStore } from '#src/store/postgres-worker-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
@@ -183,6 +185,45 @@ describe('a CrawlRun', () => {
     );
     await kubectl(['delete', 'job', 'shop', '-n', namespace]);
     await eventually(async () => expect((await get<CrawlRun>('crawlrun', 'shop')).status?.phase).toBe('Stopped'));
+  });
+
+  test('whose hosts refuse it says so once, and is Failed for that reason when its workers give up', async () => {
+    startOperator();
+    await apply(run('shop'));
+    await eventually(async () => expect(await list<Job>('jobs')).toHaveLength(1));
+    const { uid } = (await get<CrawlRun>('crawlrun', 'shop')).metadata;
+    const secret = await get<Secret>('secret', 'shop');
+    const read = (key: string) => Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
+    const access = { databaseUrl: read('database-url'), token: read('token'), schema: 'trawler', runId: uid };
+    const worker = createWorkerStore({ ...access, workerId: randomUUID() });
+    const signal = AbortSignal.timeout(60_000);
+    await worker.reportBlock('shop.example', 'a Cloudflare challenge', signal);
+    await eventually(async () => expect(await reasons()).toContain('HostBlocked'));
+    await worker.reportBlock('shop.example', 'another', signal);
+    await worker.close();
+    await eventually(async () =>
+      expect((await get<CrawlRun>('crawlrun', 'shop')).status?.blockedHosts).toEqual([
+        { host: 'shop.example', refusals: 2, evidence: 'a Cloudflare challenge', slowdown: 4 },
+      ]),
+    );
+
+    const message = JSON.stringify({ reason: 'Blocked', message: 'every source refuses the crawl' });
+    const terminated = { exitCode: 66, message };
+    const containerStatuses = [
+      { name: 'crawler', image: 'x', imageID: 'x', ready: false, restartCount: 0, state: { terminated } },
+    ];
+    await eventually(async () => {
+      const [pod] = await list<{ metadata: { name: string } }>('pods');
+      const body = JSON.stringify({ status: { phase: 'Failed', containerStatuses } });
+      const args = ['patch', 'pod', pod?.metadata.name ?? '', '-n', namespace, '--subresource=status', '-p', body];
+      await kubectl(args);
+    });
+    await kubectl(['wait', '-n', namespace, '--for=condition=Failed', 'crawlrun/shop', '--timeout=45s']);
+    const failed = await get<CrawlRun>('crawlrun', 'shop');
+    expect(failed.status).toMatchObject({ phase: 'Failed', message: expect.stringContaining('every source refuses') });
+    expect(condition(failed, 'Failed')).toMatchObject({ status: 'True', reason: 'Blocked' });
+    expect(await list('pods')).toHaveLength(1);
+    expect((await reasons()).filter((reason) => reason === 'HostBlocked')).toHaveLength(1);
   });
 
   test('that is deleted takes all with it and ends in PostgreSQL', async () => {

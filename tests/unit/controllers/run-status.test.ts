@@ -26,6 +26,7 @@ function snapshot(change: Partial<RunSnapshot> = {}): RunSnapshot {
     progress: nothing,
     sources: [{ name: 'shop', active: true, progress: nothing }],
     workers: [],
+    blockedHosts: [],
     errors: 0,
     skipReasons: {},
     failureCauses: {},
@@ -164,6 +165,9 @@ describe('runStatus', () => {
     [{ outcome: 'Stopped', stopReason: 'Shutdown' }, 'Complete', 'Shutdown'],
     [{ outcome: 'Failed' }, 'Failed', 'AllRequestsFailed'],
     [{ outcome: 'Failed', stopReason: 'WorkersFailed', message: 'the workers failed' }, 'Failed', 'WorkersFailed'],
+    [{ outcome: 'Failed', stopReason: 'Blocked' }, 'Failed', 'Blocked'],
+    [{ outcome: 'Failed', failureCauses: { Blocked: 2 } }, 'Failed', 'Blocked'],
+    [{ outcome: 'Failed', failureCauses: { Blocked: 2, Timeout: 1 } }, 'Failed', 'AllRequestsFailed'],
     [{ outcome: 'TimedOut', stopReason: 'TimedOut' }, 'Failed', 'TimedOut'],
   ] as const)('%o is %s for the reason %s, and Finished', (change, type, reason) => {
     const status = runStatus(run, { pods: [], snapshot: snapshot({ ...ended, ...change }) }, NOW);
@@ -171,6 +175,22 @@ describe('runStatus', () => {
     expect(condition(status, type)).toMatchObject({ status: 'True', reason });
     expect(condition(status, 'Finished')).toMatchObject({ status: 'True', reason });
     expect(condition(status, 'Progressing')).toMatchObject({ status: 'False', reason: 'Finished' });
+  });
+
+  test('hosts that refuse the crawl are named while they are asked more slowly, and listed for good', () => {
+    const host = (name: string, slowdown: number) => ({ host: name, refusals: 3, evidence: 'a captcha', slowdown });
+    const running = snapshot({ state: 'Running', startedAt: NOW });
+    const blockedHosts = [host('a.example', 1), host('b.example', 4), host('c.example', 2)];
+    const status = runStatus(run, { pods: [], snapshot: { ...running, blockedHosts } }, NOW);
+    expect(status.blockedHosts).toEqual(blockedHosts);
+    expect(condition(status, 'Progressing')).toMatchObject({
+      status: 'True',
+      reason: 'HostsBlocked',
+      message: 'b.example (and 1 more) is asked 4 times more slowly: a captcha',
+    });
+    const over = runStatus(run, { pods: [], snapshot: { ...running, blockedHosts: [host('a.example', 1)] } }, NOW);
+    expect(condition(over, 'Progressing')).toMatchObject({ reason: 'Crawling' });
+    expect(over.blockedHosts).toHaveLength(1);
   });
 
   test('the end is told with counts and causes', () => {

@@ -9,7 +9,8 @@ const plan: PagePlan = {
   itemSelector: null,
   fields: [{ selector: 'h1', take: 'text', multiple: false }],
   structuredData: false,
-  limits: { links: 10, items: 10, jsonLd: 100, values: 10, characters: 100 },
+  signs: ['#challenge', '#other'],
+  limits: { links: 10, items: 10, jsonLd: 100, values: 10, characters: 100, beginning: 50 },
 };
 
 const text = { nodeType: 3, data: ' Hello ', childNodes: [] };
@@ -21,7 +22,7 @@ const heading = {
   querySelectorAll: () => [],
 };
 const link = { nodeType: 1, localName: 'a', childNodes: [], getAttribute: () => '/x', querySelectorAll: () => [] };
-const found: Record<string, unknown[]> = { h1: [heading], 'a[href], area[href]': [link] };
+const found: Record<string, unknown[]> = { h1: [heading], 'a[href], area[href]': [link], '#challenge': [heading] };
 const document = { nodeType: 9, childNodes: [heading], querySelectorAll: (selector: string) => found[selector] ?? [] };
 
 /** Nothing is there but the document and the language itself. */
@@ -35,6 +36,9 @@ const expected = {
   heading: 'Hello',
   links: ['/x'],
   linksLeftOut: 0,
+  beginning: 'Hello',
+  signs: ['#challenge'],
+  isEmpty: false,
   items: [[['Hello']]],
   microdata: [],
   jsonLd: [],
