@@ -5,7 +5,7 @@ import type { CrawlRun } from '../kube/custom-types.ts';
 import { controllerReference, type NewObject } from '../kube/kube-object.ts';
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import { LABEL } from '../resources/group.ts';
-import { childName } from '../resources/names.ts';
+import { childName, outputJobName } from '../resources/names.ts';
 import { FATAL_EXIT_CODES, STOPPED_EXIT_CODE } from '../resources/worker-exit.ts';
 import { defined } from './defined.ts';
 
@@ -20,6 +20,7 @@ export type JobSettings = {
 
 export const CRAWLER_CONTAINER = 'crawler';
 const CREDENTIALS_DIR = '/run/trawler';
+const OUTPUT_DIR = '/output';
 const CRAWLER_UID = 65_532;
 /** A worker gets 2 minutes to finish its pages; the rest is for the container runtime. */
 const TERMINATION_GRACE_SECONDS = 150;
@@ -87,6 +88,15 @@ export function crawlJob(run: CrawlRun, spec: CrawlRunSpec, settings: JobSetting
   };
 }
 
+/**
+ * The Job that writes the file of a run whose crawl was stopped or whose own Job has failed: one pod like those of the
+ * crawl, which finds nothing left to be crawled.
+ */
+export function outputJob(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): NewObject<Job> {
+  const job = crawlJob(run, { ...spec, workers: 1, timeoutSeconds: 0 }, settings);
+  return { ...job, metadata: { ...job.metadata, name: outputJobName(run.metadata.name) } };
+}
+
 type PodSpec = NonNullable<NonNullable<Job['spec']>['template']['spec']>;
 
 function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodSpec {
@@ -102,6 +112,8 @@ function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodS
       runAsUser: CRAWLER_UID,
       runAsGroup: CRAWLER_UID,
       fsGroup: CRAWLER_UID,
+      // A volume of a million files is not gone through at each start.
+      fsGroupChangePolicy: 'OnRootMismatch',
       seccompProfile: { type: 'RuntimeDefault' },
     },
     nodeSelector: spec.pod.nodeSelector,
@@ -119,6 +131,7 @@ function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodS
       { name: 'credentials', secret: { secretName: childName(run.metadata.name), defaultMode: 0o440 } },
       { name: 'tmp', emptyDir: {} },
       { name: 'shm', emptyDir: { medium: 'Memory', sizeLimit: '512Mi' } },
+      ...(spec.output ? [{ name: 'output', persistentVolumeClaim: { claimName: spec.output.volumeClaim } }] : []),
     ],
     containers: [
       {
@@ -140,6 +153,7 @@ function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodS
           { name: 'credentials', mountPath: CREDENTIALS_DIR, readOnly: true },
           { name: 'tmp', mountPath: '/tmp' },
           { name: 'shm', mountPath: '/dev/shm' },
+          ...(spec.output ? [{ name: 'output', mountPath: OUTPUT_DIR }] : []),
         ],
       },
     ],
@@ -160,6 +174,7 @@ function environment(run: CrawlRun, settings: JobSettings): { name: string; valu
     { name: 'TRAWLER_ALLOWED_ADDRESSES', value: settings.allowedAddresses.join(',') },
     { name: 'TRAWLER_LOG_LEVEL', value: settings.logLevel },
     { name: 'TRAWLER_CREDENTIALS_DIR', value: CREDENTIALS_DIR },
+    { name: 'TRAWLER_OUTPUT_DIR', value: OUTPUT_DIR },
     { name: 'HOME', value: '/tmp' },
   ];
 }

@@ -1,5 +1,14 @@
 // The operator: caches, queues and reconcilers put together, running while this process leads.
-import { JOBS, type Job, PODS, type Pod, SECRETS, type Secret } from '../kube/builtin-types.ts';
+import {
+  JOBS,
+  type Job,
+  PERSISTENT_VOLUME_CLAIMS,
+  type PersistentVolumeClaim,
+  PODS,
+  type Pod,
+  SECRETS,
+  type Secret,
+} from '../kube/builtin-types.ts';
 import type { Cache } from '../kube/cache.ts';
 import type { KubeApi } from '../kube/client.ts';
 import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '../kube/custom-types.ts';
@@ -74,6 +83,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   const jobs = api.resource<Job>(JOBS);
   const pods = api.resource<Pod>(PODS);
   const secrets = api.resource<Secret>(SECRETS);
+  const claims = api.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
 
   const shared = { logger, metrics, signal };
   const caches = startCaches({ api, ...shared });
@@ -108,7 +118,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     workers: reconcilers,
     urgency,
     reconcile: createRunReconciler({
-      ...{ runs, jobs, pods, secrets, runCache, jobCache, podCache },
+      ...{ runs, jobs, pods, secrets, claims, runCache, jobCache, podCache },
       ...{ queue, store, prepareDatabase, events, settings, now, logger },
     }),
     ...shared,

@@ -1,5 +1,5 @@
 // Reconciles one CrawlRun: stores it in Postgres, makes its Job, follows it to its end and tells how it stands.
-import type { Job, Pod, Secret } from '../kube/builtin-types.ts';
+import type { Job, PersistentVolumeClaim, Pod, Secret } from '../kube/builtin-types.ts';
 import type { CrawlRun } from '../kube/custom-types.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { isAlreadyExists, isConflict, isForbidden, isInvalid } from '../kube/kube-error.ts';
@@ -9,25 +9,27 @@ import { updateStatus } from '../kube/status.ts';
 import type { ReconcileResult } from '../kube/work-queue.ts';
 import { type CrawlRunSpec, crawlRunSpec } from '../resources/crawl-run.ts';
 import { SPEC_VERSION } from '../resources/group.ts';
-import { childName } from '../resources/names.ts';
+import { childName, outputJobName } from '../resources/names.ts';
 import type { Acceptance, ContentChange, OperatorStore, RunSnapshot } from '../store/operator-store.ts';
 import { hashToken } from '../store/run-token.ts';
 import { StoreError } from '../store/store-error.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Admission } from './admission.ts';
 import type { JobCache, PodCache, RunCache } from './caches.ts';
-import { crawlJob, type JobSettings, runDay } from './crawl-job.ts';
+import { crawlJob, type JobSettings, outputJob, runDay } from './crawl-job.ts';
 import { hasEnded, lastFailure, saidBlocked } from './pods.ts';
 import type { RunQueue } from './run-queue.ts';
 import { ensureRunSecret } from './run-secret.ts';
 import { type RunObservation, runStatus } from './run-status.ts';
 import { isFinished } from './schedule-status.ts';
+import { volumeClaimTrouble } from './volume-claim.ts';
 
 export type RunControllerOptions = {
   readonly runs: ResourceClient<CrawlRun>;
   readonly jobs: ResourceClient<Job>;
   readonly pods: ResourceClient<Pod>;
   readonly secrets: ResourceClient<Secret>;
+  readonly claims: ResourceClient<PersistentVolumeClaim>;
   readonly runCache: RunCache;
   readonly jobCache: JobCache;
   readonly podCache: PodCache;
@@ -61,7 +63,7 @@ const CREDENTIALS_CHECK_MS = 60_000;
 const CLEAN_UP_WINDOW_MS = 3_600_000;
 
 export function createRunReconciler(options: RunControllerOptions) {
-  const { runs, jobs, pods, secrets, runCache, jobCache, podCache } = options;
+  const { runs, jobs, pods, secrets, claims, runCache, jobCache, podCache } = options;
   const { queue, store, prepareDatabase, events, settings, now, logger } = options;
   /** UIDs of finished runs whose token is revoked and whose Secret is gone. */
   const cleanedUp = new Set<string>();
@@ -109,7 +111,7 @@ export function createRunReconciler(options: RunControllerOptions) {
     if ('obstacle' in job) return report(run, { snapshot, pods: [], obstacle: job.obstacle }, signal);
 
     await releaseLostWorkers(run, snapshot, signal);
-    const ended = await endWithoutWorkers(run, snapshot, job.job, stopReason, signal);
+    const ended = await endWithoutWorkers(run, spec, snapshot, job.job, stopReason, signal);
     if (ended) snapshot = await readSnapshot(run, signal);
     return report(run, { ...(snapshot ? { snapshot } : {}), ...job, pods: podsOf(run) }, signal);
   }
@@ -211,7 +213,7 @@ export function createRunReconciler(options: RunControllerOptions) {
     snapshot: RunSnapshot,
     signal: AbortSignal,
   ): Promise<string | undefined> {
-    if (snapshot.state === 'Finished') return undefined;
+    if (snapshot.state === 'Finished' || snapshot.output?.due) return undefined;
     const deadline = deadlineOf(spec, snapshot);
     const reason = run.spec.shutdown ? 'Shutdown' : deadline && now() >= deadline ? 'TimedOut' : undefined;
     if (reason === undefined) return undefined;
@@ -256,6 +258,8 @@ export function createRunReconciler(options: RunControllerOptions) {
       await store.requestStop(run.metadata.uid, 'JobDeleted', signal);
       return {};
     }
+    const obstacle = await findVolumeObstacle(run, spec, signal);
+    if (obstacle) return { obstacle };
     try {
       const job = await jobs.create(crawlJob(run, spec, settings), { signal });
       jobCache.observe(job);
@@ -275,6 +279,25 @@ export function createRunReconciler(options: RunControllerOptions) {
       events.record(run, { type: 'Warning', reason: 'JobRefused', action: 'CreateJob', message });
       return { obstacle: { condition: 'JobCreated', reason: 'JobRefused', message } };
     }
+  }
+
+  /** What keeps the run from writing to its volume. A run that never could is ended here. */
+  async function findVolumeObstacle(
+    run: CrawlRun,
+    spec: CrawlRunSpec,
+    signal: AbortSignal,
+  ): Promise<Obstacle | undefined> {
+    if (spec.output === undefined) return undefined;
+    const ref = { namespace: run.metadata.namespace ?? 'default', name: spec.output.volumeClaim };
+    const trouble = volumeClaimTrouble(spec, await claims.get(ref, { signal }));
+    if (trouble === undefined) return undefined;
+    const { reason, message } = trouble;
+    events.record(run, { type: 'Warning', reason, action: 'CreateJob', message });
+    if (reason === 'VolumeClaimUnsuitable') {
+      await store.requestStop(run.metadata.uid, reason, signal);
+      await store.finishStopped(run.metadata.uid, 'Failed', message, signal);
+    }
+    return { condition: 'JobCreated', reason, message };
   }
 
   /** Suspending a Job ends its pods with SIGTERM and keeps it from making new ones. */
@@ -314,6 +337,7 @@ export function createRunReconciler(options: RunControllerOptions) {
   /** Ends a run that its workers cannot end any more: stopped, or out of workers. True when it has ended here. */
   async function endWithoutWorkers(
     run: CrawlRun,
+    spec: CrawlRunSpec,
     snapshot: RunSnapshot,
     job: Job | undefined,
     stopReason: string | undefined,
@@ -322,21 +346,56 @@ export function createRunReconciler(options: RunControllerOptions) {
     if (snapshot.state === 'Finished') return true;
     if (podsOf(run).some((pod) => !hasEnded(pod))) return false;
     const verdict = job && jobVerdict(job);
+    const isStopped =
+      stopReason !== undefined && (job === undefined || verdict !== undefined || hasCondition(job, 'Suspended'));
+    if (!isStopped && (stopReason !== undefined || verdict === undefined)) return false;
+    if (snapshot.output?.due) return writeOutput(run, spec, signal);
     const uid = run.metadata.uid;
-    if (stopReason !== undefined) {
-      const jobIsQuiet = job === undefined || verdict !== undefined || hasCondition(job, 'Suspended');
-      if (!jobIsQuiet) return false;
+    if (isStopped) {
       const outcome = stopReason === 'TimedOut' ? 'TimedOut' : 'Stopped';
       const message = outcome === 'TimedOut' ? 'spec.timeoutSeconds have passed' : `stopped (${stopReason})`;
-      await store.finishStopped(uid, outcome, message, signal);
-      return true;
+      return endCrawl(run, spec, snapshot, outcome, message, signal);
     }
-    if (verdict === undefined) return false;
     const blocked = saidBlocked(podsOf(run));
     await store.requestStop(uid, blocked === undefined ? 'WorkersFailed' : 'Blocked', signal);
-    const outcome = verdict.reason === 'DeadlineExceeded' ? 'TimedOut' : 'Failed';
+    const outcome = verdict?.reason === 'DeadlineExceeded' ? 'TimedOut' : 'Failed';
+    const cause = lastFailure(podsOf(run)) ?? verdict?.message;
+    const message = blocked ?? `the workers failed (${verdict?.reason}): ${cause}`;
+    return endCrawl(run, spec, snapshot, outcome, message, signal);
+  }
+
+  /** The end of the run, or the beginning of writing what there is of it. */
+  async function endCrawl(
+    run: CrawlRun,
+    spec: CrawlRunSpec,
+    snapshot: RunSnapshot,
+    outcome: 'Stopped' | 'TimedOut' | 'Failed',
+    message: string,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { uid } = run.metadata;
+    const hasResults = snapshot.output !== undefined && snapshot.progress.items > 0;
+    if (hasResults && (await store.closeCrawl(uid, outcome, message, signal))) return writeOutput(run, spec, signal);
+    await store.finishStopped(uid, outcome, message, signal);
+    return true;
+  }
+
+  /** The file of a run that has no worker any more gets a Job of its own. True when the run has ended since it failed. */
+  async function writeOutput(run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<boolean> {
+    const ref = { namespace: run.metadata.namespace ?? 'default', name: outputJobName(run.metadata.name) };
+    const job = jobCache.get(ref) ?? (await jobs.get(ref, { signal }));
+    if (job === undefined) {
+      const created = await jobs.create(outputJob(run, spec, settings), { signal });
+      jobCache.observe(created);
+      const message = `created Job ${ref.name} to write the results`;
+      events.record(run, { type: 'Normal', reason: 'WritingOutput', action: 'CreateJob', message });
+      return false;
+    }
+    const verdict = jobVerdict(job);
+    if (verdict === undefined) return false;
     const cause = lastFailure(podsOf(run)) ?? verdict.message;
-    await store.finishStopped(uid, outcome, blocked ?? `the workers failed (${verdict.reason}): ${cause}`, signal);
+    const message = `the output was not written (${verdict.reason}): ${cause}`;
+    await store.finishStopped(run.metadata.uid, 'Failed', message, signal);
     return true;
   }
 

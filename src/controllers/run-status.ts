@@ -56,6 +56,7 @@ export function runStatus(run: CrawlRun, seen: RunObservation, now: Date): Crawl
       jobName: job?.metadata.name,
       imageID,
       changes: seen.changes,
+      output: snapshot && writtenOutput(snapshot),
     }),
     ...(snapshot
       ? {
@@ -88,6 +89,7 @@ function runConditions(
     ['Accepted', acceptedVerdict(seen)],
     ['JobCreated', jobVerdict(run, seen)],
     ['Progressing', progressingVerdict(seen, phase, message)],
+    ...outputVerdicts(run, seen.snapshot),
     ...finalVerdicts(seen.snapshot),
   ];
   return verdicts.reduce<Condition[]>((conditions, [type, verdict]) => {
@@ -119,6 +121,7 @@ function jobVerdict(run: CrawlRun, { job, recreated, obstacle, snapshot }: RunOb
 
 function progressingVerdict(seen: RunObservation, phase: RunPhase, message: string): Verdict {
   if (seen.snapshot?.outcome) return { status: 'False', reason: 'Finished', message: `the run has ended: ${phase}` };
+  if (seen.snapshot?.output?.due) return writingVerdict(seen.pods);
   if (phase === 'Stopping') return { status: 'True', reason: 'Stopping', message };
   if (seen.obstacle) return { status: 'False', reason: seen.obstacle.reason, message: seen.obstacle.message };
   if (phase === 'Running') return runningVerdict(seen.snapshot?.blockedHosts ?? []);
@@ -136,6 +139,40 @@ function runningVerdict(blockedHosts: RunSnapshot['blockedHosts']): Verdict {
   return { status: 'True', reason: 'HostsBlocked', message };
 }
 
+function writingVerdict(pods: readonly Pod[]): Verdict {
+  const trouble = podTrouble(pods);
+  if (trouble) return { status: 'False', reason: trouble.reason, message: trouble.message };
+  return { status: 'True', reason: 'WritingOutput', message: 'the crawl is over; its results are being written' };
+}
+
+function outputVerdicts(run: CrawlRun, snapshot: RunSnapshot | undefined): [RunConditionType, Verdict][] {
+  if (run.spec.output === undefined) return [];
+  return [['OutputWritten', outputVerdict(run.spec.output.volumeClaim, snapshot)]];
+}
+
+function outputVerdict(volumeClaim: string, snapshot: RunSnapshot | undefined): Verdict {
+  const { output } = snapshot ?? {};
+  const file = snapshot && writtenOutput(snapshot);
+  if (file) {
+    const message = `${file.items} items in ${file.path} of the PersistentVolumeClaim ${volumeClaim}, ${file.bytes} bytes`;
+    return { status: 'True', reason: 'OutputWritten', message };
+  }
+  if (output?.error !== undefined) {
+    const message = `the items are in PostgreSQL, but not in a file: ${output.error}`;
+    return { status: 'False', reason: 'OutputFailed', message };
+  }
+  if (output?.settled) {
+    return { status: 'False', reason: 'NothingToWrite', message: 'the run ended before anything was stored' };
+  }
+  if (output?.due) return { status: 'False', reason: 'WritingOutput', message: 'the file is being written' };
+  return { status: 'False', reason: 'CrawlNotOver', message: 'the file is written when the crawl is over' };
+}
+
+function writtenOutput({ output }: RunSnapshot): CrawlRunStatus['output'] {
+  const { path, bytes, items, sha256 } = output ?? {};
+  return path === undefined || sha256 === undefined ? undefined : { path, bytes, items, sha256 };
+}
+
 function finalVerdicts(snapshot: RunSnapshot | undefined): [RunConditionType, Verdict][] {
   if (!snapshot?.outcome) return [];
   const isFailure = snapshot.outcome === 'Failed' || snapshot.outcome === 'TimedOut';
@@ -147,8 +184,10 @@ function finalVerdicts(snapshot: RunSnapshot | undefined): [RunConditionType, Ve
   ];
 }
 
-/** Blocked whether the workers gave up or every page was lost to blocks before they had to. */
-function failureReason({ stopReason, failureCauses }: RunSnapshot): RunReason {
+/** What is missing of the output goes first. Blocked whether the workers gave up or every page was lost to blocks before they had to. */
+function failureReason({ stopReason, failureCauses, output }: RunSnapshot): RunReason {
+  if (output?.error !== undefined) return 'OutputFailed';
+  if (stopReason === 'VolumeClaimUnsuitable') return stopReason;
   const causes = Object.keys(failureCauses);
   if (stopReason === 'Blocked' || (causes.length > 0 && causes.every((cause) => cause === 'Blocked'))) return 'Blocked';
   return stopReason === undefined ? 'AllRequestsFailed' : 'WorkersFailed';
@@ -158,6 +197,7 @@ function runMessage(seen: RunObservation, phase: RunPhase): string {
   const { snapshot, obstacle, pods } = seen;
   if (snapshot?.outcome) return finalMessage(snapshot);
   if (obstacle) return obstacle.message;
+  if (snapshot?.output?.due) return writingVerdict(pods).message;
   if (phase === 'Stopping')
     return `stopping (${snapshot?.stopReason ?? 'Shutdown'}): pages in flight are finished first`;
   if (phase === 'Pending') return podTrouble(pods)?.message ?? 'waiting for the first heartbeat of a worker';
@@ -176,6 +216,7 @@ function finalMessage(snapshot: RunSnapshot): string {
 /** What the run does now, for people: "Crawling 1/3 shop". */
 function stage(snapshot: RunSnapshot, phase: RunPhase): string {
   if (snapshot.outcome) return phase;
+  if (snapshot.output?.due) return 'Writing output';
   if (phase === 'Stopping') return 'Stopping';
   if (!snapshot.startedAt || !snapshot.seeded) return 'Initialising';
   const active = snapshot.sources.filter((source) => source.active);

@@ -65,6 +65,11 @@ export function createPatientStore(store: WorkerStore, patience: Patience): Work
     writeRobots: (host, robots, signal) => patiently(signal, () => store.writeRobots(host, robots, signal)),
     commit: (outcomes, signal) => patiently(signal, () => store.commit(outcomes, signal)),
     finish: (signal) => patiently(signal, () => store.finish(signal)),
+    leaseOutput: (signal) => patiently(signal, () => store.leaseOutput(signal)),
+    outputItems: (fence, after, signal) => patiently(signal, () => store.outputItems(fence, after, signal)),
+    outputFields: (fence, signal) => patiently(signal, () => store.outputFields(fence, signal)),
+    settleOutput: (fence, result, signal) => patiently(signal, () => store.settleOutput(fence, result, signal)),
+    releaseOutput: (fence, signal) => patiently(signal, () => store.releaseOutput(fence, signal)),
     close: () => store.close(),
   };
 }

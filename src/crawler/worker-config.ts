@@ -27,6 +27,7 @@ const environment = z.object({
   TRAWLER_ALLOWED_ADDRESSES: allowedAddresses.default([]),
   TRAWLER_CREDENTIALS_DIR: z.string().min(1).default('/run/trawler'),
   TRAWLER_CHROMIUM: z.string().min(1).optional(),
+  TRAWLER_OUTPUT_DIR: z.string().min(1).default('/output'),
 });
 
 export type WorkerConfig = {
@@ -45,6 +46,8 @@ export type WorkerConfig = {
   readonly allowedAddresses: ReturnType<typeof parseAllowedAddresses>;
   /** Path of the browser; the usual places are searched without it. */
   readonly chromium?: string;
+  /** Where the volume of spec.output is mounted. */
+  readonly outputDirectory: string;
 };
 
 /** A value that cannot be used; the message names the key and never holds the value of a secret. */
@@ -74,6 +77,7 @@ export function loadWorkerConfig(variables: NodeJS.ProcessEnv): WorkerConfig {
     token: readSecret(join(directory, 'token')),
     logLevel: values.TRAWLER_LOG_LEVEL,
     allowedAddresses: values.TRAWLER_ALLOWED_ADDRESSES,
+    outputDirectory: values.TRAWLER_OUTPUT_DIR,
     ...(values.TRAWLER_CHROMIUM === undefined ? {} : { chromium: values.TRAWLER_CHROMIUM }),
   };
 }

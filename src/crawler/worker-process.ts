@@ -11,6 +11,7 @@ import { createAddressPolicy } from './address-policy.ts';
 import { createBrowserRenderer } from './browser-renderer.ts';
 import { findChromium } from './chromium.ts';
 import { createPageCrawler } from './crawl-page.ts';
+import { deliverOutput } from './deliver-output.ts';
 import { SelectorError } from './extraction.ts';
 import { type HeartbeatClient, startHeartbeat } from './heartbeat.ts';
 import { createHostPacer } from './host-pacer.ts';
@@ -23,7 +24,7 @@ import { createRobotsGate } from './robots-gate.ts';
 import { seedsOf } from './seeds.ts';
 import { installShutdown, type Shutdown } from './shutdown.ts';
 import { EXIT, type TerminationReason, writeTerminationMessage } from './termination.ts';
-import { ALL_SOURCES_BLOCKED, runWorker, type WorkerEnd } from './worker.ts';
+import { ALL_SOURCES_BLOCKED, noTotals, runWorker, type WorkerEnd } from './worker.ts';
 import { loadWorkerConfig, storeOptions, type WorkerConfig, WorkerConfigError } from './worker-config.ts';
 
 /** How long Postgres may be away before the worker gives up, in milliseconds. */
@@ -73,9 +74,8 @@ async function work(config: WorkerConfig, shutdown: Shutdown, log: Logger): Prom
     heartbeat = beginHeartbeat(config, assignment, shutdown, log);
     checkVersion(assignment);
     log.info({ name: assignment.name, namespace: assignment.namespace }, 'run started');
-    const isFirst = await store.seed(seedsOf(assignment.spec), quit);
-    log.debug({ isFirst }, 'frontier seeded');
-    const end = await crawl({ config, assignment, store, heartbeat, shutdown, log });
+    const context = { config, assignment, store, heartbeat, shutdown, log };
+    const end = await finishOutput(context, await crawlUnlessOver(context, quit));
     state = end.finished ? 'Completed' : 'Stopped';
     return report(end, shutdown, log);
   } finally {
@@ -113,14 +113,49 @@ function checkVersion({ specVersion }: RunAssignment): void {
   throw new RunRefusedError('SpecTooNew', message);
 }
 
-async function crawl(options: {
+type WorkContext = {
   readonly config: WorkerConfig;
   readonly assignment: RunAssignment;
   readonly store: WorkerStore;
   readonly heartbeat: HeartbeatClient;
   readonly shutdown: Shutdown;
   readonly log: Logger;
-}): Promise<WorkerEnd> {
+};
+
+/** A worker that comes after the crawl, such as that of a stopped run, is there for the output alone. */
+async function crawlUnlessOver(context: WorkContext, quit: AbortSignal): Promise<WorkerEnd> {
+  const { store, assignment, log } = context;
+  const { spec } = assignment;
+  if (spec.output !== undefined && (await store.finish(quit))) return { finished: true, totals: noTotals() };
+  const isFirst = await store.seed(seedsOf(spec), quit);
+  log.debug({ isFirst }, 'frontier seeded');
+  return crawl(context);
+}
+
+/** The end of a run with an output is that its file is there. */
+async function finishOutput(
+  { config, assignment, store, heartbeat, shutdown, log }: WorkContext,
+  end: WorkerEnd,
+): Promise<WorkerEnd> {
+  const { spec, name } = assignment;
+  const { output } = spec;
+  if (!end.finished || output === undefined) return end;
+  heartbeat.setState('Writing');
+  const { stopping, quit } = shutdown.signals;
+  const finished = await deliverOutput({
+    store,
+    spec: { ...spec, output },
+    runName: name,
+    volume: config.outputDirectory,
+    stopping,
+    quit,
+    onProgress: heartbeat.activity.progress,
+    log,
+  });
+  return { ...end, finished };
+}
+
+async function crawl(options: WorkContext): Promise<WorkerEnd> {
   const { config, store, heartbeat, shutdown, log } = options;
   const { spec, isScheduled } = options.assignment;
   const { userAgent } = spec.fetch;

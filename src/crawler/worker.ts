@@ -31,8 +31,12 @@ export type WorkerActivity = {
 /** Outcomes that this worker committed. */
 export type WorkerTotals = { pages: number; items: number; failed: number; retried: number; skipped: number };
 
+export function noTotals(): WorkerTotals {
+  return { pages: 0, items: 0, failed: 0, retried: 0, skipped: 0 };
+}
+
 export type WorkerEnd = {
-  /** Whether Postgres says that the run is finished. */
+  /** Whether Postgres says that the run, or its crawl when a file is still to be written, is finished. */
   readonly finished: boolean;
   /** Why it stopped before that, unless the signals say so: what the store told, or ALL_SOURCES_BLOCKED. */
   readonly stopReason?: string;
@@ -62,7 +66,7 @@ export async function runWorker(options: {
 }): Promise<WorkerEnd> {
   const { store, pages, concurrency, activity, log } = options;
   const { quit } = options.signals;
-  const totals: WorkerTotals = { pages: 0, items: 0, failed: 0, retried: 0, skipped: 0 };
+  const totals = noTotals();
   /** Aborted with a StoreError that makes going on impossible. */
   const broken = new AbortController();
   /** Aborted when the run is finished though pages are under way: they would have nowhere to go. */

@@ -1,5 +1,14 @@
 // The types of Kubernetes' own that Trawler uses, with the shape they have on the wire.
-import type { V1ConfigMap, V1Job, V1Lease, V1Namespace, V1Node, V1Pod, V1Secret } from '@kubernetes/client-node';
+import type {
+  V1ConfigMap,
+  V1Job,
+  V1Lease,
+  V1Namespace,
+  V1Node,
+  V1PersistentVolumeClaim,
+  V1Pod,
+  V1Secret,
+} from '@kubernetes/client-node';
 import type { KubeObject, ResourceType } from './kube-object.ts';
 
 /** A client-node model as JSON carries it: client-node turns times into Date objects, the wire does not. */
@@ -18,10 +27,12 @@ export type Job = Builtin<V1Job>;
 export type Lease = Builtin<V1Lease>;
 export type Namespace = Builtin<V1Namespace>;
 export type Node = Builtin<V1Node>;
+export type PersistentVolumeClaim = Builtin<V1PersistentVolumeClaim>;
 export type Pod = Builtin<V1Pod>;
 export type Secret = Builtin<V1Secret>;
 
 export const CONFIG_MAPS: ResourceType = core('configmaps', 'ConfigMap');
+export const PERSISTENT_VOLUME_CLAIMS: ResourceType = core('persistentvolumeclaims', 'PersistentVolumeClaim');
 export const PODS: ResourceType = core('pods', 'Pod');
 export const SECRETS: ResourceType = core('secrets', 'Secret');
 export const NAMESPACES: ResourceType = { ...core('namespaces', 'Namespace'), namespaced: false };

@@ -2,7 +2,15 @@
 import { z } from 'zod';
 import { keyedBy } from './validation.ts';
 
-export const RUN_CONDITIONS = ['Accepted', 'JobCreated', 'Progressing', 'Complete', 'Failed', 'Finished'] as const;
+export const RUN_CONDITIONS = [
+  'Accepted',
+  'JobCreated',
+  'Progressing',
+  'OutputWritten',
+  'Complete',
+  'Failed',
+  'Finished',
+] as const;
 export type RunConditionType = (typeof RUN_CONDITIONS)[number];
 
 /** Why a run's condition is as it is. */
@@ -19,6 +27,8 @@ export const RUN_REASONS = [
   'JobConflict',
   'JobRefused',
   'JobRecreated',
+  'VolumeClaimMissing',
+  'VolumeClaimUnsuitable',
   // Progressing
   'WaitingForWorker',
   'ImagePullFailed',
@@ -26,6 +36,12 @@ export const RUN_REASONS = [
   'Crawling',
   'HostsBlocked',
   'Stopping',
+  'WritingOutput',
+  // OutputWritten
+  'CrawlNotOver',
+  'OutputWritten',
+  'OutputFailed',
+  'NothingToWrite',
   // Complete, Failed, Finished
   'Succeeded',
   'SomeRequestsFailed',

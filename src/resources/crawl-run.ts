@@ -179,6 +179,38 @@ const limits = z
   })
   .describe('Limits of the whole run.');
 
+/** No part begins with a dot: neither `..`, which leads out of the volume, nor what tools hide. */
+const FILE_NAME = '[A-Za-z0-9_][A-Za-z0-9._-]*';
+
+const output = z
+  .object({
+    format: z
+      .enum(['JSON', 'JSONL', 'CSV'])
+      .default('JSONL')
+      .describe('JSON is one array, JSONL one object a line, CSV a table with a column for each field.'),
+    volumeClaim: z
+      .string()
+      .min(1)
+      .max(253)
+      .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/)
+      .describe(
+        'A PersistentVolumeClaim in the same namespace. With several workers it must be one that several nodes can write to (ReadWriteMany).',
+      ),
+    path: z
+      .string()
+      .max(512)
+      .regex(new RegExp(`^(${FILE_NAME}(/${FILE_NAME})*)?$`))
+      .default('')
+      .describe('Folder in the volume, made when it is not there; the top one when left out.'),
+    filenamePrefix: z
+      .string()
+      .max(63)
+      .regex(new RegExp(`^(${FILE_NAME})?$`))
+      .default('')
+      .describe("Goes before the run's name, which names the file."),
+  })
+  .describe('A file with all items, written when the crawl is over, also when it was stopped. The run ends with it.');
+
 const quantity = z.union([z.int(), z.string().max(32)]).meta({ 'x-kubernetes-int-or-string': true });
 
 const pod = z
@@ -225,6 +257,7 @@ export const crawlSpecShape = {
   politeness: politeness.prefault({}),
   extract: extract.optional(),
   limits: limits.prefault({}),
+  output: output.optional(),
   workers: z.int().min(1).max(100).default(1).describe('Number of crawler pods that share the run.'),
   concurrency: z.int().min(1).max(256).default(2).describe('Pages that one worker has open at once.'),
   heartbeat: z
@@ -420,6 +453,15 @@ export const crawlRunStatus = z.object({
     })
     .optional()
     .describe("What was found, compared with the schedule's run before; absent for its first."),
+  output: z
+    .object({
+      path: z.string().max(1_024).describe('Path of the file in the volume.'),
+      bytes: count('Size of the file.'),
+      items: count('Items in it.'),
+      sha256: z.string().max(64).describe('SHA-256 of the file, in hexadecimal digits.'),
+    })
+    .optional()
+    .describe('The file that spec.output asks for, once it is there.'),
   skipped: z
     .record(z.string(), z.int())
     .optional()

@@ -79,6 +79,19 @@ export type BlockedHost = {
   readonly slowdown: number;
 };
 
+/** The file of a run. `path` and the figures are there when it is; `error` when it could not be written. */
+export type OutputSnapshot = {
+  /** The crawl is over: the run ends when the file is settled. */
+  readonly due: boolean;
+  readonly settled: boolean;
+  /** Within the volume. */
+  readonly path?: string;
+  readonly bytes?: number;
+  readonly items?: number;
+  readonly sha256?: string;
+  readonly error?: string;
+};
+
 /** Everything that a CrawlRun's status mirrors, from one consistent snapshot. Times are by the database's clock. */
 export type RunSnapshot = {
   readonly runId: string;
@@ -107,6 +120,8 @@ export type RunSnapshot = {
   readonly lastSuccessAt?: Date;
   readonly skipReasons: Readonly<Partial<Record<SkipReason, number>>>;
   readonly failureCauses: Readonly<Partial<Record<FailureCause, number>>>;
+  /** Of runs with `spec.output`. */
+  readonly output?: OutputSnapshot;
 };
 
 /** Pages of a run by what became of their items since the schedule's run before. */
@@ -174,6 +189,17 @@ export type OperatorStore = {
 
   /** Asks the workers to stop; the first reason stays. False when the run is unknown or finished. */
   requestStop(runId: string, reason: string, signal: AbortSignal): Promise<boolean>;
+  /**
+   * Ends the crawl of a run whose pods are gone and that has a file to be written (`spec.output`): a worker that is
+   * started now writes it, and with that the run ends as it is said here. False when the run has no output or has
+   * ended. A crawl that was over before keeps its own outcome.
+   */
+  closeCrawl(
+    runId: string,
+    outcome: 'Stopped' | 'TimedOut' | 'Failed',
+    message: string,
+    signal: AbortSignal,
+  ): Promise<boolean>;
   /**
    * Ends a run whose pods are gone: leases are freed, the token is revoked, nothing can be written any more. False
    * when it had already ended by itself: its own outcome stays, only the token is revoked.

@@ -68,6 +68,8 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     activeRuns: (signal) => guarded(signal, () => runs.activeRuns(db, signal)),
     newestScheduledTimes: (signal) => guarded(signal, () => runs.newestScheduledTimes(db, signal)),
     requestStop: (runId, reason, signal) => guarded(signal, () => runs.requestStop(db, runId, reason, signal)),
+    closeCrawl: (runId, outcome, message, signal) =>
+      guarded(signal, () => runs.closeCrawl(db, runId, outcome, message, signal)),
     finishStopped: (runId, outcome, message, signal) =>
       guarded(signal, () => runs.finishStopped(db, runId, outcome, message, signal)),
     releaseWorker: (runId, workerId, signal) => guarded(signal, () => runs.releaseWorker(db, runId, workerId, signal)),

@@ -16,6 +16,8 @@ import type {
   HeartbeatStore,
   HostRobots,
   Outcome,
+  OutputItem,
+  OutputLease,
   RememberedPage,
   RunAssignment,
   WorkerStore,
@@ -127,6 +129,30 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
 
     finish: (signal) => call<boolean>('finish_run', [], signal),
 
+    leaseOutput: (signal) => call<OutputLease>('lease_output', [workerId], signal),
+
+    async outputItems(fence, after, signal) {
+      const items = await call<OutputItem[] | null>('output_items', [fence, after ?? FIRST_ITEM], signal);
+      return items ?? undefined;
+    },
+
+    async outputFields(fence, signal) {
+      const names = new Set<string>();
+      for (let after: string | null = FIRST_ITEM; after !== null; ) {
+        const page: FieldsPage | null = await call('output_fields', [fence, after], signal);
+        if (page === null) return undefined;
+        for (const name of page.fields) names.add(name);
+        after = page.last;
+      }
+      return [...names].sort();
+    },
+
+    settleOutput: (fence, result, signal) => call<boolean>('settle_output', [fence, storableJson(result)], signal),
+
+    async releaseOutput(fence, signal) {
+      await call('release_output', [fence], signal);
+    },
+
     close: () => pool.end(),
   };
 }
@@ -158,6 +184,11 @@ function openPool(options: WorkerStoreOptions, applicationName: string): Pool {
     max: 1,
   });
 }
+
+/** Lower than the id of any item. */
+const FIRST_ITEM = '0';
+
+type FieldsPage = { readonly last: string | null; readonly fields: readonly string[] };
 
 /** When a host may be asked, in milliseconds of the database's clock. */
 type Turn = { readonly turn: number };

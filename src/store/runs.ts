@@ -53,6 +53,13 @@ async function storeDetails(trx: Kysely<Database>, runs: readonly AcceptedRun[],
     )
     .execute({ signal });
   await trx.insertInto('source').values(runs.flatMap(sourceRows)).execute({ signal });
+  const withOutput = runs.filter(({ spec }) => spec.output !== undefined);
+  if (withOutput.length > 0) {
+    await trx
+      .insertInto('output')
+      .values(withOutput.map(({ runId }) => ({ run_id: runId })))
+      .execute({ signal });
+  }
   for (const { runId, deadLettersOf } of runs) {
     if (deadLettersOf === undefined) continue;
     await sql`select seed_dead_letters(${runId}::uuid, ${OPERATOR_ID}::uuid, ${deadLettersOf}::uuid)`.execute(trx, {
@@ -151,6 +158,16 @@ export async function requestStop(
     .returning('run_id')
     .executeTakeFirst({ signal });
   return run !== undefined;
+}
+
+export async function closeCrawl(
+  db: Kysely<Database>,
+  runId: string,
+  outcome: string,
+  message: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return call(db, sql`close_crawl(${runId}::uuid, ${outcome}, ${message}, ${OPERATOR_ID}::uuid)`, signal);
 }
 
 export async function finishStopped(

@@ -57,6 +57,7 @@ export type Database = {
     created_at: Generated<Date>;
     data: ItemData;
   };
+  output: { run_id: string; due_at: Generated<Date | null> };
   worker: { run_id: string; worker_id: string; lease_until: Date | null };
   worker_login: { role_name: string; password: string; created_at: Generated<Date> };
   function_set: { checksum: string };

@@ -2,6 +2,7 @@
 import { type Kysely, sql } from 'kysely';
 import type {
   BlockedHost,
+  OutputSnapshot,
   Progress,
   RunOutcome,
   RunSnapshot,
@@ -23,7 +24,10 @@ export async function snapshots(
   const { rows } = await sql<SnapshotRow>`
     select r.run_id, r.namespace, r.name, r.accepted_at, r.seeded_at, r.started_at, r.finished_at, r.outcome,
       r.stop_reason, r.stop_requested_at, r.message, sources.list as sources, workers.list as workers,
-      blocked.list as blocked_hosts
+      blocked.list as blocked_hosts,
+      (select json_build_object('due', o.due_at is not null, 'settled', o.settled_at is not null, 'path', o.path,
+        'bytes', o.bytes, 'items', o.items, 'sha256', o.sha256, 'error', o.error)
+        from output o where o.run_id = r.run_id) as output
     from (select * from run where ${chosen}) r
     cross join lateral (
       select json_agg(json_build_object(
@@ -82,6 +86,11 @@ type WorkerRow = Omit<WorkerSnapshot, 'firstHeartbeatAt' | 'lastHeartbeatAt' | '
   currentUrl: string | null;
 };
 
+type OutputRow = { [Key in keyof OutputSnapshot]-?: OutputSnapshot[Key] | null } & Pick<
+  OutputSnapshot,
+  'due' | 'settled'
+>;
+
 type SnapshotRow = {
   run_id: string;
   namespace: string;
@@ -97,6 +106,7 @@ type SnapshotRow = {
   sources: SourceRow[];
   workers: WorkerRow[];
   blocked_hosts: BlockedHost[];
+  output: OutputRow | null;
 };
 
 function snapshotOf(row: SnapshotRow): RunSnapshot {
@@ -125,6 +135,7 @@ function snapshotOf(row: SnapshotRow): RunSnapshot {
     ...(lastSuccessAt === undefined ? {} : { lastSuccessAt: new Date(lastSuccessAt) }),
     skipReasons: addUp(row.sources.flatMap((source) => source.skippedBy)),
     failureCauses: addUp(row.sources.flatMap((source) => source.failedBy)),
+    ...(row.output ? { output: outputOf(row.output) } : {}),
   };
 }
 
@@ -153,6 +164,18 @@ function sourceOf(row: SourceRow): SourceSnapshot {
     progress: progressOf(row),
     ...present('result', row.result),
     ...present('message', row.message),
+  };
+}
+
+function outputOf({ due, settled, ...file }: OutputRow): OutputSnapshot {
+  return {
+    due,
+    settled,
+    ...present('path', file.path),
+    ...present('bytes', file.bytes),
+    ...present('items', file.items),
+    ...present('sha256', file.sha256),
+    ...present('error', file.error),
   };
 }
 

@@ -174,6 +174,26 @@ export type HostRobots = {
   readonly ageMs: number;
 };
 
+/** Who may write the run's file: this worker until its heartbeats stop, another that is waited for, or nobody any more. */
+export type OutputLease =
+  | { readonly state: 'Leased'; readonly fence: string }
+  | { readonly state: 'Wait'; readonly retryInMs: number }
+  | { readonly state: 'Stopping' }
+  | { readonly state: 'Finished' };
+
+/** An item as the file carries it. `id` is its place in the order of all items. */
+export type OutputItem = {
+  readonly id: string;
+  readonly source: string;
+  readonly url: string;
+  readonly data: ItemData;
+};
+
+/** What became of the run's file; `path` is within the volume. */
+export type OutputResult =
+  | { readonly path: string; readonly bytes: number; readonly items: number; readonly sha256: string }
+  | { readonly error: string };
+
 /** The worker's side of the store. Every call rejects with the signal's reason when it is aborted. */
 export type WorkerStore = {
   loadRun(signal: AbortSignal): Promise<RunAssignment>;
@@ -200,14 +220,31 @@ export type WorkerStore = {
    * others had lost their lease and nothing of them was written.
    */
   commit(outcomes: readonly Outcome[], signal: AbortSignal): Promise<ReadonlySet<string>>;
-  /** Ends the run when nothing is queued or leased any more; true when the run is finished (by us or by another). */
+  /**
+   * True when the crawl is over, since nothing is queued or leased any more. With that the run is finished, unless it
+   * has a file to be written.
+   */
   finish(signal: AbortSignal): Promise<boolean>;
+  /** Takes the run's file to write it. Only after `finish` was true. */
+  leaseOutput(signal: AbortSignal): Promise<OutputLease>;
+  /** The next items in their order, from the start without `after`; empty at the end, undefined for a lost lease. */
+  outputItems(
+    fence: string,
+    after: string | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly OutputItem[] | undefined>;
+  /** The names of all fields that items have, sorted; undefined for a lost lease. */
+  outputFields(fence: string, signal: AbortSignal): Promise<readonly string[] | undefined>;
+  /** Ends the run with what became of its file; false when the lease is lost. */
+  settleOutput(fence: string, result: OutputResult, signal: AbortSignal): Promise<boolean>;
+  /** Lets another worker write the file at once. */
+  releaseOutput(fence: string, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 };
 
 /** What a worker tells every `heartbeat.interval`, from a thread and a connection of its own. */
 export type Heartbeat = {
-  readonly state: 'Initialising' | 'Crawling' | 'Stopping' | 'Stopped' | 'Completed' | 'Failed';
+  readonly state: 'Initialising' | 'Crawling' | 'Writing' | 'Stopping' | 'Stopped' | 'Completed' | 'Failed';
   readonly podName: string;
   readonly nodeName: string;
   readonly pagesInFlight: number;

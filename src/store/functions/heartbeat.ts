@@ -31,7 +31,10 @@ begin
     update run set started_at = moment where run_id = this_run.run_id and started_at is null;
   end if;
   return json_build_object('finished', this_run.finished_at is not null,
-    'stopReason', coalesce(this_run.stop_reason, case when released is not null then 'Released' end));
+    'stopReason', case
+      when released is not null then coalesce(this_run.stop_reason, 'Released')
+      -- What was asked of the crawl does not stop the writing of its results.
+      when not output_is_due(this_run.run_id) then this_run.stop_reason end);
 end $$`;
 
 export const heartbeatFunctions = [writeHeartbeat];

@@ -5,6 +5,7 @@ import { commitFunctions } from './commit.ts';
 import { heartbeatFunctions } from './heartbeat.ts';
 import { hostFunctions } from './hosts.ts';
 import { leaseFunctions } from './leases.ts';
+import { outputFunctions } from './output.ts';
 import { pageFunctions } from './pages.ts';
 import { partitionFunctions } from './partitions.ts';
 import { retryFunctions } from './retry.ts';
@@ -18,6 +19,7 @@ export const functions: readonly string[] = [
   ...retryFunctions,
   ...leaseFunctions,
   ...claimFunctions,
+  ...outputFunctions,
   ...heartbeatFunctions,
   ...partitionFunctions,
 ];
@@ -31,6 +33,11 @@ export const WORKER_FUNCTIONS = [
   'recall_page(text, uuid)',
   'finish_run(text)',
   'write_heartbeat(text, uuid, json)',
+  'lease_output(text, uuid)',
+  'output_items(text, uuid, bigint)',
+  'output_fields(text, uuid, bigint)',
+  'settle_output(text, uuid, json)',
+  'release_output(text, uuid)',
   'reserve_host(text, text, double precision)',
   'defer_host(text, text, double precision)',
   'report_block(text, text, text)',

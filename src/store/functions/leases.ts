@@ -134,9 +134,17 @@ begin
   where run.run_id = this_run.run_id;
 end $$`;
 
+/** Whether the crawl is over and only the run's file is to be written. */
+const outputIsDue = `
+create or replace function output_is_due(of_run uuid) returns boolean
+language sql stable set search_path from current as $$
+  select exists (select from output where run_id = of_run and due_at is not null and settled_at is null)
+$$`;
+
 /**
- * Ends the run if nothing is queued or leased any more; true when it is finished. One snapshot decides, taken under the
- * lock of the run's row: as long as anything can still be found, the request it is found at is leased in it.
+ * True when the crawl is over: nothing is queued or leased any more. That is the end of the run too, unless it has a file
+ * to be written. One snapshot decides, taken under the lock of the run's row: as long as anything can still be found, the
+ * request it is found at is leased in it.
  */
 const finishRun = `
 create or replace function finish_run(token text) returns boolean
@@ -149,7 +157,7 @@ begin
     return true;
   end if;
   select * into this_run from run where run_id = this_run.run_id for no key update;
-  if this_run.finished_at is not null then
+  if this_run.finished_at is not null or output_is_due(this_run.run_id) then
     return true;
   end if;
   if this_run.seeded_at is null
@@ -157,14 +165,45 @@ begin
     or (select sum(leased) from progress where run_id = this_run.run_id) > 0 then
     return false;
   end if;
-  perform end_run(this_run, null, null);
+  update output o set due_at = clock_timestamp() where o.run_id = this_run.run_id;
+  if not found then
+    perform end_run(this_run, null, null);
+  end if;
   return true;
 end $$`;
 
 /**
- * Ends a run whose pods are gone; false when it had ended by itself. For the operator.
+ * Ends the crawl of a run whose pods are gone, if it has a file to be written: the run ends, as it is said here, when that
+ * is done. False when it has none or has ended. For the operator.
  *
- * Locks in order: claim lock, run, request by key, run_host by id.
+ * Locks in order: claim lock, run, output, request by key, run_host by id.
+ */
+const closeCrawl = `
+create or replace function close_crawl(of_run uuid, given_outcome text, given_message text, me uuid) returns boolean
+language plpgsql set search_path from current as $$
+declare
+  this_run run;
+begin
+  perform pg_advisory_xact_lock(claim_lock(of_run));
+  select * into this_run from run where run_id = of_run and finished_at is null for no key update;
+  if not found then
+    return false;
+  end if;
+  update output o set due_at = coalesce(due_at, clock_timestamp()),
+    outcome = case when due_at is null then given_outcome else o.outcome end,
+    message = case when due_at is null then given_message else o.message end
+  where o.run_id = of_run;
+  if not found then
+    return false;
+  end if;
+  perform return_leases(this_run, array(select worker_id from worker where run_id = of_run), me);
+  return true;
+end $$`;
+
+/**
+ * Ends a run whose pods are gone, whether its file is written or not; false when it had ended by itself. For the operator.
+ *
+ * Locks in order: claim lock, run, output, request by key, run_host by id.
  */
 const stopRun = `
 create or replace function stop_run(of_run uuid, given_outcome text, given_message text, me uuid) returns boolean
@@ -178,10 +217,21 @@ begin
   if this_run.run_id is null or this_run.finished_at is not null then
     return false;
   end if;
+  update output o set settled_at = clock_timestamp(), error = case when due_at is not null then given_message end
+  where o.run_id = of_run;
   perform return_leases(this_run, array(select worker_id from worker where run_id = of_run), me);
   update worker w set lease_until = null where w.run_id = of_run and lease_until is not null;
   perform end_run(this_run, given_outcome, given_message);
   return true;
 end $$`;
 
-export const leaseFunctions = [returnLeases, reapLeases, releaseWorker, endRun, finishRun, stopRun];
+export const leaseFunctions = [
+  returnLeases,
+  reapLeases,
+  releaseWorker,
+  endRun,
+  outputIsDue,
+  finishRun,
+  closeCrawl,
+  stopRun,
+];

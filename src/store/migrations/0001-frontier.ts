@@ -228,6 +228,24 @@ const tables = [
     check ((items is null) = (etag is null and last_modified is null))
   ) with (fillfactor = 70)`,
 
+  // The file that a run is asked to write. due_at is set when the crawl is over: from then on nothing is crawled, and the
+  // run ends when the file is there. It is held by the bearer of the fence as long as its writer gives heartbeats.
+  `create table output (
+    run_id uuid primary key references run on delete cascade,
+    due_at timestamptz,
+    -- How the run ends then; null when its counters tell.
+    outcome text,
+    message text,
+    writer uuid,
+    fence uuid,
+    settled_at timestamptz,
+    path text,
+    bytes bigint,
+    items bigint,
+    sha256 text,
+    error text
+  )`,
+
   // Who changed, triggered, stopped, requeued or cleared what.
   `create table audit_event (
     audit_event_id bigint generated always as identity primary key,
@@ -269,6 +287,7 @@ const rights = [
     'robots',
     'run_host',
     'page',
+    'output',
     'audit_event',
     'worker_login',
   ].map((table) => `alter table ${table} enable row level security`),

@@ -87,6 +87,7 @@ describe('the operator', () => {
     'create secrets',
     'patch crawlruns.trawler.dev --subresource=status',
     'watch jobs.batch',
+    'get persistentvolumeclaims',
     'patch pods --subresource=status',
     'create events.events.k8s.io',
   ])('may %s', async (what) => {
@@ -98,6 +99,8 @@ describe('the operator', () => {
     'watch secrets',
     'update secrets',
     'list namespaces',
+    'list persistentvolumeclaims',
+    'create persistentvolumeclaims',
     'list configmaps',
     'list nodes',
     'create pods',

@@ -159,6 +159,7 @@ describe("the operator's rights", () => {
       '/pods': 'delete get list watch',
       '/pods/status': 'patch',
       '/secrets': 'create delete get',
+      '/persistentvolumeclaims': 'get',
       'events.k8s.io/events': 'create patch',
     });
     expect(flat(own)).toEqual({ 'coordination.k8s.io/leases': 'create get update' });

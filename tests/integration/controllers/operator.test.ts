@@ -8,13 +8,14 @@ import { Registry } from 'prom-client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ActiveLimits } from '#src/controllers/admission.ts';
 import { runOperator } from '#src/controllers/operator.ts';
-import type { Job, Secret } from '#src/kube/builtin-types.ts';
+import type { Job, Pod, Secret } from '#src/kube/builtin-types.ts';
 import { createKubeApi, type KubeApi } from '#src/kube/client.ts';
 import type { CrawlRun, CrawlSchedule } from '#src/kube/custom-types.ts';
 import { createKubeMetrics } from '#src/kube/metrics.ts';
 import type { OperatorStore } from '#src/store/operator-store.ts';
 import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
 import { createWorkerStore } from '#src/store/postgres-worker-store.ts';
+import type { WorkerStore } from '#src/store/worker-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
@@ -22,6 +23,7 @@ import { type ControlPlane, startControlPlane } from '../../support/control-plan
 import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
 
 const logger = createLogger('operator-test', 'fatal');
+const never = new AbortController().signal;
 let cluster: ControlPlane;
 let postgres: PostgresServer;
 let database: TestDatabase;
@@ -304,6 +306,149 @@ describe('a CrawlRun', () => {
     startOperator();
     await apply(run('shop', { shutdown: 'Stop', ttlSecondsAfterFinished: 1 }));
     await eventually(async () => expect(await list('crawlruns')).toEqual([]));
+  });
+});
+
+describe('a CrawlRun with an output', () => {
+  const claim = (name: string, accessMode: string) =>
+    apply({
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: { name, namespace },
+      spec: { accessModes: [accessMode], resources: { requests: { storage: '1Mi' } } },
+    });
+
+  /** What a worker of the run would be: its credentials, and the place of one of its pods. */
+  async function workerOf(name: string): Promise<WorkerStore> {
+    const { data = {} } = await get<Secret>('secret', name);
+    const [pod] = await list<Pod>('pods');
+    const { uid } = (await get<CrawlRun>('crawlrun', name)).metadata;
+    const decode = (key: string) => Buffer.from(data[key] ?? '', 'base64').toString('utf8');
+    return createWorkerStore({
+      databaseUrl: decode('database-url'),
+      schema: 'trawler',
+      token: decode('token'),
+      runId: uid,
+      workerId: pod?.metadata.uid ?? '',
+    });
+  }
+
+  /** One page with one item. */
+  async function crawlOnePage(worker: WorkerStore): Promise<void> {
+    const seeds = ['a', 'b'].map((page) => {
+      return { source: 'shop', url: `http://shop.example/${page}`, host: 'shop.example', depth: 0 };
+    });
+    await worker.seed(seeds, never);
+    const claimed = await vi.waitFor(async () => {
+      const result = await worker.claim(1, never);
+      if (result.state !== 'Claimed') throw new Error(result.state);
+      return result;
+    });
+    const items = [{ title: 'A' }];
+    await worker.commit(
+      claimed.claims.map((claim) => ({ claim, type: 'done', items, links: [] })),
+      never,
+    );
+  }
+
+  test('waits for its volume, which its pods mount as their own group', async () => {
+    startOperator();
+    await apply(run('shop', { output: { volumeClaim: 'results' } }));
+    await eventually(async () =>
+      expect(condition(await get<CrawlRun>('crawlrun', 'shop'), 'JobCreated')).toMatchObject({
+        status: 'False',
+        reason: 'VolumeClaimMissing',
+      }),
+    );
+    await claim('results', 'ReadWriteOnce');
+    await eventually(async () => expect(await list<Job>('jobs')).toHaveLength(1));
+    const { spec } = (await get<Job>('job', 'shop')).spec?.template ?? {};
+    expect(spec?.securityContext).toMatchObject({ fsGroup: 65_532, runAsNonRoot: true });
+    expect(spec?.volumes).toContainEqual({ name: 'output', persistentVolumeClaim: { claimName: 'results' } });
+    expect(spec?.containers[0]?.volumeMounts).toContainEqual({ name: 'output', mountPath: '/output' });
+    expect(condition(await get<CrawlRun>('crawlrun', 'shop'), 'OutputWritten')).toMatchObject({
+      status: 'False',
+      reason: 'CrawlNotOver',
+    });
+  });
+
+  test.each(['ReadWriteOnce', 'ReadWriteOncePod'])('and several workers is refused a claim with %s', async (mode) => {
+    startOperator();
+    await claim('results', mode);
+    await apply(run('shop', { workers: 2, output: { volumeClaim: 'results' } }));
+    await kubectl(['wait', '-n', namespace, '--for=condition=Failed', 'crawlrun/shop', '--timeout=45s']);
+    const refused = await get<CrawlRun>('crawlrun', 'shop');
+    expect(refused.status?.phase).toBe('Failed');
+    expect(condition(refused, 'Failed')).toMatchObject({
+      reason: 'VolumeClaimUnsuitable',
+      message: expect.stringContaining('use one worker, or a claim with ReadWriteMany'),
+    });
+    expect(condition(refused, 'OutputWritten')?.reason).toBe('NothingToWrite');
+    expect(await list('jobs')).toEqual([]);
+    await eventually(async () => expect(await reasons()).toContain('VolumeClaimUnsuitable'));
+  });
+
+  test('that is stopped gets a Job that writes its results, and ends when they are written', async () => {
+    startOperator();
+    await claim('results', 'ReadWriteOnce');
+    await apply(run('shop', { output: { volumeClaim: 'results' } }));
+    await eventually(async () => expect(await list<Pod>('pods')).toHaveLength(1));
+    const worker = await workerOf('shop');
+    try {
+      await crawlOnePage(worker);
+      await patch('crawlrun', 'shop', { shutdown: 'Stop' });
+      await eventually(async () => expect(await list<Job>('jobs')).toHaveLength(2));
+      await eventually(async () => {
+        const stopping = await get<CrawlRun>('crawlrun', 'shop');
+        expect(stopping.status).toMatchObject({ phase: 'Stopping', progress: { stage: 'Writing output' } });
+        expect(condition(stopping, 'Progressing')?.reason).toBe('WritingOutput');
+      });
+      const writing = (await list<Job>('jobs')).find(({ metadata }) => metadata.name !== 'shop');
+      expect(writing?.spec).toMatchObject({ completions: 1, parallelism: 1 });
+      const writer = await workerOf('shop');
+      const lease = await writer.leaseOutput(never);
+      if (lease.state !== 'Leased') throw new Error(lease.state);
+      await writer.settleOutput(lease.fence, { path: 'shop.jsonl', bytes: 62, items: 1, sha256: 'abc' }, never);
+      await writer.close();
+    } finally {
+      await worker.close();
+    }
+    await kubectl(['wait', '-n', namespace, '--for=condition=Complete', 'crawlrun/shop', '--timeout=45s']);
+    const stopped = await get<CrawlRun>('crawlrun', 'shop');
+    expect(stopped.status).toMatchObject({
+      phase: 'Stopped',
+      output: { path: 'shop.jsonl', bytes: 62, items: 1, sha256: 'abc' },
+    });
+    expect(condition(stopped, 'OutputWritten')).toMatchObject({ status: 'True', reason: 'OutputWritten' });
+  });
+
+  test('whose file cannot be written has failed, and says why', async () => {
+    startOperator();
+    await claim('results', 'ReadWriteOnce');
+    await apply(run('shop', { limits: { maxPages: 1 }, output: { volumeClaim: 'results' } }));
+    await eventually(async () => expect(await list<Pod>('pods')).toHaveLength(1));
+    const worker = await workerOf('shop');
+    try {
+      await crawlOnePage(worker);
+      await vi.waitFor(async () => {
+        await worker.claim(1, never); // skips what is beyond the limit
+        expect(await worker.finish(never)).toBe(true);
+      });
+      const lease = await worker.leaseOutput(never);
+      if (lease.state !== 'Leased') throw new Error(lease.state);
+      await worker.settleOutput(lease.fence, { error: 'the volume is full' }, never);
+    } finally {
+      await worker.close();
+    }
+    await kubectl(['wait', '-n', namespace, '--for=condition=Failed', 'crawlrun/shop', '--timeout=45s']);
+    const failed = await get<CrawlRun>('crawlrun', 'shop');
+    expect(condition(failed, 'Failed')?.reason).toBe('OutputFailed');
+    expect(condition(failed, 'OutputWritten')).toMatchObject({
+      status: 'False',
+      reason: 'OutputFailed',
+      message: expect.stringContaining('the volume is full'),
+    });
+    expect(failed.status?.output).toBeUndefined();
   });
 });
 

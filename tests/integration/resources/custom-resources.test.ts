@@ -90,6 +90,7 @@ describe('what is accepted', () => {
         ],
       },
       limits: { maxPages: 100, maxDepth: 0 },
+      output: { format: 'CSV', volumeClaim: 'results', path: 'shop/2026', filenamePrefix: 'all-' },
       workers: 2,
       concurrency: 4,
       heartbeat: { interval: '5s' },
@@ -127,7 +128,7 @@ describe('what is accepted', () => {
 });
 
 describe('what is refused, by name', () => {
-  test.each([
+  test.each<[string, object, string]>([
     ['no source', run('bad', { sources: [] }), 'spec.sources: Invalid value'],
     [
       'no active source',
@@ -169,6 +170,17 @@ describe('what is refused, by name', () => {
       'an attribute of no element',
       run('bad', { extract: { fields: [{ name: 'a', attribute: 'href' }] } }),
       'spec.extract.fields[0].attribute: Invalid value: attribute needs a selector',
+    ],
+    ['an output without a volume', run('bad', { output: {} }), 'spec.output.volumeClaim: Required value'],
+    ...['..', '../up', '/etc', 'a/../b', 'a//b', '.hidden', 'a/'].map((path): [string, object, string] => [
+      `the output path ${path}`,
+      run('bad', { output: { volumeClaim: 'a', path } }),
+      'spec.output.path',
+    ]),
+    [
+      'an output prefix with a folder',
+      run('bad', { output: { volumeClaim: 'a', filenamePrefix: '../a' } }),
+      'spec.output.filenamePrefix',
     ],
     ['a time that is none', run('bad', { trigger: { scheduledTime: 'noon' } }), 'spec.trigger.scheduledTime'],
     ['a schedule without a template', schedule('bad', { runTemplate: undefined }), 'spec.runTemplate: Required value'],
@@ -234,6 +246,7 @@ describe('the spec of a run', () => {
     politeness: { requestsPerSecond: 9 },
     extract: { fields: [{ name: 'a', selector: 'a' }] },
     limits: { maxPages: 9 },
+    output: { volumeClaim: 'other' },
     workers: 9,
     concurrency: 9,
     heartbeat: { interval: '9s' },
