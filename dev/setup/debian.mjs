@@ -10,7 +10,7 @@ import { delimiter, isAbsolute, join } from 'node:path';
  * @property {string} why
  */
 
-/** @typedef {'images' | 'cluster' | 'tests'} Purpose */
+/** @typedef {'images' | 'cluster' | 'tests' | 'benches'} Purpose */
 
 /** @type {Record<Purpose, Need[]>} */
 const needs = {
@@ -36,6 +36,15 @@ const needs = {
     { program: 'chromium-headless-shell', debianPackage: 'chromium-headless-shell', why: 'browser tests' },
     { program: 'openssl', debianPackage: 'openssl', why: 'certificates' },
     { program: 'setpriv', debianPackage: 'util-linux', why: 'ends servers together with their test' },
+  ],
+  benches: [
+    { program: '/usr/sbin/nginx', debianPackage: 'nginx', why: 'serves the site that is crawled' },
+    {
+      program: '/usr/lib/nginx/modules/ngx_http_echo_module.so',
+      debianPackage: 'libnginx-mod-http-echo',
+      why: 'lets nginx answer late',
+    },
+    { program: 'python3', debianPackage: 'python3', why: 'runs Scrapy' },
   ],
 };
 
@@ -76,9 +85,11 @@ function hasContainerEngine() {
 /** @param {string} program */
 function isPresent(program) {
   const folders = isAbsolute(program) ? [''] : (process.env['PATH'] ?? '').split(delimiter);
+  // A module is loaded, not run.
+  const mode = program.endsWith('.so') ? constants.R_OK : constants.X_OK;
   return folders.some((folder) => {
     try {
-      accessSync(join(folder, program), constants.X_OK);
+      accessSync(join(folder, program), mode);
       return true;
     } catch {
       return false;

@@ -26,6 +26,8 @@ const parts = {
   cluster: process.env['TRAWLER_KUBECONFIG'] ? ['images'] : ['images', 'cluster'],
   /** What the test suites run beside a cluster. */
   tests: ['tests'],
+  /** What the benches compare with, and on. */
+  benches: ['benches'],
   /** Kubernetes' programs, in the foreground. */
   kubernetes: [],
 };

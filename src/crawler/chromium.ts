@@ -56,7 +56,13 @@ function switches(proxyPort: number): string[] {
     '--force-webrtc-ip-handling-policy=disable_non_proxied_udp',
     '--webrtc-ip-handling-policy=disable_non_proxied_udp',
     '--dns-prefetch-disable',
-    // Nobody looks at the pages.
+    ...renderingSwitches(),
+  ];
+}
+
+/** Nobody looks at the pages. */
+export function renderingSwitches(): string[] {
+  return [
     '--blink-settings=imagesEnabled=false',
     '--disable-remote-fonts',
     '--mute-audio',
