@@ -4,9 +4,8 @@ import type { BrowserContext, CDPSession, Page } from 'playwright-core';
 import type { Logger } from '../telemetry/logger.ts';
 import { type Chromium, launchChromium } from './chromium.ts';
 import type { GuardProxy } from './guard-proxy.ts';
+import type { BlockedResource } from './resource-blocking.ts';
 
-/** Documents until a page and its context are replaced. */
-const DOCUMENTS_PER_CONTEXT = 50;
 /** Documents until the whole browser is replaced. */
 const DOCUMENTS_PER_BROWSER = 2_000;
 /** How long a context may take to close before its browser is given up. */
@@ -32,6 +31,9 @@ export function createBrowserPool(options: {
   readonly executablePath: string;
   readonly proxy: GuardProxy;
   readonly userAgent: string;
+  readonly blocked: readonly BlockedResource[];
+  /** Documents until a page and its context are replaced. */
+  readonly recycleAfterPages: number;
   readonly log: Logger;
 }): BrowserPool {
   const { log, proxy } = options;
@@ -42,7 +44,7 @@ export function createBrowserPool(options: {
   let current: Instance | undefined;
 
   async function launch(): Promise<Instance> {
-    const chromium = await launchChromium(options.executablePath, proxy.port);
+    const chromium = await launchChromium(options.executablePath, proxy.port, options.blocked);
     const instance = { chromium, documents: 0, openPages: 0, isRetired: false };
     chromium.browser.once('disconnected', () => {
       if (!instance.isRetired) log.warn('browser has gone');
@@ -133,7 +135,7 @@ export function createBrowserPool(options: {
     async release(page, isSound) {
       const entry = entries.get(page);
       if (entry === undefined) return;
-      const isSpent = entry.documents >= DOCUMENTS_PER_CONTEXT || entry.instance.isRetired;
+      const isSpent = entry.documents >= options.recycleAfterPages || entry.instance.isRetired;
       if (isSound && !isSpent) idle.push(entry);
       else await discard(entry);
     },

@@ -6,6 +6,7 @@ import { type BrowserPool, createBrowserPool, type PooledPage } from './browser-
 import { createVisitor, type Visitor } from './browser-visit.ts';
 import { startGuardProxy } from './guard-proxy.ts';
 import type { Rendered, Renderer } from './renderer.ts';
+import { type BlockedResource, blockingPatterns } from './resource-blocking.ts';
 
 /** Pages that are tried when the one visited before keeps a page from going on. */
 const MAX_INTERRUPTIONS = 3;
@@ -15,16 +16,19 @@ export async function createBrowserRenderer(options: {
   readonly executablePath: string;
   readonly guard: AddressGuard;
   readonly userAgent: string;
+  readonly blocked: readonly BlockedResource[];
+  readonly recycleAfterPages: number;
   readonly log: Logger;
 }): Promise<Renderer> {
   const proxy = await startGuardProxy(options.guard);
   const pool = createBrowserPool({ ...options, proxy });
+  const patterns = blockingPatterns(options.blocked);
   const visitors = new WeakMap<PooledPage, Visitor>();
 
   async function visitorOf(page: PooledPage): Promise<Visitor> {
     let visitor = visitors.get(page);
     if (visitor === undefined) {
-      visitor = await createVisitor(page, proxy);
+      visitor = await createVisitor(page, proxy, patterns);
       visitors.set(page, visitor);
     }
     return visitor;

@@ -9,6 +9,7 @@ import { type GuardProxy, PROXY_FAILURE_HEADER } from './guard-proxy.ts';
 import { pageScript, parseRawPage } from './page-script.ts';
 import type { PagePlan, RawPage } from './read-page.ts';
 import { isHtml, type Rendered } from './renderer.ts';
+import type { RequestPattern } from './resource-blocking.ts';
 import { normaliseUrl } from './url.ts';
 
 /** How long a loaded page may go on fetching data before it is read as it is. */
@@ -30,7 +31,11 @@ export type Visitor = {
  * A page that goes to the one document that it is sent to, and to no other by itself: where a redirect or a script would
  * take it becomes a request of the frontier.
  */
-export async function createVisitor({ page, session, mainFrameId }: PooledPage, proxy: GuardProxy): Promise<Visitor> {
+export async function createVisitor(
+  { page, session, mainFrameId }: PooledPage,
+  proxy: GuardProxy,
+  blocked: readonly RequestPattern[],
+): Promise<Visitor> {
   const requests = trackRequests(page);
   let visit: Visit | undefined;
 
@@ -49,7 +54,7 @@ export async function createVisitor({ page, session, mainFrameId }: PooledPage, 
     return false;
   }
 
-  await interceptDocuments(session, proxy, admit);
+  await interceptRequests(session, proxy, blocked, admit);
   session.on('Page.frameNavigated', ({ frame }) => {
     if (visit !== undefined && frame.id === mainFrameId && frame.loaderId === visit.loaderId) visit.isCommitted = true;
   });
@@ -131,12 +136,13 @@ function redirectOf({ url, redirect }: Visit, facts: FetchFacts): Rendered {
 }
 
 /**
- * Pauses documents (to keep navigations to the one that was asked for), and media (nobody plays it). Playwright's own
+ * Pauses documents (to keep navigations to the one that was asked for), and what is not to be loaded. Playwright's own
  * interception would pause every request and switch the HTTP cache off. The proxy's password is given here, too.
  */
-async function interceptDocuments(
+async function interceptRequests(
   session: CDPSession,
   proxy: GuardProxy,
+  blocked: readonly RequestPattern[],
   admit: (document: DocumentRequest) => boolean,
 ): Promise<void> {
   // A page that is being closed answers nothing any more, and need not.
@@ -156,7 +162,7 @@ async function interceptDocuments(
   });
   await session.send('Fetch.enable', {
     handleAuthRequests: true,
-    patterns: [{ resourceType: 'Document' }, { resourceType: 'Media' }],
+    patterns: [{ resourceType: 'Document' }, ...blocked],
   });
 }
 

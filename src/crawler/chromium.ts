@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Browser, chromium } from 'playwright-core';
+import { type BlockedResource, blockingSwitches } from './resource-blocking.ts';
 
 const LAUNCH_TIMEOUT_MS = 30_000;
 /** How long a browser may take to close before it is killed. */
@@ -27,7 +28,11 @@ export type Chromium = {
 };
 
 /** @param proxyPort of the guard proxy on loopback */
-export async function launchChromium(executablePath: string, proxyPort: number): Promise<Chromium> {
+export async function launchChromium(
+  executablePath: string,
+  proxyPort: number,
+  blocked: readonly BlockedResource[],
+): Promise<Chromium> {
   const browser = await chromium.launch({
     executablePath,
     headless: true,
@@ -39,13 +44,13 @@ export async function launchChromium(executablePath: string, proxyPort: number):
     handleSIGHUP: false,
     timeout: LAUNCH_TIMEOUT_MS,
     env: childEnvironment(),
-    args: switches(proxyPort),
+    args: [...guardSwitches(proxyPort), ...renderingSwitches(blocked)],
   });
   const processId = await browserProcessId(browser);
   return { browser, close: () => closeBrowser(browser, processId) };
 }
 
-function switches(proxyPort: number): string[] {
+function guardSwitches(proxyPort: number): string[] {
   return [
     `--proxy-server=http://127.0.0.1:${proxyPort}`,
     // Loopback and link-local addresses go through the proxy, too, and are refused there.
@@ -56,18 +61,19 @@ function switches(proxyPort: number): string[] {
     '--force-webrtc-ip-handling-policy=disable_non_proxied_udp',
     '--webrtc-ip-handling-policy=disable_non_proxied_udp',
     '--dns-prefetch-disable',
-    ...renderingSwitches(),
   ];
 }
 
-/** Nobody looks at the pages. */
-export function renderingSwitches(): string[] {
+/** How pages are shown, which is to nobody. */
+export function renderingSwitches(blocked: readonly BlockedResource[]): string[] {
   return [
-    '--blink-settings=imagesEnabled=false',
-    '--disable-remote-fonts',
+    // Frames of other sites share their page's process and DevTools session: what is blocked there is blocked in them,
+    // too. Without Chromium's sandbox a process of their own would protect nothing.
+    '--disable-site-isolation-trials',
     '--mute-audio',
     '--disable-gpu',
     '--disable-dev-shm-usage',
+    ...blockingSwitches(blocked),
   ];
 }
 

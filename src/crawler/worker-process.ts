@@ -195,7 +195,14 @@ async function createRenderer(
   if (executablePath === undefined) {
     throw new RunRefusedError('BadConfiguration', 'no Chromium was found: set TRAWLER_CHROMIUM to its path');
   }
-  return createBrowserRenderer({ executablePath, guard, userAgent: spec.fetch.userAgent, log });
+  return createBrowserRenderer({
+    executablePath,
+    guard,
+    userAgent: spec.fetch.userAgent,
+    blocked: spec.fetch.blockResources,
+    recycleAfterPages: spec.browser.recycleAfterPages,
+    log,
+  });
 }
 
 /** Says how it ended, in a line that stands for itself at the end of the log. */

@@ -98,6 +98,13 @@ const fetching = z
       .max(20)
       .default(3)
       .describe('How often a failed page is tried again, later each time, before it is a dead letter.'),
+    blockResources: z
+      .array(z.enum(['Images', 'Fonts', 'Media', 'Stylesheets', 'Ads']))
+      .max(5)
+      .default(['Images', 'Fonts', 'Media'])
+      .describe(
+        'What pages in the browser do not load, in frames neither; Ads are well-known advertisers and trackers.',
+      ),
   })
   .describe('How pages are fetched.');
 
@@ -260,6 +267,17 @@ export const crawlSpecShape = {
   output: output.optional(),
   workers: z.int().min(1).max(100).default(1).describe('Number of crawler pods that share the run.'),
   concurrency: z.int().min(1).max(256).default(2).describe('Pages that one worker has open at once.'),
+  browser: z
+    .object({
+      recycleAfterPages: z
+        .int()
+        .min(1)
+        .max(100_000)
+        .default(50)
+        .describe('Pages after which a tab of the browser is closed, cookies and all, and another one opened.'),
+    })
+    .prefault({})
+    .describe('How Chromium is run.'),
   heartbeat: z
     .object({
       interval: duration().default('30s').describe('How often a worker says that it is alive, page or no page.'),

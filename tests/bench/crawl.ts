@@ -17,6 +17,8 @@ import { type Corpus, startWebServer } from './crawl/web-server.ts';
 /** Reading by HTTP is so much faster that it takes more pages to measure it. */
 const HTTP_PAGES_FACTOR = 10;
 const LATENCY_MS = 30;
+/** By default, and for everyone that can be told so. */
+const BLOCKED = ['Images', 'Fonts', 'Media'] as const;
 /** Of the site that keeps workers waiting rather than busy, and of what each of them has open there. */
 const SLOW = { latencyMs: 200, concurrency: 8 };
 
@@ -120,7 +122,7 @@ async function measure(stage: Stage, corpora: Corpora, worker: string): Promise<
 
 function contestsOf(stage: Stage, course: Course, kind: Kind, worker: string) {
   const render = kind === 'browser' ? 'Browser' : 'HTTP';
-  const switches = renderingSwitches();
+  const switches = renderingSwitches(BLOCKED);
   const peers = PEERS.filter((peer) => peer.kind === kind).map((peer) => ({
     name: peer.name as string,
     start: () => ridePeer(stage, course, peer, switches),

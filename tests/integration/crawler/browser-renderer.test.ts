@@ -6,7 +6,7 @@ import { findChromium } from '#src/crawler/chromium.ts';
 import { createExtraction } from '#src/crawler/extraction.ts';
 import type { Renderer } from '#src/crawler/renderer.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
-import { guardAllowing, html, startSite, type TestSite } from './site.ts';
+import { browserDefaults, guardAllowing, html, startSite, type TestSite } from './site.ts';
 
 const never = new AbortController().signal;
 const { plan } = createExtraction(undefined);
@@ -61,6 +61,15 @@ beforeAll(async () => {
     '/assets': html(`<title>Assets</title><link rel=stylesheet href="/style.css"><img src="/image-without-extension">
       <style>@font-face { font-family: f; src: url(/font) } h1 { font-family: f; background: url(/background) }</style><h1>x</h1>
       <video src="/video" preload=auto autoplay></video><audio src="/audio" autoplay></audio><iframe src="/assets-frame"></iframe>`),
+    '/other-site': (request, response) =>
+      html(`<title>Frames</title><link rel=preload as=image href="/preloaded-image"><img src="/image">
+        <link rel=preload as=font crossorigin href="/preloaded-font"><iframe src="http://localhost:${request.socket.localPort}/foreign"></iframe>
+        <iframe src="/with-ads"></iframe>`)(request, response),
+    '/with-ads': html('<script src="http://www.google-analytics.com/collect"></script>'),
+    '/foreign':
+      html(`<link rel=stylesheet href="/style.css"><img src="/foreign-image"><video src="/foreign-video" autoplay></video>
+      <script>new Image().src = '/foreign-scripted-image'; fetch('/data?foreign');</script>
+      <style>@font-face { font-family: g; src: url(/foreign-font) } p { font-family: g; background: url(/foreign-background) }</style><p>x</p>`),
     '/assets-frame': html('<img src="/framed-image"><video src="/framed-video" autoplay></video>'),
     '/style.css': (_, response) =>
       void response.writeHead(200, { 'content-type': 'text/css' }).end('h1 { color: red }'),
@@ -78,11 +87,18 @@ afterAll(async () => {
   await site[Symbol.asyncDispose]();
 });
 
-async function startRenderer(): Promise<Renderer> {
+async function startRenderer(more: Partial<typeof browserDefaults> = {}): Promise<Renderer> {
   const executablePath = findChromium();
   if (executablePath === undefined) throw new Error('Chromium is not installed');
-  const guard = guardAllowing(`127.0.0.1:${site.port}`);
-  return createBrowserRenderer({ executablePath, guard, userAgent, log: createLogger('test', 'fatal') });
+  const guard = guardAllowing(`127.0.0.1:${site.port},localhost:${site.port}`);
+  return createBrowserRenderer({
+    ...browserDefaults,
+    executablePath,
+    guard,
+    userAgent,
+    log: createLogger('test', 'fatal'),
+    ...more,
+  });
 }
 
 const render = (path: string, timeoutMs = 20_000) => renderer.render(site.url(path), plan, timeoutMs, never);
@@ -132,6 +148,46 @@ describe('a page', () => {
     expect(site.requests.filter((path) => unwanted.test(path))).toEqual([]);
     expect(site.requests).toContain('/style.css');
     expect(site.requests).toContain('/assets-frame');
+  });
+
+  it('loads nothing of the kind in frames of other sites, whatever its name, nor ahead of need', async () => {
+    const before = site.requests.length;
+    expect(await render('/other-site')).toMatchObject({ type: 'page', page: { title: 'Frames' } });
+    expect(site.requests.slice(before).sort()).toEqual([
+      '/data?foreign',
+      '/foreign',
+      '/other-site',
+      '/style.css',
+      '/with-ads',
+    ]);
+  });
+
+  it('loads all of it when nothing is blocked, but no service worker', async () => {
+    const seeing = await startRenderer({ blocked: [] });
+    try {
+      const before = site.requests.length;
+      expect(await seeing.render(site.url('/other-site'), plan, 20_000, never)).toMatchObject({ type: 'page' });
+      expect(site.requests.slice(before)).toEqual(
+        expect.arrayContaining(
+          ['image', 'scripted-image', 'background', 'font', 'video'].map((name) => `/foreign-${name}`),
+        ),
+      );
+    } finally {
+      await seeing.close();
+    }
+  });
+
+  it('loads no style sheets either when that is asked for', async () => {
+    const plain = await startRenderer({ blocked: ['Images', 'Stylesheets'] });
+    try {
+      const before = site.requests.length;
+      expect(await plain.render(site.url('/assets'), plan, 20_000, never)).toMatchObject({ type: 'page' });
+      const asked = site.requests.slice(before);
+      expect(asked).toContain('/assets-frame');
+      expect(asked).not.toContain('/style.css');
+    } finally {
+      await plain.close();
+    }
   });
 
   it.each(['/pdf', '/download', '/zip', '/json', '/none'])('is none at %s', async (path) => {

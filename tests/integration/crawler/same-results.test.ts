@@ -9,7 +9,7 @@ import type { Renderer } from '#src/crawler/renderer.ts';
 import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { REALISTIC_PAGES } from './realistic-pages.ts';
-import { guardAllowing, html, startSite, type TestSite } from './site.ts';
+import { browserDefaults, guardAllowing, html, startSite, type TestSite } from './site.ts';
 
 const PAGES: Record<string, string> = {
   ...REALISTIC_PAGES,
@@ -113,7 +113,7 @@ beforeAll(async () => {
   const executablePath = findChromium();
   if (executablePath === undefined) throw new Error('Chromium is not installed');
   const log = createLogger('test', 'fatal');
-  browser = await createBrowserRenderer({ executablePath, guard, userAgent: 'Tester/1.0', log });
+  browser = await createBrowserRenderer({ ...browserDefaults, executablePath, guard, userAgent: 'Tester/1.0', log });
   close = client.close;
 });
 

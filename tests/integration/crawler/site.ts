@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { createAddressGuard, type Resolve } from '#src/crawler/address-guard.ts';
 import { createAddressPolicy, parseAllowedAddresses } from '#src/crawler/address-policy.ts';
+import type { BlockedResource } from '#src/crawler/resource-blocking.ts';
 
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -45,6 +46,12 @@ export const html =
   (body: string, headers: Record<string, string> = {}, status = 200): Answer =>
   (_, response) =>
     void response.writeHead(status, { 'content-type': 'text/html; charset=utf-8', ...headers }).end(body);
+
+/** What a run's spec has by default, for browsers that tests start by themselves. */
+export const browserDefaults: { readonly blocked: readonly BlockedResource[]; readonly recycleAfterPages: number } = {
+  blocked: ['Images', 'Fonts', 'Media'],
+  recycleAfterPages: 50,
+};
 
 /** A guard with exceptions as the operator's configuration writes them. */
 export function guardAllowing(entries: string, resolve?: Resolve) {

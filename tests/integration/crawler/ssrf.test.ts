@@ -16,7 +16,7 @@ import type { Rendered, Renderer } from '#src/crawler/renderer.ts';
 import { normaliseUrl } from '#src/crawler/url.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { FORBIDDEN_ADDRESSES, FORBIDDEN_URLS } from '../../unit/crawler/ssrf-corpus.ts';
-import { guardAllowing, html, startSite, type TestSite } from './site.ts';
+import { browserDefaults, guardAllowing, html, startSite, type TestSite } from './site.ts';
 
 const never = new AbortController().signal;
 const { plan } = createExtraction(undefined);
@@ -96,7 +96,13 @@ describe.each(modes)('render mode %s', (mode) => {
     } else {
       const executablePath = findChromium();
       if (executablePath === undefined) throw new Error('Chromium is not installed');
-      renderer = await createBrowserRenderer({ executablePath, guard, userAgent: 'Tester/1.0', log });
+      renderer = await createBrowserRenderer({
+        ...browserDefaults,
+        executablePath,
+        guard,
+        userAgent: 'Tester/1.0',
+        log,
+      });
       close = renderer.close;
     }
   });
@@ -190,7 +196,13 @@ describe('the browser', () => {
     });
     const executablePath = findChromium() ?? '';
     const guard = guardAllowing(`127.0.0.1:${page.port}`);
-    const renderer = await createBrowserRenderer({ executablePath, guard, userAgent: 'Tester/1.0', log });
+    const renderer = await createBrowserRenderer({
+      ...browserDefaults,
+      executablePath,
+      guard,
+      userAgent: 'Tester/1.0',
+      log,
+    });
     const result = await renderer.render(page.url('/'), plan, 20_000, never);
     await renderer.close();
     stun.close();
