@@ -30,7 +30,7 @@ export async function writeSite(folder: string, count: number, withImages: boole
 }
 
 function priceOf(number: number): number {
-  return 5 + ((number * 7919) % 10_000) / 100;
+  return Number((5 + ((number * 7919) % 10_000) / 100).toFixed(2));
 }
 
 function pageOf(number: number, count: number, withImages: boolean): string {
