@@ -42,6 +42,8 @@ export default {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
+    // They find what they import in a cache of their own.
+    exclude: { path: '^tests/bench/crawl/peers/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
