@@ -19,7 +19,7 @@ import { blockedBy } from './blocked.ts';
 import { baseOf, createExtraction } from './extraction.ts';
 import type { Failure } from './failure.ts';
 import { createHostHistory } from './host-history.ts';
-import type { HostPacer } from './host-pacer.ts';
+import type { HostPacer, TimedPlace } from './host-pacer.ts';
 import { createLinkFilter, createVerdicts, type Verdicts } from './link-filter.ts';
 import type { PageMemory } from './page-memory.ts';
 import type { Rendered, Renderer } from './renderer.ts';
@@ -37,9 +37,9 @@ export type PageCrawler = {
   /**
    * The claim's outcome. Rejects with the signal's reason when that is aborted, and with a StoreError when the store
    * cannot answer; a page's own trouble is always an outcome.
-   * @param place when the host may be asked, by `performance.now()`
+   * @param place when the host may be asked
    */
-  readonly crawl: (claim: Claim, place: number, signals: CrawlSignals) => Promise<Outcome>;
+  readonly crawl: (claim: Claim, place: TimedPlace, signals: CrawlSignals) => Promise<Outcome>;
 };
 
 export type CrawlSignals = {
@@ -51,7 +51,7 @@ export type CrawlSignals = {
 
 export function createPageCrawler(options: {
   readonly spec: CrawlRunSpec;
-  readonly store: Pick<WorkerStore, 'reserveHost' | 'deferHost' | 'reportBlock' | 'reportAnswer'>;
+  readonly store: Pick<WorkerStore, 'deferHost' | 'reportBlock' | 'reportAnswer'>;
   readonly renderer: Renderer;
   /** Absent when the spec says that robots.txt is ignored. */
   readonly robots?: RobotsGate;
@@ -66,19 +66,12 @@ export function createPageCrawler(options: {
   const timeoutMs = durationMs(spec.fetch.pageTimeout);
   const history = createHostHistory();
 
-  /** Waits for one more place on the URL's host, besides the one that came with the claim. */
-  async function takePlace(url: URL, { stopping, abort }: CrawlSignals): Promise<void> {
-    const waitMs = await store.reserveHost(hostKey(url), abort);
-    await pacer.untilPlace(hostKey(url), performance.now() + waitMs, stopping);
-  }
-
   /** What keeps the page from being fetched, if anything. */
   async function refusal(claim: Claim, url: URL, signals: CrawlSignals): Promise<Outcome | undefined> {
     if (robots === undefined) return undefined;
     const answer = await robots.check(url, signals.abort);
     if ('failure' in answer) return failed(claim, answer.failure, undefined, signals);
     if (!answer.allowed) return skipped(claim, 'RobotsDisallowed');
-    if (answer.placeUsed) await takePlace(url, signals);
     return undefined;
   }
 
@@ -171,7 +164,7 @@ export function createPageCrawler(options: {
       if (rendered.type === 'unmodified') {
         const outcome = await asBefore(claim, url, rendered.facts, signals);
         if (outcome !== undefined) return outcome;
-        await takePlace(url, signals);
+        await pacer.takePlace(hostKey(url), signals.stopping);
         continue;
       }
       if (rendered.type !== 'redirect') return outcomeOf(claim, url, rendered, signals);
@@ -179,7 +172,7 @@ export function createPageCrawler(options: {
       if (next !== 'again') return next;
       url = rendered.to;
       path.push(url.href);
-      await takePlace(url, signals);
+      await pacer.takePlace(hostKey(url), signals.stopping);
     }
   }
 
@@ -212,8 +205,10 @@ export function createPageCrawler(options: {
       if (url === null || url.hostname === '') {
         return { type: 'dead', claim, cause: 'InvalidUrl', message: `"${claim.url}" is not a URL` };
       }
+      const refused = await refusal(claim, url, signals);
+      if (refused !== undefined) return refused;
       await pacer.untilPlace(claim.host, place, signals.stopping);
-      return (await refusal(claim, url, signals)) ?? fetchPage(claim, url, signals);
+      return fetchPage(claim, url, signals);
     },
   };
 }

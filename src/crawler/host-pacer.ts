@@ -1,44 +1,68 @@
-// Keeps the spacing of sends to a host where the event loop was late: a claim's place says when to send, and a late
-// send must not be followed too soon by the next, which is on time.
+// Keeps the spacing of sends to a host where this process was late: a late send must not be followed too soon by the
+// next one, be it ours or another worker's.
+import type { Place } from '../store/worker-store.ts';
 import { pause } from './pause.ts';
 
 /** Hosts whose last send is kept in mind. */
 const MAX_HOSTS = 10_000;
+/** How much of the spacing is kept where sends are late: so they catch up, and none comes closer than 0.8 of it. */
+const LATE_SPACING = 0.9;
 
-/** All times in milliseconds of `performance.now()`. */
-type Send = { readonly planned: number; readonly sent: number };
+/** A place at a host by `performance.now()`: not to be used before `from`, nor after `by`. */
+export type TimedPlace = { readonly from: number; readonly by: number };
 
 export type HostPacer = {
-  /** Resolves when the place on the host has come; rejects with the signal's reason. */
-  readonly untilPlace: (host: string, planned: number, signal: AbortSignal) => Promise<void>;
+  /**
+   * Resolves when the host may be asked: when the place has come or, where it was missed, another one. Rejects with the
+   * signal's reason, and with the store's error.
+   */
+  readonly untilPlace: (host: string, place: TimedPlace, signal: AbortSignal) => Promise<void>;
+  /** Takes one more place, besides those that came with claims, and resolves when it has come. */
+  readonly takePlace: (host: string, signal: AbortSignal) => Promise<void>;
 };
 
-/**
- * When to send: as planned, or as long after the last send as was planned between the two. That is no more than the
- * host's spacing, so that a worker which is behind catches up where the host allows it.
- */
-export function dueTime(last: Send | undefined, planned: number, spacingMs: number): number {
-  if (last === undefined) return planned;
-  const gap = Math.min(Math.max(planned - last.planned, 0), spacingMs);
-  return Math.max(planned, last.sent + gap);
+/** To be called as soon as the place is there: what it says counts from now. */
+export function timed({ waitMs, goodForMs }: Place): TimedPlace {
+  const now = performance.now();
+  return { from: now + waitMs, by: goodForMs === undefined ? Number.POSITIVE_INFINITY : now + goodForMs };
 }
 
-/** @param spacingMs least time between two documents of a host */
-export function createHostPacer(spacingMs: number): HostPacer {
-  const lastSends = new Map<string, Send>();
+/** When to send, in milliseconds of `performance.now()`: as planned, or nearly the spacing after the last send. */
+export function dueTime(lastSend: number | undefined, planned: number, spacingMs: number): number {
+  return lastSend === undefined ? planned : Math.max(planned, lastSend + LATE_SPACING * spacingMs);
+}
+
+export function createHostPacer(options: {
+  /** Least time between two documents of a host. */
+  readonly spacingMs: number;
+  readonly reserve: (host: string, signal: AbortSignal) => Promise<Place>;
+}): HostPacer {
+  const { spacingMs, reserve } = options;
+  const lastSends = new Map<string, number>();
+
+  async function untilPlace(host: string, first: TimedPlace, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    let place = first;
+    for (;;) {
+      const now = performance.now();
+      // Looked up each time: others may have sent meanwhile.
+      const due = dueTime(lastSends.get(host), place.from, spacingMs);
+      if (Math.max(now, due) > place.by) place = timed(await reserve(host, signal));
+      else if (due > now) await pause(due - now, signal);
+      else break;
+    }
+    remember(host, performance.now());
+  }
+
+  function remember(host: string, sentAt: number): void {
+    lastSends.delete(host);
+    lastSends.set(host, sentAt);
+    const [oldest] = lastSends.keys();
+    if (lastSends.size > MAX_HOSTS && oldest !== undefined) lastSends.delete(oldest);
+  }
 
   return {
-    async untilPlace(host, planned, signal) {
-      signal.throwIfAborted();
-      for (let wait = dueTime(lastSends.get(host), planned, spacingMs) - performance.now(); wait > 0; ) {
-        await pause(wait, signal);
-        // Others may have sent meanwhile.
-        wait = dueTime(lastSends.get(host), planned, spacingMs) - performance.now();
-      }
-      lastSends.delete(host);
-      lastSends.set(host, { planned, sent: performance.now() });
-      const [oldest] = lastSends.keys();
-      if (lastSends.size > MAX_HOSTS && oldest !== undefined) lastSends.delete(oldest);
-    },
+    untilPlace,
+    takePlace: async (host, signal) => untilPlace(host, timed(await reserve(host, signal)), signal),
   };
 }

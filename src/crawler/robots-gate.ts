@@ -18,15 +18,13 @@ const MAX_REDIRECTS = 5;
 /** Hosts whose rules are kept in memory. */
 const MAX_HOSTS = 1_000;
 
-export type RobotsAnswer =
-  | {
-      readonly allowed: boolean /** Whether the request's place on its host was used up on the way. */;
-      readonly placeUsed: boolean;
-    }
-  | { readonly failure: Failure };
+export type RobotsAnswer = { readonly allowed: boolean } | { readonly failure: Failure };
 
 export type RobotsGate = {
-  /** Rejects with the signal's reason, or with a StoreError. To be called when the request's place has come. */
+  /**
+   * Takes places of its own for what it fetches: to be called before the request's place has come, since a look into the
+   * database alone would make the request late. Rejects with the signal's reason, or with a StoreError.
+   */
   readonly check: (url: URL, signal: AbortSignal) => Promise<RobotsAnswer>;
 };
 
@@ -38,7 +36,7 @@ type Entry = {
 };
 
 export function createRobotsGate(options: {
-  readonly store: Pick<WorkerStore, 'readRobots' | 'writeRobots' | 'reserveHost'>;
+  readonly store: Pick<WorkerStore, 'readRobots' | 'writeRobots'>;
   readonly client: HttpClient;
   readonly userAgent: string;
   readonly pacer: HostPacer;
@@ -67,17 +65,15 @@ export function createRobotsGate(options: {
     return entry.goodUntil > Date.now() ? entry : undefined;
   }
 
-  /** The first hop uses the place of the page that asked; each further one takes a place of its own. */
   async function download(start: URL, signal: AbortSignal): Promise<HttpResponse> {
     let url = start;
     for (let hops = 0; ; hops++) {
+      await pacer.takePlace(hostKey(url), signal);
       const request = { url, maxBytes: MAX_ROBOTS_BYTES, onTooLarge: 'cut', wantsBody: isSuccess } as const;
       const response = await client.get(request, AbortSignal.any([signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)]));
       const target = isRedirect(response.status) ? normaliseUrl(response.headers.location ?? '', url.href) : undefined;
       if (target === undefined || hops === MAX_REDIRECTS) return response;
       url = target;
-      const waitMs = await store.reserveHost(hostKey(url), signal);
-      await pacer.untilPlace(hostKey(url), performance.now() + waitMs, signal);
     }
   }
 
@@ -98,23 +94,23 @@ export function createRobotsGate(options: {
     return running;
   }
 
-  function answer(entry: Entry, url: URL, placeUsed: boolean): RobotsAnswer {
+  function answer(entry: Entry, url: URL): RobotsAnswer {
     if (entry.rules.verdict === 'disallow') return { failure: unavailable };
     let test = entry.tests.get(url.origin);
     if (test === undefined) {
       test = compileRules(entry.rules, url.origin, userAgent);
       entry.tests.set(url.origin, test);
     }
-    return { allowed: test(url), placeUsed };
+    return { allowed: test(url) };
   }
 
   return {
     async check(url, signal) {
       // Not waiting for the database when another page of the host is fetching the file already.
       const entry = fetches.has(hostKey(url)) ? undefined : await known(hostKey(url), signal);
-      if (entry !== undefined) return answer(entry, url, false);
+      if (entry !== undefined) return answer(entry, url);
       try {
-        return answer(await fetchOnce(url, signal), url, true);
+        return answer(await fetchOnce(url, signal), url);
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof StoreError) throw error;

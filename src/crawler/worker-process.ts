@@ -159,7 +159,7 @@ async function crawl(options: WorkContext): Promise<WorkerEnd> {
   const { config, store, heartbeat, shutdown, log } = options;
   const { spec, isScheduled } = options.assignment;
   const { userAgent } = spec.fetch;
-  const pacer = createHostPacer(1_000 / spec.politeness.requestsPerSecond);
+  const pacer = createHostPacer({ spacingMs: 1_000 / spec.politeness.requestsPerSecond, reserve: store.reserveHost });
   const guard = createAddressGuard(createAddressPolicy(config.allowedAddresses));
   const client = createHttpClient({ guard, userAgent, connections: spec.concurrency });
   const renderer = await createRenderer(config, options.assignment, guard, client, log);

@@ -1,16 +1,22 @@
-// The crawl loop of one worker: claim what there are free slots for, crawl it, commit the outcomes, until Postgres says
-// that the run is finished or someone says stop.
+// The crawl loop of one worker: claim a little more than there are slots for, crawl each when its place at the host has
+// come, commit the outcomes, until Postgres says that the run is finished or someone says stop.
 import { StoreError } from '../store/store-error.ts';
 import type { Claim, Outcome, WorkerStore } from '../store/worker-store.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { ClaimLine, type PlacedClaim } from './claim-line.ts';
 import { createCommitter } from './committer.ts';
 import type { PageCrawler } from './crawl-page.ts';
+import type { TimedPlace } from './host-pacer.ts';
 import { createWakeUp } from './wake-up.ts';
 
-/** Longest sleep when there is nothing to claim: other workers may find links at any time. */
+/** Longest sleep of the loop; it is woken for whatever it should look at. */
 const MAX_SLEEP_MS = 1_000;
-/** Outcomes that may wait for their commit, in multiples of the concurrency; then no more pages are begun. */
+/** When there is nothing to claim: other workers may find links at any time, but are not asked ever again for them. */
+const FIRST_BACK_OFF_MS = 10;
+const MAX_BACK_OFF_MS = 250;
+/** Outcomes that may wait for their commit, in multiples of the concurrency, and at least; then no page is begun. */
 const MAX_BACKLOG = 4;
+const LEAST_BACKLOG = 100;
 
 /** Refused tries of a source without a page; with the pauses between them that takes about a minute on one host. */
 const ENOUGH_REFUSALS = 12;
@@ -77,12 +83,20 @@ export async function runWorker(options: {
   const stopping = AbortSignal.any([options.signals.stopping, blocked.signal, abort]);
   const wakeUp = createWakeUp();
   const inFlight = new Set<Promise<void>>();
+  const line = new ClaimLine(concurrency);
+  const maxBacklog = Math.max(MAX_BACKLOG * concurrency, LEAST_BACKLOG);
+  /** Ends when the place of the first claim in line has come. */
+  let alarm: NodeJS.Timeout | undefined;
+  /** Answers in a row that brought no claim, and when to ask again after them, by `performance.now()`. */
+  let vainClaims = 0;
+  let askAgainAt = 0;
   let stopReason: string | undefined;
   /** A page was refused since the last look at whether all is lost. */
   let mayBeBlocked = false;
 
   const committer = createCommitter({
     store,
+    enough: concurrency,
     signal: quit,
     onFailed: storeFailed,
     onCommitted(outcomes, kept) {
@@ -93,6 +107,8 @@ export async function runWorker(options: {
         else log.warn({ url: outcome.claim.url }, 'lease lost: the result was not written');
       }
       // New links, or the end of the run.
+      if (outcomes.some(mayBringWork) || isIdle()) askAgainAt = 0;
+      beginPages();
       wakeUp.wake();
     },
   });
@@ -102,7 +118,7 @@ export async function runWorker(options: {
     else broken.abort(error);
   }
 
-  async function crawl(claim: Claim, place: number): Promise<void> {
+  async function crawl(claim: Claim, place: TimedPlace): Promise<void> {
     activity.pageBegan(claim.url);
     try {
       const outcome = await outcomeOf(claim, place);
@@ -113,7 +129,7 @@ export async function runWorker(options: {
     }
   }
 
-  async function outcomeOf(claim: Claim, place: number): Promise<Outcome> {
+  async function outcomeOf(claim: Claim, place: TimedPlace): Promise<Outcome> {
     try {
       return await pages.crawl(claim, place, { stopping, abort });
     } catch (error) {
@@ -127,16 +143,31 @@ export async function runWorker(options: {
     }
   }
 
-  function start(claims: readonly Claim[]): void {
-    const now = performance.now();
-    activity.progress();
-    for (const claim of claims) {
-      const page = crawl(claim, now + claim.waitMs).finally(() => {
-        inFlight.delete(page);
-        wakeUp.wake();
-      });
-      inFlight.add(page);
+  function isIdle(): boolean {
+    return inFlight.size === 0 && line.length === 0 && committer.pending() === 0;
+  }
+
+  /** Begins what has its place and a slot; whoever has a slot and no claim for it wants the links that wait for commit. */
+  function beginPages(): void {
+    clearTimeout(alarm);
+    while (!stopping.aborted && inFlight.size < concurrency && committer.pending() < maxBacklog) {
+      const next = line.take(performance.now());
+      if (next === undefined) break;
+      begin(next);
     }
+    if (inFlight.size >= concurrency) return;
+    if (line.nextAt === undefined || committer.pending() >= maxBacklog) committer.hurry();
+    else if (!stopping.aborted) alarm = setTimeout(beginPages, Math.ceil(line.nextAt - performance.now()));
+  }
+
+  function begin({ claim, place }: PlacedClaim): void {
+    const page = crawl(claim, place).finally(() => {
+      inFlight.delete(page);
+      line.pageEnded(performance.now());
+      beginPages();
+      wakeUp.wake();
+    });
+    inFlight.add(page);
   }
 
   async function isBlocked(): Promise<boolean> {
@@ -146,20 +177,23 @@ export async function runWorker(options: {
   }
 
   /** One look at the frontier; true when there is nothing to be done any more. */
-  async function claimMore(freeSlots: number): Promise<boolean> {
+  async function claimMore(wanted: number): Promise<boolean> {
     if (await isBlocked()) {
       stopReason = ALL_SOURCES_BLOCKED;
       blocked.abort(new Error(stopReason));
       return true;
     }
-    const result = await store.claim(freeSlots, quit);
+    const result = await store.claim(wanted, quit);
     switch (result.state) {
       case 'Claimed':
-        start(result.claims);
+        vainClaims = 0;
+        activity.progress();
+        line.add(result.claims);
+        beginPages();
         return false;
       case 'Wait':
-        if (inFlight.size === 0 && committer.pending() === 0 && (await store.finish(quit))) return true;
-        await wakeUp.sleep(Math.min(result.retryInMs, MAX_SLEEP_MS), stopping);
+        if (isIdle() && (await store.finish(quit))) return true;
+        if (result.retryInMs > 0) askAgainAt = performance.now() + Math.max(result.retryInMs, backOff(vainClaims++));
         return false;
       case 'Stopping':
         stopReason = result.reason;
@@ -172,14 +206,26 @@ export async function runWorker(options: {
 
   let isOver = false;
   while (!isOver && !stopping.aborted) {
-    const freeSlots = Math.min(concurrency - inFlight.size, MAX_BACKLOG * concurrency - committer.pending());
-    if (freeSlots > 0) isOver = await claimMore(freeSlots);
-    else await wakeUp.sleep(MAX_SLEEP_MS, stopping);
+    const now = performance.now();
+    const wanted = line.wanted(inFlight.size, now);
+    if (wanted > 0 && now >= askAgainAt) isOver = await claimMore(wanted);
+    else await wakeUp.sleep(wanted > 0 ? Math.ceil(askAgainAt - now) : MAX_SLEEP_MS, stopping);
   }
+  clearTimeout(alarm);
+  for (const { claim } of line.takeAll()) committer.add({ type: 'released', claim });
   await Promise.all(inFlight);
   await committer.drained();
   broken.signal.throwIfAborted();
   return { finished: await store.finish(quit), totals, ...(stopReason === undefined ? {} : { stopReason }) };
+}
+
+function backOff(vainClaims: number): number {
+  return Math.min(FIRST_BACK_OFF_MS * 2 ** Math.min(vainClaims, 10), MAX_BACK_OFF_MS);
+}
+
+/** Whether there may be something to claim after its commit that was not there before: links, a retry, a free place. */
+function mayBringWork(outcome: Outcome): boolean {
+  return outcome.type === 'done' ? outcome.links.length > 0 : outcome.type === 'retry' || outcome.type === 'skipped';
 }
 
 function count(totals: WorkerTotals, outcome: Outcome): void {

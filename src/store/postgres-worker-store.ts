@@ -1,7 +1,7 @@
 // The worker's store on Postgres: one connection, one statement a call; the rules are in the database's functions.
 import type { Pool } from 'pg';
 import { createPool, query, queryAsRun } from './connection.ts';
-import { DatabaseClock } from './database-clock.ts';
+import { type AnswerTimes, DatabaseClock } from './database-clock.ts';
 import { KnownUrls } from './known-urls.ts';
 import { checkSchemaName } from './schema-name.ts';
 import { storableJson } from './storable-json.ts';
@@ -18,6 +18,7 @@ import type {
   Outcome,
   OutputItem,
   OutputLease,
+  Place,
   RememberedPage,
   RunAssignment,
   WorkerStore,
@@ -51,12 +52,11 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
     return row.result;
   };
 
-  /** The first claim takes longest: without these quick answers before it its turns would all be late. */
   const setClock = async (signal: AbortSignal): Promise<void> => {
-    if (clock.isSet) return;
-    for (let answers = 0; answers < 3; answers += 1) {
+    while (clock.needsLook) {
+      const asked = performance.now();
       const [row] = await query<{ now: number }>(pool, DATABASE_TIME, [], signal);
-      if (row) clock.observe(row.now);
+      if (row) clock.look(asked, row.now);
     }
   };
 
@@ -69,18 +69,20 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
 
     async claim(slots, signal) {
       await setClock(signal);
+      const asked = performance.now();
       const answer = await call<ClaimAnswer>('claim_requests', [workerId, slots, clock.lateness()], signal);
       if (answer.state !== 'Claimed') return answer;
-      clock.observe(answer.now);
-      const claims = answer.claims.map(({ turn, ...claim }) => ({ ...claim, waitMs: clock.waitUntil(turn) }));
+      clock.observe({ asked, ...answer });
+      const claims = answer.claims.map(({ turn, sendBy, ...claim }) => ({ ...claim, ...clock.window(turn, sendBy) }));
       return { state: 'Claimed', claims };
     },
 
     async reserveHost(host, signal) {
       await setClock(signal);
-      const { turn, now } = await call<Turn & { now: number }>('reserve_host', [host, clock.lateness()], signal);
-      clock.observe(now);
-      return clock.waitUntil(turn);
+      const asked = performance.now();
+      const answer = await call<Turn & Moments>('reserve_host', [host, clock.lateness()], signal);
+      clock.observe({ asked, ...answer });
+      return clock.window(answer.turn, answer.sendBy);
     },
 
     async deferHost(host, delayMs, signal) {
@@ -190,17 +192,18 @@ const FIRST_ITEM = '0';
 
 type FieldsPage = { readonly last: string | null; readonly fields: readonly string[] };
 
-/** When a host may be asked, in milliseconds of the database's clock. */
-type Turn = { readonly turn: number };
+/** When a host may be asked, from when until when, in milliseconds of the database's clock. */
+type Turn = { readonly turn: number; readonly sendBy?: number };
+
+type Moments = Omit<AnswerTimes, 'asked'>;
 
 /** As `ClaimResult`, with turns in place of waits. */
 type ClaimAnswer =
   | Exclude<ClaimResult, { readonly state: 'Claimed' }>
-  | {
+  | (Moments & {
       readonly state: 'Claimed';
-      readonly now: number;
-      readonly claims: readonly (Omit<Claim, 'waitMs'> & Turn)[];
-    };
+      readonly claims: readonly (Omit<Claim, keyof Place> & Turn)[];
+    });
 
 type RunRow = {
   namespace: string;

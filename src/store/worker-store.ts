@@ -56,22 +56,29 @@ export type RememberedPage = KnownPage & {
   readonly links: PageLinks;
 };
 
-/** A request that this worker holds until `leaseSeconds` after its last heartbeat. */
-export type Claim = Discovery & {
-  readonly requestId: string;
-  /** Fencing token: a new one for each claim of the request. */
-  readonly leaseToken: string;
-  /** 1 at the first try; tries that were blocked are not counted. */
-  readonly attempt: number;
-  /** Earlier tries that the host refused; absent when there were none. */
-  readonly blocks?: number;
-  /** The host has refused pages lately, so that it has to be told of those that it gives. */
-  readonly isSlowed?: boolean;
-  /** Milliseconds from now before which the host must not be asked: spacing of sends is spacing of claims. */
+/** A place in the line of those who may ask a host. Spacing of places is spacing of sends, over all workers. */
+export type Place = {
+  /** Milliseconds from now before which the host must not be asked; negative when it could have been already. */
   readonly waitMs: number;
-  /** Present when what the page gave last time was kept: see `recallPage`. */
-  readonly known?: KnownPage;
+  /** Milliseconds from now after which the place is lost and another is to be taken; absent when it stays good. */
+  readonly goodForMs?: number;
 };
+
+/** A request that this worker holds until `leaseSeconds` after its last heartbeat, and its place at the host. */
+export type Claim = Discovery &
+  Place & {
+    readonly requestId: string;
+    /** Fencing token: a new one for each claim of the request. */
+    readonly leaseToken: string;
+    /** 1 at the first try; tries that were blocked are not counted. */
+    readonly attempt: number;
+    /** Earlier tries that the host refused; absent when there were none. */
+    readonly blocks?: number;
+    /** The host has refused pages lately, so that it has to be told of those that it gives. */
+    readonly isSlowed?: boolean;
+    /** Present when what the page gave last time was kept: see `recallPage`. */
+    readonly known?: KnownPage;
+  };
 
 /** Why there is nothing to do now: `Wait` until some host or retry is due, `Stopping` on demand, `Finished` for good. */
 export type ClaimResult =
@@ -201,8 +208,8 @@ export type WorkerStore = {
   seed(seeds: readonly Discovery[], signal: AbortSignal): Promise<boolean>;
   /** At most `slots` requests, hosts first; extends nothing, waits for nothing. */
   claim(slots: number, signal: AbortSignal): Promise<ClaimResult>;
-  /** Takes the host's next place for one more document (robots.txt, a redirect's hop); the wait in milliseconds. */
-  reserveHost(host: string, signal: AbortSignal): Promise<number>;
+  /** Takes the host's next place for one more document (robots.txt, a redirect's hop), or in stead of a lost one. */
+  reserveHost(host: string, signal: AbortSignal): Promise<Place>;
   /** Pushes the host's next time at least this far away (Retry-After, 429). */
   deferHost(host: string, delayMs: number, signal: AbortSignal): Promise<void>;
   /** What the page had given when the schedule saw it last; undefined when that was not kept, or is kept no more. */

@@ -6,13 +6,15 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
+import { dueTime, type TimedPlace, timed } from '../../src/crawler/host-pacer.ts';
 import { crawlRunSpec } from '../../src/resources/crawl-run.ts';
 import { createOperatorStore } from '../../src/store/postgres-operator-store.ts';
 import { createWorkerStore, type WorkerStoreOptions } from '../../src/store/postgres-worker-store.ts';
 import { createToken, hashToken } from '../../src/store/run-token.ts';
-import type { Claim, Discovery } from '../../src/store/worker-store.ts';
+import type { Claim, Discovery, WorkerStore } from '../../src/store/worker-store.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { startPostgres } from '../support/postgres.ts';
+import { difference, processorSecondsByProgram } from './process-usage.ts';
 
 const DELAY_MS = 20;
 const SCHEMA = 'trawler';
@@ -24,7 +26,14 @@ type Job = { readonly store: WorkerStoreOptions } & (
   | { readonly phase: 'insert'; readonly links: number; readonly host: number; readonly hosts: number }
   | { readonly phase: 'crawl'; readonly slots: number; readonly batch: number }
 );
-type Report = { readonly claimMs: number[]; readonly commitMs: number[]; readonly doneAt: [number, number][] };
+type Report = {
+  readonly claimMs: number[];
+  readonly commitMs: number[];
+  /** When each commit was done, in milliseconds since the epoch, and of how many requests. */
+  readonly doneAt: [number, number][];
+  /** Places that were missed and taken anew. */
+  readonly retaken: number;
+};
 
 if (process.send) {
   process.once('message', async (job: Job) => {
@@ -60,23 +69,55 @@ async function insert(job: Job & { phase: 'insert' }): Promise<Report> {
     }
   }
   await store.close();
-  return { claimMs: [], commitMs: [], doneAt: [] };
+  return { claimMs: [], commitMs: [], doneAt: [], retaken: 0 };
 }
 
-/** Claims, waits until each request may be sent, and commits, until nothing is left. */
+type Sent = { readonly claim: Claim; readonly sentAt: number };
+
+/**
+ * Says when a claim is sent: by the rules of the crawler's pacer, with a new place from the store where one was missed,
+ * and without its timers, which cost this process more than claims do. Times are of `performance.now()`.
+ */
+function createSender(store: WorkerStore) {
+  const lastSends = new Map<string, number>();
+  let retaken = 0;
+
+  return {
+    retaken: () => retaken,
+    async send(claim: Claim, first: TimedPlace): Promise<Sent> {
+      let place = first;
+      for (;;) {
+        const sent = Math.max(performance.now(), dueTime(lastSends.get(claim.host), place.from, DELAY_MS));
+        if (sent <= place.by) {
+          lastSends.set(claim.host, sent);
+          return { claim, sentAt: sent };
+        }
+        place = timed(await store.reserveHost(claim.host, signal));
+        retaken += 1;
+      }
+    },
+  };
+}
+
+/** Claims, lets the time of each send pass, and commits, until nothing is left. */
 async function crawl(job: Job & { phase: 'crawl' }): Promise<Report> {
   const store = createWorkerStore(job.store);
-  const report: Report = { claimMs: [], commitMs: [], doneAt: [] };
+  const sender = createSender(store);
+  const claimMs: number[] = [];
+  const commitMs: number[] = [];
+  const doneAt: [number, number][] = [];
   const payload = 'x'.repeat(440);
-  let inFlight: { readonly claim: Claim; readonly sentAt: number }[] = [];
+  let inFlight: Sent[] = [];
   for (;;) {
     const asked = performance.now();
     const result = await store.claim(Math.min(job.batch, job.slots - inFlight.length), signal);
-    const answered = performance.now();
     if (result.state === 'Finished' || result.state === 'Stopping') break;
     if (result.state === 'Claimed') {
-      report.claimMs.push(answered - asked);
-      inFlight.push(...result.claims.map((claim) => ({ claim, sentAt: answered + claim.waitMs })));
+      claimMs.push(performance.now() - asked);
+      const places = result.claims.map(timed);
+      for (const [index, claim] of result.claims.entries()) {
+        inFlight.push(await sender.send(claim, places[index] as TimedPlace));
+      }
     }
     const full = () => inFlight.length > job.slots - job.batch;
     do {
@@ -86,13 +127,13 @@ async function crawl(job: Job & { phase: 'crawl' }): Promise<Report> {
         const outcomes = sent.map(({ claim, sentAt }) => ({
           claim,
           type: 'done' as const,
-          items: [{ host: claim.host, sentAt: performance.timeOrigin + sentAt, payload }],
+          items: [{ host: claim.host, sentAt: monotonic(sentAt), payload }],
           links: [],
         }));
         const ours = await store.commit(outcomes, signal);
-        report.commitMs.push(performance.now() - now);
+        commitMs.push(performance.now() - now);
         if (ours.size !== sent.length) throw new Error('a lease was lost');
-        report.doneAt.push([Date.now(), sent.length]);
+        doneAt.push([Date.now(), sent.length]);
         const gone = new Set(sent);
         inFlight = inFlight.filter((one) => !gone.has(one));
       } else if (full() || result.state === 'Wait') {
@@ -102,7 +143,12 @@ async function crawl(job: Job & { phase: 'crawl' }): Promise<Report> {
     if (result.state === 'Wait' && inFlight.length === 0 && (await store.finish(signal))) break;
   }
   await store.close();
-  return report;
+  return { claimMs, commitMs, doneAt, retaken: sender.retaken() };
+}
+
+/** Milliseconds by the clock that all processes of the machine share. */
+function monotonic(byPerformance: number): number {
+  return Number(process.hrtime.bigint()) / 1e6 + byPerformance - performance.now();
 }
 
 async function inWorkers(jobs: readonly Job[]): Promise<{ readonly reports: Report[]; readonly seconds: number }> {
@@ -209,6 +255,7 @@ async function main(): Promise<void> {
       )
     ).rows;
   const before = await sizes();
+  const processorBefore = await processorSecondsByProgram();
   const { reports, seconds } = await inWorkers(
     Array.from({ length: workers }, () => ({
       phase: 'crawl',
@@ -217,10 +264,12 @@ async function main(): Promise<void> {
       batch: Number(values.batch),
     })),
   );
+  const used = difference(processorBefore, await processorSecondsByProgram());
   const after = await sizes();
   // The checker reads what was committed, and knows nothing of how it came about.
-  const { rows: checked } = await admin.query<{ items: string; pages: string; violations: string }>(
-    `select count(*) as items, count(distinct url_key) as pages, count(*) filter (where gap < $1) as violations from (
+  const { rows: checked } = await admin.query<{ items: string; pages: string; violations: string; closest: number }>(
+    `select count(*) as items, count(distinct url_key) as pages, count(*) filter (where gap < $1) as violations,
+       min(gap) as closest from (
        select url_key, (data->>'sentAt')::float8
          - lag((data->>'sentAt')::float8) over (partition by data->>'host' order by (data->>'sentAt')::float8) as gap
        from item) sends`,
@@ -246,11 +295,14 @@ async function main(): Promise<void> {
       ),
       inserts_per_s: Math.round(requests / inserted.seconds),
       violations: Number(check?.violations),
+      closest_ms: Math.round((check?.closest ?? 0) * 10) / 10,
+      retaken: reports.reduce((sum, { retaken }) => sum + retaken, 0),
       decay: decay(ends, requests),
       requests,
       hosts,
       workers,
       postgres: values.postgres,
+      cpu_s: used,
       growth: Object.fromEntries(
         after.map((table, index) => [
           table.relation,

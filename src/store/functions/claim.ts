@@ -1,9 +1,11 @@
 // The claim: hosts first, then each host's best requests, spaced by its delay. See docs/decisions/0020-claims.md.
+import { lastSend } from './hosts.ts';
 import { QUEUE_PLANS } from './queue-plans.ts';
 
 /**
- * Leases at most `slots` requests to the worker and answers with JSON: {state, claims, now | retryInMs | reason}.
- * A claim's turn is when it may be sent; turn and now are milliseconds of the database's clock.
+ * Leases at most `slots` requests to the worker and answers with JSON: {state, claims, moment, now | retryInMs | reason}.
+ * A claim may be sent from its turn on and, where the host has a delay worth the name, until its sendBy: then the next
+ * in line may come. All are milliseconds of the database's clock; turns were placed at moment, the answer ends at now.
  * lateness_ms is how late the worker's answers come at worst, see head_start.
  *
  * Locks, always in this order: worker, claim lock of the run, run_host and host (skipping locked ones), request,
@@ -159,15 +161,17 @@ begin
       from page p
       where p.schedule_uid = this_run.schedule_uid and p.url_key = leased.url_key and p.items is not null),
     'blocks', nullif(leased.blocks, 0), 'isSlowed', case when lane.slowdown > 1 then true end,
-    'turn', extract(epoch from turn) * 1000)) order by turn)
+    'turn', extract(epoch from turn) * 1000,
+    'sendBy', extract(epoch from ${lastSend('(m.next_at - lane.delay)', 'lane.delay')}) * 1000)) order by turn)
   into claims
-  from leased join lane using (run_host_id);
+  from leased join lane using (run_host_id) join moved_host m using (host_id);
 
   if claims is null then
     -- These hosts turned out to be not due; they are marked so, and others may be.
     return json_build_object('state', 'Wait', 'retryInMs', retry_in_ms(this_run.run_id, horizon));
   end if;
-  return json_build_object('state', 'Claimed', 'claims', claims, 'now', extract(epoch from moment) * 1000);
+  return json_build_object('state', 'Claimed', 'claims', claims, 'moment', extract(epoch from moment) * 1000,
+    'now', extract(epoch from clock_timestamp()) * 1000);
 end $$`;
 
 /**
@@ -214,7 +218,10 @@ begin
   return json_build_object('state', 'Wait', 'retryInMs', retry_in_ms(this_run.run_id, horizon));
 end $$`;
 
-/** When to ask again: when the next host is due, at least every 250 ms, and not in a hot loop. */
+/**
+ * When to ask again: when the next host is due, every 250 ms at least, since others may bring it forward. 5 ms when one
+ * is due but held by another worker, or when nothing is queued: how often to ask in vain is for the worker to decide.
+ */
 const retryInMs = `
 create or replace function retry_in_ms(run_id uuid, horizon interval) returns int
 language sql set search_path from current as $$

@@ -17,14 +17,13 @@ end $$`;
 
 /**
  * How far ahead the next send to a host is placed at least. An answer takes a while to reach the worker, and not always
- * the same while: a send that is late by more than a fifth of the delay would come too close to the next one. So the
- * worker tells how late its answers are at worst, and a send is not placed earlier than it can be made in time. Below
- * 10 ms of delay nobody could tell the difference, and speed is what was asked for.
+ * the same while. So the worker tells how late its answers are at worst, and a send is not placed earlier than it can be
+ * made in time. Below 10 ms of delay nobody could tell the difference, and speed is what was asked for.
  */
 const headStart = `
 create or replace function head_start(delay_ms double precision, lateness_ms double precision) returns interval
 language sql immutable set search_path from current as $$
-  select least(greatest(lateness_ms - 0.2 * delay_ms, 0), case when delay_ms < 10 then delay_ms else 1000 end)
+  select least(greatest(lateness_ms - 0.15 * delay_ms, 0), case when delay_ms < 10 then delay_ms else 1000 end)
     * interval '1 ms'
 $$`;
 
@@ -39,7 +38,16 @@ returns double precision language sql immutable set search_path from current as 
     else greatest(delay_ms, crawl_delay_ms, least(greatest(delay_ms, crawl_delay_ms, 250) * slowdown, 60000)) end
 $$`;
 
-/** Takes the host's next place for one more document: {turn, now}, milliseconds of the database's clock. */
+/**
+ * How late the send of a turn may be: by 0.15 of the delay, which leaves as much as 0.05 to the way to the server before
+ * two come closer than 0.8 of it. Later than that, a worker has to take another place. Null below 10 ms of delay. An
+ * expression and not a function of SQL, since it is asked for each claim.
+ */
+export function lastSend(turn: string, delay: string): string {
+  return `case when ${delay} >= '10 ms' then ${turn} + 0.15 * ${delay} end`;
+}
+
+/** Takes the host's next place for one more document: {turn, sendBy?, moment, now}, as claim_requests tells them. */
 const reserveHost = `
 create or replace function reserve_host(token text, host_name text, lateness_ms double precision) returns json
 language plpgsql security definer set search_path from current as $$
@@ -55,7 +63,9 @@ begin
   select host_spacing(this_run.delay_ms, crawl_delay_ms, slowdown) into spacing from host where host_id = id;
   select greatest(next_at, moment + head_start(spacing, lateness_ms)) into turn from host where host_id = id;
   update host set next_at = turn + spacing * interval '1 ms' where host_id = id;
-  return json_build_object('turn', extract(epoch from turn) * 1000, 'now', extract(epoch from moment) * 1000);
+  return json_strip_nulls(json_build_object('turn', extract(epoch from turn) * 1000,
+    'sendBy', extract(epoch from ${lastSend('turn', `(spacing * interval '1 ms')`)}) * 1000,
+    'moment', extract(epoch from moment) * 1000, 'now', extract(epoch from clock_timestamp()) * 1000));
 end $$`;
 
 /** Pushes the host's next time at least this far away, a day at most. */

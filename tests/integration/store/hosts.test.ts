@@ -90,10 +90,11 @@ describe.each(POSTGRES_VERSIONS)('hosts on PostgreSQL %i', (version) => {
     const run = await installation.createRun({ politeness: { requestsPerSecond: 5 } });
     const worker = run.worker();
     await worker.seed(urls(3), never);
-    const first = await worker.reserveHost('site.test', never);
-    const wait = await worker.reserveHost('site.test', never);
+    const { waitMs: first } = await worker.reserveHost('site.test', never);
+    const { waitMs: wait, goodForMs } = await worker.reserveHost('site.test', never);
     expect(wait).toBeGreaterThan(100);
     expect(wait - first).toBeLessThanOrEqual(200);
+    expect((goodForMs ?? 0) - wait).toBeLessThanOrEqual(30);
     const [claim] = await claimSome(worker, 1);
     expect(claim?.waitMs).toBeGreaterThan(wait);
   });
@@ -107,7 +108,7 @@ describe.each(POSTGRES_VERSIONS)('hosts on PostgreSQL %i', (version) => {
     expect(await waiting.claim(2, never)).toMatchObject({ state: 'Wait' });
     await asked.deferHost('site.test', 10, never);
     expect(await waiting.claim(2, never)).toMatchObject({ state: 'Wait' });
-    expect(await waiting.reserveHost('site.test', never)).toBeGreaterThan(59_000);
+    expect((await waiting.reserveHost('site.test', never)).waitMs).toBeGreaterThan(59_000);
   });
 
   it('does not let a deferred host keep the others from being claimed', async () => {

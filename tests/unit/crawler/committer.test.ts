@@ -7,7 +7,7 @@ const outcome = (requestId: string): Outcome => ({ type: 'released', claim: { re
 const idsOf = (outcomes: readonly Outcome[]) => outcomes.map(({ claim }) => claim.requestId);
 const never = new AbortController().signal;
 
-it('commits the first at once, and what gathers meanwhile together', async () => {
+it('commits at once in a hurry, and what gathers meanwhile together', async () => {
   const commits: string[][] = [];
   const gates: (() => void)[] = [];
   const kept: string[] = [];
@@ -21,11 +21,13 @@ it('commits the first at once, and what gathers meanwhile together', async () =>
         return new Set(idsOf(outcomes));
       },
     },
+    enough: 3,
     signal: never,
     onCommitted: (_, ids) => kept.push(...ids),
     onFailed: () => expect.unreachable(),
   });
   committer.add(outcome('a'));
+  committer.hurry();
   expect(commits).toEqual([['a']]);
   committer.add(outcome('b'));
   committer.add(outcome('c'));
@@ -40,10 +42,35 @@ it('commits the first at once, and what gathers meanwhile together', async () =>
   expect(committer.pending()).toBe(0);
 });
 
+it('lets outcomes gather, and commits them though nobody is in a hurry', async () => {
+  const commits: string[][] = [];
+  const committer = createCommitter({
+    store: {
+      async commit(outcomes) {
+        commits.push(idsOf(outcomes));
+        return new Set();
+      },
+    },
+    enough: 3,
+    signal: never,
+    onCommitted: () => {},
+    onFailed: () => expect.unreachable(),
+  });
+  committer.add(outcome('a'));
+  committer.add(outcome('b'));
+  expect(commits).toEqual([]);
+  await expect.poll(() => commits).toEqual([['a', 'b']]);
+  committer.hurry();
+  expect(commits).toHaveLength(1);
+  for (const id of ['c', 'd', 'e']) committer.add(outcome(id));
+  expect(commits[1]).toEqual(['c', 'd', 'e']);
+});
+
 it('reports a store that fails, to both who wait', async () => {
   const failures: unknown[] = [];
   const committer = createCommitter({
     store: { commit: () => Promise.reject(new Error('gone')) },
+    enough: 3,
     signal: never,
     onCommitted: () => expect.unreachable(),
     onFailed: (error) => failures.push(error),

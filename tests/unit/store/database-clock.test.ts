@@ -3,53 +3,105 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { DatabaseClock } from '#src/store/database-clock.ts';
 
-it('waits until the turn, not until the turn plus the delay of one answer', () => {
-  let now = 1_000;
+/** The database's clock is so far behind ours. */
+const APART = 500_000;
+
+/** A clock, and a way to let an answer come: `there` ms on the way to the database, `within` ms in it, `back` ms back. */
+function clockAndAnswers() {
+  let now = 1_000_000;
   const clock = new DatabaseClock(() => now);
-  clock.observe(500_998); // under way for 2 ms, with clocks 500 s apart
-  now = 1_080;
-  clock.observe(501_040); // under way for 40 ms
-  expect(clock.waitUntil(501_140)).toBe(62);
-  expect(clock.waitUntil(501_000)).toBe(0);
+  return {
+    clock,
+    now: () => now,
+    databaseNow: () => now - APART,
+    pass(ms: number) {
+      now += ms;
+    },
+    look(there: number, back: number) {
+      const asked = now;
+      now += there + back;
+      clock.look(asked, asked + there - APART);
+    },
+    answer(there: number, within: number, back: number) {
+      const asked = now;
+      now += there + within + back;
+      clock.observe({ asked, moment: asked + there - APART, now: asked + there + within - APART });
+    },
+  };
+}
+
+it('waits until the turn, not until the turn plus the delay of one answer', () => {
+  const { clock, look, answer, databaseNow } = clockAndAnswers();
+  look(0, 2);
+  answer(10, 50, 40);
+  expect(clock.window(databaseNow() + 100).waitMs).toBe(102);
+  expect(clock.window(databaseNow() - 100).waitMs).toBe(-98);
 });
 
 it('knows how late answers come at worst, and takes an ordinary lateness for granted', () => {
-  let now = 0;
-  const clock = new DatabaseClock(() => now);
-  expect([clock.isSet, clock.lateness()]).toEqual([false, 100]);
-  for (let index = 0; index < 8; index += 1) clock.observe(-2);
-  now = 100;
-  clock.observe(90);
-  expect([clock.isSet, clock.lateness()]).toEqual([true, 25]);
-  clock.observe(10);
-  expect(clock.lateness()).toBe(88);
+  const { clock, look, answer } = clockAndAnswers();
+  expect(clock.lateness()).toBe(100);
+  look(0, 0);
+  for (let index = 0; index < 8; index += 1) answer(1, 1, 1);
+  expect(clock.lateness()).toBe(25);
+  answer(300, 60, 20);
+  expect(clock.lateness()).toBe(80);
 });
 
-it('follows clocks that drift apart', () => {
+it('asks for a look at first and now and then', () => {
+  const { clock, look, answer, pass } = clockAndAnswers();
+  expect(clock.needsLook).toBe(true);
+  look(5, 5);
+  expect(clock.needsLook).toBe(true);
+  look(0, 1);
+  expect(clock.needsLook).toBe(false);
+  pass(2_999);
+  answer(1, 1, 1);
+  expect(clock.needsLook).toBe(true);
+});
+
+it('does not look for ever at a clock that it cannot know well', () => {
+  const { clock, look } = clockAndAnswers();
+  let looks = 0;
+  for (; clock.needsLook; looks += 1) look(5, 5);
+  expect(looks).toBe(5);
+});
+
+it('follows clocks that drift apart, and one that is set', () => {
   let now = 0;
+  let databaseNow = 0;
   const clock = new DatabaseClock(() => now);
-  clock.observe(0);
-  for (let index = 0; index < 70; index += 1) {
+  for (let second = 0; second < 70; second += 1) {
     now += 1_000;
-    clock.observe(now - 30);
+    databaseNow += 999.8;
+    clock.look(now - 1, databaseNow - 0.5);
   }
-  expect(clock.waitUntil(now - 30 + 10)).toBe(10);
+  const { waitMs } = clock.window(databaseNow);
+  expect(Math.abs(waitMs)).toBeLessThan(6);
+  databaseNow -= 60_000;
+  clock.look(now - 1, databaseNow - 0.5);
+  expect(clock.window(databaseNow).waitMs).toBe(0.5);
 });
 
-it('spaces sends by the spacing of turns for any delays of answers that are shorter than the turn', () => {
+it('leaves a place good for a moment, though nobody could use it surely in time', () => {
+  const { clock, look, databaseNow } = clockAndAnswers();
+  look(50, 50);
+  const turn = databaseNow() + 10;
+  expect(clock.window(turn, turn + 3)).toEqual({ waitMs: 60, goodForMs: 61 });
+});
+
+it('says a window that is right by the database for any ways there and back, if it is wide enough', () => {
+  const way = fc.integer({ min: 0, max: 8 });
   fc.assert(
-    fc.property(fc.array(fc.integer({ min: 1, max: 25 }), { minLength: 2, maxLength: 30 }), (latencies) => {
-      let now = 0;
-      const clock = new DatabaseClock(() => now);
-      clock.observe(-1);
-      const sends = latencies.map((latency, index) => {
-        const asked = index * 100;
-        now = asked + latency;
-        clock.observe(asked);
-        return now + clock.waitUntil(asked + 25);
-      });
-      const gaps = sends.slice(1).map((send, index) => send - (sends[index] ?? 0));
-      expect(new Set(gaps)).toEqual(new Set([100]));
+    fc.property(fc.array(fc.tuple(way, way, way), { minLength: 1, maxLength: 30 }), (ways) => {
+      const { clock, answer, now, databaseNow } = clockAndAnswers();
+      for (const [there, within, back] of ways) {
+        answer(there, within, back);
+        const turn = databaseNow() + 5;
+        const { waitMs, goodForMs = 0 } = clock.window(turn, turn + 20);
+        expect(now() + waitMs - APART).toBeGreaterThanOrEqual(turn);
+        expect(now() + goodForMs - APART).toBeLessThanOrEqual(turn + 20);
+      }
     }),
   );
 });
