@@ -24,6 +24,7 @@ export type TerminationReason =
   | 'BadConfiguration'
   | 'SpecTooNew'
   | 'BadSpec'
+  | 'SchemaMismatch'
   | 'TokenRefused'
   | 'Blocked'
   | 'DatabaseAway'

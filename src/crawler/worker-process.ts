@@ -237,6 +237,7 @@ function endOf(error: unknown, stopReason: string | undefined): [TerminationReas
   if (error instanceof RunRefusedError) return [error.reason, EXIT.badSpec];
   if (error instanceof SelectorError) return ['BadSpec', EXIT.badSpec];
   if (error instanceof StoreError) {
+    if (error.reason === 'SchemaMismatch') return ['SchemaMismatch', EXIT.badSpec];
     if (error.reason === 'TokenRefused') return ['TokenRefused', EXIT.tokenRefused];
     if (error.reason === 'Unavailable' || error.reason === 'LoginRefused') return ['DatabaseAway', EXIT.databaseAway];
     return ['Crashed', EXIT.crashed];

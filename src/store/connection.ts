@@ -133,6 +133,9 @@ const REASONS: Readonly<Record<string, StoreErrorReason>> = {
   '3F000': 'SchemaMismatch',
 };
 
+/** An operator put a new version in the place of a function while it was being called: the next call finds that. */
+const REPLACED_FUNCTION = /cache lookup failed for function|tuple concurrently updated/;
+
 /** Network errors of Node and of the driver, none of which carries a SQLSTATE. */
 const CONNECTION_TROUBLE =
   /ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|Connection terminated|timeout|not queryable|closed/i;
@@ -141,7 +144,10 @@ export function storeError(error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   const code = sqlState(error);
   const message = error instanceof Error && error.message !== '' ? error.message : String(error);
-  const reason = (code && (REASONS[code] ?? REASONS[code.slice(0, 2)])) || networkReason(error, message);
+  const isReplaced = code === 'XX000' && REPLACED_FUNCTION.test(message);
+  const reason = isReplaced
+    ? 'Unavailable'
+    : (code && (REASONS[code] ?? REASONS[code.slice(0, 2)])) || networkReason(error, message);
   return new StoreError(reason, message, { cause: error });
 }
 

@@ -3,8 +3,10 @@ import { type Kysely, sql, type Transaction } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import type { Logger } from '../telemetry/logger.ts';
 import { FUNCTIONS_CHECKSUM, functions, WORKER_FUNCTIONS } from './functions/index.ts';
+import { FUNCTIONS_VERSION, OLDEST_WORKER_VERSION, versionTrouble } from './functions/versions.ts';
 import { migrations } from './migrations/index.ts';
 import type { Database } from './schema.ts';
+import { StoreError } from './store-error.ts';
 import { ensureWorkerLogin, type WorkerLogin } from './worker-login.ts';
 
 export type MigrationOptions = {
@@ -14,8 +16,12 @@ export type MigrationOptions = {
   readonly logger: Logger;
 };
 
-/** Kysely's advisory lock lets one replica migrate while the others wait; the second step has a lock of its own. */
+/**
+ * Kysely's advisory lock lets one replica migrate while the others wait; the second step has a lock of its own. What a
+ * newer operator has made of the database is left as it is. Rejects with `SchemaMismatch` where that cannot be used.
+ */
 export async function migrate(options: MigrationOptions, signal: AbortSignal): Promise<void> {
+  if (await isNewer(options)) return;
   const migrator = new Migrator({
     db: options.db,
     provider: { getMigrations: async () => ({ ...migrations }) },
@@ -33,6 +39,20 @@ export async function migrate(options: MigrationOptions, signal: AbortSignal): P
   });
 }
 
+/** An older operator beside a newer one, or after it: the way back must not take the functions of live workers away. */
+async function isNewer({ db, schema, logger }: MigrationOptions): Promise<boolean> {
+  const { rows: tables } = await sql`
+    select from pg_class where relname = 'function_set' and relnamespace = to_regnamespace(${schema})`.execute(db);
+  if (tables.length === 0) return false;
+  const known = await db.selectFrom('function_set').select(['version', 'oldest_worker']).executeTakeFirst();
+  if (known === undefined || known.version <= FUNCTIONS_VERSION) return false;
+  const { version, oldest_worker: oldestWorker } = known;
+  const trouble = versionTrouble(FUNCTIONS_VERSION, { version, oldestWorker });
+  if (trouble) throw new StoreError('SchemaMismatch', `the database belongs to a newer operator: ${trouble}`);
+  logger.warn({ version, known: FUNCTIONS_VERSION }, 'the database is newer than this operator and stays as it is');
+  return true;
+}
+
 async function createFunctions(trx: Transaction<Database>, { schema, logger }: MigrationOptions): Promise<void> {
   const known = await trx.selectFrom('function_set').select('checksum').executeTakeFirst();
   if (known?.checksum === FUNCTIONS_CHECKSUM) return;
@@ -40,7 +60,10 @@ async function createFunctions(trx: Transaction<Database>, { schema, logger }: M
   for (const text of functions) await sql.raw(text).execute(trx);
   await sql`revoke all on all functions in schema ${sql.id(schema)} from public`.execute(trx);
   await trx.deleteFrom('function_set').execute();
-  await trx.insertInto('function_set').values({ checksum: FUNCTIONS_CHECKSUM }).execute();
+  await trx
+    .insertInto('function_set')
+    .values({ checksum: FUNCTIONS_CHECKSUM, version: FUNCTIONS_VERSION, oldest_worker: OLDEST_WORKER_VERSION })
+    .execute();
   logger.info('database functions created');
 }
 

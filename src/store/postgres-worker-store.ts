@@ -2,6 +2,7 @@
 import type { Pool } from 'pg';
 import { createPool, query, queryAsRun } from './connection.ts';
 import { type AnswerTimes, DatabaseClock } from './database-clock.ts';
+import { FUNCTIONS_VERSION, type FunctionVersions, versionTrouble } from './functions/versions.ts';
 import { KnownUrls } from './known-urls.ts';
 import { checkSchemaName } from './schema-name.ts';
 import { storableJson } from './storable-json.ts';
@@ -61,7 +62,10 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
   };
 
   return {
-    loadRun: (signal) => loadRun(pool, options, signal),
+    async loadRun(signal) {
+      await checkVersion(pool, schema, signal);
+      return loadRun(pool, options, signal);
+    },
 
     async seed(seeds, signal) {
       return call('seed_frontier', [workerId, storableJson(seeds.map(linkRow))], signal);
@@ -213,6 +217,14 @@ type RunRow = {
   is_scheduled: boolean;
   started_at: Date | null;
 };
+
+/** Rejects with `SchemaMismatch` when the functions are too new or too old for this worker. */
+async function checkVersion(pool: Pool, schema: string, signal: AbortSignal): Promise<void> {
+  const text = `select ${schema}.function_versions() as versions`;
+  const [row] = await query<{ versions: FunctionVersions | null }>(pool, text, [], signal);
+  const trouble = row?.versions && versionTrouble(FUNCTIONS_VERSION, row.versions);
+  if (trouble) throw new StoreError('SchemaMismatch', trouble);
+}
 
 async function loadRun(pool: Pool, options: WorkerStoreOptions, signal: AbortSignal): Promise<RunAssignment> {
   const [row] = await queryAsRun<RunRow>(

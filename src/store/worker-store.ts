@@ -203,6 +203,7 @@ export type OutputResult =
 
 /** The worker's side of the store. Every call rejects with the signal's reason when it is aborted. */
 export type WorkerStore = {
+  /** Rejects with `SchemaMismatch` when the database serves other versions of workers only. */
   loadRun(signal: AbortSignal): Promise<RunAssignment>;
   /** Puts the seeds in, once for the run however many workers call it; false when another did. */
   seed(seeds: readonly Discovery[], signal: AbortSignal): Promise<boolean>;

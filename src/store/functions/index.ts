@@ -10,6 +10,7 @@ import { pageFunctions } from './pages.ts';
 import { partitionFunctions } from './partitions.ts';
 import { retryFunctions } from './retry.ts';
 import { rightsFunctions } from './rights.ts';
+import { versionFunctions } from './versions.ts';
 
 export const functions: readonly string[] = [
   ...rightsFunctions,
@@ -22,11 +23,13 @@ export const functions: readonly string[] = [
   ...outputFunctions,
   ...heartbeatFunctions,
   ...partitionFunctions,
+  ...versionFunctions,
 ];
 
 /** All that a worker may call; everything else is the owner's alone. */
 export const WORKER_FUNCTIONS = [
   'current_run()',
+  'function_versions()',
   'claim_requests(text, uuid, int, double precision)',
   'commit_outcomes(text, uuid, json, json)',
   'seed_frontier(text, uuid, json)',

@@ -269,8 +269,13 @@ const tables = [
     created_at timestamptz not null default clock_timestamp()
   )`,
 
-  // Which functions the schema has: they are created again when their checksum changes.
-  `create table function_set (checksum text not null)`,
+  // Which functions the schema has: they are created again when their checksum changes. Workers are served from
+  // oldest_worker on.
+  `create table function_set (
+    checksum text not null,
+    version int not null,
+    oldest_worker int not null check (oldest_worker <= version)
+  )`,
 ];
 
 /** A worker may read its own run. All it writes goes through functions; every other table it has no right to at all. */
