@@ -101,7 +101,7 @@ type PodSpec = NonNullable<NonNullable<Job['spec']>['template']['spec']>;
 
 function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodSpec {
   const { requests, limits } = spec.pod.resources;
-  const defaults = DEFAULT_RESOURCES[spec.fetch.render];
+  const defaults = DEFAULT_RESOURCES[spec.fetch.render === 'HTTP' ? 'HTTP' : 'Browser'];
   return {
     restartPolicy: 'Never',
     terminationGracePeriodSeconds: TERMINATION_GRACE_SECONDS,

@@ -189,8 +189,8 @@ async function comeToRest(page: Page): Promise<void> {
 }
 
 type Requests = {
-  /** Requests of the page's scripts that have not been answered. */
-  readonly open: () => number;
+  /** Whether the page's scripts wait for an answer, or have had no time yet to show the last one. */
+  readonly areUnderWay: () => boolean;
   /** Whether the document itself was answered, if only by 204. */
   readonly hasAnswer: () => Promise<boolean>;
   readonly reset: () => void;
@@ -198,18 +198,23 @@ type Requests = {
 
 function trackRequests(page: Page): Requests {
   const open = new Set<Request>();
+  let answeredAt = Number.NEGATIVE_INFINITY;
   let document: Request | undefined;
   page.on('request', (request) => {
     if (['xhr', 'fetch'].includes(request.resourceType())) open.add(request);
     if (request.isNavigationRequest() && request.frame() === page.mainFrame()) document = request;
   });
-  page.on('requestfinished', (request) => open.delete(request));
-  page.on('requestfailed', (request) => open.delete(request));
+  const ended = (request: Request) => {
+    if (open.delete(request)) answeredAt = performance.now();
+  };
+  page.on('requestfinished', ended);
+  page.on('requestfailed', ended);
   return {
-    open: () => open.size,
+    areUnderWay: () => open.size > 0 || performance.now() - answeredAt < SHOW_MS,
     hasAnswer: async () => (await document?.response()) != null,
     reset() {
       open.clear();
+      answeredAt = Number.NEGATIVE_INFINITY;
       document = undefined;
     },
   };
@@ -218,7 +223,7 @@ function trackRequests(page: Page): Requests {
 /** A page that still fetches data when it has loaded is given time to get and show it. */
 async function settle(page: Page, requests: Requests): Promise<void> {
   const until = performance.now() + SETTLE_MS;
-  while (requests.open() > 0 && performance.now() < until) await page.waitForTimeout(SHOW_MS);
+  while (requests.areUnderWay() && performance.now() < until) await page.waitForTimeout(SHOW_MS);
 }
 
 async function read(page: Page, plan: PagePlan): Promise<RawPage> {

@@ -8,14 +8,18 @@ import { readHtml } from './html-page.ts';
 import type { HttpClient, HttpResponse } from './http-client.ts';
 import type { PagePlan, RawPage } from './read-page.ts';
 import { isHtml, isRedirect, type Rendered, type Renderer } from './renderer.ts';
+import { type ScriptSigns, scriptSignsOf } from './script-signs.ts';
 import { normaliseUrl } from './url.ts';
 import { conditionalHeaders, validatorsOf } from './validators.ts';
 
 /** Of one page, decompressed. */
 export const MAX_PAGE_BYTES = 16 * 1024 * 1024;
 
-/** The client is the caller's to close: robots.txt is fetched by the same one. */
-export function createHttpRenderer(client: HttpClient): Renderer {
+/**
+ * The client is the caller's to close: robots.txt is fetched by the same one.
+ * @param options.seeksSigns whether pages are looked at for signs that scripts make them
+ */
+export function createHttpRenderer(client: HttpClient, { seeksSigns = false } = {}): Renderer {
   return {
     remembersCookies: false,
     async render(url, plan, timeoutMs, signal, known) {
@@ -26,7 +30,7 @@ export function createHttpRenderer(client: HttpClient): Renderer {
         const response = await client.get({ ...request, headers: conditionalHeaders(known) }, limit);
         const facts = factsOf(response, url, startedAt);
         if (response.status === 304 && known !== undefined) return { type: 'unmodified', facts };
-        return resultOf(response, url, plan, facts);
+        return resultOf(response, url, { plan, seeksSigns }, facts);
       } catch (error) {
         signal.throwIfAborted();
         return { type: 'failed', failure: failureOfError(error), facts: factsOf(undefined, url, startedAt) };
@@ -45,31 +49,36 @@ function isSuccess(status: number): boolean {
   return status >= 200 && status < 300;
 }
 
-function resultOf(response: HttpResponse, url: URL, plan: PagePlan, facts: FetchFacts): Rendered {
+type Reading = { readonly plan: PagePlan; readonly seeksSigns: boolean };
+type Read = { readonly page: RawPage; readonly signs?: ScriptSigns };
+
+function resultOf(response: HttpResponse, url: URL, reading: Reading, facts: FetchFacts): Rendered {
   const { status, headers } = response;
-  const page = pageOf(response, plan);
-  const evidence = blockEvidence({ status, headers, ...(page === undefined ? {} : { page }) });
+  const read = readingOf(response, reading);
+  const evidence = blockEvidence({ status, headers, ...(read === undefined ? {} : { page: read.page }) });
   const failure = failureOfStatus(status, headers['retry-after'], Date.now());
   if (evidence !== undefined) return { type: 'failed', failure: blockedBy(evidence, failure?.retryAfterMs), facts };
   if (failure !== undefined) return { type: 'failed', failure, facts };
   const target = isRedirect(status) ? headers.location : undefined;
   if (target !== undefined) return redirectTo(target, url, facts);
   if (status >= 300) return { type: 'failed', failure: strangeStatus(status), facts };
-  if (page === undefined) return { type: 'notHtml', facts };
+  if (read === undefined) return { type: 'notHtml', facts };
   const validators = validatorsOf(headers, Date.now());
-  return { type: 'page', page, facts, ...(validators === undefined ? {} : { validators }) };
+  return { type: 'page', ...read, facts, ...(validators === undefined ? {} : { validators }) };
 }
 
 /** The page that the answer is, if only that of a refusal. */
-function pageOf({ status, headers, body }: HttpResponse, plan: PagePlan): RawPage | undefined {
+function readingOf({ status, headers, body }: HttpResponse, { plan, seeksSigns }: Reading): Read | undefined {
   const contentType = headers['content-type'];
   if (!wantsBody(status, headers) || !looksLikeHtml(contentType, body)) return undefined;
-  return read(body, contentType, isSuccess(status) ? plan : { ...plan, fields: [], structuredData: false });
+  if (isSuccess(status)) return readBody(body, contentType, { plan, seeksSigns });
+  return readBody(body, contentType, { plan: { ...plan, fields: [], structuredData: false }, seeksSigns: false });
 }
 
-function read(body: Buffer, contentType: string | undefined, plan: PagePlan): RawPage {
+function readBody(body: Buffer, contentType: string | undefined, { plan, seeksSigns }: Reading): Read {
   try {
-    return readHtml(decodeHtml(body, contentType), plan);
+    const html = decodeHtml(body, contentType);
+    return { page: readHtml(html, plan), ...(seeksSigns ? { signs: scriptSignsOf(html) } : {}) };
   } catch (error) {
     throw new CrawlError({
       cause: 'ExtractionError',

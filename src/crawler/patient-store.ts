@@ -63,6 +63,9 @@ export function createPatientStore(store: WorkerStore, patience: Patience): Work
     areAllSourcesBlocked: (refusals, signal) => patiently(signal, () => store.areAllSourcesBlocked(refusals, signal)),
     readRobots: (host, signal) => patiently(signal, () => store.readRobots(host, signal)),
     writeRobots: (host, robots, signal) => patiently(signal, () => store.writeRobots(host, robots, signal)),
+    readHostRendering: (host, signal) => patiently(signal, () => store.readHostRendering(host, signal)),
+    learnHostRendering: (host, needed, signal) =>
+      patiently(signal, () => store.learnHostRendering(host, needed, signal)),
     commit: (outcomes, signal) => patiently(signal, () => store.commit(outcomes, signal)),
     finish: (signal) => patiently(signal, () => store.finish(signal)),
     leaseOutput: (signal) => patiently(signal, () => store.leaseOutput(signal)),

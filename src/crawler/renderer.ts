@@ -2,12 +2,18 @@
 import type { FetchFacts, Validators } from '../store/worker-store.ts';
 import type { Failure } from './failure.ts';
 import type { PagePlan, RawPage } from './read-page.ts';
+import type { ScriptSigns } from './script-signs.ts';
 
 /** How the fetch of one URL ended. Redirects are reported, not followed. */
-export type Rendered = {
-  readonly facts: FetchFacts;
-} /** The validators are absent when nobody can ask for the page on the condition that it has changed. */ & (
-  | { readonly type: 'page'; readonly page: RawPage; readonly validators?: Validators }
+export type Rendered = { readonly facts: FetchFacts } & (
+  | {
+      readonly type: 'page';
+      readonly page: RawPage;
+      /** Absent when nobody can ask for the page on the condition that it has changed. */
+      readonly validators?: Validators;
+      /** What its HTML says of scripts, where that was looked for. */
+      readonly signs?: ScriptSigns;
+    }
   /** The server says that the page is as it was when it had the given validators. */
   | { readonly type: 'unmodified' }
   | { readonly type: 'redirect'; readonly to: URL }

@@ -6,20 +6,18 @@ import { createWorkerStore } from '../store/postgres-worker-store.ts';
 import { StoreError } from '../store/store-error.ts';
 import type { RunAssignment, WorkerStore } from '../store/worker-store.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
-import { type AddressGuard, createAddressGuard } from './address-guard.ts';
+import { createAddressGuard } from './address-guard.ts';
 import { createAddressPolicy } from './address-policy.ts';
-import { createBrowserRenderer } from './browser-renderer.ts';
 import { findChromium } from './chromium.ts';
 import { createPageCrawler } from './crawl-page.ts';
 import { deliverOutput } from './deliver-output.ts';
 import { SelectorError } from './extraction.ts';
 import { type HeartbeatClient, startHeartbeat } from './heartbeat.ts';
 import { createHostPacer } from './host-pacer.ts';
-import { createHttpClient, type HttpClient } from './http-client.ts';
-import { createHttpRenderer } from './http-renderer.ts';
+import { createHttpClient } from './http-client.ts';
 import { createPageMemory } from './page-memory.ts';
 import { createPatientStore } from './patient-store.ts';
-import type { Renderer } from './renderer.ts';
+import { createRenderer } from './render-modes.ts';
 import { createRobotsGate } from './robots-gate.ts';
 import { seedsOf } from './seeds.ts';
 import { installShutdown, type Shutdown } from './shutdown.ts';
@@ -162,7 +160,8 @@ async function crawl(options: WorkContext): Promise<WorkerEnd> {
   const pacer = createHostPacer({ spacingMs: 1_000 / spec.politeness.requestsPerSecond, reserve: store.reserveHost });
   const guard = createAddressGuard(createAddressPolicy(config.allowedAddresses));
   const client = createHttpClient({ guard, userAgent, connections: spec.concurrency });
-  const renderer = await createRenderer(config, options.assignment, guard, client, log);
+  const chromium = () => chromiumOf(config);
+  const renderer = await createRenderer({ spec, client, guard, store, pacer, chromium, log });
   try {
     const robots = createRobotsGate({ store, client, userAgent, pacer });
     const pages = createPageCrawler({
@@ -183,26 +182,9 @@ async function crawl(options: WorkContext): Promise<WorkerEnd> {
   }
 }
 
-async function createRenderer(
-  config: WorkerConfig,
-  { spec }: RunAssignment,
-  guard: AddressGuard,
-  client: HttpClient,
-  log: Logger,
-): Promise<Renderer> {
-  if (spec.fetch.render === 'HTTP') return createHttpRenderer(client);
-  const executablePath = config.chromium ?? findChromium();
-  if (executablePath === undefined) {
-    throw new RunRefusedError('BadConfiguration', 'no Chromium was found: set TRAWLER_CHROMIUM to its path');
-  }
-  return createBrowserRenderer({
-    executablePath,
-    guard,
-    userAgent: spec.fetch.userAgent,
-    blocked: spec.fetch.blockResources,
-    recycleAfterPages: spec.browser.recycleAfterPages,
-    log,
-  });
+function chromiumOf({ chromium = findChromium() }: WorkerConfig): string {
+  if (chromium !== undefined) return chromium;
+  throw new RunRefusedError('BadConfiguration', 'no Chromium was found: set TRAWLER_CHROMIUM to its path');
 }
 
 /** Says how it ended, in a line that stands for itself at the end of the log. */

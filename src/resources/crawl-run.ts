@@ -79,9 +79,11 @@ const source = z.object({
 const fetching = z
   .object({
     render: z
-      .enum(['HTTP', 'Browser'])
+      .enum(['Auto', 'Browser', 'HTTP'])
       .default('HTTP')
-      .describe('HTTP reads pages as they are served; Browser opens them in headless Chromium and runs their scripts.'),
+      .describe(
+        'HTTP reads pages as they are served; Browser opens them in headless Chromium and runs their scripts; Auto reads them by HTTP, and opens those in the browser that have more to show there.',
+      ),
     userAgent: z
       .string()
       .min(1)

@@ -15,6 +15,7 @@ import type {
   Heartbeat,
   HeartbeatAnswer,
   HeartbeatStore,
+  HostRendering,
   HostRobots,
   Outcome,
   OutputItem,
@@ -118,6 +119,13 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
       const body = robots.body?.replaceAll('\0', '\ufffd') ?? null;
       await call('write_robots', [host, robots.verdict, body, crawlDelayMs], signal);
     },
+
+    async readHostRendering(host, signal) {
+      return (await call<HostRendering | null>('read_host_rendering', [host], signal)) ?? undefined;
+    },
+
+    learnHostRendering: (host, neededBrowser, signal) =>
+      call<number>('learn_host_rendering', [host, neededBrowser], signal),
 
     async commit(outcomes, signal) {
       if (outcomes.length === 0) return new Set();

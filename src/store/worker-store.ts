@@ -97,6 +97,8 @@ export type FetchFacts = {
   readonly durationMs?: number;
   readonly finalUrl?: string;
   readonly contentType?: string;
+  /** In render mode Auto: which of the two the result comes from. */
+  readonly renderedBy?: 'HTTP' | 'Browser';
 };
 
 /**
@@ -201,6 +203,14 @@ export type OutputResult =
   | { readonly path: string; readonly bytes: number; readonly items: number; readonly sha256: string }
   | { readonly error: string };
 
+/** What was learnt of a host's pages by comparing what HTTP and the browser found there. */
+export type HostRendering = {
+  /** Moving share of the pages for which the browser found more, from 0 to 1. */
+  readonly browserNeed: number;
+  /** Since the last comparison, in milliseconds, by the database's clock. */
+  readonly ageMs: number;
+};
+
 /** The worker's side of the store. Every call rejects with the signal's reason when it is aborted. */
 export type WorkerStore = {
   /** Rejects with `SchemaMismatch` when the database serves other versions of workers only. */
@@ -223,6 +233,9 @@ export type WorkerStore = {
   areAllSourcesBlocked(enoughRefusals: number, signal: AbortSignal): Promise<boolean>;
   readRobots(host: string, signal: AbortSignal): Promise<HostRobots | undefined>;
   writeRobots(host: string, robots: Omit<HostRobots, 'ageMs'>, signal: AbortSignal): Promise<void>;
+  readHostRendering(host: string, signal: AbortSignal): Promise<HostRendering | undefined>;
+  /** Adds one page's evidence to what is known of the host; the new `browserNeed`. */
+  learnHostRendering(host: string, neededBrowser: boolean, signal: AbortSignal): Promise<number>;
   /**
    * Commits results, new links and states in one transaction. Returns the request ids that were still ours: the
    * others had lost their lease and nothing of them was written.

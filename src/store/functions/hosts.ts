@@ -170,6 +170,37 @@ begin
   where h.host_id = id;
 end $$`;
 
+const readHostRendering = `
+create or replace function read_host_rendering(token text, host_name text) returns json
+language plpgsql security definer set search_path from current as $$
+declare
+  this_run run := run_of_token(token);
+begin
+  return (
+    select json_build_object('browserNeed', r.browser_need,
+      'ageMs', floor(extract(epoch from clock_timestamp() - r.checked_at) * 1000))
+    from host h join host_rendering r using (host_id)
+    where h.scope = this_run.host_scope and h.name = host_name
+  );
+end $$`;
+
+/** Moves the share of the host's pages that need the browser a quarter of the way to what one page showed. */
+const learnHostRendering = `
+create or replace function learn_host_rendering(token text, host_name text, needed boolean) returns real
+language plpgsql security definer set search_path from current as $$
+declare
+  this_run run := live_run_of_token(token);
+  id bigint := host_of_run(this_run, host_name);
+  seen real := needed::int;
+  result real;
+begin
+  insert into host_rendering as r (host_id, browser_need) values (id, seen / 4)
+  on conflict (host_id) do update
+  set browser_need = r.browser_need + (seen - r.browser_need) / 4, checked_at = clock_timestamp()
+  returning browser_need into result;
+  return result;
+end $$`;
+
 export const hostFunctions = [
   hostOfRun,
   headStart,
@@ -181,4 +212,6 @@ export const hostFunctions = [
   allSourcesBlocked,
   readRobots,
   writeRobots,
+  readHostRendering,
+  learnHostRendering,
 ];

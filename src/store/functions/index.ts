@@ -48,6 +48,8 @@ export const WORKER_FUNCTIONS = [
   'all_sources_blocked(text, int)',
   'read_robots(text, text)',
   'write_robots(text, text, text, text, int)',
+  'read_host_rendering(text, text)',
+  'learn_host_rendering(text, text, boolean)',
 ] as const;
 
 /** Changes whenever a function does: the sign that they have to be created again. */

@@ -145,6 +145,14 @@ const tables = [
     fetched_at timestamptz not null default clock_timestamp()
   )`,
 
+  // Whether a host's pages need the browser: a moving share, see docs/decisions on render mode Auto. Apart from host for
+  // the same reason.
+  `create table host_rendering (
+    host_id bigint primary key references host on delete cascade,
+    browser_need real not null check (browser_need between 0 and 1),
+    checked_at timestamptz not null default clock_timestamp()
+  )`,
+
   // What is queued of a source of a run at a host. next_at is the earliest time at which something may be claimed
   // here, as far as this run knows; the host may say later.
   `create table run_host (
@@ -290,6 +298,7 @@ const rights = [
     'host',
     'blocked_host',
     'robots',
+    'host_rendering',
     'run_host',
     'page',
     'output',

@@ -140,4 +140,20 @@ describe.each(POSTGRES_VERSIONS)('hosts on PostgreSQL %i', (version) => {
     await writer.writeRobots('site.test', { verdict: 'allow' }, never);
     expect(await reader.readRobots('site.test', never)).toEqual({ verdict: 'allow', ageMs: expect.any(Number) });
   });
+
+  it('remembers for the scope whether pages need the browser, as a share that follows the last few', async () => {
+    await using installation = await install(server);
+    const runs = [await installation.createRun(FAST), await installation.createRun(FAST)];
+    const apart = await installation.createRun(FAST, { namespace: 'apart' });
+    const [one, two, other] = [...runs, apart].map((run) => run.worker());
+    expect(await one?.readHostRendering('site.test', never)).toBeUndefined();
+    expect(await one?.learnHostRendering('site.test', true, never)).toBe(0.25);
+    expect(await two?.learnHostRendering('site.test', true, never)).toBe(0.4375);
+    const known = await two?.readHostRendering('site.test', never);
+    expect(known).toEqual({ browserNeed: 0.4375, ageMs: expect.any(Number) });
+    expect(known?.ageMs).toBeLessThan(5_000);
+    expect(await one?.learnHostRendering('site.test', false, never)).toBeCloseTo(0.328, 3);
+    expect(await other?.readHostRendering('site.test', never)).toBeUndefined();
+    expect(await other?.learnHostRendering('site.test', false, never)).toBe(0);
+  });
 });

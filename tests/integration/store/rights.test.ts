@@ -157,6 +157,8 @@ describe.each(POSTGRES_VERSIONS)('rights on PostgreSQL %i', (version) => {
       [`defer_host($1, 'site.test', 1)`, [token]],
       [`read_robots($1, 'site.test')`, [token]],
       [`write_robots($1, 'site.test', 'allow', null, 0)`, [token]],
+      [`read_host_rendering($1, 'site.test')`, [token]],
+      [`learn_host_rendering($1, 'site.test', true)`, [token]],
     ] as const) {
       await expect(asWorker(mine.token, `select ${SCHEMA}.${text}`, [...values]), text).rejects.toMatchObject({
         code: 'TR001',
