@@ -24,8 +24,9 @@ import { createLinkFilter, createVerdicts, type Verdicts } from './link-filter.t
 import type { PageMemory } from './page-memory.ts';
 import type { Rendered, Renderer } from './renderer.ts';
 import type { RobotsGate } from './robots-gate.ts';
-import { createScope } from './scope.ts';
-import { hostKey } from './url.ts';
+import { createScope, isSameSite } from './scope.ts';
+import type { SitemapReader } from './sitemap-reader.ts';
+import { hostKey, normaliseUrl } from './url.ts';
 
 /** Redirects from the URL that was asked for to a page. */
 const MAX_REDIRECTS = 10;
@@ -51,15 +52,16 @@ export type CrawlSignals = {
 
 export function createPageCrawler(options: {
   readonly spec: CrawlRunSpec;
-  readonly store: Pick<WorkerStore, 'deferHost' | 'reportBlock' | 'reportAnswer'>;
+  readonly store: Pick<WorkerStore, 'deferHost' | 'reportBlock' | 'reportAnswer' | 'addLinks'>;
   readonly renderer: Renderer;
   /** Absent when the spec says that robots.txt is ignored. */
   readonly robots?: RobotsGate;
+  readonly sitemaps: SitemapReader;
   /** Absent for a run without a schedule: nothing is to be kept for a next one. */
   readonly memory?: PageMemory;
   readonly pacer: HostPacer;
 }): PageCrawler {
-  const { spec, store, renderer, robots, memory, pacer } = options;
+  const { spec, store, renderer, robots, sitemaps, memory, pacer } = options;
   const extraction = createExtraction(spec.extract);
   const verdicts = createVerdicts();
   const sources = new Map(spec.sources.map((source) => [source.name, rulesOf(source, spec, verdicts)]));
@@ -71,8 +73,21 @@ export function createPageCrawler(options: {
     if (robots === undefined) return undefined;
     const answer = await robots.check(url, signals.abort);
     if ('failure' in answer) return failed(claim, answer.failure, undefined, signals);
+    await addNamedSitemaps(claim, url, answer.sitemaps, signals);
     if (!answer.allowed) return skipped(claim, 'RobotsDisallowed');
     return undefined;
+  }
+
+  /** Puts in the sitemaps that robots.txt of a start URL's host names, within its site. The store knows most of them. */
+  async function addNamedSitemaps(claim: Claim, url: URL, references: readonly string[], { abort }: CrawlSignals) {
+    const rules = sources.get(claim.source);
+    if (rules === undefined || !rules.takesNamedSitemaps || claim.depth > 0) return;
+    const links = references
+      .map((reference) => normaliseUrl(reference, url.href))
+      .filter((sitemap) => sitemap !== undefined)
+      .filter((sitemap) => isSameSite(sitemap, url))
+      .map((sitemap) => sitemapAt(claim.source, sitemap));
+    if (links.length > 0) await store.addLinks(claim, links, abort);
   }
 
   /** Puts a failed page back for later when that may help, and leaves its host alone when it asked for that. */
@@ -134,9 +149,10 @@ export function createPageCrawler(options: {
   function linksOf({ source, depth }: Claim, url: URL, page: PageLinks): Links {
     const rules = sources.get(source);
     if (rules === undefined) return { links: [] };
-    const { follow, leftOut } = rules.chooseLinks({ ...page, url, depth });
+    const { followsLink: within } = rules.scope;
+    const { follow, leftOut } = rules.chooseLinks(page, { depth: depth + 1, within, page: url });
     const links = follow.map((link) => ({ source, url: link.href, host: hostKey(link), depth: depth + 1 }));
-    return { links, ...(Object.keys(leftOut).length === 0 ? {} : { leftOut }) };
+    return { links, ...countsOf(leftOut) };
   }
 
   /**
@@ -146,12 +162,34 @@ export function createPageCrawler(options: {
   function redirected(claim: Claim, path: readonly string[], to: URL, facts: FetchFacts): Outcome | 'again' {
     const isLoop = path.includes(to.href);
     if (path.length > MAX_REDIRECTS || (isLoop && !renderer.remembersCookies)) {
-      const message = `${isLoop ? 'redirect loop' : 'too many redirects'}: ${[...path, to.href].join(' -> ')}`;
-      return { type: 'dead', claim, cause: 'TooManyRedirects', message: message.slice(0, 2_000), facts };
+      return tooManyRedirects(claim, [...path, to.href], facts);
     }
     if (isLoop) return 'again';
     if (!sources.get(claim.source)?.scope.followsRedirect(to)) return skipped(claim, 'OutOfScope', facts);
     const target = { source: claim.source, url: to.href, host: hostKey(to), depth: claim.depth, redirects: path };
+    return { ...skipped(claim, 'Redirected', facts), links: [target] };
+  }
+
+  async function readSitemap(claim: Claim, url: URL, signals: CrawlSignals): Promise<Outcome> {
+    const rules = sources.get(claim.source);
+    if (rules === undefined) return skipped(claim, 'OutOfScope');
+    const end = await sitemaps.read(claim, url, rules, signals.abort);
+    switch (end.type) {
+      case 'read':
+        return { ...skipped(claim, 'Sitemap', end.facts), ...countsOf(end.leftOut) };
+      case 'redirect':
+        return sitemapRedirected(claim, url, end.to, end.facts);
+      case 'failed':
+        return failed(claim, end.failure, end.facts, signals);
+    }
+  }
+
+  function sitemapRedirected(claim: Claim, url: URL, to: URL, facts: FetchFacts): Outcome {
+    const path = [...(claim.redirects ?? []), url.href];
+    if (path.length > MAX_REDIRECTS || path.includes(to.href))
+      return tooManyRedirects(claim, [...path, to.href], facts);
+    if (!isSameSite(url, to)) return skipped(claim, 'OutOfScope', facts);
+    const target = { ...sitemapAt(claim.source, to), depth: claim.depth, redirects: path };
     return { ...skipped(claim, 'Redirected', facts), links: [target] };
   }
 
@@ -208,7 +246,7 @@ export function createPageCrawler(options: {
       const refused = await refusal(claim, url, signals);
       if (refused !== undefined) return refused;
       await pacer.untilPlace(claim.host, place, signals.stopping);
-      return fetchPage(claim, url, signals);
+      return claim.kind === 'Sitemap' ? readSitemap(claim, url, signals) : fetchPage(claim, url, signals);
     },
   };
 }
@@ -218,8 +256,27 @@ type Links = { readonly links: readonly Discovery[]; readonly leftOut?: LeftOut 
 
 function rulesOf(source: CrawlRunSpec['sources'][number], { limits }: CrawlRunSpec, verdicts: Verdicts) {
   const scope = createScope(source);
-  const chooseLinks = createLinkFilter(source, limits, scope, verdicts);
-  return { scope, chooseLinks, maxItems: source.limits.maxItemsPerPage ?? Number.POSITIVE_INFINITY };
+  const chooseLinks = createLinkFilter(source, limits, verdicts);
+  return {
+    scope,
+    chooseLinks,
+    maxItems: source.limits.maxItemsPerPage ?? Number.POSITIVE_INFINITY,
+    takesNamedSitemaps: source.sitemapsFromRobots,
+  };
+}
+
+function sitemapAt(source: string, url: URL): Discovery {
+  return { source, url: url.href, host: hostKey(url), depth: 0, kind: 'Sitemap' };
+}
+
+function countsOf(leftOut: LeftOut): { readonly leftOut?: LeftOut } {
+  return Object.keys(leftOut).length === 0 ? {} : { leftOut };
+}
+
+function tooManyRedirects(claim: Claim, path: readonly string[], facts: FetchFacts): Outcome {
+  const isLoop = path.indexOf(path.at(-1) ?? '') < path.length - 1;
+  const message = `${isLoop ? 'redirect loop' : 'too many redirects'}: ${path.join(' -> ')}`;
+  return { type: 'dead', claim, cause: 'TooManyRedirects', message: message.slice(0, 2_000), facts };
 }
 
 function skipped(claim: Claim, reason: SkipReason, facts?: FetchFacts) {

@@ -1,6 +1,6 @@
 // One HTTP request: guarded connection, re-used where possible, bounded in bytes and time. Redirects are not followed.
 import type { IncomingHttpHeaders } from 'node:http';
-import { type Readable, type Transform, Writable } from 'node:stream';
+import { PassThrough, type Readable, type Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import { Agent } from 'undici';
@@ -31,6 +31,8 @@ export type HttpRequest = {
   readonly onTooLarge: 'cut' | 'fail';
   /** Whether the body is worth reading. */
   readonly wantsBody: (status: number, headers: IncomingHttpHeaders) => boolean;
+  /** Takes the body as it arrives; the response has none then. Beyond `maxBytes` reading fails with TooLarge. */
+  readonly consume?: (body: AsyncIterable<Buffer>) => Promise<void>;
 };
 
 export type HttpClient = {
@@ -75,6 +77,10 @@ export function createHttpClient(options: {
         return { status: statusCode, headers, body: Buffer.alloc(0) };
       }
       try {
+        if (request.consume !== undefined) {
+          await consumeBody(body, headers['content-encoding'], request.consume, request.maxBytes, signal);
+          return { status: statusCode, headers, body: Buffer.alloc(0) };
+        }
         return {
           status: statusCode,
           headers,
@@ -113,14 +119,33 @@ async function readBody(
   } catch (error) {
     if (!full) throw error;
   }
-  if (full && onTooLarge === 'fail') {
-    throw new CrawlError({
-      cause: 'TooLarge',
-      message: `the page is larger than ${maxBytes} bytes`,
-      retryable: false,
-    });
-  }
+  if (full && onTooLarge === 'fail') throw tooLarge(maxBytes);
   return Buffer.concat(chunks);
+}
+
+async function consumeBody(
+  body: Readable,
+  encoding: string | string[] | undefined,
+  consume: (body: AsyncIterable<Buffer>) => Promise<void>,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<void> {
+  async function* bounded(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    let size = 0;
+    for await (const chunk of source) {
+      size += chunk.length;
+      if (size > maxBytes) throw tooLarge(maxBytes);
+      yield chunk;
+    }
+  }
+  const decompressed = new PassThrough();
+  // What goes wrong on the way is told by reading from its end.
+  pipeline([body, ...decompressors(encoding), decompressed], { signal }).catch(() => {});
+  await consume(bounded(decompressed));
+}
+
+function tooLarge(maxBytes: number): CrawlError {
+  return new CrawlError({ cause: 'TooLarge', message: `the page is larger than ${maxBytes} bytes`, retryable: false });
 }
 
 /** In the order in which the codings are taken off: the last one applied first. */

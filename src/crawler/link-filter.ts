@@ -1,22 +1,25 @@
 // Which links of a page become requests of its source, and why the others do not.
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import type { LeftOut, PageLinks, SkipReason } from '../store/worker-store.ts';
-import type { Scope } from './scope.ts';
 import { isTooLong, normaliseUrl } from './url.ts';
 
 /** Links that are remembered, so that each is judged and counted once however many pages carry it. */
 const MOST_REMEMBERED = 20_000;
 
-export type LinksOfPage = PageLinks & {
-  /** The page's own. */
-  readonly url: URL;
-  /** Of the page, in links from a start URL. */
+export type Finding = {
+  /** That the links would have, in links from a start URL. */
   readonly depth: number;
+  /** Which of them are a matter of the crawl at all. */
+  readonly within: (url: URL) => boolean;
+  /** Whether the others are counted. */
+  readonly counted?: boolean;
+  /** The page that they were found on. */
+  readonly page?: URL;
 };
 
 export type ChosenLinks = { readonly follow: readonly URL[]; readonly leftOut: LeftOut };
 
-export type LinkFilter = (links: LinksOfPage) => ChosenLinks;
+export type LinkFilter = (links: PageLinks, finding: Finding) => ChosenLinks;
 
 /** What was decided of a URL of a source; shared by the filters of a worker. */
 export type Verdicts = {
@@ -27,20 +30,18 @@ export type Verdicts = {
 type Verdict = 'Followed' | SkipReason;
 
 /**
- * Links out of scope are no matter of the crawl; what else is left out is counted, by this worker once for each URL as
- * long as it is remembered.
+ * What is left out is counted, by this worker once for each URL as long as it is remembered.
  */
 export function createLinkFilter(
   source: CrawlRunSpec['sources'][number],
   limits: CrawlRunSpec['limits'],
-  scope: Scope,
   verdicts: Verdicts,
 ): LinkFilter {
   const maxDepth = Math.min(...[source.limits.maxDepth, limits.maxDepth, Number.POSITIVE_INFINITY].filter(isSet));
 
   const keyOf = (link: string) => `${source.name} ${link}`;
 
-  return ({ url: page, references, base, depth, unread }) => {
+  return ({ references, base, unread }, { depth, within, counted = false, page }) => {
     const follow = new Map<string, URL>();
     const leftOut: Partial<Record<SkipReason, number>> = {};
     const count = (reason: SkipReason, links = 1) => {
@@ -57,8 +58,10 @@ export function createLinkFilter(
       const url = normaliseUrl(reference, base);
       if (url === undefined) {
         if (isTooLong(reference, base)) leaveOut(`${reference.length} ${reference.slice(0, 200)}`, 'UrlTooLong');
-      } else if (scope.followsLink(url)) {
-        if (depth >= maxDepth) leaveOut(url.href, 'MaxDepth');
+      } else if (!within(url)) {
+        if (counted) leaveOut(url.href, 'OutOfScope');
+      } else {
+        if (depth > maxDepth) leaveOut(url.href, 'MaxDepth');
         else {
           verdicts.set(keyOf(url.href), 'Followed');
           follow.set(url.href, url);
@@ -66,7 +69,7 @@ export function createLinkFilter(
       }
     }
 
-    verdicts.set(keyOf(page.href), 'Followed');
+    if (page !== undefined) verdicts.set(keyOf(page.href), 'Followed');
     for (const reference of references) judge(reference);
     if (unread > 0) count('TooManyLinks', unread);
     return { follow: [...follow.values()], leftOut };

@@ -67,6 +67,7 @@ export function createPatientStore(store: WorkerStore, patience: Patience): Work
     learnHostRendering: (host, needed, signal) =>
       patiently(signal, () => store.learnHostRendering(host, needed, signal)),
     commit: (outcomes, signal) => patiently(signal, () => store.commit(outcomes, signal)),
+    addLinks: (claim, links, signal) => patiently(signal, () => store.addLinks(claim, links, signal)),
     finish: (signal) => patiently(signal, () => store.finish(signal)),
     leaseOutput: (signal) => patiently(signal, () => store.leaseOutput(signal)),
     outputItems: (fence, after, signal) => patiently(signal, () => store.outputItems(fence, after, signal)),

@@ -6,7 +6,7 @@ import { type Failure, failureOfError } from './failure.ts';
 import type { HostPacer } from './host-pacer.ts';
 import type { HttpClient, HttpResponse } from './http-client.ts';
 import { isRedirect } from './renderer.ts';
-import { compileRules, MAX_ROBOTS_BYTES, type RobotsRules, rulesFromResponse } from './robots.ts';
+import { compileRules, MAX_ROBOTS_BYTES, type RobotsRules, rulesFromResponse, sitemapsOf } from './robots.ts';
 import { hostKey, normaliseUrl } from './url.ts';
 
 const FRESH_MS = 24 * 60 * 60_000;
@@ -18,7 +18,9 @@ const MAX_REDIRECTS = 5;
 /** Hosts whose rules are kept in memory. */
 const MAX_HOSTS = 1_000;
 
-export type RobotsAnswer = { readonly allowed: boolean } | { readonly failure: Failure };
+export type RobotsAnswer =
+  /** With the sitemaps that the file names, as it writes them. */
+  { readonly allowed: boolean; readonly sitemaps: readonly string[] } | { readonly failure: Failure };
 
 export type RobotsGate = {
   /**
@@ -31,6 +33,7 @@ export type RobotsGate = {
 type Entry = {
   readonly rules: RobotsRules;
   readonly goodUntil: number;
+  readonly sitemaps: readonly string[];
   /** By origin: http and https of one host share the file but not the URLs. */
   readonly tests: Map<string, (url: URL) => boolean>;
 };
@@ -47,7 +50,7 @@ export function createRobotsGate(options: {
 
   function remember(host: string, rules: RobotsRules, ageMs: number): Entry {
     const lifetime = rules.verdict === 'disallow' ? FRESH_DISALLOW_MS : FRESH_MS;
-    const entry = { rules, goodUntil: Date.now() + lifetime - ageMs, tests: new Map() };
+    const entry = { rules, goodUntil: Date.now() + lifetime - ageMs, sitemaps: sitemapsOf(rules), tests: new Map() };
     entries.delete(host);
     entries.set(host, entry);
     const [oldest] = entries.keys();
@@ -101,7 +104,7 @@ export function createRobotsGate(options: {
       test = compileRules(entry.rules, url.origin, userAgent);
       entry.tests.set(url.origin, test);
     }
-    return { allowed: test(url) };
+    return { allowed: test(url), sitemaps: entry.sitemaps };
   }
 
   return {

@@ -11,6 +11,9 @@ export const MAX_ROBOTS_BYTES = 500 * 1024;
 /** A crawl-delay beyond this is taken as this: one host must not park a run for days. */
 const MAX_CRAWL_DELAY_MS = 60_000;
 
+/** Sitemaps of one file that are looked at. */
+const MAX_SITEMAPS = 100;
+
 /** A line that is longer can match no URL that we crawl, but would cost time at every match. */
 const MAX_LINE_LENGTH = 4_096;
 
@@ -33,6 +36,13 @@ export function rulesFromResponse(status: number, body: string, userAgent: strin
   const delay = parseRobots('http://host/robots.txt', text).getCrawlDelay(productToken(userAgent));
   const crawlDelayMs = delay === undefined || !(delay > 0) ? undefined : Math.min(delay * 1_000, MAX_CRAWL_DELAY_MS);
   return { verdict: 'rules', body: text, ...(crawlDelayMs === undefined ? {} : { crawlDelayMs }) };
+}
+
+/** The sitemaps that the file names; they are for every crawler, whatever its group. */
+export function sitemapsOf(rules: RobotsRules): string[] {
+  return [...(rules.body ?? '').matchAll(/^[\t ]*sitemap[\t ]*:[\t ]*(\S+)/gim)]
+    .map(([, reference = '']) => reference)
+    .slice(0, MAX_SITEMAPS);
 }
 
 /** A test of URLs of one origin (scheme, host and port). */

@@ -14,19 +14,27 @@ export type Scope = {
    * link, within the same host: a start URL that has moved is still the page that was asked for.
    */
   readonly followsRedirect: (url: URL) => boolean;
+  /** Whether a page that a sitemap of the source lists is crawled: as links, but in mode Page on the same host. */
+  readonly followsListed: (url: URL) => boolean;
 };
 
 type Rule = (url: URL) => boolean;
 
-/** Start URLs are always crawled; the scope decides on everything found from there. */
+/**
+ * Start URLs are always crawled; the scope decides on everything found from there. A source without start URLs reaches
+ * as far as its sitemaps would as start URLs; that is also how far a sitemap may speak for a site by its protocol.
+ */
 export function createScope(source: Source): Scope {
-  const seeds = source.urls.map((url) => normaliseUrl(url)).filter((url) => url !== undefined);
+  const seeds = (source.urls.length > 0 ? source.urls : source.sitemaps)
+    .map((url) => normaliseUrl(url))
+    .filter((url) => url !== undefined);
   const patterns = matchPatterns(source.scope.include, source.scope.exclude);
   const reach = reachOf(source.scope.mode, seeds);
   const redirectReach = source.scope.mode === 'Page' ? reachOf('Host', seeds) : reach;
   return {
     followsLink: (url) => reach(url) && patterns(url),
     followsRedirect: (url) => redirectReach(url) && patterns(url),
+    followsListed: (url) => redirectReach(url) && patterns(url),
   };
 }
 
@@ -57,6 +65,11 @@ function underFolders(seeds: readonly URL[]): Rule {
 function sameKey(seeds: readonly URL[], key: (url: URL) => string): Rule {
   const keys = new Set(seeds.map(key));
   return (url) => keys.has(key(url));
+}
+
+/** Whether both URLs are on one registrable domain, so that one may speak for the other. */
+export function isSameSite(one: URL, other: URL): boolean {
+  return registrableDomain(one) === registrableDomain(other);
 }
 
 /** Sites move between example.com and www.example.com, and from http to https, without being another site. */

@@ -1,4 +1,4 @@
-// The requests that a run begins with: the start URLs of its active sources.
+// The requests that a run begins with: the start URLs and sitemaps of its active sources.
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import type { Discovery } from '../store/worker-store.ts';
 import { hostKey, normaliseUrl } from './url.ts';
@@ -7,7 +7,10 @@ import { hostKey, normaliseUrl } from './url.ts';
 export function seedsOf(spec: CrawlRunSpec): Discovery[] {
   return spec.sources
     .filter((source) => source.active)
-    .flatMap((source) => source.urls.map((url) => seedOf(source.name, url)));
+    .flatMap(({ name, urls, sitemaps }) => [
+      ...urls.map((url) => seedOf(name, url)),
+      ...sitemaps.map((url) => ({ ...seedOf(name, url), kind: 'Sitemap' as const })),
+    ]);
 }
 
 function seedOf(source: string, text: string): Discovery {

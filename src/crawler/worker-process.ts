@@ -21,6 +21,7 @@ import { createRenderer } from './render-modes.ts';
 import { createRobotsGate } from './robots-gate.ts';
 import { seedsOf } from './seeds.ts';
 import { installShutdown, type Shutdown } from './shutdown.ts';
+import { createSitemapReader } from './sitemap-reader.ts';
 import { EXIT, type TerminationReason, writeTerminationMessage } from './termination.ts';
 import { ALL_SOURCES_BLOCKED, noTotals, runWorker, type WorkerEnd } from './worker.ts';
 import { loadWorkerConfig, storeOptions, type WorkerConfig, WorkerConfigError } from './worker-config.ts';
@@ -168,6 +169,7 @@ async function crawl(options: WorkContext): Promise<WorkerEnd> {
       spec,
       store,
       renderer,
+      sitemaps: createSitemapReader({ client, store, pageTimeoutMs: durationMs(spec.fetch.pageTimeout) }),
       pacer,
       ...(spec.politeness.robots === 'Obey' ? { robots } : {}),
       ...(isScheduled ? { memory: createPageMemory(spec, store) } : {}),

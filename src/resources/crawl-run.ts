@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { conditions } from './conditions.ts';
 import { DURATION_PATTERN } from './duration.ts';
-import { keyedBy, withRules } from './validation.ts';
+import { keyedBy, type ValidationRule, withRules } from './validation.ts';
 
 const MAX_URL = 2_048;
 
@@ -63,7 +63,7 @@ const sourceLimits = z
   })
   .describe('Limits of this source alone, besides those of the run.');
 
-const source = z.object({
+const sourceFields = z.object({
   name: z
     .string()
     .min(1)
@@ -71,10 +71,30 @@ const source = z.object({
     .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/)
     .describe('Name of the site, unique in the run.'),
   active: z.boolean().default(true).describe('Whether the source is crawled. Its counters stay zero when it is not.'),
-  urls: z.array(url).min(1).max(1_000).describe('Where the crawl of this source starts.'),
+  urls: z.array(url).max(1_000).default([]).describe('Where the crawl of this source starts.'),
+  sitemaps: z
+    .array(url)
+    .max(100)
+    .default([])
+    .describe('Sitemaps, or indexes of them, whose entries within the scope are crawled as start URLs are.'),
+  sitemapsFromRobots: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Read the sitemaps, too, that robots.txt of the start URLs' hosts names, if they are of the same domain.",
+    ),
   scope: scope.prefault({}),
   limits: sourceLimits.prefault({}),
 });
+
+const source = withRules(sourceFields, [
+  {
+    rule: 'size(self.urls) + size(self.sitemaps) > 0',
+    message: 'a source needs a start URL or a sitemap',
+    reason: 'FieldValueRequired',
+    fieldPath: '.urls',
+  },
+]);
 
 const fetching = z
   .object({
@@ -309,6 +329,22 @@ export const crawlSpecShape = {
   image: z.string().min(1).max(512).optional().describe("Crawler image; the operator's own when left out."),
 } as const;
 
+/** Rules over fields of `crawlSpecShape`, for every object that carries them. */
+export const crawlSpecRules: readonly ValidationRule[] = [
+  {
+    rule: 'self.sources.exists(source, source.active)',
+    message: 'at least one source must be active',
+    reason: 'FieldValueInvalid',
+    fieldPath: '.sources',
+  },
+  {
+    rule: "self.politeness.robots == 'Obey' || !self.sources.exists(source, source.sitemapsFromRobots)",
+    message: 'sitemapsFromRobots needs politeness.robots Obey: robots.txt is not read otherwise',
+    reason: 'FieldValueInvalid',
+    fieldPath: '.politeness.robots',
+  },
+];
+
 export const TRIGGER_TYPES = ['Schedule', 'Manual', 'API', 'CatchUp', 'Backfill', 'Retry'] as const;
 
 const trigger = z
@@ -356,12 +392,7 @@ export const crawlRunSpec = withRules(z.object(runSpecShape).describe('What is c
     reason: 'FieldValueForbidden',
     fieldPath: '.shutdown',
   },
-  {
-    rule: 'self.sources.exists(source, source.active)',
-    message: 'at least one source must be active',
-    reason: 'FieldValueInvalid',
-    fieldPath: '.sources',
-  },
+  ...crawlSpecRules,
   // Not on trigger itself: the API server tries a rule on the default, {}, before that is filled in.
   {
     rule: "(self.trigger.type == 'Retry') == has(self.trigger.retryOf)",

@@ -1,7 +1,7 @@
 // CrawlSchedule: what to crawl and when. The schemas here are the single source of its types, CRD and reference.
 import { z } from 'zod';
 import { conditions } from './conditions.ts';
-import { crawlSpecShape, RUN_PHASES } from './crawl-run.ts';
+import { crawlSpecRules, crawlSpecShape, RUN_PHASES } from './crawl-run.ts';
 import { DURATION_PATTERN } from './duration.ts';
 import { withRules } from './validation.ts';
 
@@ -15,14 +15,7 @@ const runTemplate = z.object({
     })
     .prefault({})
     .describe('Labels and annotations of each run.'),
-  spec: withRules(z.object(crawlSpecShape).describe('What each run crawls and how.'), [
-    {
-      rule: 'self.sources.exists(source, source.active)',
-      message: 'at least one source must be active',
-      reason: 'FieldValueInvalid',
-      fieldPath: '.sources',
-    },
-  ]),
+  spec: withRules(z.object(crawlSpecShape).describe('What each run crawls and how.'), crawlSpecRules),
 });
 
 const adaptive = z

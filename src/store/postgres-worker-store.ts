@@ -141,6 +141,15 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
       return new Set(ours);
     },
 
+    async addLinks(claim, links, signal) {
+      const rows = links.map(linkRow).filter((row) => !known.has(row.key, row.depth));
+      if (rows.length === 0) return 'Added';
+      const args = [workerId, claim.requestId, claim.leaseToken, storableJson(rows)];
+      const answer = await call<'Added' | 'Full' | 'Lost'>('add_links', args, signal);
+      if (answer === 'Added') for (const row of rows) known.add(row.key, row.depth);
+      return answer;
+    },
+
     finish: (signal) => call<boolean>('finish_run', [], signal),
 
     leaseOutput: (signal) => call<OutputLease>('lease_output', [workerId], signal),
@@ -262,11 +271,16 @@ type LinkRow = {
   readonly source: string;
   readonly depth: number;
   readonly redirects?: readonly string[];
+  readonly sitemap?: true;
 };
 
 function linkRow(link: Discovery): LinkRow {
-  const { url, host, source, depth, redirects } = link;
-  return { key: urlKey(url), url, host, source, depth, ...(redirects === undefined ? {} : { redirects }) };
+  const { url, host, source, depth, redirects, kind } = link;
+  const common = { url, host, source, depth, ...(redirects === undefined ? {} : { redirects }) };
+  // A page may link to its sitemap as to any other file: that is another request.
+  return kind === 'Sitemap'
+    ? { ...common, key: urlKey(`sitemap ${url}`), sitemap: true }
+    : { ...common, key: urlKey(url) };
 }
 
 /** The links that may be new to the frontier, each once, with the requests that they were found at. */

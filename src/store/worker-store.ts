@@ -30,6 +30,8 @@ export type Discovery = {
    * is a request of its own, so that a page is fetched once however many URLs lead to it; this tells a loop.
    */
   readonly redirects?: readonly string[];
+  /** Absent for a page. A sitemap takes no place in the page limits; its depth is that of nested indexes. */
+  readonly kind?: 'Sitemap';
 };
 
 /** What a server said of the version of a page that it sent (RFC 9110, 8.8); as it was written. */
@@ -138,6 +140,8 @@ export const SKIP_REASONS = [
   'MaxPages',
   'MaxDepth',
   'NotHtml',
+  /** No page: its entries are requests of their own. */
+  'Sitemap',
   /** The URL only leads to another one, which is in the frontier itself. */
   'Redirected',
   /** A link that is longer than any URL that is crawled. */
@@ -165,6 +169,8 @@ export const FAILURE_CAUSES = [
   'MissingField',
   'BrowserError',
   'ExtractionError',
+  /** What was to be a sitemap is none. */
+  'BadSitemap',
   'LeaseExpired',
 ] as const;
 export type FailureCause = (typeof FAILURE_CAUSES)[number];
@@ -241,6 +247,11 @@ export type WorkerStore = {
    * others had lost their lease and nothing of them was written.
    */
   commit(outcomes: readonly Outcome[], signal: AbortSignal): Promise<ReadonlySet<string>>;
+  /**
+   * Puts links in while the claim that they are found at goes on. `Lost`: the claim is not ours any more. `Full`: the
+   * run has more waiting than it can make use of. Nothing was put in then.
+   */
+  addLinks(claim: Claim, links: readonly Discovery[], signal: AbortSignal): Promise<'Added' | 'Full' | 'Lost'>;
   /**
    * True when the crawl is over, since nothing is queued or leased any more. With that the run is finished, unless it
    * has a file to be written.

@@ -121,7 +121,8 @@ begin
     -- The second limit is for the planner: as long as it takes them for few, it looks each of them up.
     from (select * from chosen limit slots) c
     where r.run_day = this_run.run_day and r.run_id = c.run_id and r.url_key = c.url_key and r.state = 'queued'
-    returning r.url_key, r.lease_token, r.url, r.depth, r.redirects, r.attempts, r.blocks, r.run_host_id, r.source_no, c.turn,
+    returning r.url_key, r.lease_token, r.url, r.depth, r.redirects, r.is_sitemap, r.attempts, r.blocks, r.run_host_id,
+      r.source_no, c.turn,
       c.has_place as had_place
   ), moved_host as (
     update host h set next_at = spent.next_at
@@ -161,6 +162,7 @@ begin
       from page p
       where p.schedule_uid = this_run.schedule_uid and p.url_key = leased.url_key and p.items is not null),
     'blocks', nullif(leased.blocks, 0), 'isSlowed', case when lane.slowdown > 1 then true end,
+    'kind', case when leased.is_sitemap then 'Sitemap' end,
     'turn', extract(epoch from turn) * 1000,
     'sendBy', extract(epoch from ${lastSend('(m.next_at - lane.delay)', 'lane.delay')}) * 1000)) order by turn)
   into claims
@@ -243,8 +245,8 @@ declare
   skipped_now int;
 begin
   select array_agg(source_no) into final_sources from (
-    select s.source_no, s.max_pages, coalesce(sum(p.succeeded + p.failed), 0) as ended,
-      sum(coalesce(sum(p.succeeded + p.failed), 0)) over () as ended_in_run
+    select s.source_no, s.max_pages, coalesce(sum(p.succeeded + p.failed - p.failed_sitemaps), 0) as ended,
+      sum(coalesce(sum(p.succeeded + p.failed - p.failed_sitemaps), 0)) over () as ended_in_run
     from source s left join progress p on p.run_id = s.run_id and p.source_no = s.source_no
     where s.run_id = this_run.run_id group by s.source_no, s.max_pages
   ) sources where ended_in_run >= this_run.max_pages or ended >= max_pages;

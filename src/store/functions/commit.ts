@@ -17,8 +17,8 @@ language sql immutable set search_path from current as $$
 $$`;
 
 /**
- * Puts the links that the frontier does not know yet into it; links is JSON: [{key, url, host, source, depth, redirects}].
- * Deeper links than the run follows, and those of inactive sources, are left out. The caller hands what it returns to
+ * Puts the links that the frontier does not know yet into it; links is JSON: [{key, url, host, source, depth, redirects,
+ * sitemap}]. Deeper links than the run follows, and those of inactive sources, are left out. The caller hands what it returns to
  * queue_at_hosts, together with whatever else it queues: those rows have to be locked in one go.
  *
  * Locks in order: host by name, run_host by (host, source), request by key, progress.
@@ -35,17 +35,18 @@ declare
   source_nos smallint[];
   depths smallint[];
   redirects_of jsonb[];
+  are_sitemaps boolean[];
   arrivals arrival[];
 begin
   select array_agg(key order by place), array_agg(url order by place), array_agg(l.host order by place),
     array_agg(s.source_no order by place), array_agg(depth order by place),
-    array_agg(l.redirects order by place)
-  into keys, urls, hosts, source_nos, depths, redirects_of
+    array_agg(l.redirects order by place), array_agg(coalesce(sitemap, false) order by place)
+  into keys, urls, hosts, source_nos, depths, redirects_of, are_sitemaps
   from rows from (json_to_recordset(links)
-    as (key uuid, url text, host text, source text, depth smallint, redirects jsonb)) with ordinality
-    as l(key, url, host, source, depth, redirects, place)
+    as (key uuid, url text, host text, source text, depth smallint, redirects jsonb, sitemap boolean)) with ordinality
+    as l(key, url, host, source, depth, redirects, sitemap, place)
   join source s on s.run_id = this_run.run_id and s.name = l.source and s.active
-  where (this_run.max_depth is null or depth <= this_run.max_depth)
+  where (sitemap or this_run.max_depth is null or depth <= this_run.max_depth)
     and (
       select r.url_key from request r
       where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = l.key) is null;
@@ -77,19 +78,22 @@ begin
       select run_host_id from run_host r
       where r.run_id = this_run.run_id and r.host_id = h.host_id and r.source_no = l.source_no offset 0) r
   ), added as (
-    insert into request (run_id, url_key, run_day, run_host_id, available_at, source_no, depth, url, redirects)
+    insert into request (run_id, url_key, run_day, run_host_id, available_at, source_no, depth, url, redirects,
+      is_sitemap)
     select this_run.run_id, key, this_run.run_day, lane.run_host_id, moment + place * interval '1 us',
-      l.source_no, depth, url, l.redirects
-    from unnest(keys, urls, hosts, source_nos, depths, redirects_of) with ordinality
-      as l(key, url, host, source_no, depth, redirects, place)
+      l.source_no, depth, url, l.redirects, l.is_sitemap
+    from unnest(keys, urls, hosts, source_nos, depths, redirects_of, are_sitemaps) with ordinality
+      as l(key, url, host, source_no, depth, redirects, is_sitemap, place)
     join lane on lane.host = l.host and lane.source_no = l.source_no
     order by key
     on conflict do nothing
-    returning run_host_id, source_no
+    returning run_host_id, source_no, is_sitemap
   ), counted as (
-    insert into progress as p (run_id, worker_id, source_no, discovered)
-    select this_run.run_id, me, source_no, count(*) from added group by source_no order by source_no
-    on conflict (run_id, worker_id, source_no) do update set discovered = p.discovered + excluded.discovered
+    insert into progress as p (run_id, worker_id, source_no, discovered, sitemaps)
+    select this_run.run_id, me, source_no, count(*), count(*) filter (where is_sitemap)
+    from added group by source_no order by source_no
+    on conflict (run_id, worker_id, source_no)
+    do update set discovered = p.discovered + excluded.discovered, sitemaps = p.sitemaps + excluded.sitemaps
   )
   select array_agg((run_host_id, n, 0, moment)::arrival) into arrivals
   from (select run_host_id, count(*)::int as n from added group by 1) lanes;
@@ -172,7 +176,7 @@ begin
       reason = coalesce(h.reason, h.cause),
       attempts = r.attempts + (h.cause <> 'Blocked' and h.cause is not null)::int,
       blocks = r.blocks + (h.cause = 'Blocked' and h.cause is not null)::int,
-      has_place = h.state <> 'skipped',
+      has_place = h.state = 'queued' or (h.state <> 'skipped' and not r.is_sitemap),
       available_at = case when h.state = 'queued' then moment + coalesce(h.delay_ms, 0) * interval '1 ms'
         else r.available_at end,
       finished_at = case when h.state <> 'queued' then moment end,
@@ -180,8 +184,8 @@ begin
         else coalesce(r.errors, '[]') || jsonb_build_object('cause', h.cause, 'message', h.message, 'at', moment) end
     from held h
     where r.run_day = this_run.run_day and r.run_id = h.run_id and r.url_key = h.url_key
-    returning r.url_key, r.run_host_id, r.source_no, r.state, r.available_at, h.reason, h.cause, h.message, h.url,
-      h.left_out
+    returning r.url_key, r.run_host_id, r.source_no, r.state, r.available_at, r.is_sitemap, h.reason, h.cause,
+      h.message, h.url, h.left_out
   ), stored as (
     insert into item (run_id, run_day, url_key, source_no, data)
     select this_run.run_id, this_run.run_day, h.url_key, h.source_no, i.data
@@ -190,12 +194,14 @@ begin
     returning source_no
   ), counted as (
     insert into progress as p (run_id, worker_id, source_no, leased, places, succeeded, failed, skipped, items,
-      last_success_at, last_error, last_error_at, skipped_by, failed_by)
-    select this_run.run_id, me, source_no, -count(*), -count(*) filter (where state = 'skipped'),
+      failed_sitemaps, last_success_at, last_error, last_error_at, skipped_by, failed_by)
+    select this_run.run_id, me, source_no, -count(*),
+      -count(*) filter (where state = 'skipped' or (state = 'dead' and is_sitemap)),
       count(*) filter (where state = 'done'),
       count(*) filter (where state = 'dead'),
       count(*) filter (where state = 'skipped'),
       (select count(*) from stored where stored.source_no = settled.source_no),
+      count(*) filter (where state = 'dead' and is_sitemap),
       max(moment) filter (where state = 'done'),
       max(cause || ': ' || message || ' (' || url || ')') filter (where state = 'dead'),
       max(moment) filter (where state = 'dead'),
@@ -218,6 +224,7 @@ begin
       failed = p.failed + excluded.failed,
       skipped = p.skipped + excluded.skipped,
       items = p.items + excluded.items,
+      failed_sitemaps = p.failed_sitemaps + excluded.failed_sitemaps,
       last_success_at = coalesce(excluded.last_success_at, p.last_success_at),
       last_error = coalesce(excluded.last_error, p.last_error),
       last_error_at = coalesce(excluded.last_error_at, p.last_error_at),
@@ -244,6 +251,40 @@ begin
   return ours;
 end $$`;
 
+/**
+ * Puts links into the frontier while the request that they are found at is still being read; they are as for discover.
+ * 'Lost' when the request is not leased with the token any more, and 'Full' when the run has more waiting than its page
+ * limit can make use of, or has been led to too many sitemaps: in both cases nothing was put in.
+ *
+ * Locks in order: as commit_outcomes.
+ */
+const addLinks = `
+create or replace function add_links(token text, me uuid, key uuid, lease uuid, links json) returns text
+language plpgsql security definer set search_path from current
+${QUEUE_PLANS} as $$
+declare
+  most_sitemaps constant int := 10000;
+  this_run run := live_run_of_token(token);
+  most_open constant bigint := 10000 + 4 * this_run.max_pages::bigint;
+  arrivals arrival[];
+begin
+  perform from request r
+  where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = key and r.lease_token = lease
+  for no key update;
+  if not found then
+    return 'Lost';
+  end if;
+  if (select sum(discovered - succeeded - failed - skipped) > most_open or sum(sitemaps) > most_sitemaps
+      from progress where run_id = this_run.run_id) then
+    return 'Full';
+  end if;
+  arrivals := discover(this_run, me, links);
+  if arrivals <> '{}' then
+    perform queue_at_hosts(arrivals);
+  end if;
+  return 'Added';
+end $$`;
+
 /** Puts the seeds in, once for the run; false when another worker did. The run's row is locked first. */
 const seedFrontier = `
 create or replace function seed_frontier(token text, me uuid, links json) returns boolean
@@ -260,4 +301,12 @@ begin
   return true;
 end $$`;
 
-export const commitFunctions = [addCounts, queueAtHosts, discover, readOutcomes, commitOutcomes, seedFrontier];
+export const commitFunctions = [
+  addCounts,
+  queueAtHosts,
+  discover,
+  readOutcomes,
+  commitOutcomes,
+  addLinks,
+  seedFrontier,
+];

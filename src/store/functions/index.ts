@@ -32,6 +32,7 @@ export const WORKER_FUNCTIONS = [
   'function_versions()',
   'claim_requests(text, uuid, int, double precision)',
   'commit_outcomes(text, uuid, json, json)',
+  'add_links(text, uuid, uuid, uuid, json)',
   'seed_frontier(text, uuid, json)',
   'recall_page(text, uuid)',
   'finish_run(text)',

@@ -27,22 +27,25 @@ begin
     update request r
     set state = case when r.lease_losses + 1 < most_losses then 'queued' else 'dead' end::request_state,
       lease_losses = r.lease_losses + 1, lease_token = null, leased_by = null, available_at = moment,
+      has_place = r.lease_losses + 1 < most_losses or not r.is_sitemap,
       reason = 'LeaseExpired', finished_at = case when r.lease_losses + 1 < most_losses then null else moment end,
       errors = coalesce(r.errors, '[]') || jsonb_build_object(
         'cause', 'LeaseExpired', 'message', 'worker ' || r.leased_by || ' was lost', 'at', moment)
     from held
     where r.run_day = this_run.run_day and r.run_id = held.run_id and r.url_key = held.url_key
-    returning r.run_host_id, r.source_no, r.state
+    returning r.run_host_id, r.source_no, r.state, r.is_sitemap
   ), counted as (
-    insert into progress as p (run_id, worker_id, source_no, leased, failed, failed_by, last_error, last_error_at)
-    select this_run.run_id, me, source_no, -count(*), count(*) filter (where state = 'dead'),
+    insert into progress as p (run_id, worker_id, source_no, leased, places, failed, failed_sitemaps, failed_by, last_error, last_error_at)
+    select this_run.run_id, me, source_no, -count(*), -count(*) filter (where state = 'dead' and is_sitemap),
+      count(*) filter (where state = 'dead'), count(*) filter (where state = 'dead' and is_sitemap),
       case when bool_or(state = 'dead')
         then jsonb_build_object('LeaseExpired', count(*) filter (where state = 'dead')) else '{}' end,
       max('LeaseExpired: lost ' || most_losses || ' workers') filter (where state = 'dead'),
       max(moment) filter (where state = 'dead')
     from freed group by source_no order by source_no
     on conflict (run_id, source_no, worker_id) do update set
-      leased = p.leased + excluded.leased, failed = p.failed + excluded.failed,
+      leased = p.leased + excluded.leased, places = p.places + excluded.places, failed = p.failed + excluded.failed,
+      failed_sitemaps = p.failed_sitemaps + excluded.failed_sitemaps,
       failed_by = add_counts(p.failed_by, excluded.failed_by),
       last_error = coalesce(excluded.last_error, p.last_error),
       last_error_at = coalesce(excluded.last_error_at, p.last_error_at)

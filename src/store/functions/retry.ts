@@ -15,7 +15,8 @@ begin
   if this_run.seeded_at is not null or this_run.finished_at is not null then
     return false;
   end if;
-  select json_agg(json_build_object('key', r.url_key, 'url', r.url, 'host', h.name, 'source', s.name, 'depth', r.depth))
+  select json_agg(json_build_object('key', r.url_key, 'url', r.url, 'host', h.name, 'source', s.name, 'depth', r.depth,
+    'sitemap', r.is_sitemap))
   into links
   from request r
   join run_host l on l.run_host_id = r.run_host_id

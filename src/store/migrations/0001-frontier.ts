@@ -104,6 +104,9 @@ const tables = [
     failed bigint not null default 0,
     skipped bigint not null default 0,
     items bigint not null default 0,
+    -- Among those discovered and failed.
+    sitemaps bigint not null default 0,
+    failed_sitemaps bigint not null default 0,
     last_success_at timestamptz,
     last_error text,
     last_error_at timestamptz,
@@ -191,7 +194,9 @@ const tables = [
     -- Tries that ended with the cause Blocked; attempts are all others that failed.
     blocks smallint not null default 0,
     state request_state not null default 'queued',
+    -- Only pages keep their place when they end; a sitemap gives it back.
     has_place boolean not null default false,
+    is_sitemap boolean not null default false,
     finished_at timestamptz,
     url text not null check (length(url) <= 2048),
     -- SkipReason or FailureCause.

@@ -1,10 +1,12 @@
 // What gets into the frontier: whole workers against real sites and a real PostgreSQL, and what the status says.
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CrawlRunSpecInput } from '#src/resources/crawl-run.ts';
 import type { RunSnapshot } from '#src/store/operator-store.ts';
-import { type CrawlDatabase, startCrawlDatabase, type TestWorker } from './fixture.ts';
-import { html, startSite, type TestSite } from './site.ts';
+import { type CrawlDatabase, startCrawlDatabase, type TestWorker, until } from './fixture.ts';
+import { type Answer, html, startSite, type TestSite } from './site.ts';
 
+const never = new AbortController().signal;
 let database: CrawlDatabase;
 
 beforeAll(async () => {
@@ -68,5 +70,182 @@ describe('items', PATIENT, () => {
     const extract = { itemSelector: 'p', fields: [{ name: 'text', selector: 'b' }] };
     const { snapshot } = await crawl(site, { limits: { maxItemsPerPage: 3 } }, { extract });
     expect(snapshot.progress).toMatchObject({ succeeded: 1, items: 3 });
+  });
+});
+
+const xml =
+  (text: string, contentType = 'application/xml'): Answer =>
+  (_, response) =>
+    void response.writeHead(200, { 'content-type': contentType }).end(text);
+
+const file =
+  (body: Buffer, headers: Record<string, string> = {}): Answer =>
+  (_, response) =>
+    void response.writeHead(200, headers).end(body);
+
+const urlset = (...urls: string[]) => `<urlset>${urls.map((url) => `<url><loc>${url}</loc></url>`).join('')}</urlset>`;
+const index = (...urls: string[]) =>
+  `<sitemapindex>${urls.map((url) => `<sitemap><loc>${url}</loc></sitemap>`).join('')}</sitemapindex>`;
+const page = html('a page');
+
+/** The site's own address is known only when it listens: sitemaps have to name it. */
+const naming =
+  (text: (origin: string) => string, contentType?: string): Answer =>
+  (request, response) =>
+    xml(text(`http://${request.headers.host}`), contentType)(request, response);
+
+const times = (site: TestSite, path: string) => site.requests.filter((asked) => asked === path).length;
+
+describe('sitemaps', PATIENT, () => {
+  it('of every kind lead to their pages, and are no pages themselves', async () => {
+    await using site = await startSite({
+      '/index.xml': naming((origin) =>
+        index(`${origin}/a.xml`, `${origin}/b.xml.gz`, `${origin}/c.txt`, `${origin}/d.xml`, `${origin}/moved.xml`),
+      ),
+      '/a.xml': naming((origin) => urlset(`${origin}/a1`, `${origin}/a2#x`, `${origin}/a1`)),
+      '/b.xml.gz': (request, response) =>
+        file(gzipSync(urlset(`http://${request.headers.host}/b1`)), { 'content-type': 'application/x-gzip' })(
+          request,
+          response,
+        ),
+      '/c.txt': naming((origin) => `${origin}/c1\n${origin}/c2\n`, 'text/plain'),
+      '/d.xml': (request, response) =>
+        file(gzipSync(urlset(`http://${request.headers.host}/d1`)), {
+          'content-type': 'text/html',
+          'content-encoding': 'gzip',
+        })(request, response),
+      '/moved.xml': (_, response) => void response.writeHead(301, { location: '/e.xml' }).end(),
+      '/e.xml': naming((origin) => urlset(`${origin}/e1`)),
+      ...Object.fromEntries(['a1', 'a2', 'b1', 'c1', 'c2', 'd1', 'e1'].map((name) => [`/${name}`, page])),
+    });
+    const sitemaps = [site.url('/index.xml').href];
+    // As many as there are: a sitemap that took a page's place would leave one out.
+    const limits = { maxPages: 7, maxDepth: 0 };
+    const { snapshot, paths } = await crawl(site, { urls: [], sitemaps, limits });
+    expect(paths).toEqual(['/a1', '/a2', '/b1', '/c1', '/c2', '/d1', '/e1']);
+    expect(snapshot.progress).toMatchObject({ succeeded: 7, failed: 0 });
+    expect(snapshot).toMatchObject({ outcome: 'Succeeded', skipReasons: { Sitemap: 6, Redirected: 1 } });
+  });
+
+  it('are read within the scope: other hosts, other patterns and other sites are left out and counted', async () => {
+    await using site = await startSite({
+      '/s.xml': naming((origin) => urlset(`${origin}/a`, `${origin}/secret/b`, 'http://other.example/c', 'nonsense:')),
+      '/i.xml': naming((origin) => index(`${origin}/s.xml`, 'http://other.example/s.xml')),
+      '/a': links('/b'),
+      '/b': page,
+    });
+    const scope = { mode: 'Page' as const, exclude: ['**/secret/**'] };
+    const { snapshot, paths } = await crawl(site, { urls: [], sitemaps: [site.url('/i.xml').href], scope });
+    expect(paths).toEqual(['/a']);
+    expect(snapshot.skipReasons).toEqual({ Sitemap: 2, OutOfScope: 3 });
+  });
+
+  it('that are none, or too much, are dead letters with their cause, and take no place of a page', async () => {
+    const bomb = gzipSync(Buffer.concat([Buffer.from('<urlset>'), Buffer.alloc(60 * 1024 * 1024, ' ')]));
+    await using site = await startSite({
+      '/': page,
+      '/html': html('<h1>Not found</h1>'),
+      '/500': (_, response) => void response.writeHead(500).end(),
+      '/bomb': file(bomb),
+      '/not-gzip': file(Buffer.concat([Buffer.from([0x1f, 0x8b]), Buffer.from('nonsense')])),
+      '/broken': naming((origin) => `<urlset><url><loc>${origin}/good</loc></url><url><lo`),
+      '/good': page,
+    });
+    const names = ['html', '404', '500', 'bomb', 'not-gzip', 'broken'];
+    const { snapshot, paths } = await crawl(
+      site,
+      { sitemaps: names.map((name) => site.url(`/${name}`).href), limits: { maxPages: 2 } },
+      { fetch: { maxRetries: 1 } },
+    );
+    expect(paths).toEqual(['/', '/good']);
+    expect(times(site, '/500')).toBe(2);
+    expect(times(site, '/404')).toBe(1);
+    expect(snapshot).toMatchObject({
+      outcome: 'Partial',
+      failureCauses: { BadSitemap: 1, HttpError: 2, TooLarge: 1, ConnectionError: 1 },
+      skipReasons: { Sitemap: 1 },
+    });
+  });
+
+  it('that name themselves, or more of them for ever, come to an end', async () => {
+    await using site = await startSite({
+      '/self.xml': naming((origin) => index(`${origin}/self.xml`, `${origin}/more.xml?n=0`)),
+      '/more.xml': (request, response) => {
+        const next = Number(/n=(\d+)/.exec(request.url ?? '')?.[1]) + 1;
+        naming((origin) => index(`${origin}/more.xml?n=${next}`, `${origin}/self.xml`))(request, response);
+      },
+    });
+    const { snapshot } = await crawl(site, { urls: [], sitemaps: [site.url('/self.xml').href] });
+    expect(times(site, '/self.xml')).toBe(1);
+    expect(snapshot.skipReasons).toEqual({ Sitemap: 4, MaxDepth: 2 });
+  });
+
+  it('are read as far as the run can use them', async () => {
+    const many = (origin: string, from: number) =>
+      urlset(...Array.from({ length: 51_000 }, (_, number) => `${origin}/p/${from + number}`));
+    await using site = await startSite({ '/many.xml': naming((origin) => many(origin, 0)) });
+    const source = { urls: [], sitemaps: [site.url('/many.xml').href], limits: { maxPages: 1 } };
+    const { snapshot } = await crawl(site, source, { limits: { maxPages: 3 }, fetch: { maxRetries: 0 } });
+    expect(snapshot.progress.failed).toBe(1);
+    // About a thousand at a time, until more than 10,000 and four times the run's pages wait.
+    expect(snapshot.progress.total).toBeGreaterThan(10_000);
+    expect(snapshot.progress.total).toBeLessThan(13_000);
+    expect(snapshot.skipReasons.Sitemap).toBe(1);
+    // The pages that found no place, and the entries that were not even put in.
+    expect(snapshot.skipReasons.MaxPages).toBeGreaterThanOrEqual(snapshot.progress.total - 2);
+  });
+
+  it('that robots.txt names are read where the source says so, and only those of the same site', async () => {
+    const answers = {
+      '/': page,
+      '/robots.txt': naming(
+        (origin) => `Sitemap: ${origin}/s.xml\nSITEMAP : /t.xml\nSitemap: http://other.example/s.xml\nUser-agent: *`,
+        'text/plain',
+      ),
+      '/s.xml': naming((origin) => urlset(`${origin}/s`)),
+      '/t.xml': naming((origin) => urlset(`${origin}/t`)),
+      '/s': page,
+      '/t': page,
+    };
+    await using site = await startSite(answers);
+    const asked = await crawl(site, { sitemapsFromRobots: true });
+    expect(asked.paths).toEqual(['/', '/s', '/t']);
+    expect(asked.snapshot.skipReasons).toEqual({ Sitemap: 2 });
+    await using other = await startSite(answers);
+    expect((await crawl(other, {})).paths).toEqual(['/']);
+  });
+
+  it('that are lost with their worker are read again by the next one', async () => {
+    const pages = Array.from({ length: 1_200 }, (_, number) => `/p/${number}`);
+    let isHanging = true;
+    let hanging = false;
+    await using site = await startSite({
+      '/s.xml': (request, response) => {
+        const text = urlset(...pages.map((path) => `http://${request.headers.host}${path}`));
+        if (!isHanging) return void response.end(text);
+        response.write(text.slice(0, -200));
+        hanging = true;
+      },
+      ...Object.fromEntries(pages.map((path) => [path, page])),
+    });
+    await using run = await database.accept({
+      sources: [{ name: 'site', sitemaps: [site.url('/s.xml').href], scope: { mode: 'Host' } }],
+      politeness: { requestsPerSecond: 10_000 },
+      limits: { maxPages: 10_000 },
+      concurrency: 4,
+      heartbeat: { interval: '1s' },
+    });
+    const environment = { TRAWLER_ALLOWED_ADDRESSES: `127.0.0.1:${site.port}` };
+    const first = run.startWorker(environment);
+    await until('the first entries are there', async () => hanging && (await run.snapshot()).progress.succeeded > 10);
+    first.process.kill('SIGKILL');
+    await first.ended;
+    isHanging = false;
+    await database.store.releaseWorker(run.runId, first.workerId, never);
+    expect(await run.startWorker(environment).ended).toBe(0);
+    expect(await run.snapshot()).toMatchObject({
+      outcome: 'Succeeded',
+      progress: { succeeded: 1_200, failed: 0, skipped: 1, items: 1_200 },
+    });
   });
 });

@@ -76,12 +76,14 @@ describe('what is accepted', () => {
           name: 'shop.example',
           active: true,
           urls: ['https://shop.example/a?b=c#d'],
+          sitemaps: ['https://shop.example/sitemap.xml.gz'],
+          sitemapsFromRobots: true,
           scope: { mode: 'Domain', include: ['**/products/**'], exclude: ['**/*.pdf'] },
           limits: { maxPages: 10 },
         },
       ],
       fetch: { render: 'Browser', userAgent: 'ShopBot/1.0', pageTimeout: '1m30s', maxRetries: 0 },
-      politeness: { robots: 'Ignore', requestsPerSecond: 0.5 },
+      politeness: { robots: 'Obey', requestsPerSecond: 0.5 },
       extract: {
         itemSelector: '.product',
         fields: [
@@ -181,6 +183,16 @@ describe('what is refused, by name', () => {
       'an output prefix with a folder',
       run('bad', { output: { volumeClaim: 'a', filenamePrefix: '../a' } }),
       'spec.output.filenamePrefix',
+    ],
+    [
+      'a source that begins nowhere',
+      run('bad', { sources: [{ name: 'a' }] }),
+      'spec.sources[0].urls: Required value: a source needs a start URL or a sitemap',
+    ],
+    [
+      'sitemaps of a robots.txt that is not read',
+      run('bad', { sources: [{ ...sources[0], sitemapsFromRobots: true }], politeness: { robots: 'Ignore' } }),
+      'spec.politeness.robots: Invalid value: sitemapsFromRobots needs',
     ],
     ['a time that is none', run('bad', { trigger: { scheduledTime: 'noon' } }), 'spec.trigger.scheduledTime'],
     ['a schedule without a template', schedule('bad', { runTemplate: undefined }), 'spec.runTemplate: Required value'],

@@ -151,6 +151,7 @@ describe.each(POSTGRES_VERSIONS)('rights on PostgreSQL %i', (version) => {
       [`commit_outcomes($1, $2, '[]', null)`, [token, id]],
       [`seed_frontier($1, $2, '[]')`, [token, id]],
       ['recall_page($1, $2)', [token, id]],
+      [`add_links($1, $2, $2, $2, '[]')`, [token, id]],
       ['finish_run($1)', [token]],
       [`write_heartbeat($1, $2, '{}')`, [token, id]],
       [`reserve_host($1, 'site.test', 0)`, [token]],

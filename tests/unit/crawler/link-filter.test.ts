@@ -1,9 +1,10 @@
 // Links of pages: which are followed, and what the others are counted as.
 import { describe, expect, it } from 'vitest';
-import { createLinkFilter, createVerdicts, type LinksOfPage } from '#src/crawler/link-filter.ts';
+import { createLinkFilter, createVerdicts, type Finding } from '#src/crawler/link-filter.ts';
 import { createScope } from '#src/crawler/scope.ts';
 import { MAX_URL_LENGTH } from '#src/crawler/url.ts';
 import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
+import type { PageLinks } from '#src/store/worker-store.ts';
 
 const BASE = 'http://a.example/';
 
@@ -11,9 +12,11 @@ function filterOf(more: Partial<CrawlRunSpecInput['sources'][number]> = {}, limi
   const spec = crawlRunSpec.parse({ sources: [{ name: 'site', urls: [BASE], ...more }], limits });
   const [source] = spec.sources;
   if (source === undefined) throw new Error('no source');
-  const choose = createLinkFilter(source, spec.limits, createScope(source), createVerdicts());
-  return (references: readonly string[], page: Partial<LinksOfPage> = {}) => {
-    const { follow, leftOut } = choose({ url: new URL(BASE), references, base: BASE, depth: 0, unread: 0, ...page });
+  const choose = createLinkFilter(source, spec.limits, createVerdicts());
+  const within = createScope(source).followsLink;
+  return (references: readonly string[], { unread = 0, ...finding }: Partial<Finding & PageLinks> = {}) => {
+    const page = new URL(BASE);
+    const { follow, leftOut } = choose({ references, base: BASE, unread }, { depth: 1, within, page, ...finding });
     return { follow: follow.map((url) => url.href.replace(BASE, '/')), leftOut };
   };
 }
@@ -33,17 +36,17 @@ describe('links of a page', () => {
     [{ limits: { maxDepth: 2 } }, { maxDepth: 9 }],
   ])('end at the nearer depth of source %j and run %j', (source, limits) => {
     const choose = filterOf(source, limits);
-    expect(choose(['/x'], { depth: 1 })).toEqual({ follow: ['/x'], leftOut: {} });
-    expect(choose(['/y', '/z'], { depth: 2 })).toEqual({ follow: [], leftOut: { MaxDepth: 2 } });
+    expect(choose(['/x'], { depth: 2 })).toEqual({ follow: ['/x'], leftOut: {} });
+    expect(choose(['/y', '/z'], { depth: 3 })).toEqual({ follow: [], leftOut: { MaxDepth: 2 } });
   });
 
   it('are counted once, and not at all when they were followed from nearer', () => {
     const choose = filterOf({ limits: { maxDepth: 1 } });
-    expect(choose(['/near'], { depth: 0 }).follow).toEqual(['/near']);
-    expect(choose(['/near', '/far'], { depth: 1 }).leftOut).toEqual({ MaxDepth: 1 });
-    expect(choose(['/near', '/far'], { depth: 1 }).leftOut).toEqual({});
-    expect(choose(['/'], { depth: 1 }).leftOut).toEqual({});
-    expect(choose(['/far'], { depth: 0 })).toEqual({ follow: ['/far'], leftOut: {} });
+    expect(choose(['/near'], { depth: 1 }).follow).toEqual(['/near']);
+    expect(choose(['/near', '/far'], { depth: 2 }).leftOut).toEqual({ MaxDepth: 1 });
+    expect(choose(['/near', '/far'], { depth: 2 }).leftOut).toEqual({});
+    expect(choose(['/'], { depth: 2 }).leftOut).toEqual({});
+    expect(choose(['/far'], { depth: 1 })).toEqual({ follow: ['/far'], leftOut: {} });
   });
 
   it('are counted when they are longer than any URL, but not when they are no links to pages', () => {
@@ -53,6 +56,13 @@ describe('links of a page', () => {
     const { follow, leftOut } = choose([long, longer, `http://a.example/${longer}`, `data:text/html,${longer}`]);
     expect(follow).toEqual([]);
     expect(leftOut).toEqual({ UrlTooLong: 3 });
+  });
+
+  it('out of scope are counted where someone named them', () => {
+    expect(filterOf()(['/a', 'http://b.example/'], { counted: true })).toEqual({
+      follow: ['/a'],
+      leftOut: { OutOfScope: 1 },
+    });
   });
 
   it('are counted when the page has more than are read', () => {
