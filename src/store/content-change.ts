@@ -32,7 +32,10 @@ export async function contentChange(
       select p.url_key, p.hash, r.state, r.reason, r.facts->>'status' as status
       from this_run t cross join earlier e
       join page p on p.schedule_uid = t.schedule_uid and p.seen_by >= e.accepted_at and p.seen_by < t.accepted_at
-      left join request r on r.run_day = t.run_day and r.run_id = t.run_id and r.url_key = p.url_key
+      -- Looked up page by page: few are unseen, and the day's partition holds the requests of all its runs.
+      left join lateral (
+        select state, reason, facts from request
+        where run_day = t.run_day and run_id = t.run_id and url_key = p.url_key offset 0) r on true
     ), lost as (
       select count(*) filter (where hash is not null and (state is null or reason in ('NotHtml', 'Redirected'))) as pages,
         coalesce(bool_or(state = 'dead'), false) as were_unreadable

@@ -80,7 +80,20 @@ const READABLE = ['run', 'run_spec', 'source', 'request', 'item'] as const;
 
 async function grantToWorkers(trx: Transaction<Database>, schema: string, role: string): Promise<void> {
   const to = sql.id(role);
+  await revokeTemporaryTables(trx, role);
   await sql`grant usage on schema ${sql.id(schema)} to ${to}`.execute(trx);
   for (const table of READABLE) await sql`grant select on ${sql.id(table)} to ${to}`.execute(trx);
   for (const name of WORKER_FUNCTIONS) await sql`grant execute on function ${sql.raw(name)} to ${to}`.execute(trx);
+}
+
+/**
+ * Every role may fill the disk with temporary tables unless the database's owner says no. That is for all roles at once, so
+ * only in a database of our own.
+ */
+async function revokeTemporaryTables(trx: Transaction<Database>, role: string): Promise<void> {
+  const { rows } = await sql<{ name: string }>`
+    select datname as name from pg_database
+    where datname = current_database() and pg_has_role(datdba, 'usage')
+      and has_database_privilege(${role}, datname, 'temporary')`.execute(trx);
+  for (const { name } of rows) await sql`revoke temporary on database ${sql.id(name)} from public`.execute(trx);
 }

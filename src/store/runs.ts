@@ -128,17 +128,23 @@ export async function activeRuns(db: Kysely<Database>, signal: AbortSignal): Pro
   return rows.map((row) => ({ runId: row.run_id, namespace: row.namespace, name: row.name }));
 }
 
+/** Goes from schedule to schedule in the index: years of runs are not read for one time of each. */
 export async function newestScheduledTimes(
   db: Kysely<Database>,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, Date>> {
-  const rows = await db
-    .selectFrom('run')
-    .select(({ fn }) => ['schedule_uid', fn.max('scheduled_time').as('newest')])
-    .where('scheduled_time', 'is not', null)
-    .groupBy('schedule_uid')
-    .execute({ signal });
-  return new Map(rows.flatMap(({ schedule_uid, newest }) => (schedule_uid && newest ? [[schedule_uid, newest]] : [])));
+  const { rows } = await sql<{ uid: string; newest: Date | null }>`
+    with recursive schedule as (
+      (select schedule_uid as uid from run where schedule_uid is not null order by schedule_uid limit 1)
+      union all
+      select (select schedule_uid from run where schedule_uid > schedule.uid order by schedule_uid limit 1)
+      from schedule where schedule.uid is not null
+    )
+    select uid, (
+      select scheduled_time from run where schedule_uid = uid and scheduled_time is not null
+      order by scheduled_time desc limit 1) as newest
+    from schedule where uid is not null`.execute(db, { signal });
+  return new Map(rows.flatMap(({ uid, newest }) => (newest ? [[uid, newest]] : [])));
 }
 
 export async function requestStop(

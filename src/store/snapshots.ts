@@ -20,7 +20,8 @@ export async function snapshots(
 ): Promise<ReadonlyMap<string, RunSnapshot>> {
   const chosen = runIds
     ? sql`run_id = any(${[...runIds]}::uuid[])`
-    : sql`finished_at is null or finished_at > clock_timestamp() - interval '1 hour'`;
+    : // Not clock_timestamp(), which could be another for each row: no index would be used.
+      sql`finished_at is null or finished_at > now() - interval '1 hour'`;
   const { rows } = await sql<SnapshotRow>`
     select r.run_id, r.namespace, r.name, r.accepted_at, r.seeded_at, r.started_at, r.finished_at, r.outcome,
       r.stop_reason, r.stop_requested_at, r.message, sources.list as sources, workers.list as workers,

@@ -39,6 +39,7 @@ const tables = [
   `create index run_live on run (run_id) where finished_at is null`,
   `create index run_finished on run (finished_at) where finished_at is not null`,
   `create index run_schedule on run (schedule_uid, scheduled_time desc) where schedule_uid is not null`,
+  `create index run_of_schedule on run (schedule_uid, accepted_at) where schedule_uid is not null`,
   `create index run_by_day on run (run_day)`,
 
   // What the user asked for. Apart from run, whose rows are read at each call.

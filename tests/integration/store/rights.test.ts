@@ -120,6 +120,9 @@ describe.each(POSTGRES_VERSIONS)('rights on PostgreSQL %i', (version) => {
     await expect(asWorker(mine.token, `select nextval('${SCHEMA}.item_id_seq')`)).rejects.toMatchObject({
       code: '42501',
     });
+    await expect(asWorker(mine.token, 'create temporary table filler (a int)')).rejects.toMatchObject({
+      code: '42501',
+    });
   });
 
   it('keeps row-level security on every table with a run or a host in it', async () => {
