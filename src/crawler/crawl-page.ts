@@ -14,6 +14,7 @@ import {
   type Validators,
   type WorkerStore,
 } from '../store/worker-store.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import { backOffMs } from './back-off.ts';
 import { blockedBy } from './blocked.ts';
 import { baseOf, createExtraction } from './extraction.ts';
@@ -26,10 +27,14 @@ import type { Rendered, Renderer } from './renderer.ts';
 import type { RobotsGate } from './robots-gate.ts';
 import { createScope, isSameSite } from './scope.ts';
 import type { SitemapReader } from './sitemap-reader.ts';
+import type { Trap } from './spider-traps.ts';
 import { hostKey, normaliseUrl } from './url.ts';
 
 /** Redirects from the URL that was asked for to a page. */
 const MAX_REDIRECTS = 10;
+
+/** Traps that the log names; a hostile site could make them up, too. */
+const MAX_TRAPS_TOLD = 100;
 
 /** A host that refuses without saying for how long is left alone this much longer than a page that merely failed. */
 const REFUSAL_FACTOR = 8;
@@ -60,11 +65,13 @@ export function createPageCrawler(options: {
   /** Absent for a run without a schedule: nothing is to be kept for a next one. */
   readonly memory?: PageMemory;
   readonly pacer: HostPacer;
+  readonly log: Logger;
 }): PageCrawler {
-  const { spec, store, renderer, robots, sitemaps, memory, pacer } = options;
+  const { spec, store, renderer, robots, sitemaps, memory, pacer, log } = options;
   const extraction = createExtraction(spec.extract);
   const verdicts = createVerdicts();
-  const sources = new Map(spec.sources.map((source) => [source.name, rulesOf(source, spec, verdicts)]));
+  const onTrap = reporterOfTraps(log);
+  const sources = new Map(spec.sources.map((source) => [source.name, rulesOf(source, spec, verdicts, onTrap)]));
   const timeoutMs = durationMs(spec.fetch.pageTimeout);
   const history = createHostHistory();
 
@@ -254,9 +261,24 @@ export function createPageCrawler(options: {
 /** What a page's links come to. */
 type Links = { readonly links: readonly Discovery[]; readonly leftOut?: LeftOut };
 
-function rulesOf(source: CrawlRunSpec['sources'][number], { limits }: CrawlRunSpec, verdicts: Verdicts) {
+/** Tells of each trap once. */
+function reporterOfTraps(log: Logger): (trap: Trap, url: URL) => void {
+  const told = new Set<string>();
+  return ({ kind, pattern }, url) => {
+    if (told.has(pattern) || told.size >= MAX_TRAPS_TOLD) return;
+    told.add(pattern);
+    log.warn({ trap: kind, pattern, url: url.href }, 'spider trap: links like this are not followed');
+  };
+}
+
+function rulesOf(
+  source: CrawlRunSpec['sources'][number],
+  { limits }: CrawlRunSpec,
+  verdicts: Verdicts,
+  onTrap: (trap: Trap, url: URL) => void,
+) {
   const scope = createScope(source);
-  const chooseLinks = createLinkFilter(source, limits, verdicts);
+  const chooseLinks = createLinkFilter(source, limits, verdicts, onTrap);
   return {
     scope,
     chooseLinks,

@@ -1,7 +1,9 @@
 // Which links of a page become requests of its source, and why the others do not.
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import type { LeftOut, PageLinks, SkipReason } from '../store/worker-store.ts';
+import { createTrapDetector, type Trap } from './spider-traps.ts';
 import { isTooLong, normaliseUrl } from './url.ts';
+import { createUrlCleaner } from './url-cleaner.ts';
 
 /** Links that are remembered, so that each is judged and counted once however many pages carry it. */
 const MOST_REMEMBERED = 20_000;
@@ -36,7 +38,10 @@ export function createLinkFilter(
   source: CrawlRunSpec['sources'][number],
   limits: CrawlRunSpec['limits'],
   verdicts: Verdicts,
+  onTrap: (trap: Trap, url: URL) => void,
 ): LinkFilter {
+  const clean = createUrlCleaner(source.scope.dropParameters);
+  const trapOf = createTrapDetector(source.limits.maxVariants);
   const maxDepth = Math.min(...[source.limits.maxDepth, limits.maxDepth, Number.POSITIVE_INFINITY].filter(isSet));
 
   const keyOf = (link: string) => `${source.name} ${link}`;
@@ -54,18 +59,32 @@ export function createLinkFilter(
       if (verdicts.get(key) !== 'Followed') verdicts.set(key, reason);
     }
 
+    /** What speaks against a URL that is within the scope; traps are asked about each URL once. */
+    function objection(url: URL): SkipReason | undefined {
+      if (depth > maxDepth) return 'MaxDepth';
+      const known = verdicts.get(keyOf(url.href));
+      if (known === 'Followed' || known === 'SpiderTrap') return known === 'Followed' ? undefined : known;
+      const trap = trapOf(url);
+      if (trap !== undefined) onTrap(trap, url);
+      return trap && 'SpiderTrap';
+    }
+
     function judge(reference: string): void {
-      const url = normaliseUrl(reference, base);
-      if (url === undefined) {
+      const normal = normaliseUrl(reference, base);
+      if (normal === undefined) {
         if (isTooLong(reference, base)) leaveOut(`${reference.length} ${reference.slice(0, 200)}`, 'UrlTooLong');
-      } else if (!within(url)) {
+        return;
+      }
+      const url = clean(normal);
+      if (!within(url)) {
         if (counted) leaveOut(url.href, 'OutOfScope');
-      } else {
-        if (depth > maxDepth) leaveOut(url.href, 'MaxDepth');
-        else {
-          verdicts.set(keyOf(url.href), 'Followed');
-          follow.set(url.href, url);
-        }
+        return;
+      }
+      const reason = objection(url);
+      if (reason !== undefined) leaveOut(url.href, reason);
+      else {
+        verdicts.set(keyOf(url.href), 'Followed');
+        follow.set(url.href, url);
       }
     }
 

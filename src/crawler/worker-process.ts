@@ -169,6 +169,7 @@ async function crawl(options: WorkContext): Promise<WorkerEnd> {
       spec,
       store,
       renderer,
+      log,
       sitemaps: createSitemapReader({ client, store, pageTimeoutMs: durationMs(spec.fetch.pageTimeout) }),
       pacer,
       ...(spec.politeness.robots === 'Obey' ? { robots } : {}),

@@ -17,6 +17,31 @@ const url = z
 
 const pattern = z.string().min(1).max(512);
 
+/** Kept in cookies where those are allowed; in links they give every visitor URLs of his own. */
+const SESSION_PARAMETERS = [
+  'jsessionid',
+  'phpsessid',
+  'aspsessionid*',
+  'cfid',
+  'cftoken',
+  'oscsid',
+  'zenid',
+  'sessionid',
+];
+/** Added by mails and advertisements; the page is the same without. */
+const TRACKING_PARAMETERS = [
+  'utm_*',
+  'gclid',
+  'gbraid',
+  'wbraid',
+  'dclid',
+  'fbclid',
+  'msclkid',
+  'yclid',
+  'mc_cid',
+  'mc_eid',
+];
+
 const scope = z
   .object({
     mode: z
@@ -37,6 +62,13 @@ const scope = z
       .max(50)
       .default([])
       .describe('Glob patterns over the whole URL; a link that matches one is left out.'),
+    dropParameters: z
+      .array(z.string().min(1).max(64))
+      .max(100)
+      .default([...SESSION_PARAMETERS, ...TRACKING_PARAMETERS])
+      .describe(
+        'Parameters that are taken out of links, since they name a session or an advertisement and not a page; * stands for any characters, upper and lower case are the same. Also sid and session where their values look random. Nothing is taken out when the list is empty.',
+      ),
   })
   .describe('How far links are followed.');
 
@@ -60,6 +92,14 @@ const sourceLimits = z
       .max(1_000)
       .optional()
       .describe('Most items that are taken of one page, the first ones; 1,000 when left out.'),
+    maxVariants: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .default(1_000)
+      .describe(
+        'Most URLs of one path that differ in three or more query parameters, or in a date alone; what a worker finds beyond is taken for a spider trap.',
+      ),
   })
   .describe('Limits of this source alone, besides those of the run.');
 

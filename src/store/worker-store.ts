@@ -146,6 +146,8 @@ export const SKIP_REASONS = [
   'Redirected',
   /** A link that is longer than any URL that is crawled. */
   'UrlTooLong',
+  /** A link of a kind that the site makes up without end. */
+  'SpiderTrap',
   /** A link beyond the bound on links of one page. */
   'TooManyLinks',
 ] as const;

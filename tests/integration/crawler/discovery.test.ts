@@ -249,3 +249,54 @@ describe('sitemaps', PATIENT, () => {
     });
   });
 });
+
+/** A month links to the next and the last one, filters to more filters; each visit gives the links a new session. */
+function endlessSite(): Record<string, Answer> {
+  let sessions = 0;
+  const month = (shift: number, { url = '' }: { readonly url?: string | undefined }) => {
+    const [, year = '2026', number = '1'] = /date=(\d+)-(\d+)/.exec(url) ?? [];
+    return new Date(Date.UTC(Number(year), Number(number) - 1 + shift)).toISOString().slice(0, 7);
+  };
+  const withLinks =
+    (hrefs: (request: Parameters<Answer>[0]) => readonly string[]): Answer =>
+    (request, response) => {
+      const session = `PHPSESSID=${(sessions++).toString(36)}`;
+      const anchors = hrefs(request).map(
+        (href) => `<a href="${href}${href.includes('?') ? '&' : '?'}${session}">x</a>`,
+      );
+      html(anchors.join(''))(request, response);
+    };
+  const products = Array.from({ length: 20 }, (_, number) => `/product/${number}`);
+  const more = withLinks(() => ['more/x/']);
+  const pages: Record<string, Answer> = {
+    '/': withLinks(() => ['/calendar?date=2026-01', '/shop/', ...products.slice(0, 10)]),
+    '/calendar': withLinks((request) => [1, -1].map((shift) => `/calendar?date=${month(shift, request)}`)),
+    '/shop/': withLinks(() => [
+      ...products.slice(10),
+      ...Array.from({ length: 40 }, (_, number) => `/filter?size=${number}&color=red&brand=${number % 7}`),
+    ]),
+    '/filter': withLinks((request) => [`${request.url ?? ''}&more=${sessions}`, '/product/19']),
+    ...Object.fromEntries(products.map((path) => [path, withLinks(() => ['/', 'more/x/'])])),
+  };
+  // Every path under this one is answered, so that a relative link leads deeper each time.
+  return new Proxy(pages, {
+    get: (target, path: string) => target[path] ?? (path.includes('more/x/') ? more : undefined),
+  });
+}
+
+describe('a site without end', PATIENT, () => {
+  it('comes to one: every real page is crawled, and what is left out is counted and named', async () => {
+    await using site = await startSite(endlessSite());
+    const limits = { maxPages: 1_000 };
+    const { snapshot, paths, worker } = await crawl(site, { limits: { maxVariants: 15 } }, { limits });
+    expect(snapshot.outcome).toBe('Succeeded');
+    expect(paths.filter((path) => /^\/product\/\d+$/.test(path))).toHaveLength(20);
+    expect(paths.filter((path) => path.startsWith('/calendar'))).toHaveLength(15);
+    expect(paths.filter((path) => path.startsWith('/filter'))).toHaveLength(15);
+    expect(paths.filter((path) => path.includes('more/x'))).toEqual(['/product/more/x/', '/product/more/x/more/x/']);
+    expect(paths.some((path) => path.includes('PHPSESSID'))).toBe(false);
+    expect(snapshot.skipReasons.SpiderTrap).toBeGreaterThan(25);
+    const told = worker.lines.filter((line) => line.msg.startsWith('spider trap')).map((line) => line['trap']);
+    expect(told.sort()).toEqual(['Calendar', 'Combinations', 'RepeatingPath']);
+  });
+});

@@ -6,13 +6,15 @@ import { MAX_URL_LENGTH } from '#src/crawler/url.ts';
 import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
 import type { PageLinks } from '#src/store/worker-store.ts';
 
+const traps: string[] = [];
+
 const BASE = 'http://a.example/';
 
 function filterOf(more: Partial<CrawlRunSpecInput['sources'][number]> = {}, limits: CrawlRunSpecInput['limits'] = {}) {
   const spec = crawlRunSpec.parse({ sources: [{ name: 'site', urls: [BASE], ...more }], limits });
   const [source] = spec.sources;
   if (source === undefined) throw new Error('no source');
-  const choose = createLinkFilter(source, spec.limits, createVerdicts());
+  const choose = createLinkFilter(source, spec.limits, createVerdicts(), (trap) => traps.push(trap.pattern));
   const within = createScope(source).followsLink;
   return (references: readonly string[], { unread = 0, ...finding }: Partial<Finding & PageLinks> = {}) => {
     const page = new URL(BASE);
@@ -63,6 +65,25 @@ describe('links of a page', () => {
       follow: ['/a'],
       leftOut: { OutOfScope: 1 },
     });
+  });
+
+  it('lose what names a session or an advertisement', () => {
+    expect(filterOf()(['/a?utm_source=x', '/a', '/a;jsessionid=1', '/b?PHPSESSID=2&x=1']).follow).toEqual([
+      '/a',
+      '/b?x=1',
+    ]);
+    const source = { scope: { dropParameters: [] } };
+    expect(filterOf(source)(['/a?utm_source=x', '/a']).follow).toEqual(['/a?utm_source=x', '/a']);
+  });
+
+  it('of a trap are followed up to the bound, each judged once', () => {
+    const choose = filterOf({ limits: { maxVariants: 2 } });
+    const months = ['/calendar/2026-01', '/calendar/2026-02', '/calendar/2026-03', '/calendar/2026-04'];
+    for (let visit = 0; visit < 3; visit++) {
+      expect(choose(months).follow).toEqual(months.slice(0, 2));
+    }
+    expect(choose(['/calendar/2026-05', ...months]).leftOut).toEqual({ SpiderTrap: 1 });
+    expect(new Set(traps)).toEqual(new Set(['a.example/calendar/{date}']));
   });
 
   it('are counted when the page has more than are read', () => {
