@@ -87,7 +87,8 @@ export async function createVisitor(
     const shown = await read(page, plan);
     const evidence = blockEvidence({ status, headers, page: shown });
     if (evidence !== undefined) return { type: 'failed', failure: blockedBy(evidence), facts: ended.facts };
-    return { type: 'page', page: shown, facts: ended.facts };
+    const robotsHeader = headers['x-robots-tag'];
+    return { type: 'page', page: shown, facts: ended.facts, ...(robotsHeader === undefined ? {} : { robotsHeader }) };
   }
 
   return {

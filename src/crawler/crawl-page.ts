@@ -22,8 +22,12 @@ import type { Failure } from './failure.ts';
 import { createHostHistory } from './host-history.ts';
 import type { HostPacer, TimedPlace } from './host-pacer.ts';
 import { createLinkFilter, createVerdicts, type Verdicts } from './link-filter.ts';
+import { directivesOf } from './page-directives.ts';
 import type { PageMemory } from './page-memory.ts';
+import type { RawPage } from './read-page.ts';
+import { createRecentSet } from './recent-set.ts';
 import type { Rendered, Renderer } from './renderer.ts';
+import { productToken } from './robots.ts';
 import type { RobotsGate } from './robots-gate.ts';
 import { createScope, isSameSite } from './scope.ts';
 import type { SitemapReader } from './sitemap-reader.ts';
@@ -32,6 +36,9 @@ import { hostKey, normaliseUrl } from './url.ts';
 
 /** Redirects from the URL that was asked for to a page. */
 const MAX_REDIRECTS = 10;
+
+/** Pages that are remembered to have been skipped for another. */
+const MAX_REPLACED = 10_000;
 
 /** Traps that the log names; a hostile site could make them up, too. */
 const MAX_TRAPS_TOLD = 100;
@@ -72,6 +79,10 @@ export function createPageCrawler(options: {
   const verdicts = createVerdicts();
   const onTrap = reporterOfTraps(log);
   const sources = new Map(spec.sources.map((source) => [source.name, rulesOf(source, spec, verdicts, onTrap)]));
+  const product = productToken(spec.fetch.userAgent);
+  const obeysMeta = spec.politeness.robotsMeta === 'Obey';
+  /** Pages that were skipped for their canonical ones. */
+  const replaced = createRecentSet(MAX_REPLACED);
   const timeoutMs = durationMs(spec.fetch.pageTimeout);
   const history = createHostHistory();
 
@@ -118,15 +129,49 @@ export function createPageCrawler(options: {
     return cause === 'Blocked' ? blocks < MAX_BLOCKED_RETRIES : attempt <= spec.fetch.maxRetries;
   }
 
-  function done(claim: Claim, url: URL, { page, validators, facts }: Extract<Rendered, { type: 'page' }>): Outcome {
+  function done(claim: Claim, url: URL, rendered: Extract<Rendered, { type: 'page' }>): Outcome {
+    const { page, validators, facts } = rendered;
+    const asked = obeysMeta ? directivesOf(page.robots, rendered.robotsHeader, product) : undefined;
+    const links = linksToFollow(page, url, asked?.nofollow ?? false);
+    const canonical = canonicalOf(claim, url, page);
+    if (canonical !== undefined) {
+      const found = linksOf(claim, url, links);
+      return { ...skipped(claim, 'Canonical', facts), ...found, links: [canonical, ...found.links] };
+    }
+    if (asked?.noindex) return { ...skipped(claim, 'NoIndex', facts), ...linksOf(claim, url, links) };
     const result = extraction.itemsOf(page, url);
     if ('missing' in result) {
       const message = `the page has no ${result.missing}, which is required`;
       return { type: 'dead', claim, cause: 'MissingField', message, facts };
     }
     const items = result.items.slice(0, sources.get(claim.source)?.maxItems);
-    const links = { base: baseOf(page, url), references: page.links, unread: page.linksLeftOut };
     return kept(claim, url, { items, links }, facts, validators);
+  }
+
+  function linksToFollow(page: RawPage, url: URL, none: boolean): PageLinks {
+    const held = new Set(spec.politeness.nofollow === 'Obey' ? page.nofollow : []);
+    const isHeld = (_: string, position: number) => none || held.has(position);
+    const nofollow = page.links.filter(isHeld);
+    return {
+      base: baseOf(page, url),
+      references: page.links.filter((reference, position) => !isHeld(reference, position)),
+      unread: page.linksLeftOut,
+      ...(nofollow.length === 0 ? {} : { nofollow }),
+    };
+  }
+
+  /** The request for the page that is to be crawled in place of this one, where the source goes by that. */
+  function canonicalOf({ source, depth, redirects = [], url: asked }: Claim, url: URL, page: RawPage) {
+    const rules = sources.get(source);
+    if (rules === undefined || !rules.followsCanonical || page.canonical === null) return undefined;
+    const to = normaliseUrl(page.canonical, baseOf(page, url));
+    const path = [...redirects, asked];
+    if (to === undefined || to.href === url.href || path.includes(to.href) || path.length > MAX_REDIRECTS)
+      return undefined;
+    // Two pages that name each other would both be skipped.
+    if (!rules.scope.followsRedirect(to) || replaced.has(to.href)) return undefined;
+    replaced.add(url.href);
+    return { source, url: to.href, host: hostKey(to), depth, redirects: path };
   }
 
   /** The page gives what it gave last time; undefined when that is not known any more. */
@@ -284,6 +329,7 @@ function rulesOf(
     chooseLinks,
     maxItems: source.limits.maxItemsPerPage ?? Number.POSITIVE_INFINITY,
     takesNamedSitemaps: source.sitemapsFromRobots,
+    followsCanonical: source.scope.canonical === 'Follow',
   };
 }
 

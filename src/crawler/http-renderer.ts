@@ -64,7 +64,14 @@ function resultOf(response: HttpResponse, url: URL, reading: Reading, facts: Fet
   if (status >= 300) return { type: 'failed', failure: strangeStatus(status), facts };
   if (read === undefined) return { type: 'notHtml', facts };
   const validators = validatorsOf(headers, Date.now());
-  return { type: 'page', ...read, facts, ...(validators === undefined ? {} : { validators }) };
+  const robotsHeader = headers['x-robots-tag'];
+  return {
+    type: 'page',
+    ...read,
+    facts,
+    ...(validators === undefined ? {} : { validators }),
+    ...(robotsHeader === undefined ? {} : { robotsHeader: String(robotsHeader) }),
+  };
 }
 
 /** The page that the answer is, if only that of a refusal. */

@@ -46,7 +46,7 @@ export function createLinkFilter(
 
   const keyOf = (link: string) => `${source.name} ${link}`;
 
-  return ({ references, base, unread }, { depth, within, counted = false, page }) => {
+  return ({ references, base, unread, nofollow = [] }, { depth, within, counted = false, page }) => {
     const follow = new Map<string, URL>();
     const leftOut: Partial<Record<SkipReason, number>> = {};
     const count = (reason: SkipReason, links = 1) => {
@@ -69,7 +69,7 @@ export function createLinkFilter(
       return trap && 'SpiderTrap';
     }
 
-    function judge(reference: string): void {
+    function judge(reference: string, isNofollow: boolean): void {
       const normal = normaliseUrl(reference, base);
       if (normal === undefined) {
         if (isTooLong(reference, base)) leaveOut(`${reference.length} ${reference.slice(0, 200)}`, 'UrlTooLong');
@@ -80,7 +80,7 @@ export function createLinkFilter(
         if (counted) leaveOut(url.href, 'OutOfScope');
         return;
       }
-      const reason = objection(url);
+      const reason = isNofollow ? 'Nofollow' : objection(url);
       if (reason !== undefined) leaveOut(url.href, reason);
       else {
         verdicts.set(keyOf(url.href), 'Followed');
@@ -89,7 +89,8 @@ export function createLinkFilter(
     }
 
     if (page !== undefined) verdicts.set(keyOf(page.href), 'Followed');
-    for (const reference of references) judge(reference);
+    for (const reference of references) judge(reference, false);
+    for (const reference of nofollow) judge(reference, true);
     if (unread > 0) count('TooManyLinks', unread);
     return { follow: [...follow.values()], leftOut };
   };

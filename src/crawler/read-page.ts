@@ -41,6 +41,12 @@ export type RawPage = {
   readonly links: readonly string[];
   /** Links beyond the plan's bound. */
   readonly linksLeftOut: number;
+  /** Positions in `links` of those that the page does not vouch for (`rel=nofollow`). */
+  readonly nofollow: readonly number[];
+  /** The first `<link rel=canonical>`. */
+  readonly canonical: string | null;
+  /** Name and content of meta tags that may hold rules for crawlers. */
+  readonly robots: readonly (readonly [string, string])[];
   /** The first of the document's text, its title included. */
   readonly beginning: string;
   /** The signs of the plan that were found. */
@@ -181,6 +187,15 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     return texts;
   }
 
+  function robotsTags(): [string, string][] {
+    const pairs: [string, string][] = [];
+    for (const element of dom.select(document, 'meta[name][content]', limits.values)) {
+      const content = (dom.attribute(element, 'content') ?? '').slice(0, 1_000);
+      if (/noindex|nofollow|none/i.test(content)) pairs.push([dom.attribute(element, 'name') ?? '', content]);
+    }
+    return pairs;
+  }
+
   function metaTags(): [string, string][] {
     return dom.select(document, 'meta[content][name], meta[content][property]', limits.values).map((element) => {
       const name = dom.attribute(element, 'property') ?? dom.attribute(element, 'name') ?? '';
@@ -191,8 +206,10 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
 
   const base = dom.select(document, 'base[href]', 1)[0];
   const links: string[] = [];
+  const nofollow: number[] = [];
   const anchors = dom.select(document, 'a[href], area[href]', Number.POSITIVE_INFINITY);
   for (const element of anchors.slice(0, limits.links)) {
+    if (/(^|\s)nofollow(\s|$)/i.test(dom.attribute(element, 'rel') ?? '')) nofollow.push(links.length);
     links.push((dom.attribute(element, 'href') ?? '').slice(0, limits.characters));
   }
   // A page that sends its visitors on is one that links there.
@@ -200,6 +217,7 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     const target = /^[^;,]*[;,]\s*(?:url\s*=\s*)?["']?([^"']+)/i.exec(dom.attribute(element, 'content') ?? '')?.[1];
     if (target !== undefined && target.length <= limits.characters) links.push(target.trim());
   }
+  const canonical = dom.select(document, 'link[rel~="canonical" i][href]', 1)[0];
   const beginning = textOf(document, limits.beginning);
   const isShort = beginning.length < limits.beginning;
   const shown = 'a[href], img, svg, canvas, video, audio, frame, iframe, object, embed';
@@ -210,6 +228,9 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     heading: firstText('h1') || firstText('h2') || firstText('h3'),
     links,
     linksLeftOut: Math.max(anchors.length - limits.links, 0),
+    nofollow,
+    canonical: canonical === undefined ? null : dom.attribute(canonical, 'href'),
+    robots: robotsTags(),
     beginning,
     signs: isShort ? plan.signs.filter((sign) => dom.select(document, sign, 1).length > 0) : [],
     isEmpty: beginning === '' && dom.select(document, shown, 1).length === 0,

@@ -9,6 +9,8 @@ export type Rendered = { readonly facts: FetchFacts } & (
   | {
       readonly type: 'page';
       readonly page: RawPage;
+      /** X-Robots-Tag, several of them joined by commas. */
+      readonly robotsHeader?: string;
       /** Absent when nobody can ask for the page on the condition that it has changed. */
       readonly validators?: Validators;
       /** What its HTML says of scripts, where that was looked for. */

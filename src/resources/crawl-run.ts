@@ -62,6 +62,12 @@ const scope = z
       .max(50)
       .default([])
       .describe('Glob patterns over the whole URL; a link that matches one is left out.'),
+    canonical: z
+      .enum(['Follow', 'Ignore'])
+      .default('Ignore')
+      .describe(
+        'What becomes of a page that names another one within the scope as its canonical URL: with Follow that one is crawled in its place.',
+      ),
     dropParameters: z
       .array(z.string().min(1).max(64))
       .max(100)
@@ -173,6 +179,13 @@ const fetching = z
 const politeness = z
   .object({
     robots: z.enum(['Obey', 'Ignore']).default('Obey').describe('Whether robots.txt is obeyed (RFC 9309).'),
+    robotsMeta: z
+      .enum(['Obey', 'Ignore'])
+      .default('Obey')
+      .describe(
+        'Whether <meta name=robots> and X-Robots-Tag are obeyed: noindex skips the page, nofollow all of its links.',
+      ),
+    nofollow: z.enum(['Obey', 'Ignore']).default('Obey').describe('Whether links with rel=nofollow are left out.'),
     requestsPerSecond: z
       .number()
       .min(0.001)

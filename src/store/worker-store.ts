@@ -50,6 +50,8 @@ export type PageLinks = {
   readonly base: string;
   /** Links that were not even read. */
   readonly unread: number;
+  /** References that the page asks not to follow; absent where it asks nothing, or is not heard. */
+  readonly nofollow?: readonly string[];
 };
 
 /** What the page had given then. */
@@ -144,6 +146,12 @@ export const SKIP_REASONS = [
   'Sitemap',
   /** The URL only leads to another one, which is in the frontier itself. */
   'Redirected',
+  /** A page that asks not to be kept. */
+  'NoIndex',
+  /** A page that names another one to be crawled in its place. */
+  'Canonical',
+  /** A link that its page asks not to follow. */
+  'Nofollow',
   /** A link that is longer than any URL that is crawled. */
   'UrlTooLong',
   /** A link of a kind that the site makes up without end. */

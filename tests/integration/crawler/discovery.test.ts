@@ -250,6 +250,74 @@ describe('sitemaps', PATIENT, () => {
   });
 });
 
+describe('what pages say of themselves', PATIENT, () => {
+  const site = () =>
+    startSite({
+      '/': html(
+        '<a href=/noindex>x</a><a href=/closed>x</a><a rel="nofollow ugc" href=/login>x</a><a href=/header>x</a>',
+      ),
+      '/noindex': html('<meta name=Robots content=noindex><a href=/below>x</a>'),
+      '/closed': html('<meta name=trawler content=nofollow><a href=/secret>x</a>'),
+      '/header': html('<a href=/other>x</a>', { 'x-robots-tag': 'none' }),
+      '/below': page,
+      '/secret': page,
+      '/login': page,
+      '/other': page,
+    });
+
+  it.each(['HTTP', 'Browser'] as const)('is obeyed when it is asked for by %s', async (render) => {
+    await using pages = await site();
+    const { snapshot, paths } = await crawl(pages, {}, { fetch: { render } });
+    expect(paths).toEqual(['/', '/below', '/closed']);
+    expect(snapshot.skipReasons).toEqual({ NoIndex: 2, Nofollow: 3 });
+  });
+
+  it('is no matter when it is to be ignored', async () => {
+    await using pages = await site();
+    const politeness = { requestsPerSecond: 10_000, robotsMeta: 'Ignore' as const, nofollow: 'Ignore' as const };
+    const { snapshot, paths } = await crawl(pages, {}, { politeness });
+    expect(paths).toHaveLength(8);
+    expect(snapshot.skipReasons).toEqual({});
+  });
+});
+
+describe('canonical pages', PATIENT, () => {
+  const canonical = (to: string, more = '') => html(`<link rel=canonical href="${to}">${more}`);
+  const site = () =>
+    startSite({
+      '/': canonical(
+        '/',
+        ['/a?x=1', '/a?x=2', '/b', '/out', '/twin1'].map((path) => `<a href="${path}">x</a>`).join(''),
+      ),
+      '/a': canonical('/a#top', '<a href=/c>x</a>'),
+      '/b': canonical('/c'),
+      '/c': page,
+      '/out': canonical('http://other.example/out'),
+      '/twin1': canonical('/twin2'),
+      '/twin2': canonical('/twin1'),
+    });
+
+  it.each(['HTTP', 'Browser'] as const)('are crawled in place of those that name them by %s', async (render) => {
+    const pages = await site();
+    await using _ = pages;
+    // Answers of one path: only those with a query name another URL.
+    const { snapshot, paths } = await crawl(
+      pages,
+      { scope: { mode: 'Host', canonical: 'Follow' } },
+      { fetch: { render } },
+    );
+    expect(paths).toEqual(['/', '/a', '/c', '/out', '/twin2']);
+    expect(snapshot.skipReasons).toEqual({ Canonical: 4 });
+  });
+
+  it('are pages like others by default', async () => {
+    await using pages = await site();
+    const { snapshot, paths } = await crawl(pages, {});
+    expect(paths).toEqual(['/', '/a?x=1', '/a?x=2', '/b', '/c', '/out', '/twin1']);
+    expect(snapshot.skipReasons).toEqual({});
+  });
+});
+
 /** A month links to the next and the last one, filters to more filters; each visit gives the links a new session. */
 function endlessSite(): Record<string, Answer> {
   let sessions = 0;

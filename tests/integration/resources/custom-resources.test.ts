@@ -78,12 +78,18 @@ describe('what is accepted', () => {
           urls: ['https://shop.example/a?b=c#d'],
           sitemaps: ['https://shop.example/sitemap.xml.gz'],
           sitemapsFromRobots: true,
-          scope: { mode: 'Domain', include: ['**/products/**'], exclude: ['**/*.pdf'] },
-          limits: { maxPages: 10 },
+          scope: {
+            mode: 'Domain',
+            include: ['**/products/**'],
+            exclude: ['**/*.pdf'],
+            canonical: 'Follow',
+            dropParameters: ['utm_*'],
+          },
+          limits: { maxPages: 10, maxDepth: 3, maxItemsPerPage: 50, maxVariants: 20 },
         },
       ],
       fetch: { render: 'Browser', userAgent: 'ShopBot/1.0', pageTimeout: '1m30s', maxRetries: 0 },
-      politeness: { robots: 'Obey', requestsPerSecond: 0.5 },
+      politeness: { robots: 'Obey', robotsMeta: 'Ignore', nofollow: 'Ignore', requestsPerSecond: 0.5 },
       extract: {
         itemSelector: '.product',
         fields: [
