@@ -91,6 +91,7 @@ export function createAutoRenderer(options: {
           return byBoth(...asked);
       }
     },
+    recycle: (how) => browser.recycle?.(how),
     async close() {
       await Promise.all([http.close(), browser.close()]);
     },

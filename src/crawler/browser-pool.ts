@@ -21,6 +21,8 @@ export type BrowserPool = {
   readonly acquire: () => Promise<PooledPage>;
   /** @param isSound false when the page hangs, crashed, or is in a state that nobody knows */
   readonly release: (page: PooledPage, isSound: boolean) => Promise<void>;
+  /** The next page has a new browser; the old one is closed when its pages are given back, or killed at once. */
+  readonly recycle: (how: 'Gently' | 'ByForce') => void;
   readonly close: () => Promise<void>;
 };
 
@@ -138,6 +140,12 @@ export function createBrowserPool(options: {
       const isSpent = entry.documents >= options.recycleAfterPages || entry.instance.isRetired;
       if (isSound && !isSpent) idle.push(entry);
       else await discard(entry);
+    },
+    recycle(how) {
+      if (current !== undefined) retire(current);
+      if (how === 'ByForce') for (const { chromium } of instances) chromium.kill();
+      // Never rejects: what cannot be closed is killed.
+      for (const entry of idle.splice(0)) void discard(entry);
     },
     async close() {
       idle.length = 0;

@@ -55,6 +55,7 @@ export async function createBrowserRenderer(options: {
       signal.throwIfAborted();
       return { ...result, facts: { ...result.facts, durationMs: Math.round(performance.now() - startedAt) } };
     },
+    recycle: pool.recycle,
     async close() {
       await pool.close();
       await proxy.close();

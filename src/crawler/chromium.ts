@@ -25,6 +25,8 @@ export type Chromium = {
   readonly browser: Browser;
   /** Closes it, by force if need be. Never rejects. */
   readonly close: () => Promise<void>;
+  /** Ends it and all its processes at once, whatever they do. */
+  readonly kill: () => void;
 };
 
 /** @param proxyPort of the guard proxy on loopback */
@@ -47,7 +49,8 @@ export async function launchChromium(
     args: [...guardSwitches(proxyPort), ...renderingSwitches(blocked)],
   });
   const processId = await browserProcessId(browser);
-  return { browser, close: () => closeBrowser(browser, processId) };
+  const kill = () => killGroup(processId);
+  return { browser, kill, close: () => closeBrowser(browser, kill) };
 }
 
 function guardSwitches(proxyPort: number): string[] {
@@ -84,22 +87,28 @@ function childEnvironment(): Record<string, string> {
   return Object.fromEntries(kept.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
-async function browserProcessId(browser: Browser): Promise<number | undefined> {
+async function browserProcessId(browser: Browser): Promise<number> {
   const session = await browser.newBrowserCDPSession();
   const { processInfo } = await session.send('SystemInfo.getProcessInfo');
   await session.detach();
-  return processInfo.find(({ type }) => type === 'browser')?.id;
+  const process = processInfo.find(({ type }) => type === 'browser');
+  if (process === undefined) throw new Error('the browser does not name its process');
+  return process.id;
 }
 
-async function closeBrowser(browser: Browser, processId: number | undefined): Promise<void> {
+async function closeBrowser(browser: Browser, kill: () => void): Promise<void> {
   const closed = browser.close().then(
     () => true,
     () => !browser.isConnected(),
   );
   const inTime = await Promise.race([closed, sleep(CLOSE_TIMEOUT_MS, false)]);
-  if (inTime || processId === undefined) return;
+  if (!inTime) kill();
+}
+
+/** Playwright starts it as the leader of a group: a stopped browser's children would not notice that it is gone. */
+function killGroup(processId: number): void {
   try {
-    process.kill(processId, 'SIGKILL');
+    process.kill(-processId, 'SIGKILL');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }

@@ -40,6 +40,8 @@ export type Renderer = {
     signal: AbortSignal,
     known?: Validators,
   ) => Promise<Rendered>;
+  /** Where there is a browser: another one from the next page on, or, by force, none for the pages under way either. */
+  readonly recycle?: (how: 'Gently' | 'ByForce') => void;
   readonly close: () => Promise<void>;
 };
 

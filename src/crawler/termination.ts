@@ -29,6 +29,7 @@ export type TerminationReason =
   | 'Blocked'
   | 'DatabaseAway'
   | 'Stopped'
+  | 'OutOfMemory'
   | 'Stalled'
   | 'Crashed';
 

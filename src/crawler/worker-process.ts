@@ -8,6 +8,7 @@ import type { RunAssignment, WorkerStore } from '../store/worker-store.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import { createAddressGuard } from './address-guard.ts';
 import { createAddressPolicy } from './address-policy.ts';
+import { findMemoryLimit } from './cgroup.ts';
 import { findChromium } from './chromium.ts';
 import { createPageCrawler } from './crawl-page.ts';
 import { deliverOutput } from './deliver-output.ts';
@@ -15,9 +16,11 @@ import { SelectorError } from './extraction.ts';
 import { type HeartbeatClient, startHeartbeat } from './heartbeat.ts';
 import { createHostPacer } from './host-pacer.ts';
 import { createHttpClient } from './http-client.ts';
+import { watchMemory } from './memory-watch.ts';
 import { createPageMemory } from './page-memory.ts';
 import { createPatientStore } from './patient-store.ts';
 import { createRenderer } from './render-modes.ts';
+import type { Renderer } from './renderer.ts';
 import { createRobotsGate } from './robots-gate.ts';
 import { seedsOf } from './seeds.ts';
 import { installShutdown, type Shutdown } from './shutdown.ts';
@@ -30,6 +33,9 @@ import { loadWorkerConfig, storeOptions, type WorkerConfig, WorkerConfigError } 
 const OUTAGE_MS = 5 * 60_000;
 /** How long pages may be open without any progress, at least. */
 const STALL_MS = 5 * 60_000;
+
+/** Why a worker stops before the out-of-memory killer comes. */
+const MEMORY_SHORT = 'memory is short';
 
 /** A run that this worker cannot work on, whatever it does. */
 class RunRefusedError extends Error {
@@ -163,6 +169,7 @@ async function crawl(options: WorkContext): Promise<WorkerEnd> {
   const client = createHttpClient({ guard, userAgent, connections: spec.concurrency });
   const chromium = () => chromiumOf(config);
   const renderer = await createRenderer({ spec, client, guard, store, pacer, chromium, log });
+  let memory: { readonly end: () => void } | undefined;
   try {
     const robots = createRobotsGate({ store, client, userAgent, pacer });
     const pages = createPageCrawler({
@@ -177,12 +184,36 @@ async function crawl(options: WorkContext): Promise<WorkerEnd> {
     });
     heartbeat.setState('Crawling');
     const { signals } = shutdown;
+    memory = keepWithinMemory(renderer, shutdown, log);
     signals.stopping.addEventListener('abort', () => heartbeat.setState('Stopping'), { once: true });
     return await runWorker({ store, pages, concurrency: spec.concurrency, signals, activity: heartbeat.activity, log });
   } finally {
+    memory?.end();
     await renderer.close();
     await client.close();
   }
+}
+
+/** Undefined where memory is not limited. */
+function keepWithinMemory(renderer: Renderer, shutdown: Shutdown, log: Logger) {
+  const memory = findMemoryLimit();
+  return (
+    memory &&
+    watchMemory(memory.read, {
+      freshBrowser() {
+        log.info(memory.read(), 'memory is short: recycling the browser');
+        renderer.recycle?.('Gently');
+      },
+      freshWorker(use) {
+        log.warn(use, 'memory is short: finishing pages under way, another worker goes on');
+        shutdown.stop(MEMORY_SHORT);
+      },
+      emergency() {
+        log.warn(memory.read(), 'memory is nearly used up: ending the browser');
+        renderer.recycle?.('ByForce');
+      },
+    })
+  );
 }
 
 function chromiumOf({ chromium = findChromium() }: WorkerConfig): string {
@@ -202,6 +233,15 @@ function report({ finished, totals, stopReason }: WorkerEnd, shutdown: Shutdown,
     return EXIT.blocked;
   }
   const reason = stopReason ?? shutdown.reason() ?? 'unknown';
+  if (reason === MEMORY_SHORT && Object.values(totals).every((count) => count === 0)) {
+    // The next one would fare no better, and is not to be tried for ever.
+    log.fatal({ reason: 'OutOfMemory' }, 'worker cannot go on');
+    writeTerminationMessage(
+      'OutOfMemory',
+      'memory was short before the first page was done: raise pod.resources.limits',
+    );
+    return EXIT.crashed;
+  }
   log.info({ ...totals, reason }, 'worker stopped');
   writeTerminationMessage('Stopped', reason);
   return EXIT.stopped;
