@@ -15,12 +15,14 @@ export type JobSettings = {
   readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
   readonly databaseSchema: string;
   readonly allowedAddresses: readonly string[];
+  readonly allowedProxies: readonly string[];
   readonly logLevel: string;
 };
 
 export const CRAWLER_CONTAINER = 'crawler';
 const CREDENTIALS_DIR = '/run/trawler';
 const OUTPUT_DIR = '/output';
+const PROXY_DIR = '/run/trawler-proxy';
 const CRAWLER_UID = 65_532;
 /** A worker gets 2 minutes to finish its pages; the rest is for the container runtime. */
 const TERMINATION_GRACE_SECONDS = 150;
@@ -132,6 +134,7 @@ function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodS
       { name: 'tmp', emptyDir: {} },
       { name: 'shm', emptyDir: { medium: 'Memory', sizeLimit: '512Mi' } },
       ...(spec.output ? [{ name: 'output', persistentVolumeClaim: { claimName: spec.output.volumeClaim } }] : []),
+      ...proxyVolumes(spec),
     ],
     containers: [
       {
@@ -154,10 +157,19 @@ function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodS
           { name: 'tmp', mountPath: '/tmp' },
           { name: 'shm', mountPath: '/dev/shm' },
           ...(spec.output ? [{ name: 'output', mountPath: OUTPUT_DIR }] : []),
+          ...proxyVolumes(spec).map(({ name }) => ({ name, mountPath: PROXY_DIR, readOnly: true })),
         ],
       },
     ],
   };
+}
+
+/** The proxy's URL, read by nobody but the worker; without the Secret it says so, which a pod that hangs would not. */
+function proxyVolumes({ proxy }: CrawlRunSpec) {
+  if (proxy === undefined || proxy.mode === 'Off') return [];
+  const { name, key } = proxy.urlSecretRef;
+  const items = [{ key, path: 'url' }];
+  return [{ name: 'proxy', secret: { secretName: name, items, defaultMode: 0o440, optional: true } }];
 }
 
 /** Nothing secret is here: a browser inherits the environment of its worker. */
@@ -172,6 +184,7 @@ function environment(run: CrawlRun, settings: JobSettings): { name: string; valu
     fieldRef('TRAWLER_NODE_NAME', 'spec.nodeName'),
     { name: 'TRAWLER_DATABASE_SCHEMA', value: settings.databaseSchema },
     { name: 'TRAWLER_ALLOWED_ADDRESSES', value: settings.allowedAddresses.join(',') },
+    { name: 'TRAWLER_ALLOWED_PROXIES', value: settings.allowedProxies.join(',') },
     { name: 'TRAWLER_LOG_LEVEL', value: settings.logLevel },
     { name: 'TRAWLER_CREDENTIALS_DIR', value: CREDENTIALS_DIR },
     { name: 'TRAWLER_OUTPUT_DIR', value: OUTPUT_DIR },

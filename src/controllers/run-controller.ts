@@ -442,14 +442,22 @@ export function createRunReconciler(options: RunControllerOptions) {
     if (written) runCache.observe(written);
   }
 
-  /** Once a run and host: the status remembers which have been told of. */
+  /** Once a run and host, and once a change of its way: the status remembers what has been told. */
   function announceBlocks(run: CrawlRun, { blockedHosts }: RunSnapshot): void {
-    const told = new Set(run.status?.blockedHosts?.map(({ host }) => host));
-    for (const { host, evidence } of blockedHosts) {
-      if (told.has(host)) continue;
-      const message = `${host} is asked more slowly: ${evidence}`;
-      events.record(run, { type: 'Warning', reason: 'HostBlocked', action: 'Crawl', message });
-      logger.warn({ ...logFields(run), host, evidence }, 'host refuses the crawl');
+    const told = new Map(run.status?.blockedHosts?.map((one) => [one.host, one]));
+    for (const { host, evidence, refusals, viaProxy } of blockedHosts) {
+      const before = told.get(host);
+      if (refusals > 0 && !before?.refusals) {
+        const message = `${host} is asked more slowly: ${evidence}`;
+        events.record(run, { type: 'Warning', reason: 'HostBlocked', action: 'Crawl', message });
+        logger.warn({ ...logFields(run), host, evidence }, 'host refuses the crawl');
+      }
+      if (viaProxy === (before?.viaProxy ?? false)) continue;
+      const [reason, message] = viaProxy
+        ? ['HostByProxy', `${host} is asked by the proxy: ${evidence}`]
+        : ['HostDirect', `${host} is asked directly again, since the cool-down of the proxy is over`];
+      events.record(run, { type: viaProxy ? 'Warning' : 'Normal', reason, action: 'Crawl', message });
+      logger.info({ ...logFields(run), host, viaProxy }, 'the way to a host has changed');
     }
   }
 

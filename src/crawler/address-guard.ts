@@ -23,11 +23,19 @@ export class AddressForbiddenError extends Error {
 export type AddressGuard = {
   /** Throws when the host is an IP literal that is not allowed: sockets do not look literals up. */
   readonly checkLiteral: (hostname: string, port: number) => void;
+  /**
+   * Before a proxy connects, which resolves names by itself: rejects when the literal, or any address that the name has
+   * here, is not allowed. A name that has none here passes, unless it is one of a private network by its form.
+   */
+  readonly checkBeforeProxy: (hostname: string, port: number) => Promise<void>;
   /** For `net.connect` and the like: fails unless every address of the name is allowed on the port. */
   readonly lookup: (port: number) => LookupFunction;
   /** Throws when the socket is connected to an address that is not allowed. */
   readonly checkConnected: (hostname: string, port: number, socket: Socket) => void;
 };
+
+/** Names that only private networks have: RFC 6761, 6762, 8375, ICANN's `internal`, Kubernetes, and single labels. */
+const PRIVATE_NAME = /^[^.]+\.?$|(^|\.)(localhost|local|internal|intranet|lan|home|corp|home\.arpa|svc|cluster)\.?$/i;
 
 const resolveAll: Resolve = (hostname) => resolveByDns(hostname, { all: true, verbatim: true });
 
@@ -47,6 +55,16 @@ export function createAddressGuard(policy: AddressPolicy, resolve: Resolve = res
     checkLiteral(hostname, port) {
       const host = withoutBrackets(hostname);
       if (isIP(host) !== 0) check(host, port, host);
+    },
+    async checkBeforeProxy(hostname, port) {
+      const host = withoutBrackets(hostname);
+      if (isIP(host) !== 0) return check(host, port, host);
+      try {
+        await allowedAddresses(host, port);
+      } catch (error) {
+        if (error instanceof AddressForbiddenError) throw error;
+        if (PRIVATE_NAME.test(host)) throw new AddressForbiddenError(host, port, 'a private name');
+      }
     },
     lookup: (port) => (hostname, options, callback) => {
       allowedAddresses(hostname, port).then(
@@ -71,6 +89,12 @@ function answer(
   else callback(null, first.address, first.family);
 }
 
+/** The port that a URL is about, written or not. */
+export function portOf({ port, protocol }: { readonly port: string; readonly protocol?: string | null }): number {
+  if (port !== '') return Number(port);
+  return protocol === 'https:' ? 443 : 80;
+}
+
 function withoutBrackets(hostname: string): string {
   return hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
 }
@@ -90,7 +114,7 @@ export function guardedConnector(guard: AddressGuard, connectTimeoutMs: number):
   }
 
   return (options, callback) => {
-    const port = options.port === '' ? (options.protocol === 'https:' ? 443 : 80) : Number(options.port);
+    const port = portOf(options);
     try {
       guard.checkLiteral(options.hostname, port);
     } catch (error) {

@@ -7,6 +7,7 @@ import { createVisitor, type Visitor } from './browser-visit.ts';
 import { startGuardProxy } from './guard-proxy.ts';
 import type { Rendered, Renderer } from './renderer.ts';
 import { type BlockedResource, blockingPatterns } from './resource-blocking.ts';
+import type { UpstreamProxy } from './upstream-proxy.ts';
 
 /** Pages that are tried when the one visited before keeps a page from going on. */
 const MAX_INTERRUPTIONS = 3;
@@ -15,12 +16,14 @@ const MAX_INTERRUPTIONS = 3;
 export async function createBrowserRenderer(options: {
   readonly executablePath: string;
   readonly guard: AddressGuard;
+  /** By which everything that pages load goes, if there is one. */
+  readonly upstream?: UpstreamProxy;
   readonly userAgent: string;
   readonly blocked: readonly BlockedResource[];
   readonly recycleAfterPages: number;
   readonly log: Logger;
 }): Promise<Renderer> {
-  const proxy = await startGuardProxy(options.guard);
+  const proxy = await startGuardProxy(options.guard, options.upstream);
   const pool = createBrowserPool({ ...options, proxy });
   const patterns = blockingPatterns(options.blocked);
   const visitors = new WeakMap<PooledPage, Visitor>();

@@ -21,6 +21,7 @@ import { baseOf, createExtraction } from './extraction.ts';
 import type { Failure } from './failure.ts';
 import { createHostHistory } from './host-history.ts';
 import type { HostPacer, TimedPlace } from './host-pacer.ts';
+import type { HostReports } from './host-reports.ts';
 import { createLinkFilter, createVerdicts, type Verdicts } from './link-filter.ts';
 import { directivesOf } from './page-directives.ts';
 import type { PageMemory } from './page-memory.ts';
@@ -29,6 +30,7 @@ import { createRecentSet } from './recent-set.ts';
 import type { Rendered, Renderer } from './renderer.ts';
 import { productToken } from './robots.ts';
 import type { RobotsGate } from './robots-gate.ts';
+import type { Routes } from './routes.ts';
 import { createScope, isSameSite } from './scope.ts';
 import type { SitemapReader } from './sitemap-reader.ts';
 import type { Trap } from './spider-traps.ts';
@@ -64,7 +66,9 @@ export type CrawlSignals = {
 
 export function createPageCrawler(options: {
   readonly spec: CrawlRunSpec;
-  readonly store: Pick<WorkerStore, 'deferHost' | 'reportBlock' | 'reportAnswer' | 'addLinks'>;
+  readonly store: Pick<WorkerStore, 'deferHost' | 'addLinks'>;
+  readonly reports: HostReports;
+  readonly routes: Routes;
   readonly renderer: Renderer;
   /** Absent when the spec says that robots.txt is ignored. */
   readonly robots?: RobotsGate;
@@ -74,7 +78,7 @@ export function createPageCrawler(options: {
   readonly pacer: HostPacer;
   readonly log: Logger;
 }): PageCrawler {
-  const { spec, store, renderer, robots, sitemaps, memory, pacer, log } = options;
+  const { spec, store, reports, routes, renderer, robots, sitemaps, memory, pacer, log } = options;
   const extraction = createExtraction(spec.extract);
   const verdicts = createVerdicts();
   const onTrap = reporterOfTraps(log);
@@ -118,8 +122,8 @@ export function createPageCrawler(options: {
     const { cause, message, retryable } = failure;
     const base = { claim, cause, message, ...(facts === undefined ? {} : { facts }) };
     const hostPauseMs = hostPause(failure, claim);
-    if (cause === 'Blocked') await store.reportBlock(claim.host, message, signals.abort);
-    if (hostPauseMs > 0) await store.deferHost(claim.host, hostPauseMs, signals.abort);
+    const isSwitched = await reports.failed(claim, failure, facts?.status, signals.abort);
+    if (hostPauseMs > 0 && !isSwitched) await store.deferHost(claim.host, hostPauseMs, signals.abort);
     if (!retryable || !hasRetriesLeft(claim, cause)) return { type: 'dead', ...base };
     const delayMs = Math.max(backOffMs(claim.attempt), hostPauseMs, failure.retryAfterMs ?? 0);
     return { type: 'retry', ...base, delayMs };
@@ -252,15 +256,21 @@ export function createPageCrawler(options: {
       const rendered = await renderer.render(url, extraction.plan, timeoutMs, signals.abort, known);
       known = undefined;
       if (rendered.type === 'unmodified') {
+        await reports.answered(claim, signals.abort);
         const outcome = await asBefore(claim, url, rendered.facts, signals);
         if (outcome !== undefined) return outcome;
         await pacer.takePlace(hostKey(url), signals.stopping);
         continue;
       }
       if (rendered.type !== 'redirect') return outcomeOf(claim, url, rendered, signals);
-      const next = redirected(claim, path, rendered.to, rendered.facts);
+      const { to, retryAfterMs } = rendered;
+      // Of itself a host may ask for that; not of another one, which it could keep from being crawled.
+      if (retryAfterMs !== undefined && hostKey(to) === claim.host) {
+        await store.deferHost(claim.host, retryAfterMs, signals.abort);
+      }
+      const next = redirected(claim, path, to, rendered.facts);
       if (next !== 'again') return next;
-      url = rendered.to;
+      url = to;
       path.push(url.href);
       await pacer.takePlace(hostKey(url), signals.stopping);
     }
@@ -276,7 +286,7 @@ export function createPageCrawler(options: {
       case 'page': {
         const evidence = history.emptyShell(claim.host, rendered.page);
         if (evidence !== undefined) return failed(claim, blockedBy(evidence), rendered.facts, signals);
-        if (claim.isSlowed) await store.reportAnswer(claim.host, signals.abort);
+        await reports.answered(claim, signals.abort);
         return done(claim, url, rendered);
       }
       case 'notHtml':
@@ -295,6 +305,7 @@ export function createPageCrawler(options: {
       if (url === null || url.hostname === '') {
         return { type: 'dead', claim, cause: 'InvalidUrl', message: `"${claim.url}" is not a URL` };
       }
+      routes.learn(claim);
       const refused = await refusal(claim, url, signals);
       if (refused !== undefined) return refused;
       await pacer.untilPlace(claim.host, place, signals.stopping);

@@ -39,6 +39,7 @@ type Rule = readonly [codes: RegExp, cause: FailureCause, retryable: boolean];
 /** By the code that Node or undici gives the error; the first that fits counts. */
 const RULES: readonly Rule[] = [
   [/^TRAWLER_ADDRESS_FORBIDDEN$/, 'AddressForbidden', false],
+  [/^TRAWLER_PROXY_ERROR$/, 'ProxyError', true],
   [/^(ENOTFOUND|ENODATA|EAI_\w+|ESERVFAIL|EREFUSED|ENONAME)$/, 'DnsError', true],
   [/^(UND_ERR_(CONNECT|HEADERS|BODY)_TIMEOUT|ETIMEDOUT|TimeoutError)$/, 'Timeout', true],
   [/^UND_ERR_HEADERS_OVERFLOW$/, 'TooLarge', false],

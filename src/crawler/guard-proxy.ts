@@ -4,16 +4,19 @@ import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import {
   Agent,
+  type ClientRequest,
   createServer,
   type IncomingMessage,
   type OutgoingHttpHeaders,
   request,
   type ServerResponse,
 } from 'node:http';
+import { request as requestByTls, Agent as TlsAgent } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { type Duplex, pipeline } from 'node:stream';
 import type { AddressGuard } from './address-guard.ts';
 import { type Failure, failureOfError } from './failure.ts';
+import { openTunnel, refusalByStatus, type UpstreamProxy, unreachable } from './upstream-proxy.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 /** Connections to one origin. A browser opens at most six to a host, for each of its contexts. */
@@ -32,11 +35,13 @@ export type GuardProxy = {
   readonly close: () => Promise<void>;
 };
 
-export async function startGuardProxy(guard: AddressGuard): Promise<GuardProxy> {
+/** @param upstream by which everything goes that the guard lets through; directly without one */
+export async function startGuardProxy(guard: AddressGuard, upstream?: UpstreamProxy): Promise<GuardProxy> {
   const username = 'browser';
   const password = randomBytes(24).toString('base64url');
   const expected = Buffer.from(`Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`);
-  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS, scheduling: 'lifo' });
+  const pooling = { keepAlive: true, maxSockets: CONNECTIONS, scheduling: 'lifo' } as const;
+  const agent = upstream?.isTls ? new TlsAgent(pooling) : new Agent(pooling);
   const failures = new Map<string, Failure>();
   const tunnels = new Set<Duplex>();
 
@@ -75,16 +80,19 @@ export async function startGuardProxy(guard: AddressGuard): Promise<GuardProxy> 
       client.end(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\n\r\n`);
     }
 
-    const server = openSocket(guard, host, port, (error) => {
-      if (error !== undefined) {
-        refuse(error);
-        return;
-      }
+    const opening = upstream === undefined ? openSocket(guard, host, port) : openBeyond(upstream, host, port);
+    opening.then((server) => {
       failures.delete(`${host}:${port}`);
       client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
-      server?.write(head);
-      if (server !== undefined) join(client, server);
-    });
+      server.write(head);
+      join(client, server);
+    }, refuse);
+  }
+
+  async function openBeyond(proxy: UpstreamProxy, host: string, port: number): Promise<Socket> {
+    await guard.checkBeforeProxy(host, port);
+    const socket = await openTunnel(proxy, `${host}:${port}`, AbortSignal.timeout(CONNECT_TIMEOUT_MS));
+    return socket.on('error', () => socket.destroy());
   }
 
   function join(client: Duplex, server: Socket): void {
@@ -116,12 +124,37 @@ export async function startGuardProxy(guard: AddressGuard): Promise<GuardProxy> 
       else response.writeHead(502, { [PROXY_FAILURE_HEADER]: failure.cause }).end();
     }
 
-    try {
-      guard.checkLiteral(url.hostname, port);
-    } catch (error) {
-      fail(error);
-      return;
+    function send(onward: ClientRequest): void {
+      onward.on('error', (error) => fail(upstream === undefined ? error : unreachable(upstream, error)));
+      onward.on('response', (answer) => {
+        const refusal = upstream && refusalByStatus(upstream, answer.statusCode ?? 0);
+        if (refusal !== undefined) {
+          answer.resume();
+          fail(refusal);
+          return;
+        }
+        failures.delete(`${url?.hostname}:${port}`);
+        response.writeHead(answer.statusCode ?? 502, answer.statusMessage, withoutHopByHop(answer.headers));
+        pipeline(answer, response, () => {});
+      });
+      response.on('close', () => onward.destroy());
+      message.pipe(onward);
     }
+
+    if (upstream === undefined) {
+      try {
+        send(requestDirectly(url, port, message));
+      } catch (error) {
+        fail(error);
+      }
+    } else {
+      const proxy = upstream;
+      guard.checkBeforeProxy(url.hostname, port).then(() => send(requestBeyond(proxy, url, message)), fail);
+    }
+  }
+
+  function requestDirectly(url: URL, port: number, message: IncomingMessage): ClientRequest {
+    guard.checkLiteral(url.hostname, port);
     const onward = request({
       agent,
       host: url.hostname.replace(/^\[|\]$/g, ''),
@@ -132,15 +165,19 @@ export async function startGuardProxy(guard: AddressGuard): Promise<GuardProxy> 
       lookup: guard.lookup(port),
       setHost: false,
     });
-    onward.on('socket', (socket) => guardSocket(guard, url.hostname, port, socket));
-    onward.on('error', fail);
-    onward.on('response', (answer) => {
-      failures.delete(`${url.hostname}:${port}`);
-      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, withoutHopByHop(answer.headers));
-      pipeline(answer, response, () => {});
+    return onward.on('socket', (socket) => guardSocket(guard, url.hostname, port, socket));
+  }
+
+  function requestBeyond(proxy: UpstreamProxy, url: URL, message: IncomingMessage): ClientRequest {
+    return (proxy.isTls ? requestByTls : request)({
+      agent,
+      host: proxy.hostname,
+      port: proxy.port,
+      method: message.method,
+      path: `${url.origin}${url.pathname}${url.search}`,
+      headers: { ...onwardHeaders(message), ...proxy.headers },
+      setHost: false,
     });
-    response.on('close', () => onward.destroy());
-    message.pipe(onward);
   }
 
   const server = createServer({ keepAliveTimeout: 60_000, maxHeaderSize: 256 * 1024 }, forward);
@@ -166,35 +203,21 @@ export async function startGuardProxy(guard: AddressGuard): Promise<GuardProxy> 
 
 const CHALLENGE = 'Proxy-Authenticate: Basic realm="browser"';
 
-/** Connects where the guard allows it; `done` is called once, with the error or when the address has been checked. */
-function openSocket(
-  guard: AddressGuard,
-  hostname: string,
-  port: number,
-  done: (error?: unknown) => void,
-): Socket | undefined {
-  try {
-    guard.checkLiteral(hostname, port);
-  } catch (error) {
-    done(error);
-    return undefined;
-  }
+/** Connects where the guard allows it, and has checked the address when it resolves. */
+async function openSocket(guard: AddressGuard, hostname: string, port: number): Promise<Socket> {
+  guard.checkLiteral(hostname, port);
   const host = hostname.replace(/^\[|\]$/g, '');
   const socket = connect({ host, port, lookup: guard.lookup(port), noDelay: true, timeout: CONNECT_TIMEOUT_MS });
   socket.once('timeout', () => socket.destroy(Object.assign(new Error('connect timed out'), { code: 'ETIMEDOUT' })));
-  socket.once('error', done);
-  socket.once('connect', () => {
-    socket.setTimeout(0);
-    socket.off('error', done);
-    socket.on('error', () => socket.destroy());
-    try {
-      guard.checkConnected(hostname, port, socket);
-      done();
-    } catch (error) {
-      socket.destroy();
-      done(error);
-    }
-  });
+  await once(socket, 'connect');
+  socket.setTimeout(0);
+  socket.on('error', () => socket.destroy());
+  try {
+    guard.checkConnected(hostname, port, socket);
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
   return socket;
 }
 

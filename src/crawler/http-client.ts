@@ -4,8 +4,9 @@ import { PassThrough, type Readable, type Transform, Writable } from 'node:strea
 import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import { Agent } from 'undici';
-import { type AddressGuard, guardedConnector } from './address-guard.ts';
+import { type AddressGuard, guardedConnector, portOf } from './address-guard.ts';
 import { CrawlError } from './failure.ts';
+import { createProxyDispatcher, refusalByStatus, type UpstreamProxy } from './upstream-proxy.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const MAX_HEADER_BYTES = 64 * 1024;
@@ -43,12 +44,14 @@ export type HttpClient = {
 
 export function createHttpClient(options: {
   readonly guard: AddressGuard;
+  /** By which every request goes, if there is one. */
+  readonly proxy?: UpstreamProxy;
   readonly userAgent: string;
   /** Connections to one origin. */
   readonly connections: number;
 }): HttpClient {
-  const agent = new Agent({
-    connect: guardedConnector(options.guard, CONNECT_TIMEOUT_MS),
+  const { guard, proxy } = options;
+  const { dispatcher: agent, close } = createDispatcher(guard, proxy, {
     connections: options.connections,
     maxHeaderSize: MAX_HEADER_BYTES,
     // The caller's signal is the one that ends a slow request.
@@ -63,6 +66,7 @@ export function createHttpClient(options: {
 
   return {
     async get(request, signal) {
+      if (proxy !== undefined) await guard.checkBeforeProxy(request.url.hostname, portOf(request.url));
       const { statusCode, headers, body } = await agent.request({
         origin: request.url.origin,
         path: request.url.pathname + request.url.search,
@@ -72,6 +76,11 @@ export function createHttpClient(options: {
       });
       // A body that is given up reports that as an error of its own, which nobody has to hear.
       body.on('error', () => {});
+      const refusal = proxy === undefined ? undefined : refusalByStatus(proxy, statusCode);
+      if (refusal !== undefined) {
+        body.destroy();
+        throw refusal;
+      }
       if (!request.wantsBody(statusCode, headers)) {
         await body.dump({ limit: MAX_DISCARDED_BYTES, signal });
         return { status: statusCode, headers, body: Buffer.alloc(0) };
@@ -91,8 +100,14 @@ export function createHttpClient(options: {
         throw error;
       }
     },
-    close: () => agent.destroy(),
+    close,
   };
+}
+
+function createDispatcher(guard: AddressGuard, proxy: UpstreamProxy | undefined, options: Agent.Options) {
+  if (proxy !== undefined) return createProxyDispatcher(proxy, CONNECT_TIMEOUT_MS, options);
+  const dispatcher = new Agent({ ...options, connect: guardedConnector(guard, CONNECT_TIMEOUT_MS) });
+  return { dispatcher, close: () => dispatcher.destroy() };
 }
 
 async function readBody(

@@ -1,6 +1,7 @@
 // Render mode HTTP: pages as the server sends them, read by one parse.
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FetchFacts } from '../store/worker-store.ts';
+import { retryAfterMs } from './back-off.ts';
 import { blockEvidence, blockedBy, isRefusing } from './blocked.ts';
 import { decodeHtml } from './charset.ts';
 import { CrawlError, failureOfError, failureOfStatus } from './failure.ts';
@@ -60,7 +61,7 @@ function resultOf(response: HttpResponse, url: URL, reading: Reading, facts: Fet
   if (evidence !== undefined) return { type: 'failed', failure: blockedBy(evidence, failure?.retryAfterMs), facts };
   if (failure !== undefined) return { type: 'failed', failure, facts };
   const target = isRedirect(status) ? headers.location : undefined;
-  if (target !== undefined) return redirectTo(target, url, facts);
+  if (target !== undefined) return redirectTo(target, headers['retry-after'], url, facts);
   if (status >= 300) return { type: 'failed', failure: strangeStatus(status), facts };
   if (read === undefined) return { type: 'notHtml', facts };
   const validators = validatorsOf(headers, Date.now());
@@ -100,9 +101,10 @@ function looksLikeHtml(contentType: string | undefined, body: Buffer): boolean {
   return contentType !== undefined || /^[\s\ufeff]*</.test(body.toString('utf8', 0, 512));
 }
 
-function redirectTo(location: string, url: URL, facts: FetchFacts): Rendered {
+function redirectTo(location: string, retryAfter: string | undefined, url: URL, facts: FetchFacts): Rendered {
   const to = normaliseUrl(headerText(location), url.href);
-  if (to !== undefined) return { type: 'redirect', to, facts };
+  const wait = retryAfterMs(retryAfter, Date.now());
+  if (to !== undefined) return { type: 'redirect', to, facts, ...(wait === undefined ? {} : { retryAfterMs: wait }) };
   const message = `redirected to "${location.slice(0, 200)}", which cannot be crawled`;
   return { type: 'failed', failure: { cause: 'InvalidUrl', message, retryable: false }, facts };
 }

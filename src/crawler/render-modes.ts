@@ -11,12 +11,15 @@ import { createHostRenderings } from './host-renderings.ts';
 import type { HttpClient } from './http-client.ts';
 import { createHttpRenderer } from './http-renderer.ts';
 import type { Renderer } from './renderer.ts';
+import type { UpstreamProxy } from './upstream-proxy.ts';
 
 /** The browser, where there is one, is started with the first page that it is wanted for. */
 export async function createRenderer(options: {
   readonly spec: CrawlRunSpec;
   readonly client: HttpClient;
   readonly guard: AddressGuard;
+  /** By which the browser goes, if there is one; the client has it already. */
+  readonly upstream?: UpstreamProxy;
   readonly store: Pick<WorkerStore, 'readHostRendering' | 'learnHostRendering'>;
   readonly pacer: HostPacer;
   /** Path of the browser. Throws when there is none; not called when none is needed. */
@@ -28,7 +31,15 @@ export async function createRenderer(options: {
   if (render === 'HTTP') return createHttpRenderer(client);
   const { recycleAfterPages } = spec.browser;
   const executablePath = options.chromium();
-  const browser = await createBrowserRenderer({ executablePath, guard, userAgent, blocked, recycleAfterPages, log });
+  const browser = await createBrowserRenderer({
+    executablePath,
+    guard,
+    ...(options.upstream === undefined ? {} : { upstream: options.upstream }),
+    userAgent,
+    blocked,
+    recycleAfterPages,
+    log,
+  });
   if (render === 'Browser') return browser;
   return createAutoRenderer({
     http: createHttpRenderer(client, { seeksSigns: true }),

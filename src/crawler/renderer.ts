@@ -18,7 +18,8 @@ export type Rendered = { readonly facts: FetchFacts } & (
     }
   /** The server says that the page is as it was when it had the given validators. */
   | { readonly type: 'unmodified' }
-  | { readonly type: 'redirect'; readonly to: URL }
+  /** `retryAfterMs`: how long to wait before going there (RFC 9110, 10.2.3). */
+  | { readonly type: 'redirect'; readonly to: URL; readonly retryAfterMs?: number }
   | { readonly type: 'notHtml' }
   | { readonly type: 'failed'; readonly failure: Failure }
 );

@@ -25,6 +25,11 @@ const environment = z.object({
   TRAWLER_DATABASE_SCHEMA: z.string().min(1).default('trawler'),
   TRAWLER_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   TRAWLER_ALLOWED_ADDRESSES: allowedAddresses.default([]),
+  TRAWLER_ALLOWED_PROXIES: z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').filter(Boolean)),
+  TRAWLER_PROXY_FILE: z.string().min(1).default('/run/trawler-proxy/url'),
   TRAWLER_CREDENTIALS_DIR: z.string().min(1).default('/run/trawler'),
   TRAWLER_CHROMIUM: z.string().min(1).optional(),
   TRAWLER_OUTPUT_DIR: z.string().min(1).default('/output'),
@@ -44,6 +49,10 @@ export type WorkerConfig = {
   readonly token: string;
   readonly logLevel: z.output<typeof environment>['TRAWLER_LOG_LEVEL'];
   readonly allowedAddresses: ReturnType<typeof parseAllowedAddresses>;
+  /** host:port of proxies that a run may use. */
+  readonly allowedProxies: readonly string[];
+  /** Where the proxy's URL is, for a run that has one. */
+  readonly proxyFile: string;
   /** Path of the browser; the usual places are searched without it. */
   readonly chromium?: string;
   /** Where the volume of spec.output is mounted. */
@@ -78,6 +87,8 @@ export function loadWorkerConfig(variables: NodeJS.ProcessEnv): WorkerConfig {
     logLevel: values.TRAWLER_LOG_LEVEL,
     allowedAddresses: values.TRAWLER_ALLOWED_ADDRESSES,
     outputDirectory: values.TRAWLER_OUTPUT_DIR,
+    allowedProxies: values.TRAWLER_ALLOWED_PROXIES,
+    proxyFile: values.TRAWLER_PROXY_FILE,
     ...(values.TRAWLER_CHROMIUM === undefined ? {} : { chromium: values.TRAWLER_CHROMIUM }),
   };
 }

@@ -6,20 +6,17 @@ import { createWorkerStore } from '../store/postgres-worker-store.ts';
 import { StoreError } from '../store/store-error.ts';
 import type { RunAssignment, WorkerStore } from '../store/worker-store.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
-import { createAddressGuard } from './address-guard.ts';
-import { createAddressPolicy } from './address-policy.ts';
 import { findMemoryLimit } from './cgroup.ts';
-import { findChromium } from './chromium.ts';
 import { createPageCrawler } from './crawl-page.ts';
 import { deliverOutput } from './deliver-output.ts';
 import { SelectorError } from './extraction.ts';
 import { type HeartbeatClient, startHeartbeat } from './heartbeat.ts';
 import { createHostPacer } from './host-pacer.ts';
-import { createHttpClient } from './http-client.ts';
+import { createHostReports } from './host-reports.ts';
 import { watchMemory } from './memory-watch.ts';
+import { createNetwork } from './network.ts';
 import { createPageMemory } from './page-memory.ts';
 import { createPatientStore } from './patient-store.ts';
-import { createRenderer } from './render-modes.ts';
 import type { Renderer } from './renderer.ts';
 import { createRobotsGate } from './robots-gate.ts';
 import { seedsOf } from './seeds.ts';
@@ -33,7 +30,8 @@ import { loadWorkerConfig, storeOptions, type WorkerConfig, WorkerConfigError } 
 const OUTAGE_MS = 5 * 60_000;
 /** How long pages may be open without any progress, at least. */
 const STALL_MS = 5 * 60_000;
-
+/** Refused tries of each source without a page; with the pauses between them that takes about a minute on one host. */
+const ENOUGH_REFUSALS = 12;
 /** Why a worker stops before the out-of-memory killer comes. */
 const MEMORY_SHORT = 'memory is short';
 
@@ -165,16 +163,17 @@ async function crawl(options: WorkContext): Promise<WorkerEnd> {
   const { spec, isScheduled } = options.assignment;
   const { userAgent } = spec.fetch;
   const pacer = createHostPacer({ spacingMs: 1_000 / spec.politeness.requestsPerSecond, reserve: store.reserveHost });
-  const guard = createAddressGuard(createAddressPolicy(config.allowedAddresses));
-  const client = createHttpClient({ guard, userAgent, connections: spec.concurrency });
-  const chromium = () => chromiumOf(config);
-  const renderer = await createRenderer({ spec, client, guard, store, pacer, chromium, log });
   let memory: { readonly end: () => void } | undefined;
+  const { proxy } = spec;
+  const network = await createNetwork({ config, spec, store, pacer, log });
+  const { client, renderer, routes } = network;
   try {
     const robots = createRobotsGate({ store, client, userAgent, pacer });
     const pages = createPageCrawler({
       spec,
       store,
+      reports: createHostReports({ store, proxy, log }),
+      routes,
       renderer,
       log,
       sitemaps: createSitemapReader({ client, store, pageTimeoutMs: durationMs(spec.fetch.pageTimeout) }),
@@ -186,11 +185,13 @@ async function crawl(options: WorkContext): Promise<WorkerEnd> {
     const { signals } = shutdown;
     memory = keepWithinMemory(renderer, shutdown, log);
     signals.stopping.addEventListener('abort', () => heartbeat.setState('Stopping'), { once: true });
-    return await runWorker({ store, pages, concurrency: spec.concurrency, signals, activity: heartbeat.activity, log });
+    const { activity } = heartbeat;
+    // A host that can still go by the proxy is not given up.
+    const enoughRefusals = ENOUGH_REFUSALS + (proxy?.mode === 'Auto' ? proxy.failureThreshold : 0);
+    return await runWorker({ store, pages, concurrency: spec.concurrency, enoughRefusals, signals, activity, log });
   } finally {
     memory?.end();
-    await renderer.close();
-    await client.close();
+    await network.close();
   }
 }
 
@@ -214,11 +215,6 @@ function keepWithinMemory(renderer: Renderer, shutdown: Shutdown, log: Logger) {
       },
     })
   );
-}
-
-function chromiumOf({ chromium = findChromium() }: WorkerConfig): string {
-  if (chromium !== undefined) return chromium;
-  throw new RunRefusedError('BadConfiguration', 'no Chromium was found: set TRAWLER_CHROMIUM to its path');
 }
 
 /** Says how it ended, in a line that stands for itself at the end of the log. */

@@ -18,9 +18,6 @@ const MAX_BACK_OFF_MS = 250;
 const MAX_BACKLOG = 4;
 const LEAST_BACKLOG = 100;
 
-/** Refused tries of a source without a page; with the pauses between them that takes about a minute on one host. */
-const ENOUGH_REFUSALS = 12;
-
 /** The stop reason of a worker that found out that no source lets itself be crawled. */
 export const ALL_SOURCES_BLOCKED = 'Blocked';
 
@@ -66,6 +63,8 @@ export async function runWorker(options: {
   readonly store: Pick<WorkerStore, 'claim' | 'commit' | 'finish' | 'areAllSourcesBlocked'>;
   readonly pages: PageCrawler;
   readonly concurrency: number;
+  /** Refused tries of each source, without any page, after which going on is of no use. */
+  readonly enoughRefusals: number;
   readonly signals: WorkerSignals;
   readonly activity: WorkerActivity;
   readonly log: Logger;
@@ -173,7 +172,7 @@ export async function runWorker(options: {
   async function isBlocked(): Promise<boolean> {
     if (!mayBeBlocked) return false;
     mayBeBlocked = false;
-    return store.areAllSourcesBlocked(ENOUGH_REFUSALS, quit);
+    return store.areAllSourcesBlocked(options.enoughRefusals, quit);
   }
 
   /** One look at the frontier; true when there is nothing to be done any more. */

@@ -195,6 +195,38 @@ const politeness = z
   })
   .describe('How hosts are treated.');
 
+const proxy = z
+  .object({
+    urlSecretRef: z
+      .object({
+        name: z.string().min(1).max(253).describe('Name of a Secret in the same namespace.'),
+        key: z
+          .string()
+          .min(1)
+          .max(253)
+          .regex(/^[-._a-zA-Z0-9]+$/)
+          .default('url')
+          .describe('Key in it that holds the URL.'),
+      })
+      .describe(
+        "The proxy's URL: http://user:password@host:port, or https. The operator's configuration must allow host:port.",
+      ),
+    mode: z
+      .enum(['Off', 'Always', 'Auto'])
+      .default('Always')
+      .describe('Auto asks hosts directly and goes by the proxy where that fails; Off leaves the proxy alone.'),
+    failureThreshold: z
+      .int()
+      .min(1)
+      .max(1_000)
+      .default(10)
+      .describe('With Auto: tries of a host that have to fail in a row before it is asked by the proxy.'),
+    cooldown: duration()
+      .default('10m')
+      .describe('With Auto: how long, a day at most, until it is asked directly again.'),
+  })
+  .describe('An HTTP proxy to crawl by.');
+
 const selector = z.string().min(1).max(1_024);
 
 const field = withRules(
@@ -337,6 +369,7 @@ export const crawlSpecShape = {
   sources: keyedBy(z.array(source).min(1).max(100).describe('The sites to crawl.'), 'name'),
   fetch: fetching.prefault({}),
   politeness: politeness.prefault({}),
+  proxy: proxy.optional(),
   extract: extract.optional(),
   limits: limits.prefault({}),
   output: output.optional(),
@@ -522,6 +555,7 @@ const blockedHost = z.object({
   host: z.string().max(300).describe('Name of the host, with its port where that is not the usual one.'),
   refusals: count('Tries that it refused.'),
   evidence: z.string().max(1_024).describe('What showed that it refuses the crawl.'),
+  viaProxy: z.boolean().default(false).describe('Whether it is asked by the proxy now, with mode Auto.'),
   slowdown: z
     .int()
     .min(1)

@@ -68,7 +68,7 @@ export type WorkerSnapshot = {
   readonly released: boolean;
 };
 
-/** A host that has refused pages of the run. */
+/** A host that has refused pages of the run, or failed so often that it is asked by the proxy. */
 export type BlockedHost = {
   readonly host: string;
   /** Tries that it refused. */
@@ -77,6 +77,8 @@ export type BlockedHost = {
   readonly evidence: string;
   /** How many times more slowly it is asked now; 1 when it gives pages again. */
   readonly slowdown: number;
+  /** Whether the run asks it by its proxy now, since it failed on the direct way. */
+  readonly viaProxy: boolean;
 };
 
 /** The file of a run. `path` and the figures are there when it is; `error` when it could not be written. */

@@ -100,7 +100,11 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
     },
 
     async reportBlock(host, evidence, signal) {
-      await call('report_block', [host, evidence.replaceAll('\0', '\ufffd')], signal);
+      await call('report_block', [host, withoutNul(evidence)], signal);
+    },
+
+    reportFailure(host, { failureThreshold, cooldownMs, evidence }, signal) {
+      return call<boolean>('report_failure', [host, failureThreshold, cooldownMs, withoutNul(evidence)], signal);
     },
 
     async reportAnswer(host, signal) {
@@ -116,7 +120,7 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
 
     async writeRobots(host, robots, signal) {
       const crawlDelayMs = robots.crawlDelayMs === undefined ? null : Math.ceil(robots.crawlDelayMs);
-      const body = robots.body?.replaceAll('\0', '\ufffd') ?? null;
+      const body = robots.body === undefined ? null : withoutNul(robots.body);
       await call('write_robots', [host, robots.verdict, body, crawlDelayMs], signal);
     },
 
@@ -314,6 +318,11 @@ function outcomeRow(outcome: Outcome): Readonly<Record<string, unknown>> {
     case 'released':
       return common;
   }
+}
+
+/** PostgreSQL's text holds any character but this one. */
+function withoutNul(text: string): string {
+  return text.replaceAll('\0', '\ufffd');
 }
 
 type Nullable<T> = { [K in keyof T]: T[K] | null };

@@ -61,11 +61,12 @@ export async function snapshots(
     ) workers
     cross join lateral (
       select coalesce(json_agg(json_build_object(
-        'host', name, 'refusals', blocks, 'evidence', evidence, 'slowdown', slowdown
+        'host', name, 'refusals', blocks, 'evidence', evidence, 'slowdown', slowdown,
+        'viaProxy', proxy_until > clock_timestamp() and coalesce(s.spec->'proxy'->>'mode' = 'Auto', false)
       ) order by first_at), '[]') as list
       from (
         select * from blocked_host b join host using (host_id) where b.run_id = r.run_id order by first_at limit 20
-      ) first
+      ) first join run_spec s using (run_id)
     ) blocked`.execute(db, { signal });
   return new Map(rows.map((row) => [row.run_id, snapshotOf(row)]));
 }

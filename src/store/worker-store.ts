@@ -78,8 +78,10 @@ export type Claim = Discovery &
     readonly attempt: number;
     /** Earlier tries that the host refused; absent when there were none. */
     readonly blocks?: number;
-    /** The host has refused pages lately, so that it has to be told of those that it gives. */
-    readonly isSlowed?: boolean;
+    /** The host has refused pages or failed lately, so that the pages which it gives are told of, too. */
+    readonly isTroubled?: boolean;
+    /** The host failed too often on the direct way: a run whose proxy is used automatically takes it. */
+    readonly viaProxy?: boolean;
     /** Present when what the page gave last time was kept: see `recallPage`. */
     readonly known?: KnownPage;
   };
@@ -171,6 +173,8 @@ export const FAILURE_CAUSES = [
   'RateLimited',
   /** A challenge, a captcha or an empty shell in place of the page; the message names the evidence. */
   'Blocked',
+  /** The proxy of the spec could not be reached, or refused to go on. */
+  'ProxyError',
   'TooManyRedirects',
   'TooLarge',
   'AddressForbidden',
@@ -187,6 +191,15 @@ export type FailureCause = (typeof FAILURE_CAUSES)[number];
 
 /** How often a page that its host refuses is tried again, apart from the run's own retries. */
 export const MAX_BLOCKED_RETRIES = 3;
+
+export type HostFailure = {
+  /** Failures in a row after which the host goes by the proxy. */
+  readonly failureThreshold: number;
+  /** How long it does, a day at most. */
+  readonly cooldownMs: number;
+  /** Why, for people, should it come to that. */
+  readonly evidence: string;
+};
 
 /** robots.txt of a host as the last fetch found it (RFC 9309). */
 export type HostRobots = {
@@ -243,7 +256,9 @@ export type WorkerStore = {
   recallPage(requestId: string, signal: AbortSignal): Promise<RememberedPage | undefined>;
   /** A page was refused: every run of the scope asks the host more slowly, and the run's status tells of it. */
   reportBlock(host: string, evidence: string, signal: AbortSignal): Promise<void>;
-  /** A slowed host gave a page; after enough of them it is asked faster again. */
+  /** A try on the direct way failed; true when the host goes by the proxy from now on, for every run of the scope. */
+  reportFailure(host: string, failure: HostFailure, signal: AbortSignal): Promise<boolean>;
+  /** A host in trouble gave a page; after enough of them it is asked faster again. */
   reportAnswer(host: string, signal: AbortSignal): Promise<void>;
   /** Whether no page succeeded and every source was refused so many tries, or lost all of its pages to refusals. */
   areAllSourcesBlocked(enoughRefusals: number, signal: AbortSignal): Promise<boolean>;

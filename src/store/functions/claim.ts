@@ -82,7 +82,8 @@ begin
 
   -- A new statement, so a new snapshot: whoever held these hosts before has committed, and what it leased is seen.
   with lane as (
-    select l.run_id, l.run_host_id, l.host_id, l.source_no, h.name as host, s.name as source, h.slowdown,
+    select l.run_id, l.run_host_id, l.host_id, l.source_no, h.name as host, s.name as source,
+      h.slowdown > 1 or h.failures > 0 as is_troubled, h.proxy_until > moment as via_proxy,
       greatest(h.next_at, moment + head_start(spacing, lateness_ms)) as base,
       spacing * interval '1 ms' as delay,
       greatest(per_host, ceil(slots::numeric / count(*) over ()))::int as quota,
@@ -161,8 +162,8 @@ begin
       select json_build_object('plan', p.plan, 'etag', p.etag, 'lastModified', p.last_modified)
       from page p
       where p.schedule_uid = this_run.schedule_uid and p.url_key = leased.url_key and p.items is not null),
-    'blocks', nullif(leased.blocks, 0), 'isSlowed', case when lane.slowdown > 1 then true end,
-    'kind', case when leased.is_sitemap then 'Sitemap' end,
+    'kind', case when leased.is_sitemap then 'Sitemap' end, 'blocks', nullif(leased.blocks, 0),
+    'isTroubled', nullif(lane.is_troubled, false), 'viaProxy', nullif(lane.via_proxy, false),
     'turn', extract(epoch from turn) * 1000,
     'sendBy', extract(epoch from ${lastSend('(m.next_at - lane.delay)', 'lane.delay')}) * 1000)) order by turn)
   into claims

@@ -45,6 +45,7 @@ export const WORKER_FUNCTIONS = [
   'reserve_host(text, text, double precision)',
   'defer_host(text, text, double precision)',
   'report_block(text, text, text)',
+  'report_failure(text, text, int, double precision, text)',
   'report_answer(text, text)',
   'all_sources_blocked(text, int)',
   'read_robots(text, text)',

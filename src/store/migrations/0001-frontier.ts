@@ -128,6 +128,9 @@ const tables = [
     -- Doubled by each refusal, halved by every tenth page.
     slowdown smallint not null default 1 check (slowdown between 1 and 16),
     good_answers smallint not null default 0,
+    -- Tries in a row that failed on the direct way, counted by runs that would take their proxy instead.
+    failures int not null default 0,
+    proxy_until timestamptz not null default '-infinity',
     unique (scope, name)
   ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0)`,
 

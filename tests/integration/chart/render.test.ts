@@ -29,6 +29,7 @@ describe('values', () => {
     [[EVALUATION, 'operator.logLevel=loud'], "at '/operator/logLevel'"],
     [[EVALUATION, 'database.schema=Upper'], "at '/database/schema'"],
     [[EVALUATION, 'crawler.allowedAddresses={a.b}'], "at '/crawler/allowedAddresses/0'"],
+    [[EVALUATION, 'crawler.allowedProxies={http://a.b:80}'], "at '/crawler/allowedProxies/0'"],
     [[EVALUATION, 'operator.image.digest=latest'], "at '/operator/image/digest'"],
   ])('%j is refused with a reason', async (values, reason) => {
     await expect(render(...values)).rejects.toThrow(reason);
@@ -50,6 +51,7 @@ describe('values', () => {
       'database.workerUrlKey=pooler',
       'database.schema=crawl',
       'crawler.allowedAddresses={a.b:80,10.0.0.0/8:443}',
+      'crawler.allowedProxies={proxy.b:3128}',
     ];
     expect(
       environment(
@@ -73,6 +75,7 @@ describe('values', () => {
       TRAWLER_CRAWLER_IMAGE: 'ghcr.io/trawler/crawler:0.1.0',
       TRAWLER_IMAGE_PULL_POLICY: 'IfNotPresent',
       TRAWLER_ALLOWED_ADDRESSES: 'a.b:80,10.0.0.0/8:443',
+      TRAWLER_ALLOWED_PROXIES: 'proxy.b:3128',
       TRAWLER_RECONCILERS: '32',
       TRAWLER_MAX_ACTIVE_RUNS: '20',
       TRAWLER_MAX_ACTIVE_RUNS_PER_NAMESPACE: '5',

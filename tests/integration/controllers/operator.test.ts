@@ -91,6 +91,7 @@ function startOperator(databaseUrl = database.ownerUrl, limits: ActiveLimits = {
       imagePullPolicy: 'IfNotPresent',
       databaseSchema: 'trawler',
       allowedAddresses: [],
+      allowedProxies: [],
       logLevel: 'info',
     },
     namespace: 'default',
@@ -191,8 +192,12 @@ describe('a CrawlRun', () => {
 
   test('whose hosts refuse it says so once, and is Failed for that reason when its workers give up', async () => {
     startOperator();
-    await apply(run('shop'));
+    await apply(run('shop', { proxy: { urlSecretRef: { name: 'proxy' }, mode: 'Auto' } }));
     await eventually(async () => expect(await list<Job>('jobs')).toHaveLength(1));
+    expect((await get<Job>('job', 'shop')).spec?.template.spec?.volumes).toContainEqual({
+      name: 'proxy',
+      secret: { secretName: 'proxy', items: [{ key: 'url', path: 'url' }], defaultMode: 0o440, optional: true },
+    });
     const { uid } = (await get<CrawlRun>('crawlrun', 'shop')).metadata;
     const secret = await get<Secret>('secret', 'shop');
     const read = (key: string) => Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
@@ -202,10 +207,14 @@ describe('a CrawlRun', () => {
     await worker.reportBlock('shop.example', 'a Cloudflare challenge', signal);
     await eventually(async () => expect(await reasons()).toContain('HostBlocked'));
     await worker.reportBlock('shop.example', 'another', signal);
+    await worker.reportFailure('api.example', { failureThreshold: 1, cooldownMs: 8_000, evidence: 'Timeout' }, signal);
     await worker.close();
+    await eventually(async () => expect(await reasons()).toContain('HostByProxy'));
+    await eventually(async () => expect(await reasons()).toContain('HostDirect'));
     await eventually(async () =>
       expect((await get<CrawlRun>('crawlrun', 'shop')).status?.blockedHosts).toEqual([
-        { host: 'shop.example', refusals: 2, evidence: 'a Cloudflare challenge', slowdown: 4 },
+        { host: 'shop.example', refusals: 2, evidence: 'a Cloudflare challenge', slowdown: 4, viaProxy: false },
+        { host: 'api.example', refusals: 0, evidence: 'Timeout', slowdown: 1, viaProxy: false },
       ]),
     );
 

@@ -16,7 +16,8 @@ import type { Rendered, Renderer } from '#src/crawler/renderer.ts';
 import { normaliseUrl } from '#src/crawler/url.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { FORBIDDEN_ADDRESSES, FORBIDDEN_URLS } from '../../unit/crawler/ssrf-corpus.ts';
-import { browserDefaults, guardAllowing, html, startSite, type TestSite } from './site.ts';
+import { type Answer, browserDefaults, guardAllowing, html, startSite, type TestSite } from './site.ts';
+import { LOCAL_READS, WAYS_OUT } from './ssrf-ways.ts';
 
 const never = new AbortController().signal;
 const { plan } = createExtraction(undefined);
@@ -82,6 +83,9 @@ afterAll(async () => {
 
 const modes = ['HTTP', 'Browser'] as const;
 
+/** Those that a resolver can give at all. */
+const DNS_ANSWERS = FORBIDDEN_ADDRESSES.filter((text) => /[.:]/.test(text) && text.trim() === text);
+
 describe.each(modes)('render mode %s', (mode) => {
   let renderer: Renderer;
   let close: () => Promise<void>;
@@ -129,11 +133,13 @@ describe.each(modes)('render mode %s', (mode) => {
     expect(through).toEqual([]);
   });
 
-  it(`refuses ${FORBIDDEN_ADDRESSES.length} addresses as the answer of DNS`, async () => {
+  it('is asked for at least 150 cases', () => {
+    expect(new Set(FORBIDDEN_URLS).size + new Set(DNS_ANSWERS).size).toBeGreaterThanOrEqual(150);
+  });
+
+  it(`refuses ${DNS_ANSWERS.length} addresses as the answer of DNS`, async () => {
     const through: string[] = [];
-    for (const [index, address] of FORBIDDEN_ADDRESSES.filter(
-      (text) => /[.:]/.test(text) && text.trim() === text,
-    ).entries()) {
+    for (const [index, address] of DNS_ANSWERS.entries()) {
       const name = `name-${mode.toLowerCase()}-${index}.example`;
       names.set(name, [address]);
       const cause = await causeOf(`http://${name}/`);
@@ -175,7 +181,80 @@ describe.each(modes)('render mode %s', (mode) => {
   });
 });
 
+/** A site whose pages try one way out each, towards the origin. */
+function startPagesOf(target: string): Promise<TestSite> {
+  const headers: Record<string, Record<string, string>> = {
+    'link-header': { link: `<${target}/link-header>; rel=preload; as=script` },
+    'report-header': {
+      'reporting-endpoints': `default="${target}/report-header"`,
+      'content-security-policy': "img-src 'none'; report-to default",
+    },
+  };
+  const ways = WAYS_OUT.map(([name, document]): [string, Answer] => [
+    `/${name}`,
+    html(document(target, name), headers[name]),
+  ]);
+  const reads = LOCAL_READS.map((code, index): [string, Answer] => [
+    `/local/${index}`,
+    html(`<title>ok</title><body><script>${code}</script>`),
+  ]);
+  const worker = `self.addEventListener('install', () => fetch('${target}/service-worker', { mode: 'no-cors' }))`;
+  return startSite({
+    ...Object.fromEntries([...ways, ...reads]),
+    '/to': (request, response) => {
+      const location = decodeURIComponent((request.url ?? '').replace(/^[^?]*\?/, ''));
+      response.writeHead(302, { location }).end();
+    },
+    '/service-worker.js': (_, response) =>
+      void response.writeHead(200, { 'content-type': 'text/javascript' }).end(worker),
+    '/file': (_, response) => void response.writeHead(302, { location: 'file:///etc/passwd' }).end(),
+  });
+}
+
 describe('the browser', () => {
+  const startRenderer = (allowed: string) =>
+    createBrowserRenderer({
+      executablePath: findChromium() ?? '',
+      guard: guardAllowing(allowed, resolve),
+      userAgent: 'Tester/1.0',
+      ...browserDefaults,
+      log,
+    });
+
+  it(`goes inside by none of ${WAYS_OUT.length} ways, which would lead there`, { timeout: 180_000 }, async () => {
+    const inside = await startTrap();
+    await using refused = await startPagesOf(`http://127.0.0.1:${inside.port}`);
+    // The same pages where it is allowed: what they ask for shows that they try.
+    await using open = await startSite({});
+    await using allowed = await startPagesOf(open.origin);
+    const shut = await startRenderer(`127.0.0.1:${refused.port}`);
+    const free = await startRenderer(`127.0.0.1:${allowed.port},127.0.0.1:${open.port}`);
+    for (const [name] of WAYS_OUT) {
+      const visits = [shut.render(refused.url(`/${name}`), plan, 20_000, never)];
+      visits.push(free.render(allowed.url(`/${name}`), plan, 20_000, never));
+      for (const visit of await Promise.all(visits)) expect.soft(visit.type, name).toMatch(/page|redirect/);
+    }
+    await Promise.all([shut.close(), free.close()]);
+    expect(inside.connections()).toBe(0);
+    inside.close();
+    const tried = new Set(open.requests.map((path) => path.slice(1)));
+    expect(tried.size).toBeGreaterThan(20);
+    // Neither of them is ever started: nobody plays media, and a service worker would outlive its page.
+    for (const name of ['image', 'font', 'video', 'service-worker']) expect(tried).not.toContain(name);
+  });
+
+  it(`shows nothing of the machine to ${LOCAL_READS.length} pages that try to read it`, async () => {
+    await using pages = await startPagesOf('http://127.0.0.1:1');
+    const renderer = await startRenderer(`127.0.0.1:${pages.port}`);
+    for (const [index, code] of LOCAL_READS.entries()) {
+      const result = await renderer.render(pages.url(`/local/${index}`), plan, 20_000, never);
+      if (result.type === 'page') expect.soft(result.page.title, code).toMatch(/^(ok|own)$/);
+      else if (result.type === 'redirect') expect.soft(result.to.protocol, code).toBe('http:');
+    }
+    expect(await renderer.render(pages.url('/file'), plan, 20_000, never)).not.toMatchObject({ type: 'page' });
+    await renderer.close();
+  });
+
   it('sends no packet by WebRTC', async () => {
     const packets: string[] = [];
     const stun = createSocket('udp4', (message) => packets.push(message.toString('hex')));

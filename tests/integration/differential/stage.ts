@@ -76,6 +76,7 @@ function startOperator(cluster: ControlPlane, databaseUrl: string): { stop(): Pr
       imagePullPolicy: 'IfNotPresent',
       databaseSchema: 'trawler',
       allowedAddresses: [],
+      allowedProxies: [],
       logLevel: 'info',
     },
     namespace: 'default',

@@ -30,8 +30,8 @@ describe.each(POSTGRES_VERSIONS)('blocked hosts on PostgreSQL %i', (version) => 
     for (let count = 0; count < 2; count++) await refused.reportBlock('site.test', 'a captcha', never);
     expect(await spacing()).toBe(1_000);
     const [first] = await claimSome(other, 1);
-    expect(first?.isSlowed).toBe(true);
-    expect(await other.reserveHost('site.test', never)).toBeGreaterThan(500);
+    expect(first?.isTroubled).toBe(true);
+    expect((await other.reserveHost('site.test', never)).waitMs).toBeGreaterThan(500);
 
     for (let count = 0; count < 10; count++) await other.reportAnswer('site.test', never);
     expect(await spacing()).toBe(500);
@@ -90,6 +90,30 @@ describe.each(POSTGRES_VERSIONS)('blocked hosts on PostgreSQL %i', (version) => 
     expect(await worker.areAllSourcesBlocked(4, never)).toBe(false);
     await worker.commit([done(claims.find((claim) => claim.source === 'one') as Claim)], never);
     expect(await isHopeless()).toBe(false);
+  });
+
+  it('go by the proxy after enough failures in a row, for a while, for every run of the scope', async () => {
+    await using installation = await install(server);
+    const run = await installation.createRun({ ...FAST, proxy: { urlSecretRef: { name: 'p' }, mode: 'Auto' } });
+    const [one, two] = [run.worker(), run.worker()];
+    await one.seed(urls(9), never);
+    const failure = { failureThreshold: 3, cooldownMs: 60_000, evidence: '3 tries failed' };
+    const fail = (worker = one) => worker.reportFailure('site.test', failure, never);
+    expect([await fail(), await fail(two)]).toEqual([false, false]);
+    expect((await claimSome(one, 1))[0]).toMatchObject({ isTroubled: true });
+    await two.reportAnswer('site.test', never);
+    expect([await fail(), await fail(), await fail(two)]).toEqual([false, false, true]);
+    const [claim] = await claimSome(two, 1);
+    expect(claim).toMatchObject({ viaProxy: true });
+    expect(claim).not.toHaveProperty('isTroubled');
+    expect(await fail()).toBe(false);
+    const blockedHosts = async () =>
+      (await installation.operator.snapshots(never, [run.runId])).get(run.runId)?.blockedHosts;
+    const host = { host: 'site.test', refusals: 0, evidence: '3 tries failed', slowdown: 1 };
+    expect(await blockedHosts()).toEqual([{ ...host, viaProxy: true }]);
+    await installation.admin.query(`update host set proxy_until = clock_timestamp() where name = 'site.test'`);
+    expect((await claimSome(two, 1))[0]).not.toHaveProperty('viaProxy');
+    expect(await blockedHosts()).toEqual([{ ...host, viaProxy: false }]);
   });
 
   it('are kept with what was seen of them', async () => {

@@ -178,7 +178,13 @@ describe('runStatus', () => {
   });
 
   test('hosts that refuse the crawl are named while they are asked more slowly, and listed for good', () => {
-    const host = (name: string, slowdown: number) => ({ host: name, refusals: 3, evidence: 'a captcha', slowdown });
+    const host = (name: string, slowdown: number) => ({
+      host: name,
+      refusals: 3,
+      evidence: 'a captcha',
+      slowdown,
+      viaProxy: false,
+    });
     const running = snapshot({ state: 'Running', startedAt: NOW });
     const blockedHosts = [host('a.example', 1), host('b.example', 4), host('c.example', 2)];
     const status = runStatus(run, { pods: [], snapshot: { ...running, blockedHosts } }, NOW);
