@@ -14,6 +14,12 @@ export type WorkerLogin = {
   readonly workerDatabaseUrl?: string;
 };
 
+/**
+ * A password is used for new runs this long; then the other of two logins gets a new one, and the one before stays good
+ * for as long again. No run lasts longer than that (timeoutSeconds).
+ */
+const ROTATION_DAYS = 31;
+
 /** Connections that all workers together may open, and what bounds each of their statements. */
 const CONNECTION_LIMIT = 80;
 const SETTINGS = {
@@ -46,14 +52,10 @@ export async function workerUrl(
   const url = new URL(login.workerDatabaseUrl ?? login.databaseUrl);
   if (givenUser(login) !== undefined) return url.href;
   const names = roleNames(await currentDatabase(db), schema);
-  const row = await db
-    .selectFrom('worker_login')
-    .select('password')
-    .where('role_name', '=', names.login)
-    .executeTakeFirst({ signal });
-  if (!row) throw new StoreError('SchemaMismatch', 'the login of the workers is not made yet: run migrate first');
-  url.username = names.login;
-  url.password = row.password;
+  const current = await currentLogin(db, names, signal);
+  if (!current) throw new StoreError('SchemaMismatch', 'the login of the workers is not made yet: run migrate first');
+  url.username = current.role;
+  url.password = current.password;
   if (login.workerDatabaseUrl === undefined) url.searchParams.delete('options');
   return url.href;
 }
@@ -64,10 +66,31 @@ function givenUser({ workerDatabaseUrl }: WorkerLogin): string | undefined {
   return user === '' ? undefined : user;
 }
 
+type RoleNames = { readonly group: string; readonly logins: readonly [string, string] };
+
 /** Roles belong to the whole server: the names tell apart installs that share it, by database and schema. */
-function roleNames(database: string, schema: string): { readonly group: string; readonly login: string } {
+function roleNames(database: string, schema: string): RoleNames {
   const install = createHash('sha256').update(`${database}/${schema}`).digest('hex').slice(0, 8);
-  return { group: `${schema}_${install}_workers`, login: `${schema}_${install}_worker_a` };
+  const login = `${schema}_${install}_worker`;
+  return { group: `${schema}_${install}_workers`, logins: [`${login}_a`, `${login}_b`] };
+}
+
+type OwnLogin = { readonly role: string; readonly password: string; readonly isDue: boolean };
+
+/** The login that new runs get: the one that was made or renewed last. */
+async function currentLogin(
+  db: Kysely<Database>,
+  { logins }: RoleNames,
+  signal?: AbortSignal,
+): Promise<OwnLogin | undefined> {
+  const age = sql<boolean>`created_at < now() - make_interval(days => ${ROTATION_DAYS})`;
+  return db
+    .selectFrom('worker_login')
+    .select(['role_name as role', 'password', age.as('isDue')])
+    .where('role_name', 'in', logins)
+    .orderBy('created_at', 'desc')
+    .limit(1)
+    .executeTakeFirst(signal === undefined ? {} : { signal });
 }
 
 async function currentDatabase(db: Kysely<Database>): Promise<string> {
@@ -79,29 +102,34 @@ async function currentDatabase(db: Kysely<Database>): Promise<string> {
 
 async function ensureOwnLogin(trx: Transaction<Database>, schema: string): Promise<string> {
   const names = roleNames(await currentDatabase(trx), schema);
+  const current = await currentLogin(trx, names);
   const groupExists = (await findRole(trx, names.group)) !== undefined;
-  const loginExists = (await findRole(trx, names.login)) !== undefined;
-  const stored = await trx
-    .selectFrom('worker_login')
-    .select('password')
-    .where('role_name', '=', names.login)
-    .executeTakeFirst();
-  if (groupExists && loginExists && stored) return names.group;
-  if (!(await mayCreateRoles(trx))) throw loginMissing(names.login, schema);
-
-  if (!groupExists) await sql`create role ${sql.id(names.group)} nologin`.execute(trx);
-  if (!loginExists) await sql`create role ${sql.id(names.login)} login`.execute(trx);
-  const password = stored?.password ?? randomBytes(24).toString('base64url');
-  for (const statement of loginStatements(names.login, `'${scramVerifier(password)}'`)) {
-    await sql.raw(statement).execute(trx);
+  const isThere = groupExists && current !== undefined && (await findRole(trx, current.role)) !== undefined;
+  if (isThere && !current.isDue) return names.group;
+  if (!(await mayCreateRoles(trx))) {
+    if (isThere) return names.group; // an old password is better than none
+    throw loginMissing(names.logins[0], schema);
   }
-  await sql`grant ${sql.id(names.group)} to ${sql.id(names.login)}`.execute(trx);
+  if (!groupExists) await sql`create role ${sql.id(names.group)} nologin`.execute(trx);
+  // A role that somebody dropped comes back with its password: Secrets of live runs hold it.
+  const [first, second] = names.logins;
+  const role = isThere ? (current.role === first ? second : first) : (current?.role ?? first);
+  const password = isThere || current === undefined ? randomBytes(24).toString('base64url') : current.password;
+  await makeLogin(trx, names.group, role, password);
+  return names.group;
+}
+
+async function makeLogin(trx: Transaction<Database>, group: string, role: string, password: string): Promise<void> {
+  if (!(await findRole(trx, role))) await sql`create role ${sql.id(role)} login`.execute(trx);
+  for (const statement of loginStatements(role, `'${scramVerifier(password)}'`)) await sql.raw(statement).execute(trx);
+  await sql`grant ${sql.id(group)} to ${sql.id(role)}`.execute(trx);
   await trx
     .insertInto('worker_login')
-    .values({ role_name: names.login, password })
-    .onConflict((conflict) => conflict.column('role_name').doUpdateSet({ password }))
+    .values({ role_name: role, password })
+    .onConflict((conflict) =>
+      conflict.column('role_name').doUpdateSet({ password, created_at: sql<Date>`clock_timestamp()` }),
+    )
     .execute();
-  return names.group;
 }
 
 async function checkGivenLogin(trx: Transaction<Database>, user: string): Promise<string> {

@@ -47,6 +47,38 @@ describe.each(POSTGRES_VERSIONS)('operator store on PostgreSQL %i', (version) =>
       for (const replica of replicas) await replica.close();
     });
 
+    it('renews the login of workers by turns, so that the one before stays good for a while', async () => {
+      await using installation = await install(server);
+      const { operator, admin } = installation;
+      const answers = async (url: string): Promise<boolean> => {
+        const client = new pg.Client({ connectionString: url });
+        try {
+          await client.connect();
+          await client.query(`select trawler.function_versions()`);
+          return true;
+        } catch (error) {
+          expect(error).toMatchObject({ code: '28P01' }); // invalid_password
+          return false;
+        } finally {
+          await client.end();
+        }
+      };
+      const renewed = async (): Promise<string> => {
+        await admin.query(`update worker_login set created_at = created_at - interval '32 days'`);
+        await operator.migrate(never);
+        return operator.workerDatabaseUrl(never);
+      };
+      const first = await operator.workerDatabaseUrl(never);
+      await operator.migrate(never);
+      expect(await operator.workerDatabaseUrl(never)).toBe(first);
+      const second = await renewed();
+      expect(new URL(second).username).not.toBe(new URL(first).username);
+      expect([await answers(first), await answers(second)]).toEqual([true, true]);
+      const third = await renewed();
+      expect(new URL(third).username).toBe(new URL(first).username);
+      expect([await answers(first), await answers(second), await answers(third)]).toEqual([false, true, true]);
+    });
+
     it('keeps two installs in one database apart', async () => {
       const database = await server.createDatabase();
       const admin = new pg.Client({ connectionString: database.superuserUrl });
