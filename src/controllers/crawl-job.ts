@@ -23,6 +23,8 @@ export const CRAWLER_CONTAINER = 'crawler';
 const CREDENTIALS_DIR = '/run/trawler';
 const OUTPUT_DIR = '/output';
 const PROXY_DIR = '/run/trawler-proxy';
+/** TRAWLER_EXTRACTOR_DIR of the worker's configuration. */
+const EXTRACTOR_DIR = '/run/trawler-extractor';
 const CRAWLER_UID = 65_532;
 /** A worker gets 2 minutes to finish its pages; the rest is for the container runtime. */
 const TERMINATION_GRACE_SECONDS = 150;
@@ -104,6 +106,7 @@ type PodSpec = NonNullable<NonNullable<Job['spec']>['template']['spec']>;
 function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodSpec {
   const { requests, limits } = spec.pod.resources;
   const defaults = DEFAULT_RESOURCES[spec.fetch.render === 'HTTP' ? 'HTTP' : 'Browser'];
+  const extractor = spec.extract?.module?.configMap;
   return {
     restartPolicy: 'Never',
     terminationGracePeriodSeconds: TERMINATION_GRACE_SECONDS,
@@ -135,6 +138,7 @@ function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodS
       { name: 'shm', emptyDir: { medium: 'Memory', sizeLimit: '512Mi' } },
       ...(spec.output ? [{ name: 'output', persistentVolumeClaim: { claimName: spec.output.volumeClaim } }] : []),
       ...proxyVolumes(spec),
+      ...(extractor === undefined ? [] : [extractorVolume(extractor)]),
     ],
     containers: [
       {
@@ -158,6 +162,7 @@ function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodS
           { name: 'shm', mountPath: '/dev/shm' },
           ...(spec.output ? [{ name: 'output', mountPath: OUTPUT_DIR }] : []),
           ...proxyVolumes(spec).map(({ name }) => ({ name, mountPath: PROXY_DIR, readOnly: true })),
+          ...(extractor === undefined ? [] : [{ name: 'extractor', mountPath: EXTRACTOR_DIR, readOnly: true }]),
         ],
       },
     ],
@@ -170,6 +175,11 @@ function proxyVolumes({ proxy }: CrawlRunSpec) {
   const { name, key } = proxy.urlSecretRef;
   const items = [{ key, path: 'url' }];
   return [{ name: 'proxy', secret: { secretName: name, items, defaultMode: 0o440, optional: true } }];
+}
+
+/** Optional, so that a worker starts and says what is missing, and does not wait for it without a word. */
+function extractorVolume({ name, key }: { readonly name: string; readonly key: string }) {
+  return { name: 'extractor', configMap: { name, items: [{ key, path: key }], optional: true } };
 }
 
 /** Nothing secret is here: a browser inherits the environment of its worker. */

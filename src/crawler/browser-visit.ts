@@ -7,7 +7,7 @@ import type { PooledPage } from './browser-pool.ts';
 import { CrawlError, failureOfStatus } from './failure.ts';
 import { type GuardProxy, PROXY_FAILURE_HEADER } from './guard-proxy.ts';
 import { pageScript, parseRawPage } from './page-script.ts';
-import type { PagePlan, RawPage } from './read-page.ts';
+import { type PagePlan, type RawPage, withoutContent } from './read-page.ts';
 import { isHtml, type Rendered } from './renderer.ts';
 import type { RequestPattern } from './resource-blocking.ts';
 import { normaliseUrl } from './url.ts';
@@ -77,7 +77,7 @@ export async function createVisitor(
       const evidence = blockEvidence({
         status,
         headers,
-        page: await read(page, { ...plan, fields: [], structuredData: false }),
+        page: await read(page, withoutContent(plan)),
       });
       if (evidence === undefined || ended.type !== 'failed') return ended;
       return { ...ended, failure: blockedBy(evidence, ended.failure.retryAfterMs) };

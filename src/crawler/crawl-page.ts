@@ -18,7 +18,9 @@ import type { Logger } from '../telemetry/logger.ts';
 import { backOffMs } from './back-off.ts';
 import { blockedBy } from './blocked.ts';
 import { baseOf, createExtraction } from './extraction.ts';
-import type { Failure } from './failure.ts';
+import type { Extractor } from './extractor.ts';
+import type { ExtractorAnswer } from './extractor-messages.ts';
+import { CrawlError, type Failure } from './failure.ts';
 import { createHostHistory } from './host-history.ts';
 import type { HostPacer, TimedPlace } from './host-pacer.ts';
 import type { HostReports } from './host-reports.ts';
@@ -47,6 +49,9 @@ const MAX_TRAPS_TOLD = 100;
 
 /** A host that refuses without saying for how long is left alone this much longer than a page that merely failed. */
 const REFUSAL_FACTOR = 8;
+
+/** What the extractor has for a page at least, however long that took to come. */
+const MIN_EXTRACTOR_MS = 1_000;
 
 export type PageCrawler = {
   /**
@@ -77,8 +82,10 @@ export function createPageCrawler(options: {
   readonly memory?: PageMemory;
   readonly pacer: HostPacer;
   readonly log: Logger;
+  /** Absent when the spec asks for nothing that it does. */
+  readonly extractor?: Extractor;
 }): PageCrawler {
-  const { spec, store, reports, routes, renderer, robots, sitemaps, memory, pacer, log } = options;
+  const { spec, store, reports, routes, renderer, robots, sitemaps, memory, pacer, log, extractor } = options;
   const extraction = createExtraction(spec.extract);
   const verdicts = createVerdicts();
   const onTrap = reporterOfTraps(log);
@@ -133,7 +140,12 @@ export function createPageCrawler(options: {
     return cause === 'Blocked' ? blocks < MAX_BLOCKED_RETRIES : attempt <= spec.fetch.maxRetries;
   }
 
-  function done(claim: Claim, url: URL, rendered: Extract<Rendered, { type: 'page' }>): Outcome {
+  async function done(
+    claim: Claim,
+    url: URL,
+    rendered: Extract<Rendered, { type: 'page' }>,
+    signals: CrawlSignals,
+  ): Promise<Outcome> {
     const { page, validators, facts } = rendered;
     const asked = obeysMeta ? directivesOf(page.robots, rendered.robotsHeader, product) : undefined;
     const links = linksToFollow(page, url, asked?.nofollow ?? false);
@@ -148,8 +160,11 @@ export function createPageCrawler(options: {
       const message = `the page has no ${result.missing}, which is required`;
       return { type: 'dead', claim, cause: 'MissingField', message, facts };
     }
-    const items = result.items.slice(0, sources.get(claim.source)?.maxItems);
-    return kept(claim, url, { items, links }, facts, validators);
+    const extracted = await extractedFrom(page, url, result.items, facts, signals.abort);
+    if ('failure' in extracted) return failed(claim, extracted.failure, facts, signals);
+    const items = extracted.items.slice(0, sources.get(claim.source)?.maxItems);
+    const references = asked?.nofollow ? links.references : [...links.references, ...extracted.links];
+    return kept(claim, url, { items, links: { ...links, references } }, facts, validators);
   }
 
   function linksToFollow(page: RawPage, url: URL, none: boolean): PageLinks {
@@ -176,6 +191,30 @@ export function createPageCrawler(options: {
     if (!rules.scope.followsRedirect(to) || replaced.has(to.href)) return undefined;
     replaced.add(url.href);
     return { source, url: to.href, host: hostKey(to), depth, redirects: path };
+  }
+
+  /** The page's items with what the extractor process adds to them; it has the rest of the page's time. */
+  async function extractedFrom(
+    { html }: RawPage,
+    url: URL,
+    items: readonly ItemData[],
+    { status, contentType, durationMs = 0 }: FetchFacts,
+    signal: AbortSignal,
+  ): Promise<ExtractorAnswer | { readonly failure: Failure }> {
+    const wantsText = spec.extract?.text ?? false;
+    if (extractor === undefined || (spec.extract?.module === undefined && items.length === 0))
+      return { items, links: [] };
+    const response = {
+      ...(status === undefined ? {} : { status }),
+      ...(contentType === undefined ? {} : { contentType }),
+    };
+    try {
+      const job = { url: url.href, html, items, wantsText, response };
+      return await extractor.extract(job, Math.max(timeoutMs - durationMs, MIN_EXTRACTOR_MS), signal);
+    } catch (error) {
+      if (error instanceof CrawlError) return { failure: error.failure };
+      throw error;
+    }
   }
 
   /** The page gives what it gave last time; undefined when that is not known any more. */
@@ -287,7 +326,7 @@ export function createPageCrawler(options: {
         const evidence = history.emptyShell(claim.host, rendered.page);
         if (evidence !== undefined) return failed(claim, blockedBy(evidence), rendered.facts, signals);
         await reports.answered(claim, signals.abort);
-        return done(claim, url, rendered);
+        return done(claim, url, rendered, signals);
       }
       case 'notHtml':
         return skipped(claim, 'NotHtml', rendered.facts);

@@ -13,6 +13,8 @@ type SelectedField = Field & { readonly selector: string };
 type Value = string | number | boolean;
 /** null, false or an empty list: the page has none that fits the field's type. */
 type FieldValue = Value | null | readonly Value[];
+/** An image or a link of an item. */
+type Reference = { readonly url: string };
 
 /** Bounds on what one page, which may be hostile, makes us keep. */
 const PAGE_LIMITS: PagePlan['limits'] = {
@@ -22,6 +24,8 @@ const PAGE_LIMITS: PagePlan['limits'] = {
   values: 1_000,
   characters: 100_000,
   beginning: 1_000,
+  linkText: 1_000,
+  html: 4_000_000,
 };
 /** Links that an item without an extract section lists. */
 const MAX_ITEM_LINKS = 1_000;
@@ -47,14 +51,19 @@ export function createExtraction(extract: ExtractSpec | undefined): Extraction {
 
 /** Without an extract section: title, first heading and links. */
 const wholePage: Extraction = {
-  plan: { itemSelector: null, fields: [], structuredData: false, signs: CHALLENGE_SIGNS, limits: PAGE_LIMITS },
+  plan: {
+    ...{ itemSelector: null, fields: [], structuredData: false, images: false, itemLinks: false, html: false },
+    signs: CHALLENGE_SIGNS,
+    limits: PAGE_LIMITS,
+  },
   itemsOf(page, url) {
     const links = absoluteLinks(page, url, MAX_ITEM_LINKS).map((link) => link.href);
     return { items: [{ url: url.href, title: page.title, heading: page.heading, links }] };
   },
 };
 
-function fieldsOf({ itemSelector, fields }: ExtractSpec): Extraction {
+function fieldsOf(extract: ExtractSpec): Extraction {
+  const { itemSelector, fields } = extract;
   if (itemSelector !== undefined) checkSelector('extract.itemSelector', itemSelector);
   const selected = fields.filter(hasSelector);
   for (const { name, selector } of selected) checkSelector(`extract.fields[${name}].selector`, selector);
@@ -75,18 +84,26 @@ function fieldsOf({ itemSelector, fields }: ExtractSpec): Extraction {
       itemSelector: itemSelector ?? null,
       fields: selected.map(planOf),
       structuredData: selected.length < fields.length,
+      images: extract.images,
+      itemLinks: extract.links,
+      html: extract.text || extract.module !== undefined,
       signs: CHALLENGE_SIGNS,
       limits: PAGE_LIMITS,
     },
     itemsOf(page, url) {
-      const read = reader(page, baseOf(page, url));
+      const base = baseOf(page, url);
+      const read = reader(page, base);
       const items: ItemData[] = [];
       for (const index of page.items.keys()) {
         const entries = fields.map((field) => [field.name, read(index, field)] as const);
         const missing = fields.find((field, place) => field.required && isEmpty(entries[place]?.[1]));
         if (missing !== undefined) return { missing: missing.name };
+        const images = extract.images ? { images: imagesOf(page.images[index] ?? [], base) } : {};
+        const links = extract.links ? { links: linksOf(page.itemLinks[index] ?? [], base) } : {};
+        const item = { ...Object.fromEntries(entries), ...images, ...links };
         // A page on which nothing was found holds no item: sites have more pages than those with products.
-        if (entries.some(([, value]) => !isEmpty(value))) items.push(Object.fromEntries(entries));
+        const values = fields.length > 0 ? entries.map(([, value]) => value) : Object.values(item);
+        if (!values.every(isEmpty) || (fields.length === 0 && extract.text)) items.push(item);
       }
       return { items };
     },
@@ -169,7 +186,22 @@ function convertText(type: Exclude<Field['type'], 'Boolean'>, text: string, base
   }
 }
 
-function isEmpty(value: FieldValue | undefined): boolean {
+function imagesOf(raw: RawPage['images'][number], base: string): Reference[] {
+  return distinct(raw.map(([address, alt]) => ({ url: absoluteUrl(address, base), alt })));
+}
+
+function linksOf(raw: RawPage['itemLinks'][number], base: string): Reference[] {
+  return distinct(raw.map(([href, text]) => ({ url: normaliseUrl(href, base)?.href ?? null, text })));
+}
+
+/** Each address once, as the item shows it first. */
+function distinct(references: readonly { readonly url: string | null }[]): Reference[] {
+  const byUrl = new Map<string, Reference>();
+  for (const { url, ...rest } of references) if (url !== null && !byUrl.has(url)) byUrl.set(url, { url, ...rest });
+  return [...byUrl.values()];
+}
+
+function isEmpty(value: FieldValue | readonly Reference[] | undefined): boolean {
   return value === undefined || value === null || value === false || (Array.isArray(value) && value.length === 0);
 }
 

@@ -11,7 +11,7 @@ const OPAQUE = new Set(['noscript', 'template', 'iframe', 'noframes', 'noembed']
 
 /** Reads what the plan asks for. Throws when the document is more than the parser or a selector can take. */
 export function readHtml(html: string, plan: PagePlan): RawPage {
-  return readPage(htmlDom(), parseHtml(html), plan);
+  return readPage(htmlDom(html), parseHtml(html), plan);
 }
 
 function parseHtml(html: string): Document {
@@ -56,7 +56,7 @@ function adopt(parent: ParentNode, children: ChildNode[]): void {
 }
 
 /** With its own memory of compiled selectors: a page of many items uses the same few again and again. */
-function htmlDom(): PageDom<Node> {
+function htmlDom(html: string): PageDom<Node> {
   const compiled = new Map<string, ReturnType<typeof compile<Node, Element>>>();
 
   function queryOf(selector: string): string | ReturnType<typeof compile<Node, Element>> {
@@ -78,6 +78,7 @@ function htmlDom(): PageDom<Node> {
     characters: (node) => (isText(node) ? node.data : null),
     children: (node) => ('children' in node ? node.children : []),
     parent: (node) => node.parent,
+    html: () => html,
   };
 }
 

@@ -7,7 +7,7 @@ import { decodeHtml } from './charset.ts';
 import { CrawlError, failureOfError, failureOfStatus } from './failure.ts';
 import { readHtml } from './html-page.ts';
 import type { HttpClient, HttpResponse } from './http-client.ts';
-import type { PagePlan, RawPage } from './read-page.ts';
+import { type PagePlan, type RawPage, withoutContent } from './read-page.ts';
 import { isHtml, isRedirect, type Rendered, type Renderer } from './renderer.ts';
 import { type ScriptSigns, scriptSignsOf } from './script-signs.ts';
 import { normaliseUrl } from './url.ts';
@@ -80,7 +80,7 @@ function readingOf({ status, headers, body }: HttpResponse, { plan, seeksSigns }
   const contentType = headers['content-type'];
   if (!wantsBody(status, headers) || !looksLikeHtml(contentType, body)) return undefined;
   if (isSuccess(status)) return readBody(body, contentType, { plan, seeksSigns });
-  return readBody(body, contentType, { plan: { ...plan, fields: [], structuredData: false }, seeksSigns: false });
+  return readBody(body, contentType, { plan: withoutContent(plan), seeksSigns: false });
 }
 
 function readBody(body: Buffer, contentType: string | undefined, { plan, seeksSigns }: Reading): Read {

@@ -9,6 +9,8 @@ type BrowserNode = {
   readonly data?: string;
   readonly childNodes: ArrayLike<BrowserNode>;
   readonly parentNode: BrowserNode | null;
+  /** Of a document. */
+  readonly documentElement?: { readonly outerHTML: string } | null;
   getAttribute(name: string): string | null;
   querySelectorAll(selector: string): Iterable<BrowserNode>;
 };
@@ -22,6 +24,7 @@ function browserDom(): PageDom<BrowserNode> {
     characters: (node) => (node.nodeType === 3 || node.nodeType === 4 ? (node.data ?? '') : null),
     children: (node) => node.childNodes,
     parent: (node) => node.parentNode,
+    html: (document) => document.documentElement?.outerHTML ?? '',
   };
 }
 
@@ -35,6 +38,8 @@ export function pageScript(plan: PagePlan): string {
     return JSON.stringify((${readPage.toString()})((${browserDom.toString()})(), document, ${JSON.stringify(plan)}));
   })()`;
 }
+
+const pair = z.tuple([z.string(), z.string()]);
 
 const rawPage = z.object({
   base: z.string().nullable(),
@@ -53,7 +58,10 @@ const rawPage = z.object({
     z.array(z.object({ scope: z.int(), names: z.string(), type: z.string().nullable(), value: z.string() })),
   ),
   jsonLd: z.array(z.string()),
-  meta: z.array(z.tuple([z.string(), z.string()])),
+  meta: z.array(pair),
+  images: z.array(z.array(pair)),
+  itemLinks: z.array(z.array(pair)),
+  html: z.string(),
 });
 
 /** The script ran among the page's own, which may have changed everything it used: nothing is taken for granted. */

@@ -15,6 +15,10 @@ export type PagePlan = {
   readonly fields: readonly FieldPlan[];
   /** Whether JSON-LD, microdata and meta tags are read. */
   readonly structuredData: boolean;
+  /** Whether the images and the links of each item are read, and the HTML of the whole page. */
+  readonly images: boolean;
+  readonly itemLinks: boolean;
+  readonly html: boolean;
   /** Selectors of what tells a challenge from a page; looked for in documents with little text alone. */
   readonly signs: readonly string[];
   readonly limits: {
@@ -28,6 +32,10 @@ export type PagePlan = {
     readonly characters: number;
     /** Of the beginning. */
     readonly beginning: number;
+    /** Of a link's text, in characters. */
+    readonly linkText: number;
+    /** Of the page's HTML, in characters. */
+    readonly html: number;
   };
 };
 
@@ -61,7 +69,17 @@ export type RawPage = {
   readonly jsonLd: readonly string[];
   /** `name` or `property` and `content` of meta tags. */
   readonly meta: readonly (readonly [string, string])[];
+  /** For each item the address and the `alt` of its images. */
+  readonly images: readonly (readonly (readonly [string, string])[])[];
+  /** For each item the address and the text of its links. */
+  readonly itemLinks: readonly (readonly (readonly [string, string])[])[];
+  readonly html: string;
 };
+
+/** What is read of an answer that is no page: enough to tell what it is. */
+export function withoutContent(plan: PagePlan): PagePlan {
+  return { ...plan, fields: [], structuredData: false, images: false, itemLinks: false, html: false };
+}
 
 /** An element with `itemprop`, `itemscope` or both. */
 export type RawProperty = {
@@ -85,6 +103,8 @@ export type PageDom<Node> = {
   readonly characters: (node: Node) => string | null;
   readonly children: (node: Node) => ArrayLike<Node>;
   readonly parent: (node: Node) => Node | null;
+  /** The document as text: as it was sent, or as it stands in the browser. */
+  readonly html: (document: Node) => string;
 };
 
 export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePlan): RawPage {
@@ -204,6 +224,30 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     });
   }
 
+  /** Where the image is, also when a script is to load it later: until then `src` holds a placeholder, or nothing. */
+  function imagesOf(root: Node): [string, string][] {
+    const images: [string, string][] = [];
+    for (const image of dom.select(root, 'img', limits.values)) {
+      for (const name of ['src', 'data-src', 'data-lazy-src', 'data-original', 'srcset', 'data-srcset']) {
+        const value = (dom.attribute(image, name) ?? '').trim();
+        if (value === '' || /^data:/i.test(value)) continue;
+        const address = name.endsWith('srcset') ? (value.split(/,?\s/, 1)[0] ?? '') : value;
+        const alt = (dom.attribute(image, 'alt') ?? '').trim();
+        images.push([address.slice(0, limits.characters), alt.slice(0, limits.linkText)]);
+        break;
+      }
+    }
+    return images;
+  }
+
+  function linksOf(root: Node): [string, string][] {
+    return dom.select(root, 'a[href], area[href]', limits.values).map((link) => {
+      const href = (dom.attribute(link, 'href') ?? '').slice(0, limits.characters);
+      const text = textOf(link, limits.linkText) || (dom.attribute(link, 'alt') ?? '').slice(0, limits.linkText);
+      return [href, text];
+    });
+  }
+
   const base = dom.select(document, 'base[href]', 1)[0];
   const links: string[] = [];
   const nofollow: number[] = [];
@@ -238,5 +282,8 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     microdata: plan.structuredData ? roots.map(microdataOf) : [],
     jsonLd: plan.structuredData ? jsonLdTexts() : [],
     meta: plan.structuredData ? metaTags() : [],
+    images: plan.images ? roots.map(imagesOf) : [],
+    itemLinks: plan.itemLinks ? roots.map(linksOf) : [],
+    html: plan.html ? dom.html(document).slice(0, limits.html) : '',
   };
 }

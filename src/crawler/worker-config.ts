@@ -31,6 +31,7 @@ const environment = z.object({
     .transform((text) => text.split(',').filter(Boolean)),
   TRAWLER_PROXY_FILE: z.string().min(1).default('/run/trawler-proxy/url'),
   TRAWLER_CREDENTIALS_DIR: z.string().min(1).default('/run/trawler'),
+  TRAWLER_EXTRACTOR_DIR: z.string().min(1).default('/run/trawler-extractor'),
   TRAWLER_CHROMIUM: z.string().min(1).optional(),
   TRAWLER_OUTPUT_DIR: z.string().min(1).default('/output'),
 });
@@ -53,6 +54,8 @@ export type WorkerConfig = {
   readonly allowedProxies: readonly string[];
   /** Where the proxy's URL is, for a run that has one. */
   readonly proxyFile: string;
+  /** Where the ConfigMap of a custom extractor is mounted. */
+  readonly extractorDirectory: string;
   /** Path of the browser; the usual places are searched without it. */
   readonly chromium?: string;
   /** Where the volume of spec.output is mounted. */
@@ -89,6 +92,7 @@ export function loadWorkerConfig(variables: NodeJS.ProcessEnv): WorkerConfig {
     outputDirectory: values.TRAWLER_OUTPUT_DIR,
     allowedProxies: values.TRAWLER_ALLOWED_PROXIES,
     proxyFile: values.TRAWLER_PROXY_FILE,
+    extractorDirectory: values.TRAWLER_EXTRACTOR_DIR,
     ...(values.TRAWLER_CHROMIUM === undefined ? {} : { chromium: values.TRAWLER_CHROMIUM }),
   };
 }

@@ -1,5 +1,6 @@
 // The life of a worker's process: read the configuration, load the run, seed, crawl, and end with the code that tells
 // the Job what to do next.
+import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import { durationMs } from '../resources/duration.ts';
 import { SPEC_VERSION } from '../resources/group.ts';
 import { createWorkerStore } from '../store/postgres-worker-store.ts';
@@ -10,6 +11,7 @@ import { findMemoryLimit } from './cgroup.ts';
 import { createPageCrawler } from './crawl-page.ts';
 import { deliverOutput } from './deliver-output.ts';
 import { SelectorError } from './extraction.ts';
+import { type Extractor, ExtractorModuleError, modulePathOf, startExtractor } from './extractor.ts';
 import { type HeartbeatClient, startHeartbeat } from './heartbeat.ts';
 import { createHostPacer } from './host-pacer.ts';
 import { createHostReports } from './host-reports.ts';
@@ -161,8 +163,11 @@ async function finishOutput(
 async function crawl(options: WorkContext): Promise<WorkerEnd> {
   const { config, store, heartbeat, shutdown, log } = options;
   const { spec, isScheduled } = options.assignment;
+  // A custom extractor may give something else of the same page when its module has changed.
+  const remembersPages = isScheduled && spec.extract?.module === undefined;
   const { userAgent } = spec.fetch;
   const pacer = createHostPacer({ spacingMs: 1_000 / spec.politeness.requestsPerSecond, reserve: store.reserveHost });
+  const extractor = await createExtractor(config, spec, log);
   let memory: { readonly end: () => void } | undefined;
   const { proxy } = spec;
   const network = await createNetwork({ config, spec, store, pacer, log });
@@ -179,7 +184,8 @@ async function crawl(options: WorkContext): Promise<WorkerEnd> {
       sitemaps: createSitemapReader({ client, store, pageTimeoutMs: durationMs(spec.fetch.pageTimeout) }),
       pacer,
       ...(spec.politeness.robots === 'Obey' ? { robots } : {}),
-      ...(isScheduled ? { memory: createPageMemory(spec, store) } : {}),
+      ...(remembersPages ? { memory: createPageMemory(spec, store) } : {}),
+      ...(extractor === undefined ? {} : { extractor }),
     });
     heartbeat.setState('Crawling');
     const { signals } = shutdown;
@@ -192,6 +198,7 @@ async function crawl(options: WorkContext): Promise<WorkerEnd> {
   } finally {
     memory?.end();
     await network.close();
+    await extractor?.close();
   }
 }
 
@@ -215,6 +222,12 @@ function keepWithinMemory(renderer: Renderer, shutdown: Shutdown, log: Logger) {
       },
     })
   );
+}
+
+async function createExtractor(config: WorkerConfig, spec: CrawlRunSpec, log: Logger): Promise<Extractor | undefined> {
+  const modulePath = modulePathOf(spec, config.extractorDirectory);
+  if (modulePath === undefined && !spec.extract?.text) return undefined;
+  return startExtractor(modulePath === undefined ? {} : { modulePath }, log);
 }
 
 /** Says how it ended, in a line that stands for itself at the end of the log. */
@@ -256,7 +269,7 @@ function fail(log: Logger, error: unknown, stopReason?: string): number {
 function endOf(error: unknown, stopReason: string | undefined): [TerminationReason, number] {
   if (error instanceof WorkerConfigError) return ['BadConfiguration', EXIT.badSpec];
   if (error instanceof RunRefusedError) return [error.reason, EXIT.badSpec];
-  if (error instanceof SelectorError) return ['BadSpec', EXIT.badSpec];
+  if (error instanceof SelectorError || error instanceof ExtractorModuleError) return ['BadSpec', EXIT.badSpec];
   if (error instanceof StoreError) {
     if (error.reason === 'SchemaMismatch') return ['SchemaMismatch', EXIT.badSpec];
     if (error.reason === 'TokenRefused') return ['TokenRefused', EXIT.tokenRefused];

@@ -267,14 +267,82 @@ const field = withRules(
   ],
 );
 
-const extract = z
+const configMapKey = z
   .object({
-    itemSelector: selector
-      .optional()
-      .describe('A CSS selector; each match is an item. The whole page is one item when left out.'),
-    fields: keyedBy(z.array(field).min(1).max(100).describe('The fields of an item.'), 'name'),
+    name: z.string().min(1).max(253).describe('Name of a ConfigMap in the same namespace.'),
+    key: z
+      .string()
+      .min(1)
+      .max(253)
+      .regex(/^[-._a-zA-Z0-9]+$/)
+      .describe('Key whose value is the text of the module.'),
   })
-  .describe('What is taken out of a page. When left out: the title, the first heading and the links of each page.');
+  .describe('A module that is mounted into the workers.');
+
+const module = withRules(
+  z
+    .object({
+      configMap: configMapKey.optional(),
+      path: z
+        .string()
+        .min(1)
+        .max(512)
+        .regex(/^\/app\//)
+        .optional()
+        .describe('A module of an image built on the crawler image, below /app.'),
+    })
+    .describe('A JavaScript module of your own that makes the items of each page: see docs/custom-extractor.md.'),
+  [
+    {
+      rule: 'has(self.configMap) != has(self.path)',
+      message: 'give exactly one of configMap and path',
+      reason: 'FieldValueInvalid',
+    },
+  ],
+);
+
+const extract = withRules(
+  z
+    .object({
+      itemSelector: selector
+        .optional()
+        .describe('A CSS selector; each match is an item. The whole page is one item when left out.'),
+      fields: keyedBy(z.array(field).max(100).default([]).describe('The fields of an item.'), 'name'),
+      images: z
+        .boolean()
+        .default(false)
+        .describe('Adds `images` to the item: the absolute URL and the alternative text of each, at most 1,000.'),
+      links: z
+        .boolean()
+        .default(false)
+        .describe('Adds `links` to the item: the absolute URL and the text of each, at most 1,000.'),
+      text: z
+        .boolean()
+        .default(false)
+        .describe('Adds `text` to the item: the main text of the page as Markdown, at most 100,000 characters.'),
+      module: module.optional(),
+    })
+    .describe('What is taken out of a page. When left out: the title, the first heading and the links of each page.'),
+  [
+    {
+      rule: 'size(self.fields) > 0 || self.images || self.links || self.text || has(self.module)',
+      message: 'extract takes nothing: give fields, images, links, text or a module',
+      reason: 'FieldValueInvalid',
+    },
+    {
+      rule: '!self.text || !has(self.itemSelector)',
+      message: 'text is the main text of a whole page: it cannot be given for each match of itemSelector',
+      reason: 'FieldValueInvalid',
+      fieldPath: '.text',
+    },
+    {
+      rule: "!self.fields.exists(field, (self.images && field.name == 'images') || (self.links && field.name == 'links') || (self.text && field.name == 'text'))",
+      message: 'a field has the name of what images, links or text adds to the item',
+      reason: 'FieldValueInvalid',
+      fieldPath: '.fields',
+    },
+  ],
+);
 
 const limits = z
   .object({

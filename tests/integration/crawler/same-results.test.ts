@@ -5,6 +5,7 @@ import { findChromium } from '#src/crawler/chromium.ts';
 import { absoluteLinks, createExtraction } from '#src/crawler/extraction.ts';
 import { createHttpClient } from '#src/crawler/http-client.ts';
 import { createHttpRenderer } from '#src/crawler/http-renderer.ts';
+import { mainText } from '#src/crawler/main-text.ts';
 import type { Renderer } from '#src/crawler/renderer.ts';
 import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
@@ -60,6 +61,13 @@ const SPECS: Record<string, CrawlRunSpecInput['extract']> = {
       { name: 'last', selector: 'li:last-child, p:last-of-type, td:nth-child(2)', multiple: true },
       { name: 'has', selector: 'div:has(> p), h1:not(:empty)', multiple: true },
     ],
+  },
+  'images, links and text': { images: true, links: true, text: true },
+  'images and links of items': {
+    itemSelector: '.item',
+    fields: [{ name: 'first', selector: '.f' }],
+    images: true,
+    links: true,
   },
   'fields by name': {
     fields: [
@@ -133,6 +141,7 @@ async function resultOf(renderer: Renderer, url: URL, extract: CrawlRunSpecInput
   if (result.type !== 'page') throw new Error(`${url.href}: ${JSON.stringify(result)}`);
   return {
     ...extraction.itemsOf(result.page, url),
+    text: mainText(result.page.html, url.href),
     links: absoluteLinks(result.page, url, 100).map((link) => link.href),
   };
 }

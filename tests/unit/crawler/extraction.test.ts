@@ -94,6 +94,47 @@ describe('items', () => {
   });
 });
 
+describe('images and links', () => {
+  const PAGE = `<div class=card><img src=a.png alt=" A "><img src="data:image/gif;base64,x" data-src=/lazy.png><img alt=none>
+    <img srcset="/small.png 1x, /large.png 2x"><img src=a.png alt=again><a href=../one#top> <b>O</b>ne </a><a href="mailto:a@b">mail</a></div>
+    <map><area href=/area alt=Area></map>`;
+
+  it('are absolute, each once, with their text', () => {
+    expect(itemsOf(PAGE, { images: true, links: true })).toEqual({
+      items: [
+        {
+          images: [
+            { url: 'http://shop.example/list/a.png', alt: 'A' },
+            { url: 'http://shop.example/lazy.png', alt: '' },
+            { url: 'http://shop.example/small.png', alt: '' },
+          ],
+          links: [
+            { url: 'http://shop.example/one', text: 'One' },
+            { url: 'http://shop.example/area', text: 'Area' },
+          ],
+        },
+      ],
+    });
+  });
+
+  it('are those of the item alone', () => {
+    const extract = { itemSelector: '.card', fields: [{ name: 'mail', selector: 'a[href^=mailto]' }], links: true };
+    expect(itemsOf(PAGE, extract)).toEqual({
+      items: [{ mail: 'mail', links: [{ url: 'http://shop.example/one', text: 'One' }] }],
+    });
+  });
+
+  it('make no item of a page that has none, or none of the fields', () => {
+    expect(itemsOf('<p>about us</p>', { images: true, links: true })).toEqual({ items: [] });
+    expect(itemsOf(PAGE, { fields: [{ name: 'price', selector: '.price' }], images: true })).toEqual({ items: [] });
+  });
+
+  it('are read only where they are asked for', () => {
+    const { plan } = extractionOf({ fields: [{ name: 'price', selector: '.price' }] });
+    expect(readHtml(PAGE, plan)).toMatchObject({ images: [], itemLinks: [], html: '', microdata: [], meta: [] });
+  });
+});
+
 describe('selectors', () => {
   it.each([
     'p:contains("x")',

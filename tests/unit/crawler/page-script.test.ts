@@ -9,8 +9,11 @@ const plan: PagePlan = {
   itemSelector: null,
   fields: [{ selector: 'h1', take: 'text', multiple: false }],
   structuredData: false,
+  images: true,
+  itemLinks: true,
+  html: true,
   signs: ['#challenge', '#other'],
-  limits: { links: 10, items: 10, jsonLd: 100, values: 10, characters: 100, beginning: 50 },
+  limits: { links: 10, items: 10, jsonLd: 100, values: 10, characters: 100, linkText: 10, html: 100, beginning: 50 },
 };
 
 const text = { nodeType: 3, data: ' Hello ', childNodes: [] };
@@ -23,7 +26,12 @@ const heading = {
 };
 const link = { nodeType: 1, localName: 'a', childNodes: [], getAttribute: () => '/x', querySelectorAll: () => [] };
 const found: Record<string, unknown[]> = { h1: [heading], 'a[href], area[href]': [link], '#challenge': [heading] };
-const document = { nodeType: 9, childNodes: [heading], querySelectorAll: (selector: string) => found[selector] ?? [] };
+const document = {
+  nodeType: 9,
+  documentElement: { outerHTML: '<html></html>' },
+  childNodes: [heading],
+  querySelectorAll: (selector: string) => found[selector] ?? [],
+};
 
 /** Nothing is there but the document and the language itself. */
 function evaluate(script: string) {
@@ -46,6 +54,9 @@ const expected = {
   microdata: [],
   jsonLd: [],
   meta: [],
+  images: [[]],
+  itemLinks: [[['/x', '/x']]],
+  html: '<html></html>',
 };
 
 async function bundled(options: { minify: boolean; keepNames: boolean }): Promise<string> {
