@@ -92,13 +92,21 @@ describe('a worker', PATIENT, () => {
     const snapshot = await run.snapshot();
     expect(snapshot.outcome).toBe('Partial');
     expect(snapshot.failureCauses).toEqual({ HttpError: 2, TooManyRedirects: 1 });
-    expect(snapshot.skipReasons).toEqual({ NotHtml: 1, Redirected: 3, RobotsDisallowed: 1 });
+    expect(snapshot.skipReasons).toEqual({
+      NoIndex: 1,
+      Nofollow: 2,
+      NotHtml: 1,
+      Redirected: 3,
+      RobotsDisallowed: 1,
+    });
     const times = (path: string) => log.filter((entry) => entry.path === path).length;
     expect(times('/errors/404')).toBe(1);
     expect(times('/errors/500')).toBe(4);
     expect(times('/errors/429')).toBe(2);
     expect(times('/redirects/end')).toBe(1);
     expect(times('/private/')).toBe(0);
+    expect(times('/nofollow/')).toBe(0);
+    expect(times('/noindex/next')).toBe(0);
     expect(times('/robots.txt')).toBe(1);
     const titles = (await run.items()).map((item) => item.data['title']);
     expect(titles).toEqual(expect.arrayContaining(['Café in Latin-1', 'Café by meta tag', 'End of the chain']));
