@@ -282,7 +282,7 @@ describe('what pages say of themselves', PATIENT, () => {
 });
 
 describe('canonical pages', PATIENT, () => {
-  const canonical = (to: string, more = '') => html(`<link rel=canonical href="${to}">${more}`);
+  const canonical = (to: string, more = '') => html(`<link rel=canonical href="${to}">a page ${more}`);
   const site = () =>
     startSite({
       '/': canonical(
@@ -298,9 +298,7 @@ describe('canonical pages', PATIENT, () => {
     });
 
   it.each(['HTTP', 'Browser'] as const)('are crawled in place of those that name them by %s', async (render) => {
-    const pages = await site();
-    await using _ = pages;
-    // Answers of one path: only those with a query name another URL.
+    await using pages = await site();
     const { snapshot, paths } = await crawl(
       pages,
       { scope: { mode: 'Host', canonical: 'Follow' } },
