@@ -16,6 +16,9 @@ const MAX_SITEMAPS = 100;
 
 /** A line that is longer can match no URL that we crawl, but would cost time at every match. */
 const MAX_LINE_LENGTH = 4_096;
+/** Each is tried at every character of a URL. */
+const MAX_WILDCARDS_OF_LINE = 10;
+const MAX_WILDCARDS = 2_000;
 
 /** What is kept of a host's robots.txt, without its age. */
 export type RobotsRules = Omit<HostRobots, 'ageMs'>;
@@ -29,13 +32,21 @@ export function productToken(userAgent: string): string {
 export function rulesFromResponse(status: number, body: string, userAgent: string): RobotsRules {
   if (status >= 500 || status === 429) return { verdict: 'disallow' };
   if (status < 200 || status >= 300) return { verdict: 'allow' };
-  const text = body
-    .split(/\r\n|\r|\n/)
-    .filter((line) => line.length <= MAX_LINE_LENGTH)
-    .join('\n');
+  const text = boundedLines(body).join('\n');
   const delay = parseRobots('http://host/robots.txt', text).getCrawlDelay(productToken(userAgent));
   const crawlDelayMs = delay === undefined || !(delay > 0) ? undefined : Math.min(delay * 1_000, MAX_CRAWL_DELAY_MS);
   return { verdict: 'rules', body: text, ...(crawlDelayMs === undefined ? {} : { crawlDelayMs }) };
+}
+
+/** Without lines that no site needs, but that would take seconds to match with a single URL. */
+function boundedLines(body: string): string[] {
+  let room = MAX_WILDCARDS;
+  return body.split(/\r\n|\r|\n/).filter((line) => {
+    const wildcards = line.split('*', MAX_WILDCARDS_OF_LINE + 2).length - 1;
+    if (line.length > MAX_LINE_LENGTH || wildcards > MAX_WILDCARDS_OF_LINE) return false;
+    room -= wildcards;
+    return room >= 0 || wildcards === 0;
+  });
 }
 
 /** The sitemaps that the file names; they are for every crawler, whatever its group. */

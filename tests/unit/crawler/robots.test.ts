@@ -1,6 +1,7 @@
 // robots.txt by RFC 9309.
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compileRules, productToken, rulesFromResponse } from '#src/crawler/robots.ts';
+import { compileRules, productToken, rulesFromResponse, sitemapsOf } from '#src/crawler/robots.ts';
 
 const AGENT = 'Trawler/0.1 (+https://trawler.dev)';
 const allowed = (body: string, path: string, status = 200, agent = AGENT) =>
@@ -55,5 +56,43 @@ describe('robots.txt rules', () => {
   it('drops lines that no URL could match but that would cost time', () => {
     const rules = rulesFromResponse(200, `User-agent: *\nDisallow: /${'*a'.repeat(5_000)}\nDisallow: /x`, AGENT);
     expect(rules.body).toBe('User-agent: *\nDisallow: /x');
+  });
+
+  it('drops lines with more wildcards than any site needs, and wildcards beyond those of all lines together', () => {
+    const rule = (wildcards: number) => `Disallow: /${'*a'.repeat(wildcards)}`;
+    const kept = (lines: readonly string[]) => rulesFromResponse(200, lines.join('\n'), AGENT).body?.split('\n').length;
+    expect(kept([rule(10), rule(11), rule(1_000)])).toBe(1);
+    expect(kept([...Array.from({ length: 300 }, () => rule(10)), 'Disallow: /x'])).toBe(201);
+  });
+
+  it('of anything at all are read, and say yes or no', () => {
+    const line = fc.oneof(
+      fc.constantFrom(
+        'User-agent: *',
+        'Disallow: /',
+        'Allow: /*$',
+        'Crawl-delay: 1e999',
+        'Sitemap:',
+        'Sitemap: http://',
+      ),
+      fc.string(),
+      fc.tuple(fc.constantFrom('Disallow: ', 'Allow: '), fc.string()).map((parts) => parts.join('')),
+      fc.stringMatching(/^Disallow: [/*$%a]{0,30}$/),
+    );
+    fc.assert(
+      fc.property(fc.array(line), fc.webUrl({ withQueryParameters: true }), (lines, url) => {
+        const rules = rulesFromResponse(200, lines.join('\n'), AGENT);
+        const { origin } = new URL(url);
+        expect(typeof compileRules(rules, origin, AGENT)(new URL(url))).toBe('boolean');
+        expect(sitemapsOf(rules).length).toBeLessThanOrEqual(lines.length);
+        expect(rules.crawlDelayMs ?? 0).toBeLessThanOrEqual(60_000);
+      }),
+    );
+  });
+
+  it('name sitemaps for every crawler, in any group', () => {
+    const body = 'Sitemap: http://a/1\nUser-agent: other\nSITEMAP : /2\n# Sitemap: /3\nSitemap:\nDisallow: /';
+    expect(sitemapsOf({ verdict: 'rules', body })).toEqual(['http://a/1', '/2']);
+    expect(sitemapsOf({ verdict: 'allow' })).toEqual([]);
   });
 });
