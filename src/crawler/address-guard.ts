@@ -107,7 +107,12 @@ export function guardedConnector(guard: AddressGuard, connectTimeoutMs: number):
   function connectorOf(port: number): buildConnector.connector {
     let connector = connectors.get(port);
     if (connector === undefined) {
-      connector = buildConnector({ lookup: guard.lookup(port), timeout: connectTimeoutMs });
+      connector = buildConnector({
+        lookup: guard.lookup(port),
+        timeout: connectTimeoutMs,
+        allowH2: true,
+        preferH2: true,
+      });
       connectors.set(port, connector);
     }
     return connector;

@@ -78,7 +78,6 @@ export function createAutoRenderer(options: {
   }
 
   return {
-    remembersCookies: http.remembersCookies || browser.remembersCookies,
     async render(...asked) {
       const [url, , , signal] = asked;
       const host = await hosts.nextPage(hostKey(url), signal);

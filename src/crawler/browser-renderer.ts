@@ -50,7 +50,6 @@ export async function createBrowserRenderer(options: {
   }
 
   return {
-    remembersCookies: true,
     async render(url, plan, timeoutMs, signal) {
       const startedAt = performance.now();
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);

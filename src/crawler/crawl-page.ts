@@ -252,14 +252,14 @@ export function createPageCrawler(options: {
 
   /**
    * A redirect's target becomes a request of its own, so that it is fetched once however many URLs lead to it. Only a
-   * way back to where we came from is gone at once, when a cookie may have made the difference.
+   * way back to where we came from is gone at once, and once: a cookie may make the difference.
    */
   function redirected(claim: Claim, path: readonly string[], to: URL, facts: FetchFacts): Outcome | 'again' {
-    const isLoop = path.includes(to.href);
-    if (path.length > MAX_REDIRECTS || (isLoop && !renderer.remembersCookies)) {
+    const visits = path.filter((url) => url === to.href).length;
+    if (path.length > MAX_REDIRECTS || visits > 1) {
       return tooManyRedirects(claim, [...path, to.href], facts);
     }
-    if (isLoop) return 'again';
+    if (visits > 0) return 'again';
     if (!sources.get(claim.source)?.scope.followsRedirect(to)) return skipped(claim, 'OutOfScope', facts);
     const target = { source: claim.source, url: to.href, host: hostKey(to), depth: claim.depth, redirects: path };
     return { ...skipped(claim, 'Redirected', facts), links: [target] };

@@ -1,10 +1,12 @@
-// One HTTP request: guarded connection, re-used where possible, bounded in bytes and time. Redirects are not followed.
+// One HTTP request: guarded connection, re-used where possible, HTTP/2 where the server offers it, the cookies of the
+// run, bounded in bytes and time. Redirects are not followed.
 import type { IncomingHttpHeaders } from 'node:http';
 import { PassThrough, type Readable, type Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import { Agent } from 'undici';
 import { type AddressGuard, guardedConnector, portOf } from './address-guard.ts';
+import { createCookies } from './cookies.ts';
 import { CrawlError } from './failure.ts';
 import { createProxyDispatcher, refusalByStatus, type UpstreamProxy } from './upstream-proxy.ts';
 
@@ -64,14 +66,17 @@ export function createHttpClient(options: {
     'accept-encoding': 'gzip, br, zstd',
   };
 
+  const cookies = createCookies();
+
   return {
     async get(request, signal) {
       if (proxy !== undefined) await guard.checkBeforeProxy(request.url.hostname, portOf(request.url));
+      const cookie = cookies.headerFor(request.url);
       const { statusCode, headers, body } = await agent.request({
         origin: request.url.origin,
         path: request.url.pathname + request.url.search,
         method: 'GET',
-        headers: { ...requestHeaders, ...request.headers },
+        headers: { ...requestHeaders, ...request.headers, ...(cookie === undefined ? {} : { cookie }) },
         signal,
       });
       // A body that is given up reports that as an error of its own, which nobody has to hear.
@@ -81,6 +86,7 @@ export function createHttpClient(options: {
         body.destroy();
         throw refusal;
       }
+      cookies.take(request.url, headers['set-cookie']);
       if (!request.wantsBody(statusCode, headers)) {
         await body.dump({ limit: MAX_DISCARDED_BYTES, signal });
         return { status: statusCode, headers, body: Buffer.alloc(0) };

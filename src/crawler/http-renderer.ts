@@ -22,7 +22,6 @@ export const MAX_PAGE_BYTES = 16 * 1024 * 1024;
  */
 export function createHttpRenderer(client: HttpClient, { seeksSigns = false } = {}): Renderer {
   return {
-    remembersCookies: false,
     async render(url, plan, timeoutMs, signal, known) {
       const startedAt = performance.now();
       const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);

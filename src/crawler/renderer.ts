@@ -26,10 +26,6 @@ export type Rendered = { readonly facts: FetchFacts } & (
 
 export type Renderer = {
   /**
-   * Whether a page that redirects back to itself may answer with content the second time, because it set a cookie.
-   */
-  readonly remembersCookies: boolean;
-  /**
    * Fetches the URL and reads what the plan asks for, within `timeoutMs`. Failures of the page are a result; the
    * promise rejects with the signal's reason when that is aborted.
    * @param known validators of a version that need not be sent again

@@ -81,7 +81,7 @@ function siteHost(url: URL): string {
  * The domain that someone registered, by the Public Suffix List with its private part (alice.github.io and
  * bob.github.io are two). An address, or a name without a public suffix, stands for itself.
  */
-function registrableDomain(url: URL): string {
+export function registrableDomain(url: URL): string {
   return getDomain(url.hostname, { allowPrivateDomains: true }) ?? url.hostname;
 }
 
