@@ -112,6 +112,24 @@ describe('a worker', PATIENT, () => {
     expect(titles).toEqual(expect.arrayContaining(['Café in Latin-1', 'Café by meta tag', 'End of the chain']));
   });
 
+  it('keeps the cookies that a host sets: a page that asks for one by a redirect to itself is crawled', async () => {
+    const needsCookie: Answer = (request, response) => {
+      if (request.headers.cookie === 'consent=given')
+        return html('<title>Page 0</title><h1>Heading 0</h1>')(request, response);
+      response.writeHead(302, { location: '/p/0', 'set-cookie': 'consent=given; Path=/' }).end();
+    };
+    const stubborn: Answer = (_, response) => void response.writeHead(302, { location: '/p/1' }).end();
+    await using site = await startSite({ '/p/0': needsCookie, '/p/1': stubborn });
+    const source = { name: 'site', urls: [site.url('/p/0').href, site.url('/p/1').href] };
+    await using run = await database.accept(specFor(site, { sources: [source] }));
+    expect(await run.startWorker(allow(site)).ended).toBe(0);
+    const { failureCauses } = await run.snapshot();
+    expect(failureCauses).toEqual({ TooManyRedirects: 1 });
+    expect((await run.items()).map((item) => item.data['title'])).toEqual(['Page 0']);
+    const times = (path: string) => site.requests.filter((asked) => asked === path).length;
+    expect([times('/p/0'), times('/p/1')]).toEqual([2, 2]);
+  });
+
   it('shares the run with another, keeping the spacing of the host as the server sees it', async () => {
     const times: number[] = [];
     const pages = Object.entries(pagesOf(60)).map(([path, answer]): [string, Answer] => [
