@@ -36,6 +36,7 @@ const needs = {
     { program: 'chromium-headless-shell', debianPackage: 'chromium-headless-shell', why: 'browser tests' },
     { program: 'openssl', debianPackage: 'openssl', why: 'certificates' },
     { program: 'setpriv', debianPackage: 'util-linux', why: 'ends servers together with their test' },
+    { program: '/usr/sbin/nginx', debianPackage: 'nginx', why: 'its log tells what a crawl asked for' },
   ],
   benches: [
     { program: '/usr/sbin/nginx', debianPackage: 'nginx', why: 'serves the site that is crawled' },

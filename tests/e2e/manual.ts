@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { webImage } from '../../dev/images/catalog.ts';
 import { projectRoot } from '../../dev/setup/paths.mjs';
 import { apply, cluster, kubectl } from '../support/cluster.ts';
+import { walkFiles } from '../support/manual-pages.ts';
 
 /** One page, the legal notice, has no heading. */
 export type ManualPage = { readonly title: string; readonly heading: string | null };
@@ -24,44 +25,14 @@ export async function deployManual(namespace: string): Promise<void> {
   await kubectl('rollout', 'status', 'deployment/docs', '--namespace', namespace, '--timeout=120s');
 }
 
-/**
- * Walks the files themselves from index.html, by regular expressions: nothing of the crawler is used. Runs in the web
- * server's pod, where the files are; prints path -> [title, first heading].
- */
-function walkFiles(): void {
-  const { readFileSync } = require('node:fs') as typeof import('node:fs');
-  const named: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0' };
-  const text = (html: string) =>
-    html
-      .replace(/<[^>]*>/g, '')
-      .replace(/&#(\d+);/g, (_, code) => String.fromCodePoint(Number(code)))
-      .replace(/&#x([0-9a-f]+);/gi, (_, code) => String.fromCodePoint(Number.parseInt(code, 16)))
-      .replace(/&([a-z]+);/g, (whole, name) => named[name] ?? whole)
-      .replace(/\s+/g, ' ')
-      .trim();
-  const pages: Record<string, [string, string | null]> = {};
-  const open = ['index.html'];
-  while (open.length > 0) {
-    const path = open.pop() as string;
-    if (pages[path]) continue;
-    const html = readFileSync(`/docs/${path}`, 'utf8');
-    const title = /<title>([\s\S]*?)<\/title>/.exec(html)?.[1];
-    const heading = /<h[123][^>]*>([\s\S]*?)<\/h[123]>/.exec(html)?.[1];
-    pages[path] = [text(title ?? ''), heading === undefined ? null : text(heading)];
-    for (const [, href] of html.matchAll(/<a\s[^>]*?href="([^"#]+)[^"]*"/g)) {
-      if (href && !/^[a-z]+:/i.test(href) && href.endsWith('.html')) open.push(href);
-    }
-  }
-  process.stdout.write(JSON.stringify(pages));
-}
-
 /** Every page of the manual that can be reached, by URL. */
 export async function manualPages(namespace: string): Promise<ReadonlyMap<string, ManualPage>> {
   const printed = await kubectl(
     ...['exec', 'deployment/docs', '--namespace', namespace, '--'],
-    ...['node', '--input-type=commonjs', '--eval', `(${walkFiles})()`],
+    // In the web server's pod, where the files are.
+    ...['node', '--eval', `process.stdout.write(JSON.stringify((${walkFiles})('/docs')))`],
   );
-  const pages = JSON.parse(printed) as Record<string, [string, string | null]>;
+  const pages = JSON.parse(printed) as ReturnType<typeof walkFiles>;
   return new Map(
     Object.entries(pages).map(([path, [title, heading]]) => [`${manualUrl(namespace)}/${path}`, { title, heading }]),
   );
