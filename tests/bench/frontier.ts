@@ -14,7 +14,7 @@ import { createToken, hashToken } from '../../src/store/run-token.ts';
 import type { Claim, Discovery, WorkerStore } from '../../src/store/worker-store.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { startPostgres } from '../support/postgres.ts';
-import { difference, processorSecondsByProgram } from './process-usage.ts';
+import { processorSecondsOfEnded } from './process-usage.ts';
 
 const DELAY_MS = 20;
 const SCHEMA = 'trawler';
@@ -33,6 +33,8 @@ type Report = {
   readonly doneAt: [number, number][];
   /** Places that were missed and taken anew. */
   readonly retaken: number;
+  /** Processor time of the worker, in seconds. */
+  readonly cpuS: number;
 };
 
 if (process.send) {
@@ -69,7 +71,7 @@ async function insert(job: Job & { phase: 'insert' }): Promise<Report> {
     }
   }
   await store.close();
-  return { claimMs: [], commitMs: [], doneAt: [], retaken: 0 };
+  return { claimMs: [], commitMs: [], doneAt: [], retaken: 0, cpuS: cpuSeconds() };
 }
 
 type Sent = { readonly claim: Claim; readonly sentAt: number };
@@ -143,7 +145,12 @@ async function crawl(job: Job & { phase: 'crawl' }): Promise<Report> {
     if (result.state === 'Wait' && inFlight.length === 0 && (await store.finish(signal))) break;
   }
   await store.close();
-  return { claimMs, commitMs, doneAt, retaken: sender.retaken() };
+  return { claimMs, commitMs, doneAt, retaken: sender.retaken(), cpuS: cpuSeconds() };
+}
+
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
 }
 
 /** Milliseconds by the clock that all processes of the machine share. */
@@ -255,7 +262,7 @@ async function main(): Promise<void> {
       )
     ).rows;
   const before = await sizes();
-  const processorBefore = await processorSecondsByProgram();
+  const postgresBefore = await processorSecondsOfEnded(server.pid);
   const { reports, seconds } = await inWorkers(
     Array.from({ length: workers }, () => ({
       phase: 'crawl',
@@ -264,7 +271,6 @@ async function main(): Promise<void> {
       batch: Number(values.batch),
     })),
   );
-  const used = difference(processorBefore, await processorSecondsByProgram());
   const after = await sizes();
   // The checker reads what was committed, and knows nothing of how it came about.
   const { rows: checked } = await admin.query<{ items: string; pages: string; violations: string; closest: number }>(
@@ -275,6 +281,8 @@ async function main(): Promise<void> {
        from item) sends`,
     [0.8 * DELAY_MS],
   );
+  // By now the sessions of the workers have ended.
+  const postgresS = (await processorSecondsOfEnded(server.pid)) - postgresBefore;
   await admin.end();
   await operator.close();
   if (values.explain) console.log(server.log());
@@ -296,13 +304,14 @@ async function main(): Promise<void> {
       inserts_per_s: Math.round(requests / inserted.seconds),
       violations: Number(check?.violations),
       closest_ms: Math.round((check?.closest ?? 0) * 10) / 10,
-      retaken: reports.reduce((sum, { retaken }) => sum + retaken, 0),
+      retaken: sum(reports.map(({ retaken }) => retaken)),
+      worker_cpu_s: Math.round(sum(reports.map(({ cpuS }) => cpuS))),
+      postgres_cpu_s: Math.round(postgresS),
       decay: decay(ends, requests),
       requests,
       hosts,
       workers,
       postgres: values.postgres,
-      cpu_s: used,
       growth: Object.fromEntries(
         after.map((table, index) => [
           table.relation,
@@ -315,6 +324,10 @@ async function main(): Promise<void> {
       ),
     }),
   );
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
 function percentile(values: number[], share: number): number {

@@ -16,7 +16,12 @@ export async function processorSeconds(pid: number): Promise<number> {
   return (await statOf(pid)).seconds;
 }
 
-async function statOf(pid: number): Promise<{ name: string; parent: number; seconds: number }> {
+/** As processorSeconds, of the processes that this one started and that have ended. */
+export async function processorSecondsOfEnded(pid: number): Promise<number> {
+  return (await statOf(pid)).endedSeconds;
+}
+
+async function statOf(pid: number): Promise<{ name: string; parent: number; seconds: number; endedSeconds: number }> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
   // Fields are counted after the name, which may hold spaces.
   const end = stat.lastIndexOf(')');
@@ -25,6 +30,7 @@ async function statOf(pid: number): Promise<{ name: string; parent: number; seco
     name: stat.slice(stat.indexOf('(') + 1, end),
     parent: Number(fields[1]),
     seconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
+    endedSeconds: (Number(fields[13]) + Number(fields[14])) / TICKS_PER_SECOND,
   };
 }
 
