@@ -1,11 +1,12 @@
 // The database's clock as a worker knows it, steady enough to space requests by.
 
-/** What was seen in this and in the last period counts: long enough for a quick answer, too short for clocks to drift. */
-const PERIOD_MS = 10_000;
-/** After so long without a look at the clock alone it is time for one, or for as many as it takes to know it well. */
+/** How fast two clocks may drift apart: what was seen a minute ago is known to a millisecond less. */
+const DRIFT = 20e-6;
+/** After so long without a look at the clock alone it is time for one, or for some more until it is known well. */
 const LOOK_EVERY_MS = 3_000;
 const WELL_KNOWN_MS = 1;
-const MOST_LOOKS = 5;
+const FIRST_LOOKS = 20;
+const LATER_LOOKS = 3;
 
 /** So many answers tell how late they come at worst. */
 const RECENT_ANSWERS = 32;
@@ -33,11 +34,10 @@ const UNKNOWN: Bounds = { least: Number.NEGATIVE_INFINITY, most: Number.POSITIVE
 export class DatabaseClock {
   readonly #now: () => number;
   readonly #recent: number[] = [];
-  #periodStart = Number.NEGATIVE_INFINITY;
-  #looks = 0;
+  #looksLeft = FIRST_LOOKS;
   #lookedAt = Number.NEGATIVE_INFINITY;
-  #current = UNKNOWN;
-  #before = UNKNOWN;
+  #boundedAt = 0;
+  #known = UNKNOWN;
 
   /** `now` is a monotonic clock in milliseconds. */
   constructor(now: () => number = () => performance.now()) {
@@ -46,15 +46,16 @@ export class DatabaseClock {
 
   /** Whether it is time for a look at the clock alone: other answers are slower, and tell less. */
   get needsLook(): boolean {
-    if (this.#now() - this.#lookedAt >= LOOK_EVERY_MS) this.#looks = 0;
+    if (this.#now() - this.#lookedAt >= LOOK_EVERY_MS) return true;
     const { least, most } = this.#bounds();
-    return this.#looks === 0 || (this.#looks < MOST_LOOKS && most - least > WELL_KNOWN_MS);
+    return this.#looksLeft > 0 && most - least > WELL_KNOWN_MS;
   }
 
   /** Notes an answer to the question for the database's time, which has just arrived. */
   look(asked: number, databaseNow: number): void {
+    const isLater = this.#now() - this.#lookedAt >= LOOK_EVERY_MS && this.#looksLeft <= 0;
+    this.#looksLeft = (isLater ? LATER_LOOKS : this.#looksLeft) - 1;
     this.#lookedAt = this.#now();
-    this.#looks += 1;
     this.#bound({ asked, moment: databaseNow, now: databaseNow });
   }
 
@@ -85,21 +86,15 @@ export class DatabaseClock {
   #bound({ asked, moment, now }: AnswerTimes): void {
     const seen = { least: asked - moment, most: this.#now() - now };
     const known = intersection(this.#bounds(), seen);
-    if (known.least > known.most) {
-      // One of the clocks was set.
-      this.#before = UNKNOWN;
-      this.#current = UNKNOWN;
-      this.#recent.length = 0;
-    } else if (this.#now() - this.#periodStart >= PERIOD_MS) {
-      this.#before = this.#current;
-      this.#current = UNKNOWN;
-      this.#periodStart = this.#now();
-    }
-    this.#current = intersection(this.#current, seen);
+    const wasSet = known.least > known.most;
+    if (wasSet) this.#recent.length = 0;
+    this.#known = wasSet ? seen : known;
+    this.#boundedAt = this.#now();
   }
 
   #bounds(): Bounds {
-    return intersection(this.#current, this.#before);
+    const drift = DRIFT * (this.#now() - this.#boundedAt);
+    return { least: this.#known.least - drift, most: this.#known.most + drift };
   }
 }
 

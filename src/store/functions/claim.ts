@@ -93,29 +93,30 @@ begin
     join source s on s.run_id = l.run_id and s.source_no = l.source_no
     where l.run_host_id = any (lanes)
   ), candidate as (
-    select run_id, lane.run_host_id, host_id, source_no, base, delay, best.url_key, best.has_place, best.available_at,
-      base + delay * (row_number() over (partition by host_id order by best.has_place desc, best.available_at) - 1) as turn
+    select run_id, lane.run_host_id, host_id, source_no, base, delay, best.url_key, best.has_place, best.priority,
+      best.available_at, base + delay * (row_number() over (
+        partition by host_id order by best.has_place desc, best.priority, best.available_at) - 1) as turn
     from lane cross join lateral (
-      (select url_key, has_place, available_at from request r
+      (select url_key, has_place, priority, available_at from request r
         where r.run_day = this_run.run_day and r.run_host_id = lane.run_host_id
-          and r.state = 'queued' and r.has_place and r.available_at <= moment
+          and r.state = 'queued' and r.has_place and r.priority = 0 and r.available_at <= moment
         order by r.available_at limit lane.quota)
       union all
-      (select url_key, has_place, available_at from request r
+      (select url_key, has_place, priority, available_at from request r
         where r.run_day = this_run.run_day and r.run_host_id = lane.run_host_id
           and r.state = 'queued' and not r.has_place and r.available_at <= moment
-        order by r.available_at limit least(lane.quota, lane.room))
+        order by r.priority, r.available_at limit least(lane.quota, lane.room))
     ) best
   ), ranked as (
     select *,
-      count(*) filter (where not has_place) over (order by turn, run_host_id, available_at, url_key) as run_rank,
+      count(*) filter (where not has_place) over (order by turn, run_host_id, priority, available_at, url_key) as run_rank,
       count(*) filter (where not has_place)
-        over (partition by source_no order by turn, run_host_id, available_at, url_key) as source_rank
+        over (partition by source_no order by turn, run_host_id, priority, available_at, url_key) as source_rank
     from candidate where turn <= moment + horizon
   ), chosen as (
     select * from ranked
     where has_place or (run_rank <= run_left and source_rank <= source_left[source_no + 1])
-    order by turn, run_host_id, available_at, url_key limit slots
+    order by turn, run_host_id, priority, available_at, url_key limit slots
   ), leased as (
     update request r
     set state = 'leased', lease_token = gen_random_uuid(), leased_by = me, has_place = true
@@ -140,12 +141,12 @@ begin
         least(
           (select r.available_at from request r
             where r.run_day = this_run.run_day and r.run_host_id = lane.run_host_id and r.state = 'queued'
-              and r.has_place
+              and r.has_place and r.priority = 0
             order by r.available_at offset coalesce(retried, 0) limit 1),
           (select r.available_at from request r
             where r.run_day = this_run.run_day and r.run_host_id = lane.run_host_id and r.state = 'queued'
               and not r.has_place
-            order by r.available_at offset coalesce(claimed - retried, 0) limit 1))) end
+            order by r.priority, r.available_at offset coalesce(claimed - retried, 0) limit 1))) end
     from lane left join taken using (run_host_id)
     where l.run_host_id = any (lanes) and l.run_host_id = lane.run_host_id
   ), counted as (

@@ -78,10 +78,10 @@ begin
       select run_host_id from run_host r
       where r.run_id = this_run.run_id and r.host_id = h.host_id and r.source_no = l.source_no offset 0) r
   ), added as (
-    insert into request (run_id, url_key, run_day, run_host_id, available_at, source_no, depth, url, redirects,
-      is_sitemap)
+    insert into request (run_id, url_key, run_day, run_host_id, available_at, source_no, depth, priority, url,
+      redirects, is_sitemap)
     select this_run.run_id, key, this_run.run_day, lane.run_host_id, moment + place * interval '1 us',
-      l.source_no, depth, url, l.redirects, l.is_sitemap
+      l.source_no, depth, depth, url, l.redirects, l.is_sitemap
     from unnest(keys, urls, hosts, source_nos, depths, redirects_of, are_sitemaps) with ordinality
       as l(key, url, host, source_no, depth, redirects, is_sitemap, place)
     join lane on lane.host = l.host and lane.source_no = l.source_no
@@ -177,6 +177,7 @@ begin
       attempts = r.attempts + (h.cause <> 'Blocked' and h.cause is not null)::int,
       blocks = r.blocks + (h.cause = 'Blocked' and h.cause is not null)::int,
       has_place = h.state = 'queued' or (h.state <> 'skipped' and not r.is_sitemap),
+      priority = 0,
       available_at = case when h.state = 'queued' then moment + coalesce(h.delay_ms, 0) * interval '1 ms'
         else r.available_at end,
       finished_at = case when h.state <> 'queued' then moment end,

@@ -23,7 +23,7 @@ end $$`;
 const headStart = `
 create or replace function head_start(delay_ms double precision, lateness_ms double precision) returns interval
 language sql immutable set search_path from current as $$
-  select least(greatest(lateness_ms - 0.15 * delay_ms, 0), case when delay_ms < 10 then delay_ms else 1000 end)
+  select least(greatest(lateness_ms - 0.1 * delay_ms, 0), case when delay_ms < 10 then delay_ms else 1000 end)
     * interval '1 ms'
 $$`;
 
@@ -39,12 +39,12 @@ returns double precision language sql immutable set search_path from current as 
 $$`;
 
 /**
- * How late the send of a turn may be: by 0.15 of the delay, which leaves as much as 0.05 to the way to the server before
+ * How late the send of a turn may be: by a tenth of the delay, which leaves another tenth to the way to the server before
  * two come closer than 0.8 of it. Later than that, a worker has to take another place. Null below 10 ms of delay. An
  * expression and not a function of SQL, since it is asked for each claim.
  */
 export function lastSend(turn: string, delay: string): string {
-  return `case when ${delay} >= '10 ms' then ${turn} + 0.15 * ${delay} end`;
+  return `case when ${delay} >= '10 ms' then ${turn} + 0.1 * ${delay} end`;
 }
 
 /** Takes the host's next place for one more document: {turn, sendBy?, moment, now}, as claim_requests tells them. */

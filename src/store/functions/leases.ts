@@ -26,7 +26,7 @@ begin
   ), freed as (
     update request r
     set state = case when r.lease_losses + 1 < most_losses then 'queued' else 'dead' end::request_state,
-      lease_losses = r.lease_losses + 1, lease_token = null, leased_by = null, available_at = moment,
+      lease_losses = r.lease_losses + 1, lease_token = null, leased_by = null, available_at = moment, priority = 0,
       has_place = r.lease_losses + 1 < most_losses or not r.is_sitemap,
       reason = 'LeaseExpired', finished_at = case when r.lease_losses + 1 < most_losses then null else moment end,
       errors = coalesce(r.errors, '[]') || jsonb_build_object(

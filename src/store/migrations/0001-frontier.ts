@@ -180,7 +180,8 @@ const tables = [
   `create type arrival as (run_host_id bigint, queued int, retries int, available_at timestamptz)`,
 
   // The frontier. url_key is the first half of the SHA-256 of the normalised URL: the dedupe set is the primary key.
-  // available_at orders what is queued: the time of discovery, or of the next try.
+  // What is queued is ordered by priority, the lower the sooner: the depth, or 0 for what holds a place in the page limits
+  // already. Then by available_at: the time of discovery, or of the next try.
   `create table request (
     run_id uuid not null,
     url_key uuid not null,
@@ -191,6 +192,7 @@ const tables = [
     run_day date not null,
     source_no smallint not null,
     depth smallint not null,
+    priority smallint not null,
     -- URLs that led here by redirects, null when a link did.
     redirects jsonb,
     attempts smallint not null default 0,
@@ -209,7 +211,7 @@ const tables = [
     errors jsonb,
     primary key (run_id, url_key, run_day)
   ) partition by range (run_day)`,
-  `create index request_queued on request (run_host_id, has_place, available_at) where state = 'queued'`,
+  `create index request_queued on request (run_host_id, has_place, priority, available_at) where state = 'queued'`,
   `create index request_leased on request (run_id, leased_by) where state = 'leased'`,
   `create index request_dead on request (run_id, finished_at) where state = 'dead'`,
 

@@ -162,6 +162,65 @@ describe.each(POSTGRES_VERSIONS)('frontier on PostgreSQL %i', (version) => {
     ]);
   });
 
+  it('claims what is nearest to the seeds first, whenever it was found, and retries before everything', async () => {
+    await using installation = await install(server);
+    const run = await installation.createRun(FAST);
+    const worker = run.worker();
+    await worker.seed(urls(3), never);
+    const [first] = await claimSome(worker, 1);
+    if (!first) throw new Error('nothing claimed');
+    await worker.commit([done(first, urls(2, { prefix: 'deep', depth: 5 }))], never);
+    const [second] = await claimSome(worker, 1);
+    if (!second) throw new Error('nothing claimed');
+    await worker.commit([done(second, urls(2, { prefix: 'near', depth: 1 }))], never);
+    const [third] = await claimSome(worker, 1);
+    if (!third) throw new Error('nothing claimed');
+    const failed: Outcome = { claim: third, type: 'retry', cause: 'Timeout', message: 'slow', delayMs: 0 };
+    await worker.commit([failed], never);
+
+    const log = await workUntilFinished(worker, 1);
+
+    const paths = log.claims.map((claim) => new URL(claim.url).pathname);
+    expect(paths).toEqual(['/page2', '/near0', '/near1', '/deep0', '/deep1']);
+  });
+
+  it('offers a retry again when its delay is over, and not before', async () => {
+    await using installation = await install(server);
+    const run = await installation.createRun(FAST);
+    const worker = run.worker();
+    await worker.seed(urls(1), never);
+    const [claim] = await claimSome(worker, 1);
+    if (!claim) throw new Error('nothing claimed');
+    await worker.commit([{ claim, type: 'retry', cause: 'Timeout', message: 'slow', delayMs: 600_000 }], never);
+    const { rows } = await installation.admin.query(
+      `select attempts, extract(epoch from available_at - clock_timestamp())::float8 as seconds from request`,
+    );
+    expect(rows).toEqual([{ attempts: 1, seconds: expect.closeTo(600, -2) }]);
+    expect(await worker.claim(1, never)).toEqual({ state: 'Wait', retryInMs: 250 });
+
+    await installation.admin.query(`update request set available_at = clock_timestamp() - interval '1 ms'`);
+    await installation.admin.query(`update run_host set next_at = clock_timestamp() - interval '1 ms'`);
+    expect(await claimSome(worker, 1)).toMatchObject([{ url: claim.url, attempt: 2 }]);
+  });
+
+  it('commits a batch whole or not at all', async () => {
+    await using installation = await install(server);
+    const run = await installation.createRun(FAST);
+    const worker = run.worker();
+    await worker.seed(urls(2), never);
+    const [one, two] = await claimSome(worker, 2);
+    if (!one || !two) throw new Error('not two claims');
+    const tooLong = { source: 'site', url: `http://site.test/${'a'.repeat(2_048)}`, host: 'site.test', depth: 1 };
+    const before = await countersAndTruth(installation, run.runId);
+
+    const fails = worker.commit([done(one, urls(2, { prefix: 'new', depth: 1 })), done(two, [tooLong])], never);
+    await expect(fails).rejects.toMatchObject({ reason: 'Refused' });
+    expect(await countersAndTruth(installation, run.runId)).toEqual(before);
+
+    expect((await worker.commit([done(one), done(two)], never)).size).toBe(2);
+    expect(await worker.finish(never)).toBe(true);
+  });
+
   it('makes a dead letter of what fails more than maxRetries times, with cause and history', async () => {
     await using installation = await install(server);
     const run = await installation.createRun({ ...FAST, fetch: { maxRetries: 2 } });

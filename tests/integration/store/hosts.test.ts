@@ -94,7 +94,9 @@ describe.each(POSTGRES_VERSIONS)('hosts on PostgreSQL %i', (version) => {
     const { waitMs: wait, goodForMs } = await worker.reserveHost('site.test', never);
     expect(wait).toBeGreaterThan(100);
     expect(wait - first).toBeLessThanOrEqual(200);
-    expect((goodForMs ?? 0) - wait).toBeLessThanOrEqual(30);
+    // A tenth of the delay, less what is not known of the database's clock.
+    expect((goodForMs ?? 0) - wait).toBeGreaterThanOrEqual(1);
+    expect((goodForMs ?? 0) - wait).toBeLessThan(20.1);
     const [claim] = await claimSome(worker, 1);
     expect(claim?.waitMs).toBeGreaterThan(wait);
   });

@@ -34,8 +34,8 @@ it('waits until the turn, not until the turn plus the delay of one answer', () =
   const { clock, look, answer, databaseNow } = clockAndAnswers();
   look(0, 2);
   answer(10, 50, 40);
-  expect(clock.window(databaseNow() + 100).waitMs).toBe(102);
-  expect(clock.window(databaseNow() - 100).waitMs).toBe(-98);
+  expect(clock.window(databaseNow() + 100).waitMs).toBeCloseTo(102, 1);
+  expect(clock.window(databaseNow() - 100).waitMs).toBeCloseTo(-98, 1);
 });
 
 it('knows how late answers come at worst, and takes an ordinary lateness for granted', () => {
@@ -45,7 +45,7 @@ it('knows how late answers come at worst, and takes an ordinary lateness for gra
   for (let index = 0; index < 8; index += 1) answer(1, 1, 1);
   expect(clock.lateness()).toBe(25);
   answer(300, 60, 20);
-  expect(clock.lateness()).toBe(80);
+  expect(clock.lateness()).toBeCloseTo(80, 1);
 });
 
 it('asks for a look at first and now and then', () => {
@@ -61,10 +61,17 @@ it('asks for a look at first and now and then', () => {
 });
 
 it('does not look for ever at a clock that it cannot know well', () => {
-  const { clock, look } = clockAndAnswers();
-  let looks = 0;
-  for (; clock.needsLook; looks += 1) look(5, 5);
-  expect(looks).toBe(5);
+  const { clock, look, pass } = clockAndAnswers();
+  const looksNow = () => {
+    let looks = 0;
+    for (; clock.needsLook; looks += 1) look(5, 5);
+    return looks;
+  };
+  expect(looksNow()).toBe(20);
+  pass(3_000);
+  expect(looksNow()).toBe(3);
+  pass(3_000);
+  expect(looksNow()).toBe(3);
 });
 
 it('follows clocks that drift apart, and one that is set', () => {
