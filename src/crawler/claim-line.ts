@@ -1,7 +1,6 @@
 // The claims that a worker holds before their pages are begun: those whose place at the host has not come, and so many
 // more that no slot waits for the database.
 import type { Claim } from '../store/worker-store.ts';
-import { type TimedPlace, timed } from './host-pacer.ts';
 
 /** How much work to have in hand. */
 const AHEAD_MS = 100;
@@ -10,11 +9,9 @@ const MOST_AHEAD = 100;
 /** Ends of pages that tell the pace. */
 const RECENT_ENDS = 20;
 
-export type PlacedClaim = { readonly claim: Claim; readonly place: TimedPlace };
-
 /** Times are milliseconds of `performance.now()`. */
 export class ClaimLine {
-  readonly #line: PlacedClaim[] = [];
+  readonly #line: Claim[] = [];
   readonly #ends: number[] = [];
   readonly #slots: number;
   /** How long the places of the last claims stay good. */
@@ -30,24 +27,22 @@ export class ClaimLine {
 
   /** When the place of the first one comes; undefined when there is none. */
   get nextAt(): number | undefined {
-    return this.#line[0]?.place.from;
+    return this.#line[0]?.from;
   }
 
-  /** To be called with a claim's answer as soon as it is there. */
   add(claims: readonly Claim[]): void {
-    const placed = claims.map((claim) => ({ claim, place: timed(claim) }));
-    this.#patienceMs = Math.min(...placed.map(({ place }) => place.by - place.from));
-    this.#line.push(...placed);
-    this.#line.sort((a, b) => a.place.from - b.place.from);
+    this.#patienceMs = Math.min(...claims.map(({ from, by = Number.POSITIVE_INFINITY }) => by - from));
+    this.#line.push(...claims);
+    this.#line.sort((a, b) => a.from - b.from);
   }
 
   /** Takes the first one, if its place has come. */
-  take(now: number): PlacedClaim | undefined {
+  take(now: number): Claim | undefined {
     const [first] = this.#line;
-    return first !== undefined && first.place.from <= now ? this.#line.shift() : undefined;
+    return first !== undefined && first.from <= now ? this.#line.shift() : undefined;
   }
 
-  takeAll(): PlacedClaim[] {
+  takeAll(): Claim[] {
     return this.#line.splice(0);
   }
 

@@ -1,4 +1,4 @@
-// One request from claim to outcome: wait for its place on the host, ask robots.txt, fetch, extract, find links.
+// One request from claim to outcome: ask robots.txt, wait for its place on the host, fetch, extract, find links.
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import { durationMs } from '../resources/duration.ts';
 import {
@@ -22,7 +22,7 @@ import type { Extractor } from './extractor.ts';
 import type { ExtractorAnswer } from './extractor-messages.ts';
 import { CrawlError, type Failure } from './failure.ts';
 import { createHostHistory } from './host-history.ts';
-import type { HostPacer, TimedPlace } from './host-pacer.ts';
+import type { HostPacer } from './host-pacer.ts';
 import type { HostReports } from './host-reports.ts';
 import { createLinkFilter, createVerdicts, type Verdicts } from './link-filter.ts';
 import { directivesOf } from './page-directives.ts';
@@ -57,9 +57,8 @@ export type PageCrawler = {
   /**
    * The claim's outcome. Rejects with the signal's reason when that is aborted, and with a StoreError when the store
    * cannot answer; a page's own trouble is always an outcome.
-   * @param place when the host may be asked
    */
-  readonly crawl: (claim: Claim, place: TimedPlace, signals: CrawlSignals) => Promise<Outcome>;
+  readonly crawl: (claim: Claim, signals: CrawlSignals) => Promise<Outcome>;
 };
 
 export type CrawlSignals = {
@@ -339,7 +338,7 @@ export function createPageCrawler(options: {
   }
 
   return {
-    async crawl(claim, place, signals) {
+    async crawl(claim, signals) {
       const url = URL.parse(claim.url);
       if (url === null || url.hostname === '') {
         return { type: 'dead', claim, cause: 'InvalidUrl', message: `"${claim.url}" is not a URL` };
@@ -347,7 +346,7 @@ export function createPageCrawler(options: {
       routes.learn(claim);
       const refused = await refusal(claim, url, signals);
       if (refused !== undefined) return refused;
-      await pacer.untilPlace(claim.host, place, signals.stopping);
+      await pacer.untilPlace(claim.host, claim, signals.stopping);
       return claim.kind === 'Sitemap' ? readSitemap(claim, url, signals) : fetchPage(claim, url, signals);
     },
   };

@@ -8,24 +8,15 @@ const MAX_HOSTS = 10_000;
 /** How much of the spacing is kept where sends are late: so they catch up, and none comes closer than 0.8 of it. */
 const LATE_SPACING = 0.9;
 
-/** A place at a host by `performance.now()`: not to be used before `from`, nor after `by`. */
-export type TimedPlace = { readonly from: number; readonly by: number };
-
 export type HostPacer = {
   /**
    * Resolves when the host may be asked: when the place has come or, where it was missed, another one. Rejects with the
    * signal's reason, and with the store's error.
    */
-  readonly untilPlace: (host: string, place: TimedPlace, signal: AbortSignal) => Promise<void>;
+  readonly untilPlace: (host: string, place: Place, signal: AbortSignal) => Promise<void>;
   /** Takes one more place, besides those that came with claims, and resolves when it has come. */
   readonly takePlace: (host: string, signal: AbortSignal) => Promise<void>;
 };
-
-/** To be called as soon as the place is there: what it says counts from now. */
-export function timed({ waitMs, goodForMs }: Place): TimedPlace {
-  const now = performance.now();
-  return { from: now + waitMs, by: goodForMs === undefined ? Number.POSITIVE_INFINITY : now + goodForMs };
-}
 
 /** When to send, in milliseconds of `performance.now()`: as planned, or nearly the spacing after the last send. */
 export function dueTime(lastSend: number | undefined, planned: number, spacingMs: number): number {
@@ -40,14 +31,14 @@ export function createHostPacer(options: {
   const { spacingMs, reserve } = options;
   const lastSends = new Map<string, number>();
 
-  async function untilPlace(host: string, first: TimedPlace, signal: AbortSignal): Promise<void> {
+  async function untilPlace(host: string, first: Place, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     let place = first;
     for (;;) {
       const now = performance.now();
       // Looked up each time: others may have sent meanwhile.
       const due = dueTime(lastSends.get(host), place.from, spacingMs);
-      if (Math.max(now, due) > place.by) place = timed(await reserve(host, signal));
+      if (place.by !== undefined && Math.max(now, due) > place.by) place = await reserve(host, signal);
       else if (due > now) await pause(due - now, signal);
       else break;
     }
@@ -63,6 +54,6 @@ export function createHostPacer(options: {
 
   return {
     untilPlace,
-    takePlace: async (host, signal) => untilPlace(host, timed(await reserve(host, signal)), signal),
+    takePlace: async (host, signal) => untilPlace(host, await reserve(host, signal), signal),
   };
 }

@@ -3,10 +3,9 @@
 import { StoreError } from '../store/store-error.ts';
 import type { Claim, Outcome, WorkerStore } from '../store/worker-store.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import { ClaimLine, type PlacedClaim } from './claim-line.ts';
+import { ClaimLine } from './claim-line.ts';
 import { createCommitter } from './committer.ts';
 import type { PageCrawler } from './crawl-page.ts';
-import type { TimedPlace } from './host-pacer.ts';
 import { createWakeUp } from './wake-up.ts';
 
 /** Longest sleep of the loop; it is woken for whatever it should look at. */
@@ -117,10 +116,10 @@ export async function runWorker(options: {
     else broken.abort(error);
   }
 
-  async function crawl(claim: Claim, place: TimedPlace): Promise<void> {
+  async function crawl(claim: Claim): Promise<void> {
     activity.pageBegan(claim.url);
     try {
-      const outcome = await outcomeOf(claim, place);
+      const outcome = await outcomeOf(claim);
       logOutcome(log, outcome);
       committer.add(outcome);
     } finally {
@@ -128,9 +127,9 @@ export async function runWorker(options: {
     }
   }
 
-  async function outcomeOf(claim: Claim, place: TimedPlace): Promise<Outcome> {
+  async function outcomeOf(claim: Claim): Promise<Outcome> {
     try {
-      return await pages.crawl(claim, place, { stopping, abort });
+      return await pages.crawl(claim, { stopping, abort });
     } catch (error) {
       if (error instanceof StoreError) storeFailed(error);
       if (stopping.aborted) return { type: 'released', claim };
@@ -159,8 +158,8 @@ export async function runWorker(options: {
     else if (!stopping.aborted) alarm = setTimeout(beginPages, Math.ceil(line.nextAt - performance.now()));
   }
 
-  function begin({ claim, place }: PlacedClaim): void {
-    const page = crawl(claim, place).finally(() => {
+  function begin(claim: Claim): void {
+    const page = crawl(claim).finally(() => {
       inFlight.delete(page);
       line.pageEnded(performance.now());
       beginPages();
@@ -211,7 +210,7 @@ export async function runWorker(options: {
     else await wakeUp.sleep(wanted > 0 ? Math.ceil(askAgainAt - now) : MAX_SLEEP_MS, stopping);
   }
   clearTimeout(alarm);
-  for (const { claim } of line.takeAll()) committer.add({ type: 'released', claim });
+  for (const claim of line.takeAll()) committer.add({ type: 'released', claim });
   await Promise.all(inFlight);
   await committer.drained();
   broken.signal.throwIfAborted();

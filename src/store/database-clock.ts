@@ -1,4 +1,5 @@
 // The database's clock as a worker knows it, steady enough to space requests by.
+import type { Place } from './worker-store.ts';
 
 /** How fast two clocks may drift apart: what was seen a minute ago is known to a millisecond less. */
 const DRIFT = 20e-6;
@@ -28,7 +29,7 @@ type Bounds = { readonly least: number; readonly most: number };
 const UNKNOWN: Bounds = { least: Number.NEGATIVE_INFINITY, most: Number.POSITIVE_INFINITY };
 
 /**
- * Turns times of the database's clock into waits. A question is asked before the database looks at its clock, and the
+ * Turns times of the database's clock into times of ours. A question is asked before the database looks at its clock, and the
  * answer comes after that: each bounds the difference of the two clocks from one side, and the quickest ones by little.
  */
 export class DatabaseClock {
@@ -73,14 +74,13 @@ export class DatabaseClock {
   }
 
   /**
-   * Milliseconds from now until the database's clock is surely past `from`, and until it may be past `by`, at which
-   * time the window ends; but a window is never shorter than a millisecond. Negative where that has been.
+   * By our clock: when the database's is surely past `turn`, and until when it surely is not past `end`; but a window is
+   * never shorter than a millisecond.
    */
-  window(from: number, by?: number): { readonly waitMs: number; readonly goodForMs?: number } {
+  window(turn: number, end?: number): Place {
     const { least, most } = this.#bounds();
-    const waitMs = from + most - this.#now();
-    if (by === undefined) return { waitMs };
-    return { waitMs, goodForMs: Math.max(by + least - this.#now(), waitMs + LEAST_WINDOW_MS) };
+    const from = turn + most;
+    return end === undefined ? { from } : { from, by: Math.max(end + least, from + LEAST_WINDOW_MS) };
   }
 
   #bound({ asked, moment, now }: AnswerTimes): void {

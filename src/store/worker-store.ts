@@ -60,12 +60,15 @@ export type RememberedPage = KnownPage & {
   readonly links: PageLinks;
 };
 
-/** A place in the line of those who may ask a host. Spacing of places is spacing of sends, over all workers. */
+/**
+ * A place in the line of those who may ask a host. Spacing of places is spacing of sends, over all workers. In
+ * milliseconds of `performance.now()`, so that nothing that takes time in between makes it wrong.
+ */
 export type Place = {
-  /** Milliseconds from now before which the host must not be asked; negative when it could have been already. */
-  readonly waitMs: number;
-  /** Milliseconds from now after which the place is lost and another is to be taken; absent when it stays good. */
-  readonly goodForMs?: number;
+  /** The host must not be asked before. */
+  readonly from: number;
+  /** The place is lost after, and another one is to be taken; absent when it stays good. */
+  readonly by?: number;
 };
 
 /** A request that this worker holds until `leaseSeconds` after its last heartbeat, and its place at the host. */

@@ -6,12 +6,12 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { dueTime, type TimedPlace, timed } from '../../src/crawler/host-pacer.ts';
+import { dueTime } from '../../src/crawler/host-pacer.ts';
 import { crawlRunSpec } from '../../src/resources/crawl-run.ts';
 import { createOperatorStore } from '../../src/store/postgres-operator-store.ts';
 import { createWorkerStore, type WorkerStoreOptions } from '../../src/store/postgres-worker-store.ts';
 import { createToken, hashToken } from '../../src/store/run-token.ts';
-import type { Claim, Discovery, WorkerStore } from '../../src/store/worker-store.ts';
+import type { Claim, Discovery, Place, WorkerStore } from '../../src/store/worker-store.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { processorSecondsOfEnded } from './process-usage.ts';
@@ -86,15 +86,15 @@ function createSender(store: WorkerStore) {
 
   return {
     retaken: () => retaken,
-    async send(claim: Claim, first: TimedPlace): Promise<Sent> {
-      let place = first;
+    async send(claim: Claim): Promise<Sent> {
+      let place: Place = claim;
       for (;;) {
         const sent = Math.max(performance.now(), dueTime(lastSends.get(claim.host), place.from, DELAY_MS));
-        if (sent <= place.by) {
+        if (place.by === undefined || sent <= place.by) {
           lastSends.set(claim.host, sent);
           return { claim, sentAt: sent };
         }
-        place = timed(await store.reserveHost(claim.host, signal));
+        place = await store.reserveHost(claim.host, signal);
         retaken += 1;
       }
     },
@@ -116,10 +116,7 @@ async function crawl(job: Job & { phase: 'crawl' }): Promise<Report> {
     if (result.state === 'Finished' || result.state === 'Stopping') break;
     if (result.state === 'Claimed') {
       claimMs.push(performance.now() - asked);
-      const places = result.claims.map(timed);
-      for (const [index, claim] of result.claims.entries()) {
-        inFlight.push(await sender.send(claim, places[index] as TimedPlace));
-      }
+      for (const claim of result.claims) inFlight.push(await sender.send(claim));
     }
     const full = () => inFlight.length > job.slots - job.batch;
     do {
@@ -193,6 +190,7 @@ async function main(): Promise<void> {
     settings: {
       shared_buffers: '512MB',
       max_wal_size: '8GB',
+      track_functions: 'pl',
       ...(values.explain
         ? {
             shared_preload_libraries: 'auto_explain',
@@ -261,7 +259,17 @@ async function main(): Promise<void> {
          where relname ~ '^(request_|item_|host|run_host)' order by 1`,
       )
     ).rows;
+  const functionSeconds = async () =>
+    new Map(
+      (
+        await admin.query<{ name: string; seconds: number }>(
+          `select funcname as name, total_time / 1000 as seconds from pg_stat_user_functions
+           where funcname in ('claim_requests', 'commit_outcomes', 'reserve_host')`,
+        )
+      ).rows.map(({ name, seconds }) => [name, seconds] as const),
+    );
   const before = await sizes();
+  const functionsBefore = await functionSeconds();
   const postgresBefore = await processorSecondsOfEnded(server.pid);
   const { reports, seconds } = await inWorkers(
     Array.from({ length: workers }, () => ({
@@ -272,6 +280,9 @@ async function main(): Promise<void> {
     })),
   );
   const after = await sizes();
+  const functions = [...(await functionSeconds())].map(
+    ([name, seconds]) => [name, Math.round(seconds - (functionsBefore.get(name) ?? 0))] as const,
+  );
   // The checker reads what was committed, and knows nothing of how it came about.
   const { rows: checked } = await admin.query<{ items: string; pages: string; violations: string; closest: number }>(
     `select count(*) as items, count(distinct url_key) as pages, count(*) filter (where gap < $1) as violations,
@@ -307,6 +318,8 @@ async function main(): Promise<void> {
       retaken: sum(reports.map(({ retaken }) => retaken)),
       worker_cpu_s: Math.round(sum(reports.map(({ cpuS }) => cpuS))),
       postgres_cpu_s: Math.round(postgresS),
+      // With the time that they waited for a processor.
+      functions_s: Object.fromEntries(functions),
       decay: decay(ends, requests),
       requests,
       hosts,

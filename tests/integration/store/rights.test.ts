@@ -210,7 +210,7 @@ describe.each(POSTGRES_VERSIONS)('rights on PostgreSQL %i', (version) => {
       host: 'site.test',
       depth: 0,
       attempt: 1,
-      waitMs: 0,
+      from: 0,
     };
     expect(await spy.commit([done(claim, urls(3, { prefix: 'foreign' }))], never)).toEqual(new Set());
     await spy.seed(urls(3, { prefix: 'foreign' }), never);

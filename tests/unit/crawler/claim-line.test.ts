@@ -3,8 +3,8 @@ import { expect, it } from 'vitest';
 import { ClaimLine } from '#src/crawler/claim-line.ts';
 import type { Claim } from '#src/store/worker-store.ts';
 
-const claim = (requestId: string, waitMs: number, goodForMs?: number) =>
-  ({ requestId, waitMs, ...(goodForMs === undefined ? {} : { goodForMs }) }) as Claim;
+const claim = (requestId: string, from: number, goodForMs?: number) =>
+  ({ requestId, from, ...(goodForMs === undefined ? {} : { by: from + goodForMs }) }) as Claim;
 
 /** A line of 4 slots whose pages ended one every so many ms until now. */
 function lineAtPace(everyMs: number, goodForMs?: number) {
@@ -17,16 +17,16 @@ function lineAtPace(everyMs: number, goodForMs?: number) {
 
 it('gives the claim whose place comes first, and none before its place', () => {
   const line = new ClaimLine(4);
-  line.add([claim('late', 100_000), claim('due', -1)]);
-  line.add([claim('overdue', -5)]);
-  const now = performance.now();
-  expect([line.take(now), line.take(now), line.take(now)].map((next) => next?.claim.requestId)).toEqual([
+  const now = 1_000;
+  line.add([claim('late', now + 1), claim('due', now)]);
+  line.add([claim('overdue', now - 5)]);
+  expect([line.take(now), line.take(now), line.take(now)].map((next) => next?.requestId)).toEqual([
     'overdue',
     'due',
     undefined,
   ]);
-  expect(line.nextAt).toBeGreaterThan(now);
-  expect(line.takeAll().map((next) => next.claim.requestId)).toEqual(['late']);
+  expect(line.nextAt).toBe(now + 1);
+  expect(line.takeAll().map((next) => next.requestId)).toEqual(['late']);
   expect([line.length, line.nextAt]).toEqual([0, undefined]);
 });
 

@@ -40,7 +40,7 @@ function pacerWithPlaces(spacingMs = 20) {
     spacingMs,
     reserve: async (host) => {
       reserved.push(host);
-      return { waitMs: spacingMs, goodForMs: Number.POSITIVE_INFINITY };
+      return { from: performance.now() + spacingMs };
     },
   });
   return { pacer, reserved };
@@ -49,7 +49,7 @@ function pacerWithPlaces(spacingMs = 20) {
 it('uses a place that is still good, however long it has been there', async () => {
   const { pacer, reserved } = pacerWithPlaces();
   const now = performance.now();
-  await pacer.untilPlace('a.example', { from: now - 500, by: Number.POSITIVE_INFINITY }, never);
+  await pacer.untilPlace('a.example', { from: now - 500 }, never);
   expect(reserved).toEqual([]);
 });
 
@@ -64,7 +64,7 @@ it('takes another place for one that was missed, before it sends', async () => {
 it('takes another place at once when its own late send leaves no room for the next one', async () => {
   const { pacer, reserved } = pacerWithPlaces(1_000);
   const now = performance.now();
-  await pacer.untilPlace('a.example', { from: now - 990, by: Number.POSITIVE_INFINITY }, never);
+  await pacer.untilPlace('a.example', { from: now - 990 }, never);
   const stop = new AbortController();
   const next = pacer.untilPlace('a.example', { from: now + 10, by: now + 110 }, stop.signal);
   await expect.poll(() => reserved).toEqual(['a.example']);
@@ -75,7 +75,7 @@ it('takes another place at once when its own late send leaves no room for the ne
 it('lets go of a wait that is not wanted any more', async () => {
   const stop = new AbortController();
   const { pacer } = pacerWithPlaces();
-  const place = { from: performance.now() + 60_000, by: Number.POSITIVE_INFINITY };
+  const place = { from: performance.now() + 60_000 };
   const waiting = pacer.untilPlace('a.example', place, stop.signal);
   stop.abort(new Error('stopping'));
   await expect(waiting).rejects.toThrow('stopping');

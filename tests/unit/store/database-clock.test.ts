@@ -31,11 +31,11 @@ function clockAndAnswers() {
 }
 
 it('waits until the turn, not until the turn plus the delay of one answer', () => {
-  const { clock, look, answer, databaseNow } = clockAndAnswers();
+  const { clock, look, answer, now, databaseNow } = clockAndAnswers();
   look(0, 2);
   answer(10, 50, 40);
-  expect(clock.window(databaseNow() + 100).waitMs).toBeCloseTo(102, 1);
-  expect(clock.window(databaseNow() - 100).waitMs).toBeCloseTo(-98, 1);
+  expect(clock.window(databaseNow() + 100).from).toBeCloseTo(now() + 102, 1);
+  expect(clock.window(databaseNow() - 100).from).toBeCloseTo(now() - 98, 1);
 });
 
 it('knows how late answers come at worst, and takes an ordinary lateness for granted', () => {
@@ -83,31 +83,30 @@ it('follows clocks that drift apart, and one that is set', () => {
     databaseNow += 999.8;
     clock.look(now - 1, databaseNow - 0.5);
   }
-  const { waitMs } = clock.window(databaseNow);
-  expect(Math.abs(waitMs)).toBeLessThan(6);
+  expect(Math.abs(clock.window(databaseNow).from - now)).toBeLessThan(6);
   databaseNow -= 60_000;
   clock.look(now - 1, databaseNow - 0.5);
-  expect(clock.window(databaseNow).waitMs).toBe(0.5);
+  expect(clock.window(databaseNow).from - now).toBe(0.5);
 });
 
 it('leaves a place good for a moment, though nobody could use it surely in time', () => {
-  const { clock, look, databaseNow } = clockAndAnswers();
+  const { clock, look, now, databaseNow } = clockAndAnswers();
   look(50, 50);
   const turn = databaseNow() + 10;
-  expect(clock.window(turn, turn + 3)).toEqual({ waitMs: 60, goodForMs: 61 });
+  expect(clock.window(turn, turn + 3)).toEqual({ from: now() + 60, by: now() + 61 });
 });
 
 it('says a window that is right by the database for any ways there and back, if it is wide enough', () => {
   const way = fc.integer({ min: 0, max: 8 });
   fc.assert(
     fc.property(fc.array(fc.tuple(way, way, way), { minLength: 1, maxLength: 30 }), (ways) => {
-      const { clock, answer, now, databaseNow } = clockAndAnswers();
+      const { clock, answer, databaseNow } = clockAndAnswers();
       for (const [there, within, back] of ways) {
         answer(there, within, back);
         const turn = databaseNow() + 5;
-        const { waitMs, goodForMs = 0 } = clock.window(turn, turn + 20);
-        expect(now() + waitMs - APART).toBeGreaterThanOrEqual(turn);
-        expect(now() + goodForMs - APART).toBeLessThanOrEqual(turn + 20);
+        const { from, by = 0 } = clock.window(turn, turn + 20);
+        expect(from - APART).toBeGreaterThanOrEqual(turn);
+        expect(by - APART).toBeLessThanOrEqual(turn + 20);
       }
     }),
   );
