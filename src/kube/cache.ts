@@ -78,7 +78,8 @@ export function createCache<T extends KubeObject, Index extends string = never>(
       get version() {
         return store.version;
       },
-      trim,
+      // Listed anew, most objects are as they were: they need no second copy.
+      trim: (object) => store.known(object) ?? trim(object),
       replaceAll(objects, version) {
         store.replaceAll(objects, version);
         metrics.cacheObjects.set({ resource }, store.size);

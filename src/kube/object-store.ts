@@ -12,6 +12,8 @@ export interface ObjectStore<T extends KubeObject, Index extends string> {
   get(ref: ObjectRef): T | undefined;
   list(): T[];
   byIndex(index: Index, key: string): T[];
+  /** The object itself as it is here already, when it is here in this very version. */
+  known(object: T): T | undefined;
   readonly size: number;
   /** The version up to which everything is known; undefined before the first list. */
   readonly version: string | undefined;
@@ -79,6 +81,13 @@ export function createObjectStore<T extends KubeObject, Index extends string>(
     byIndex(index, key) {
       const found = indexed.get(index)?.get(key) ?? new Set<string>();
       return [...found].flatMap((name) => objects.get(name) ?? []);
+    },
+    known(object) {
+      const { uid, resourceVersion } = object.metadata;
+      const present = objects.get(objectKey(object.metadata));
+      return present?.metadata.uid === uid && present.metadata.resourceVersion === resourceVersion
+        ? present
+        : undefined;
     },
     get size() {
       return objects.size;

@@ -4,7 +4,9 @@
 // Both sides have an API server, etcd and kube-controller-manager of their own, one after the other on this machine.
 // The Job controller is off on both, so that no Job makes pods; the Jobs of the CronJobs are suspended as well.
 // The time of a create is the API server's own: its audit log, when the answer was sent.
-import { mkdtemp, open, rm, stat } from 'node:fs/promises';
+
+import { mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -13,6 +15,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { execa } from 'execa';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
+import { parseAllDocuments } from 'yaml';
 import { binary } from '../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../dev/setup/paths.mjs';
 import { NAMESPACES, type Namespace } from '../../src/kube/builtin-types.ts';
@@ -23,8 +26,10 @@ import { createKubeMetrics } from '../../src/kube/metrics.ts';
 import type { ResourceClient } from '../../src/kube/resource-client.ts';
 import { auditEvents, succeeded } from '../support/audit-log.ts';
 import { type ControlPlane, startControlPlane } from '../support/control-plane.ts';
+import { answerWith, isWatch, startFaultProxy, statusObject } from '../support/fault-proxy.ts';
 import { bundleOperator, type OperatorProcess, spawnOperator } from '../support/operator-process.ts';
 import { startPostgres } from '../support/postgres.ts';
+import { bareCreates } from './bare-creates.ts';
 import { scrape, total } from './operator-metrics.ts';
 import { difference, memoryMb, processorSeconds, processorSecondsByProgram } from './process-usage.ts';
 
@@ -51,7 +56,11 @@ const LEAD_MS = 20_000;
 /** No job controller: a Job makes no pods. */
 const CONTROLLERS = '--controllers=*,-job-controller';
 const RAISED = ['--kube-api-qps=1000', '--kube-api-burst=2000', '--concurrent-cron-job-syncs=20'];
+/** Of the operator, as the chart has it. */
+const NAMESPACE = 'trawler-system';
 const METRICS_PORT = 20_000 + (process.pid % 20_000);
+
+type Kubectl = (args: string[], input?: string) => Promise<{ stdout: string }>;
 
 const { signal } = new AbortController();
 
@@ -105,8 +114,7 @@ interface Client<T extends KubeObject> {
 }
 
 function clientOf<T extends KubeObject>(plane: ControlPlane, type: ResourceType): Client<T> {
-  const config = new KubeConfig();
-  config.loadFromFile(plane.kubeconfigPath);
+  const config = adminConfig(plane);
   const metrics = createKubeMetrics(new Registry());
   const api = createKubeApi(config, { logger: pino({ level: 'silent' }), metrics, qps: 1e6, burst: 1e6 });
   const objects: ResourceClient<T> = api.resource<T>(type);
@@ -211,23 +219,31 @@ async function measureTrawler() {
   ]);
   let operator: OperatorProcess | undefined;
   try {
-    const kubectl = (...args: string[]) => execa(binary('kubectl'), [`--kubeconfig=${plane.kubeconfigPath}`, ...args]);
-    await kubectl('apply', '-f', join(projectRoot, 'crds'));
-    await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s');
+    const kubectl = (args: string[], input = '') =>
+      execa(binary('kubectl'), [`--kubeconfig=${plane.kubeconfigPath}`, ...args], { input });
+    await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
+    await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
     const database = await postgres.createDatabase();
     const client = clientOf<CrawlSchedule>(plane, CRAWL_SCHEDULES);
     say(`creating ${SCHEDULES} CrawlSchedules`);
     await client.create(SCHEDULES, crawlSchedule);
 
-    operator = spawnOperator({
-      program,
-      kubeconfigPath: plane.kubeconfigPath,
-      databaseUrl: database.ownerUrl,
-      namespace: 'default',
-      logPath: join(directory, 'operator.log'),
-      env: { TRAWLER_METRICS_PORT: String(METRICS_PORT), ...CHART_ENV },
-      nodeFlags: options.node.split(' ').filter(Boolean),
-    });
+    const kubeconfigPath = join(directory, 'operator.kubeconfig');
+    await grantChartRights(kubectl);
+    const config = await tokenConfig(plane, kubectl, NAMESPACE, 'trawler-operator');
+    await writeFile(kubeconfigPath, config.exportConfig());
+
+    const start = (kubeconfigPath: string) =>
+      spawnOperator({
+        program,
+        kubeconfigPath,
+        databaseUrl: database.ownerUrl,
+        namespace: NAMESPACE,
+        logPath: join(directory, 'operator.log'),
+        env: { TRAWLER_METRICS_PORT: String(METRICS_PORT), ...CHART_ENV },
+        nodeFlags: options.node.split(' ').filter(Boolean),
+      });
+    operator = start(kubeconfigPath);
     const { pid } = operator;
     await settled();
     say(`every schedule has its status; memory ${await memoryOf(pid)}`);
@@ -257,11 +273,20 @@ async function measureTrawler() {
       async () => (await listsOf('crawlschedules')).count > listsBefore.count,
       'the schedules are listed again',
     );
-    const relist = (await listsOf('crawlschedules')).seconds - listsBefore.seconds;
-    say(`first list ${round(listsBefore.seconds)} s, list after the API server's restart ${round(relist)} s`);
+    const afterRestart = (await listsOf('crawlschedules')).seconds - listsBefore.seconds;
+    say(`first list ${round(listsBefore.seconds)} s, list after the API server's restart ${round(afterRestart)} s`);
     await settled();
     const memory = await memoryMb(pid);
     say(`memory ${await memoryOf(pid)}`);
+    operator.kill('SIGTERM');
+    await operator.ended;
+    const relist = await measureRelist(start, adminConfig(plane), directory);
+    say(`list after the watch has expired ${round(relist)} s`);
+    await kubectl(['create', 'serviceaccount', 'bench', `--namespace=${NAMESPACE}`]);
+    const binding = ['--clusterrole=cluster-admin', `--serviceaccount=${NAMESPACE}:bench`];
+    await kubectl(['create', 'clusterrolebinding', 'bench', ...binding]);
+    const bare = await measureBareCreates(await tokenConfig(plane, kubectl, NAMESPACE, 'bench'));
+    say(`the same objects by a client that does nothing else: runs ${round(bare.runs)} s, Jobs ${round(bare.jobs)} s`);
     return {
       p50_skew_s: percentile(runSkews, 0.5),
       p99_skew_s: percentile(runSkews, 0.99),
@@ -272,7 +297,10 @@ async function measureTrawler() {
       requests_per_run: round([...requests.values()].reduce((sum, count) => sum + count, 0) / DUE),
       rss_mb: round(memory.peak),
       rss_after_mb: round(memory.now),
-      relist_s: round(Math.max(relist, listsBefore.seconds)),
+      relist_s: round(relist),
+      relist_after_restart_s: round(afterRestart),
+      bare_runs_s: round(bare.runs),
+      bare_jobs_s: round(bare.jobs),
       idle_cpu_pct: round(idle * 100),
     };
   } finally {
@@ -281,6 +309,68 @@ async function measureTrawler() {
     await Promise.all([plane.stop(), postgres.stop()]);
     if (options.keep) say(`left in ${directory}`);
     else await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function adminConfig(plane: ControlPlane): KubeConfig {
+  const config = new KubeConfig();
+  config.loadFromFile(plane.kubeconfigPath);
+  return config;
+}
+
+/** The operator's account and what the chart lets it do. */
+async function grantChartRights(kubectl: Kubectl): Promise<void> {
+  const manifest = await readFile(join(projectRoot, 'manifests', 'install.yaml'), 'utf8');
+  const rights = parseAllDocuments(manifest).filter((document) =>
+    /^(Namespace|ServiceAccount|(Cluster)?Role(Binding)?)$/.test(String(document.get('kind'))),
+  );
+  await kubectl(['apply', '-f', '-'], rights.map(String).join('---\n'));
+}
+
+/** As a pod has it: by token. The API server verifies a client certificate anew with every request. */
+async function tokenConfig(plane: ControlPlane, kubectl: Kubectl, namespace: string, account: string) {
+  const { stdout: token } = await kubectl(['create', 'token', account, `--namespace=${namespace}`]);
+  const config = adminConfig(plane);
+  const cluster = config.getCurrentCluster();
+  if (cluster === null) throw new Error('the kubeconfig names no cluster');
+  config.loadFromClusterAndUser(cluster, { name: account, token });
+  return config;
+}
+
+/** Seconds that an operator takes to list all schedules anew when its watch is too old. */
+async function measureRelist(
+  start: (kubeconfigPath: string) => OperatorProcess,
+  config: KubeConfig,
+  directory: string,
+) {
+  const proxy = await startFaultProxy(config);
+  const kubeconfigPath = join(directory, 'proxy.kubeconfig');
+  await writeFile(kubeconfigPath, proxy.config.exportConfig());
+  const operator = start(kubeconfigPath);
+  try {
+    await settled();
+    const before = await listsOf('crawlschedules');
+    const isOurs = (request: IncomingMessage) => isWatch(request) && /crawlschedules/.test(request.url ?? '');
+    proxy.inject(isOurs, answerWith(410, statusObject(410, 'Expired')));
+    proxy.dropWatches();
+    await untilTrue(async () => (await listsOf('crawlschedules')).count > before.count, 'all is listed again');
+    return (await listsOf('crawlschedules')).seconds - before.seconds;
+  } finally {
+    operator.kill('SIGTERM');
+    await operator.ended;
+    await proxy.close();
+  }
+}
+
+/** See bareCreates. */
+async function measureBareCreates(config: KubeConfig) {
+  const metrics = createKubeMetrics(new Registry());
+  const api = createKubeApi(config, { logger: pino({ level: 'silent' }), metrics, qps: 1e6, burst: 1e6 });
+  const namespaces = Array.from({ length: NAMESPACE_COUNT }, (_, n) => namespaceOf(n));
+  try {
+    return await bareCreates(api, namespaces, DUE, signal);
+  } finally {
+    await api.close();
   }
 }
 

@@ -28,6 +28,16 @@ test('a list adds, updates and deletes', () => {
   expect(store.version).toBe('6');
 });
 
+test('an object is known in its very version alone', () => {
+  const { store } = aquarium();
+  const there = fish('a', 1);
+  store.replaceAll([there], '1');
+  expect(store.known(fish('a', 1))).toBe(there);
+  expect(store.known(fish('a', 2))).toBeUndefined();
+  expect(store.known(fish('a', 1, { uid: 'other' }))).toBeUndefined();
+  expect(store.known(fish('b', 1))).toBeUndefined();
+});
+
 test('an index follows its objects', () => {
   const { store } = aquarium();
   store.replaceAll([fish('a', 1), fish('b', 2)], '2');
