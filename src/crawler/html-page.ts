@@ -14,8 +14,21 @@ export function readHtml(html: string, plan: PagePlan): RawPage {
   return readPage(htmlDom(html), parseHtml(html), plan);
 }
 
+/** Chromium nests no deeper either; searching a tree takes time that grows with the square of its depth. */
+const MAX_DEPTH = 512;
+
+/** What would stand deeper becomes a child of the deepest element that is allowed. */
+class ShallowHandler extends DomHandler {
+  protected override addNode(node: ChildNode): void {
+    const open = this.tagStack;
+    if (open.length > MAX_DEPTH) this.tagStack = open.slice(0, MAX_DEPTH);
+    super.addNode(node);
+    this.tagStack = open;
+  }
+}
+
 function parseHtml(html: string): Document {
-  const handler = new DomHandler(null, null, asBrowsersDo);
+  const handler = new ShallowHandler(null, null, asBrowsersDo);
   new Parser(handler).end(html);
   return handler.root;
 }
