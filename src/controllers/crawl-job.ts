@@ -21,6 +21,7 @@ export type JobSettings = {
 
 export const CRAWLER_CONTAINER = 'crawler';
 const CREDENTIALS_DIR = '/run/trawler';
+const HEADERS_DIR = '/run/trawler-headers';
 const OUTPUT_DIR = '/output';
 const PROXY_DIR = '/run/trawler-proxy';
 /** TRAWLER_EXTRACTOR_DIR of the worker's configuration. */
@@ -107,6 +108,7 @@ function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodS
   const { requests, limits } = spec.pod.resources;
   const defaults = DEFAULT_RESOURCES[spec.fetch.render === 'HTTP' ? 'HTTP' : 'Browser'];
   const extractor = spec.extract?.module?.configMap;
+  const headersSecret = spec.fetch.headersSecretRef;
   return {
     restartPolicy: 'Never',
     terminationGracePeriodSeconds: TERMINATION_GRACE_SECONDS,
@@ -136,6 +138,7 @@ function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodS
       { name: 'credentials', secret: { secretName: childName(run.metadata.name), defaultMode: 0o440 } },
       { name: 'tmp', emptyDir: {} },
       { name: 'shm', emptyDir: { medium: 'Memory', sizeLimit: '512Mi' } },
+      ...(headersSecret ? [{ name: 'headers', secret: { secretName: headersSecret.name, defaultMode: 0o440 } }] : []),
       ...(spec.output ? [{ name: 'output', persistentVolumeClaim: { claimName: spec.output.volumeClaim } }] : []),
       ...proxyVolumes(spec),
       ...(extractor === undefined ? [] : [extractorVolume(extractor)]),
@@ -160,6 +163,7 @@ function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodS
           { name: 'credentials', mountPath: CREDENTIALS_DIR, readOnly: true },
           { name: 'tmp', mountPath: '/tmp' },
           { name: 'shm', mountPath: '/dev/shm' },
+          ...(headersSecret ? [{ name: 'headers', mountPath: HEADERS_DIR, readOnly: true }] : []),
           ...(spec.output ? [{ name: 'output', mountPath: OUTPUT_DIR }] : []),
           ...proxyVolumes(spec).map(({ name }) => ({ name, mountPath: PROXY_DIR, readOnly: true })),
           ...(extractor === undefined ? [] : [{ name: 'extractor', mountPath: EXTRACTOR_DIR, readOnly: true }]),
@@ -197,6 +201,7 @@ function environment(run: CrawlRun, settings: JobSettings): { name: string; valu
     { name: 'TRAWLER_ALLOWED_PROXIES', value: settings.allowedProxies.join(',') },
     { name: 'TRAWLER_LOG_LEVEL', value: settings.logLevel },
     { name: 'TRAWLER_CREDENTIALS_DIR', value: CREDENTIALS_DIR },
+    { name: 'TRAWLER_HEADERS_DIR', value: HEADERS_DIR },
     { name: 'TRAWLER_OUTPUT_DIR', value: OUTPUT_DIR },
     { name: 'HOME', value: '/tmp' },
   ];

@@ -6,6 +6,7 @@ import { type BrowserPool, createBrowserPool, type PooledPage } from './browser-
 import { createVisitor, type Visitor } from './browser-visit.ts';
 import { startGuardProxy } from './guard-proxy.ts';
 import type { Rendered, Renderer } from './renderer.ts';
+import type { HeadersFor } from './request-headers.ts';
 import { type BlockedResource, blockingPatterns } from './resource-blocking.ts';
 import type { UpstreamProxy } from './upstream-proxy.ts';
 
@@ -21,6 +22,8 @@ export async function createBrowserRenderer(options: {
   readonly userAgent: string;
   readonly blocked: readonly BlockedResource[];
   readonly recycleAfterPages: number;
+  /** What the user adds to the requests for documents of some hosts. */
+  readonly headersFor: HeadersFor;
   readonly log: Logger;
 }): Promise<Renderer> {
   const proxy = await startGuardProxy(options.guard, options.upstream);
@@ -31,7 +34,7 @@ export async function createBrowserRenderer(options: {
   async function visitorOf(page: PooledPage): Promise<Visitor> {
     let visitor = visitors.get(page);
     if (visitor === undefined) {
-      visitor = await createVisitor(page, proxy, patterns);
+      visitor = await createVisitor(page, proxy, patterns, options.headersFor);
       visitors.set(page, visitor);
     }
     return visitor;

@@ -9,6 +9,7 @@ import { type GuardProxy, PROXY_FAILURE_HEADER } from './guard-proxy.ts';
 import { pageScript, parseRawPage } from './page-script.ts';
 import { type PagePlan, type RawPage, withoutContent } from './read-page.ts';
 import { isHtml, type Rendered } from './renderer.ts';
+import type { Headers, HeadersFor } from './request-headers.ts';
 import type { RequestPattern } from './resource-blocking.ts';
 import { normaliseUrl } from './url.ts';
 
@@ -35,6 +36,7 @@ export async function createVisitor(
   { page, session, mainFrameId }: PooledPage,
   proxy: GuardProxy,
   blocked: readonly RequestPattern[],
+  headersFor: HeadersFor,
 ): Promise<Visitor> {
   const requests = trackRequests(page);
   let visit: Visit | undefined;
@@ -54,7 +56,9 @@ export async function createVisitor(
     return false;
   }
 
-  await interceptRequests(session, proxy, blocked, admit);
+  // Redirects of this document are refused, so that what is added to its request goes nowhere else.
+  const addedTo = ({ frameId, url }: DocumentRequest) => (frameId === mainFrameId ? headersFor(new URL(url)) : {});
+  await interceptRequests(session, proxy, blocked, admit, addedTo);
   session.on('Page.frameNavigated', ({ frame }) => {
     if (visit !== undefined && frame.id === mainFrameId && frame.loaderId === visit.loaderId) visit.isCommitted = true;
   });
@@ -145,13 +149,16 @@ async function interceptRequests(
   proxy: GuardProxy,
   blocked: readonly RequestPattern[],
   admit: (document: DocumentRequest) => boolean,
+  addedTo: (document: DocumentRequest) => Headers,
 ): Promise<void> {
   // A page that is being closed answers nothing any more, and need not.
   const send = (answer: Promise<unknown>) => void answer.catch(() => {});
 
   session.on('Fetch.requestPaused', ({ requestId, frameId, networkId, resourceType, request }) => {
-    if (resourceType === 'Document' && admit({ frameId, loaderId: networkId, url: request.url })) {
-      send(session.send('Fetch.continueRequest', { requestId }));
+    const document = { frameId, loaderId: networkId, url: request.url };
+    if (resourceType === 'Document' && admit(document)) {
+      const headers = withAdded(request.headers, addedTo(document));
+      send(session.send('Fetch.continueRequest', { requestId, ...headers }));
     } else send(session.send('Fetch.failRequest', { requestId, errorReason: 'Aborted' }));
   });
   session.on('Fetch.authRequired', ({ requestId, authChallenge }) => {
@@ -165,6 +172,13 @@ async function interceptRequests(
     handleAuthRequests: true,
     patterns: [{ resourceType: 'Document' }, ...blocked],
   });
+}
+
+/** Nothing when nothing is added: naming the headers replaces them all. */
+function withAdded(headers: Headers, added: Headers) {
+  if (Object.keys(added).length === 0) return {};
+  const kept = Object.entries(headers).filter(([name]) => !(name.toLowerCase() in added));
+  return { headers: [...kept, ...Object.entries(added)].map(([name, value]) => ({ name, value })) };
 }
 
 /**

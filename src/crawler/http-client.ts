@@ -8,6 +8,7 @@ import { Agent } from 'undici';
 import { type AddressGuard, guardedConnector, portOf } from './address-guard.ts';
 import { createCookies } from './cookies.ts';
 import { CrawlError } from './failure.ts';
+import type { HeadersFor } from './request-headers.ts';
 import { createProxyDispatcher, refusalByStatus, type UpstreamProxy } from './upstream-proxy.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -51,6 +52,8 @@ export function createHttpClient(options: {
   readonly userAgent: string;
   /** Connections to one origin. */
   readonly connections: number;
+  /** What the user adds to the requests of some hosts. */
+  readonly headersFor?: HeadersFor;
 }): HttpClient {
   const { guard, proxy } = options;
   const { dispatcher: agent, close } = createDispatcher(guard, proxy, {
@@ -71,12 +74,13 @@ export function createHttpClient(options: {
   return {
     async get(request, signal) {
       if (proxy !== undefined) await guard.checkBeforeProxy(request.url.hostname, portOf(request.url));
-      const cookie = cookies.headerFor(request.url);
+      const added = options.headersFor?.(request.url) ?? {};
+      const cookie = joined(added['cookie'], cookies.headerFor(request.url));
       const { statusCode, headers, body } = await agent.request({
         origin: request.url.origin,
         path: request.url.pathname + request.url.search,
         method: 'GET',
-        headers: { ...requestHeaders, ...request.headers, ...(cookie === undefined ? {} : { cookie }) },
+        headers: { ...requestHeaders, ...added, ...request.headers, ...(cookie === undefined ? {} : { cookie }) },
         signal,
       });
       // A body that is given up reports that as an error of its own, which nobody has to hear.
@@ -114,6 +118,11 @@ function createDispatcher(guard: AddressGuard, proxy: UpstreamProxy | undefined,
   if (proxy !== undefined) return createProxyDispatcher(proxy, CONNECT_TIMEOUT_MS, options);
   const dispatcher = new Agent({ ...options, connect: guardedConnector(guard, CONNECT_TIMEOUT_MS) });
   return { dispatcher, close: () => dispatcher.destroy() };
+}
+
+/** What the user wants to be sent always comes before what the host has set. */
+function joined(always: string | undefined, set: string | undefined): string | undefined {
+  return always === undefined || set === undefined ? (always ?? set) : `${always}; ${set}`;
 }
 
 async function readBody(

@@ -10,6 +10,7 @@ import type { HostPacer } from './host-pacer.ts';
 import { createHttpClient, type HttpClient } from './http-client.ts';
 import { createRenderer } from './render-modes.ts';
 import type { Renderer } from './renderer.ts';
+import { type Headers, type HeadersFor, headersForHosts, readSecretHeaders } from './request-headers.ts';
 import { fixedRoutes, learntRoutes, type Routes, routedClient, routedRenderer } from './routes.ts';
 import { parseProxyUrl, type UpstreamProxy } from './upstream-proxy.ts';
 import { type WorkerConfig, WorkerConfigError } from './worker-config.ts';
@@ -34,13 +35,17 @@ type Surroundings = {
 export async function createNetwork(options: Surroundings): Promise<Network> {
   const { config, spec, log } = options;
   const guard = createAddressGuard(createAddressPolicy(config.allowedAddresses));
+  const headersFor = headersForHosts(spec, secretHeadersOf(config, spec));
   const proxy = readProxy(config, spec);
   if (proxy === undefined || spec.proxy?.mode !== 'Auto') {
-    return closing({ ...(await openWay(options, guard, proxy)), routes: fixedRoutes(proxy !== undefined) });
+    return closing({
+      ...(await openWay({ ...options, headersFor }, guard, proxy)),
+      routes: fixedRoutes(proxy !== undefined),
+    });
   }
   const routes = learntRoutes(log);
-  const direct = await openWay(options, guard, undefined);
-  const proxied = await openWay(options, guard, proxy);
+  const direct = await openWay({ ...options, headersFor }, guard, undefined);
+  const proxied = await openWay({ ...options, headersFor }, guard, proxy);
   const client = routedClient(routes, { direct: direct.client, proxied: proxied.client });
   const renderer = routedRenderer(routes, { direct: direct.renderer, proxied: proxied.renderer });
   return closing({ client, renderer, routes });
@@ -57,15 +62,28 @@ function closing(network: Omit<Network, 'close'>): Network {
 }
 
 async function openWay(
-  { config, spec, store, pacer, log }: Surroundings,
+  { config, spec, store, pacer, log, headersFor }: Surroundings & { readonly headersFor: HeadersFor },
   guard: AddressGuard,
   proxy: UpstreamProxy | undefined,
 ): Promise<Pick<Network, 'client' | 'renderer'>> {
   const { userAgent } = spec.fetch;
-  const client = createHttpClient({ guard, userAgent, connections: spec.concurrency, ...(proxy ? { proxy } : {}) });
+  const client = createHttpClient({
+    guard,
+    userAgent,
+    connections: spec.concurrency,
+    headersFor,
+    ...(proxy ? { proxy } : {}),
+  });
   const chromium = () => chromiumOf(config);
   const upstream = proxy === undefined ? {} : { upstream: proxy };
-  return { client, renderer: await createRenderer({ spec, client, guard, ...upstream, store, pacer, chromium, log }) };
+  return {
+    client,
+    renderer: await createRenderer({ spec, client, guard, headersFor, ...upstream, store, pacer, chromium, log }),
+  };
+}
+
+function secretHeadersOf({ headersDirectory }: WorkerConfig, { fetch }: CrawlRunSpec): Headers {
+  return fetch.headersSecretRef === undefined ? {} : readSecretHeaders(headersDirectory);
 }
 
 function chromiumOf({ chromium = findChromium() }: WorkerConfig): string {

@@ -11,6 +11,7 @@ import { createHostRenderings } from './host-renderings.ts';
 import type { HttpClient } from './http-client.ts';
 import { createHttpRenderer } from './http-renderer.ts';
 import type { Renderer } from './renderer.ts';
+import type { HeadersFor } from './request-headers.ts';
 import type { UpstreamProxy } from './upstream-proxy.ts';
 
 /** The browser, where there is one, is started with the first page that it is wanted for. */
@@ -20,13 +21,14 @@ export async function createRenderer(options: {
   readonly guard: AddressGuard;
   /** By which the browser goes, if there is one; the client has it already. */
   readonly upstream?: UpstreamProxy;
+  readonly headersFor: HeadersFor;
   readonly store: Pick<WorkerStore, 'readHostRendering' | 'learnHostRendering'>;
   readonly pacer: HostPacer;
   /** Path of the browser. Throws when there is none; not called when none is needed. */
   readonly chromium: () => string;
   readonly log: Logger;
 }): Promise<Renderer> {
-  const { spec, client, guard, store, pacer, log } = options;
+  const { spec, client, guard, headersFor, store, pacer, log } = options;
   const { render, userAgent, blockResources: blocked } = spec.fetch;
   if (render === 'HTTP') return createHttpRenderer(client);
   const { recycleAfterPages } = spec.browser;
@@ -38,6 +40,7 @@ export async function createRenderer(options: {
     userAgent,
     blocked,
     recycleAfterPages,
+    headersFor,
     log,
   });
   if (render === 'Browser') return browser;

@@ -32,6 +32,7 @@ const environment = z.object({
   TRAWLER_PROXY_FILE: z.string().min(1).default('/run/trawler-proxy/url'),
   TRAWLER_CREDENTIALS_DIR: z.string().min(1).default('/run/trawler'),
   TRAWLER_EXTRACTOR_DIR: z.string().min(1).default('/run/trawler-extractor'),
+  TRAWLER_HEADERS_DIR: z.string().min(1).default('/run/trawler-headers'),
   TRAWLER_CHROMIUM: z.string().min(1).optional(),
   TRAWLER_OUTPUT_DIR: z.string().min(1).default('/output'),
 });
@@ -56,6 +57,8 @@ export type WorkerConfig = {
   readonly proxyFile: string;
   /** Where the ConfigMap of a custom extractor is mounted. */
   readonly extractorDirectory: string;
+  /** Where the Secret of spec.fetch.headersSecretRef is mounted. */
+  readonly headersDirectory: string;
   /** Path of the browser; the usual places are searched without it. */
   readonly chromium?: string;
   /** Where the volume of spec.output is mounted. */
@@ -89,6 +92,7 @@ export function loadWorkerConfig(variables: NodeJS.ProcessEnv): WorkerConfig {
     token: readSecret(join(directory, 'token')),
     logLevel: values.TRAWLER_LOG_LEVEL,
     allowedAddresses: values.TRAWLER_ALLOWED_ADDRESSES,
+    headersDirectory: values.TRAWLER_HEADERS_DIR,
     outputDirectory: values.TRAWLER_OUTPUT_DIR,
     allowedProxies: values.TRAWLER_ALLOWED_PROXIES,
     proxyFile: values.TRAWLER_PROXY_FILE,

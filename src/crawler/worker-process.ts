@@ -20,6 +20,7 @@ import { createNetwork } from './network.ts';
 import { createPageMemory } from './page-memory.ts';
 import { createPatientStore } from './patient-store.ts';
 import type { Renderer } from './renderer.ts';
+import { SecretHeaderError } from './request-headers.ts';
 import { createRobotsGate } from './robots-gate.ts';
 import { seedsOf } from './seeds.ts';
 import { installShutdown, type Shutdown } from './shutdown.ts';
@@ -269,6 +270,7 @@ function fail(log: Logger, error: unknown, stopReason?: string): number {
 function endOf(error: unknown, stopReason: string | undefined): [TerminationReason, number] {
   if (error instanceof WorkerConfigError) return ['BadConfiguration', EXIT.badSpec];
   if (error instanceof RunRefusedError) return [error.reason, EXIT.badSpec];
+  if (error instanceof SecretHeaderError) return ['BadConfiguration', EXIT.badSpec];
   if (error instanceof SelectorError || error instanceof ExtractorModuleError) return ['BadSpec', EXIT.badSpec];
   if (error instanceof StoreError) {
     if (error.reason === 'SchemaMismatch') return ['SchemaMismatch', EXIT.badSpec];

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { conditions } from './conditions.ts';
 import { DURATION_PATTERN } from './duration.ts';
+import { HEADER_NAME_PATTERN, HEADER_VALUE_PATTERN, RESERVED_HEADERS } from './request-headers.ts';
 import { keyedBy, type ValidationRule, withRules } from './validation.ts';
 
 const MAX_URL = 2_048;
@@ -142,6 +143,21 @@ const source = withRules(sourceFields, [
   },
 ]);
 
+const header = withRules(
+  z.object({
+    name: z.string().min(1).max(128).regex(HEADER_NAME_PATTERN).describe('Name of the header.'),
+    value: z.string().max(4_096).regex(HEADER_VALUE_PATTERN).describe('Its value.'),
+  }),
+  [
+    {
+      rule: `!(self.name.lowerAscii() in [${RESERVED_HEADERS.map((name) => `'${name}'`).join(', ')}])`,
+      message: 'this header is set by the crawler or belongs to the connection',
+      reason: 'FieldValueForbidden',
+      fieldPath: '.name',
+    },
+  ],
+);
+
 const fetching = z
   .object({
     render: z
@@ -157,6 +173,15 @@ const fetching = z
       .regex(/^[\x20-\x7e]+$/)
       .default('Trawler/0.1 (+https://trawler.dev)')
       .describe('The User-Agent header, and by its first word the group of robots.txt that applies.'),
+    headers: keyedBy(z.array(header).max(32).default([]), 'name').describe(
+      'Headers of requests to the hosts of the start URLs, and to no other. In the browser, of the document alone.',
+    ),
+    headersSecretRef: z
+      .object({ name: z.string().min(1).max(253).describe('Name of a Secret in the same namespace.') })
+      .optional()
+      .describe(
+        'A Secret whose keys and values are further headers. It is mounted into the pods, nobody else reads it.',
+      ),
     pageTimeout: duration()
       .default('60s')
       .describe('Longest time for one page, from sending the request to its last byte or rendering.'),

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { createAddressGuard, type Resolve } from '#src/crawler/address-guard.ts';
 import { createAddressPolicy, parseAllowedAddresses } from '#src/crawler/address-policy.ts';
+import type { HeadersFor } from '#src/crawler/request-headers.ts';
 import type { BlockedResource } from '#src/crawler/resource-blocking.ts';
 
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void;
@@ -48,9 +49,14 @@ export const html =
     void response.writeHead(status, { 'content-type': 'text/html; charset=utf-8', ...headers }).end(body);
 
 /** What a run's spec has by default, for browsers that tests start by themselves. */
-export const browserDefaults: { readonly blocked: readonly BlockedResource[]; readonly recycleAfterPages: number } = {
+export const browserDefaults: {
+  readonly blocked: readonly BlockedResource[];
+  readonly recycleAfterPages: number;
+  readonly headersFor: HeadersFor;
+} = {
   blocked: ['Images', 'Fonts', 'Media'],
   recycleAfterPages: 50,
+  headersFor: () => ({}),
 };
 
 /** A guard with exceptions as the operator's configuration writes them. */

@@ -88,7 +88,16 @@ describe('what is accepted', () => {
           limits: { maxPages: 10, maxDepth: 3, maxItemsPerPage: 50, maxVariants: 20 },
         },
       ],
-      fetch: { render: 'Browser', userAgent: 'ShopBot/1.0', pageTimeout: '1m30s', maxRetries: 0 },
+      fetch: {
+        render: 'Browser',
+        userAgent: 'ShopBot/1.0',
+        headers: [{ name: 'X-Shop', value: 'a b' }],
+        headersSecretRef: { name: 'shop-login' },
+        pageTimeout: '1m30s',
+        maxRetries: 0,
+        blockResources: ['Images'],
+      },
+      browser: { recycleAfterPages: 7 },
       politeness: { robots: 'Obey', robotsMeta: 'Ignore', nofollow: 'Ignore', requestsPerSecond: 0.5 },
       extract: {
         itemSelector: '.product',
@@ -229,6 +238,23 @@ describe('what is refused, by name', () => {
       'a module outside of the program',
       run('bad', { extract: { module: { path: '/run/trawler/token' } } }),
       'spec.extract.module.path: Invalid value',
+    ],
+    ...['Host', 'connection', 'TRANSFER-ENCODING', 'User-Agent', 'If-None-Match'].map(
+      (name): [string, object, string] => [
+        `the header ${name}`,
+        run('bad', { fetch: { headers: [{ name, value: 'a' }] } }),
+        'spec.fetch.headers[0].name: Forbidden: this header is set by the crawler or belongs to the connection',
+      ],
+    ),
+    [
+      'a header of two lines',
+      run('bad', { fetch: { headers: [{ name: 'a', value: 'b\nc: d' }] } }),
+      'spec.fetch.headers[0].value',
+    ],
+    [
+      'a header with a space in its name',
+      run('bad', { fetch: { headers: [{ name: 'a b', value: 'c' }] } }),
+      'spec.fetch.headers[0].name',
     ],
     ['a time that is none', run('bad', { trigger: { scheduledTime: 'noon' } }), 'spec.trigger.scheduledTime'],
     ['a schedule without a template', schedule('bad', { runTemplate: undefined }), 'spec.runTemplate: Required value'],
