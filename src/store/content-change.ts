@@ -37,7 +37,7 @@ export async function contentChange(
         select state, reason, facts from request
         where run_day = t.run_day and run_id = t.run_id and url_key = p.url_key offset 0) r on true
     ), lost as (
-      select count(*) filter (where hash is not null and (state is null or reason in ('NotHtml', 'Redirected'))) as pages,
+      select count(*) filter (where hash is not null and (state is null or reason in ('NotHtml', 'Redirected', 'NoIndex', 'Canonical'))) as pages,
         coalesce(bool_or(state = 'dead'), false) as were_unreadable
       from unseen
     )

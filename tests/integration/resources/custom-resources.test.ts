@@ -98,6 +98,7 @@ describe('what is accepted', () => {
         blockResources: ['Images'],
       },
       browser: { recycleAfterPages: 7 },
+      proxy: { urlSecretRef: { name: 'proxy', key: 'address' }, mode: 'Auto', failureThreshold: 3, cooldown: '5m' },
       politeness: { robots: 'Obey', robotsMeta: 'Ignore', nofollow: 'Ignore', requestsPerSecond: 0.5 },
       extract: {
         itemSelector: '.product',
@@ -171,7 +172,7 @@ describe('what is refused, by name', () => {
     [
       'a word that is not in the list',
       run('bad', { fetch: { render: 'Lynx' } }),
-      'spec.fetch.render: Unsupported value: "Lynx": supported values: "HTTP", "Browser"',
+      'spec.fetch.render: Unsupported value: "Lynx": supported values: "Auto", "Browser", "HTTP"',
     ],
     ['a duration without a unit', run('bad', { fetch: { pageTimeout: '60' } }), 'spec.fetch.pageTimeout'],
     ['an unknown field', run('bad', { worker: 2 }), 'unknown field "spec.worker"'],
@@ -323,6 +324,8 @@ describe('the spec of a run', () => {
     output: { volumeClaim: 'other' },
     workers: 9,
     concurrency: 9,
+    browser: { recycleAfterPages: 9 },
+    proxy: { urlSecretRef: { name: 'other' } },
     heartbeat: { interval: '9s' },
     priority: 9,
     timeoutSeconds: 9,
