@@ -4,7 +4,7 @@ import type { FetchFacts } from '../store/worker-store.ts';
 import { blockEvidence, blockedBy, isRefusing } from './blocked.ts';
 import { endOfError, isAborted, proxyFailure } from './browser-errors.ts';
 import type { PooledPage } from './browser-pool.ts';
-import { CrawlError, failureOfStatus } from './failure.ts';
+import { CrawlError, type Failure, failureOfStatus } from './failure.ts';
 import { type GuardProxy, PROXY_FAILURE_HEADER } from './guard-proxy.ts';
 import { pageScript, parseRawPage } from './page-script.ts';
 import { type PagePlan, type RawPage, withoutContent } from './read-page.ts';
@@ -104,7 +104,7 @@ export async function createVisitor(
         return await go(now, plan, timeoutMs);
       } catch (error) {
         if (now.redirect !== undefined) return redirectOf(now, {});
-        if (isAborted(error)) return (await requests.hasAnswer()) ? { type: 'notHtml', facts: {} } : 'interrupted';
+        if (isAborted(error)) return endOfAborted(await requests.answer());
         const end = endOfError(error, url, proxy);
         if (end.type === 'failed') await leaveErrorPage(page);
         return end;
@@ -206,8 +206,8 @@ async function comeToRest(page: Page): Promise<void> {
 type Requests = {
   /** Whether the page's scripts wait for an answer, or have had no time yet to show the last one. */
   readonly areUnderWay: () => boolean;
-  /** Whether the document itself was answered, if only by 204. */
-  readonly hasAnswer: () => Promise<boolean>;
+  /** The document's own, if only a 204. */
+  readonly answer: () => Promise<Response | undefined>;
   readonly reset: () => void;
 };
 
@@ -226,7 +226,7 @@ function trackRequests(page: Page): Requests {
   page.on('requestfailed', ended);
   return {
     areUnderWay: () => open.size > 0 || performance.now() - answeredAt < SHOW_MS,
-    hasAnswer: async () => (await document?.response()) != null,
+    answer: async () => (await document?.response()) ?? undefined,
     reset() {
       open.clear();
       answeredAt = Number.NEGATIVE_INFINITY;
@@ -249,6 +249,16 @@ async function read(page: Page, plan: PagePlan): Promise<RawPage> {
     const message = `the page could not be read: ${error instanceof Error ? error.message.slice(0, 500) : String(error)}`;
     throw new CrawlError({ cause: 'ExtractionError', message, retryable: false });
   }
+}
+
+/** A navigation is broken off by an answer that is no page, by another navigation, or when the page's process dies. */
+function endOfAborted(answer: Response | undefined): Rendered | 'interrupted' {
+  if (answer === undefined) return 'interrupted';
+  const { 'content-type': contentType = 'text/html', 'content-disposition': disposition } = answer.headers();
+  const isPage = ![204, 205].includes(answer.status()) && disposition === undefined && isHtml(contentType);
+  if (!isPage) return { type: 'notHtml', facts: {} };
+  const failure: Failure = { cause: 'BrowserError', message: 'the browser broke the page off', retryable: true };
+  return { type: 'failed', failure, facts: {} };
 }
 
 /** What the response says before anything is read; the facts alone when there is a page to read. */
