@@ -46,11 +46,11 @@ async function startShelteredSite(more: Record<string, Answer> = {}): Promise<Sh
   return Object.assign(site, { waiting: () => held.length, letGo });
 }
 
-async function accept(site: TestSite, maxRetries = 5): Promise<TestRun> {
+async function accept(site: TestSite, { maxRetries = 5, pageTimeout = '8s' } = {}): Promise<TestRun> {
   return database.accept({
     sources: [{ name: 'site', urls: [site.url('/').href], scope: { mode: 'Host' } }],
     politeness: { requestsPerSecond: 10_000, robots: 'Ignore' },
-    fetch: { render: 'Browser', pageTimeout: '8s', maxRetries },
+    fetch: { render: 'Browser', pageTimeout, maxRetries },
     concurrency: 3,
     heartbeat: { interval: '1s' },
   });
@@ -110,7 +110,7 @@ describe('three open pages survive', PATIENT, () => {
 it('gives up a page whose script never ends, and crawls the others', PATIENT, async () => {
   await using site = await startShelteredSite({ '/loop': html('<title>Loop</title><script>for (;;);</script>') });
   site.letGo();
-  await using run = await accept(site, 0);
+  await using run = await accept(site, { maxRetries: 0 });
   const worker = run.startWorker(allow(site));
   expect(await worker.ended).toBe(0);
   const { progress, failureCauses } = await run.snapshot();
@@ -133,33 +133,37 @@ function makeMemoryGroup(limitBytes: number) {
   return {
     add: (processId: number) => writeFileSync(`${directory}/cgroup.procs`, String(processId)),
     kills: () => Number(/^oom_kill (\d+)$/m.exec(readFileSync(events, 'utf8'))?.[1]),
-    [Symbol.dispose]: () => rmdirSync(directory),
+    async [Symbol.asyncDispose]() {
+      // Processes that were killed leave it a moment later.
+      await until('the group is empty', () => readFileSync(`${directory}/cgroup.procs`, 'utf8') === '');
+      rmdirSync(directory);
+    },
   };
 }
 
-function mayMakeMemoryGroups(): boolean {
+async function mayMakeMemoryGroups(): Promise<boolean> {
   try {
-    makeMemoryGroup(2 ** 30)[Symbol.dispose]();
+    await using _ = makeMemoryGroup(2 ** 30);
     return true;
   } catch {
     return false;
   }
 }
 
+/** Is never loaded, and takes 64 MiB a second meanwhile. */
 const EATER = `<title>Eater</title><script>
   const eaten = [];
-  setInterval(() => eaten.push(new Uint8Array(16 << 20).fill(1)), 50);
-  fetch('/never');
-</script>`;
+  setInterval(() => eaten.push(new Uint8Array(16 << 20).fill(1)), 250);
+</script><script src="/never"></script>`;
 
-it.skipIf(!mayMakeMemoryGroups())(
+it.skipIf(!(await mayMakeMemoryGroups()))(
   'makes room for a new worker before the kernel kills it, and loses nothing to a page that eats memory',
   PATIENT,
   async () => {
     await using site = await startShelteredSite({ '/eater': html(EATER), '/never': () => {} });
     site.letGo();
-    using group = makeMemoryGroup(700 << 20);
-    await using run = await accept(site, 1);
+    await using group = makeMemoryGroup(700 << 20);
+    await using run = await accept(site, { maxRetries: 1, pageTimeout: '120s' });
     const ends: (number | NodeJS.Signals)[] = [];
     const lines: unknown[] = [];
     // As the Job does: a worker that stopped in order is replaced.

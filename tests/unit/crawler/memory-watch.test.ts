@@ -1,6 +1,6 @@
 // From the use of memory to what is done about it.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { memoryNeed, watchMemory } from '#src/crawler/memory-watch.ts';
+import { LOOK_EVERY_MS, memoryNeed, watchMemory } from '#src/crawler/memory-watch.ts';
 
 const use = (used: number) => ({ used, limit: 1_000 });
 
@@ -28,15 +28,15 @@ function watch(uses: readonly number[]): string[] {
     freshWorker: ({ used }) => seen.push(`worker at ${used}`),
     emergency: () => seen.push('emergency'),
   });
-  vi.advanceTimersByTime(250 * uses.length);
+  vi.advanceTimersByTime(LOOK_EVERY_MS * uses.length);
   watching.end();
   vi.advanceTimersByTime(10_000);
   return seen;
 }
 
 it('recycles the browser, and again only when that had time to help', () => {
-  expect(watch(Array(40).fill(850))).toEqual(['browser']);
-  expect(watch(Array(42).fill(850))).toEqual(['browser', 'browser']);
+  expect(watch(Array(100).fill(850))).toEqual(['browser']);
+  expect(watch(Array(102).fill(850))).toEqual(['browser', 'browser']);
 });
 
 it('stops once, then ends the browser once if that does not help', () => {
