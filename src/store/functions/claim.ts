@@ -1,4 +1,4 @@
-// The claim: hosts first, then each host's best requests, spaced by its delay. See docs/decisions/0020-claims.md.
+// The claim: hosts first, then each host's best requests, spaced by its delay. See docs/decisions/0003-claims.md.
 import { lastSend } from './hosts.ts';
 import { QUEUE_PLANS } from './queue-plans.ts';
 

@@ -1,5 +1,5 @@
 // The file of a run: one worker at a time holds it, reads the items and says what became of it. See
-// docs/decisions/0030-output-files.md.
+// docs/decisions/0012-output-files.md.
 import { QUEUE_PLANS } from './queue-plans.ts';
 
 /**

@@ -1,5 +1,5 @@
 // What a schedule knows of pages from its runs before: whether they changed, and what a page that a server calls
-// unmodified had given. See docs/decisions/0024-unmodified-pages.md.
+// unmodified had given. See docs/decisions/0007-unmodified-pages.md.
 import { QUEUE_PLANS } from './queue-plans.ts';
 
 /**

@@ -1,5 +1,5 @@
 // Which workers the functions serve: pods of a run outlive the operator that made them, so old ones meet new functions.
-// The rule is in docs/decisions/0031-upgrades.md.
+// The rule is in docs/decisions/0014-upgrades.md.
 
 /** Version of what workers and functions agree on. Raised with every change of it, however compatible. */
 export const FUNCTIONS_VERSION = 1;
