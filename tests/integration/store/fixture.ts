@@ -82,8 +82,11 @@ export async function install(
       spec: resolved,
       worker(workerId = randomUUID()) {
         const store = createWorkerStore({ ...access, workerId });
-        closers.push(() => store.close());
-        return { ...store, workerId };
+        let closed: Promise<void> | undefined;
+        // A test may have closed it.
+        const close = () => (closed ??= store.close());
+        closers.push(close);
+        return { ...store, close, workerId };
       },
       heartbeats(workerId) {
         const store = createHeartbeatStore({ ...access, workerId });
