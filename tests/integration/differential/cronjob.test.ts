@@ -12,13 +12,17 @@ type Observed = { readonly fires: Fires; readonly left: number };
 
 const MINUTE = 60_000;
 const SECOND = 1_000;
+/** What it takes to create all schedules on both sides. */
+const LEAD = 15 * SECOND;
 const seen = { cronJob: new Map<string, Observed>(), trawler: new Map<string, Observed>() };
 let stage: Stage;
 
 beforeAll(async () => {
   stage = await startStage();
-  // The next minute, unless it is too near to have all schedules by then.
-  const first = Math.ceil((Date.now() + 12 * SECOND) / MINUTE) * MINUTE;
+  // A minute that is too near to have all schedules by then must be over before the first of them is there.
+  const near = Math.ceil(Date.now() / MINUTE) * MINUTE;
+  if (near - Date.now() < LEAD) await reached(new Date(near), 1);
+  const first = Math.ceil(Date.now() / MINUTE) * MINUTE;
   const minute: Minute = (n) => new Date(first + (n - 1) * MINUTE);
   const refused = { cronJob: new Set<string>(), trawler: new Set<string>() };
   const sides = ['cronJob', 'trawler'] as const;
