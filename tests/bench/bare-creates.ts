@@ -4,6 +4,7 @@ import { JOBS, type Job, SECRETS, type Secret } from '../../src/kube/builtin-typ
 import type { KubeApi } from '../../src/kube/client.ts';
 import { CRAWL_RUNS, type CrawlRun } from '../../src/kube/custom-types.ts';
 import type { KubeObject, NewObject, ResourceType } from '../../src/kube/kube-object.ts';
+import { inParallel } from './in-parallel.ts';
 
 /** Requests under way at once, as the operator has them. */
 const CONCURRENCY = 32;
@@ -24,9 +25,9 @@ export async function bareCreates(
   if (!run || !secret || !job) throw new Error('there is no run, Secret or Job to take as a model');
   const startedAt = performance.now();
   const elapsed = () => (performance.now() - startedAt) / 1_000;
-  await inParallel(count, (n) => create<CrawlRun>(api, CRAWL_RUNS, like(run, namespaces, n), signal));
+  await inParallel(count, CONCURRENCY, (n) => create<CrawlRun>(api, CRAWL_RUNS, like(run, namespaces, n), signal));
   const runs = elapsed();
-  await inParallel(count, async (n) => {
+  await inParallel(count, CONCURRENCY, async (n) => {
     await create<Secret>(api, SECRETS, like(secret, namespaces, n), signal);
     await create<Job>(api, JOBS, like(withoutSelector(job), namespaces, n), signal);
   });
@@ -50,12 +51,4 @@ function withoutSelector(job: Job): Job {
   const { selector: _, template, ...spec } = { ...job.spec } as Record<string, unknown>;
   const { spec: pod } = template as { spec: object };
   return { ...job, spec: { ...spec, suspend: true, template: { metadata: {}, spec: pod } } } as unknown as Job;
-}
-
-async function inParallel(count: number, work: (n: number) => Promise<unknown>): Promise<void> {
-  let next = 0;
-  const worker = async () => {
-    for (let n = next++; n < count; n = next++) await work(n);
-  };
-  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
 }

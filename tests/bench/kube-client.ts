@@ -8,6 +8,7 @@ import { CONFIG_MAPS, type ConfigMap } from '../../src/kube/builtin-types.ts';
 import { createKubeApi } from '../../src/kube/client.ts';
 import { createKubeMetrics } from '../../src/kube/metrics.ts';
 import { startControlPlane } from '../support/control-plane.ts';
+import { inParallel } from './in-parallel.ts';
 
 const REQUESTS = 2_000;
 const CONCURRENCY = 20;
@@ -47,12 +48,12 @@ function withSharedPool(config: KubeConfig): Create {
 
 /** Creates of small objects, CONCURRENCY at a time, after a short warm-up. */
 async function measure(create: Create, prefix: string) {
-  await inParallel(100, (n) => create(`${prefix}-warm-${n}`));
+  await inParallel(100, CONCURRENCY, (n) => create(`${prefix}-warm-${n}`));
   connections = 0;
   const latencies: number[] = [];
   const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();
-  await inParallel(REQUESTS, async (n) => {
+  await inParallel(REQUESTS, CONCURRENCY, async (n) => {
     const sentAt = performance.now();
     await create(`${prefix}-${n}`);
     latencies.push(performance.now() - sentAt);
@@ -67,14 +68,6 @@ async function measure(create: Create, prefix: string) {
     cpu_ms_per_request: round((user + system) / 1000 / REQUESTS),
     connections,
   };
-}
-
-async function inParallel(count: number, work: (n: number) => Promise<unknown>): Promise<void> {
-  let next = 0;
-  const workers = Array.from({ length: CONCURRENCY }, async () => {
-    for (let n = next++; n < count; n = next++) await work(n);
-  });
-  await Promise.all(workers);
 }
 
 function round(value: number | undefined): number {

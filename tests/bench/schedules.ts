@@ -30,6 +30,7 @@ import { answerWith, isWatch, startFaultProxy, statusObject } from '../support/f
 import { bundleOperator, type OperatorProcess, spawnOperator } from '../support/operator-process.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { bareCreates } from './bare-creates.ts';
+import { inParallel } from './in-parallel.ts';
 import { scrape, total } from './operator-metrics.ts';
 import { difference, memoryMb, processorSeconds, processorSecondsByProgram } from './process-usage.ts';
 
@@ -124,13 +125,13 @@ function clientOf<T extends KubeObject>(plane: ControlPlane, type: ResourceType)
       for (let n = 0; n < NAMESPACE_COUNT; n += 1) {
         await namespaces.create({ metadata: { name: namespaceOf(n) } }, { signal });
       }
-      await inParallel(count, (n) => objects.create(object(n), { signal }));
+      await inParallel(count, CONCURRENCY, (n) => objects.create(object(n), { signal }));
     },
     async makeDue(settled) {
       const slot = new Date(Math.ceil((Date.now() + LEAD_MS) / 60_000) * 60_000);
       const [minute, hour] = [slot.getUTCMinutes(), slot.getUTCHours()];
       const schedule = `${minute} ${hour} ${slot.getUTCDate()} ${slot.getUTCMonth() + 1} *`;
-      await inParallel(DUE, (n) => {
+      await inParallel(DUE, CONCURRENCY, (n) => {
         const body = { spec: { schedule } };
         return objects.patch({ namespace: namespaceOf(n), name: `crawl-${n}` }, { type: 'merge', body }, { signal });
       });
@@ -139,14 +140,6 @@ function clientOf<T extends KubeObject>(plane: ControlPlane, type: ResourceType)
       return slot;
     },
   };
-}
-
-async function inParallel(count: number, work: (n: number) => Promise<unknown>): Promise<void> {
-  let next = 0;
-  const workers = Array.from({ length: CONCURRENCY }, async () => {
-    for (let n = next++; n < count; n = next++) await work(n);
-  });
-  await Promise.all(workers);
 }
 
 /** Seconds from the slot to each successful create of the resource by the user, sorted. */

@@ -3,7 +3,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -17,6 +16,7 @@ import {
   type Program,
 } from '../../dev/cluster/control-plane.ts';
 import { binary } from '../../dev/setup/kubernetes-binaries.mjs';
+import { freePorts } from './free-ports.ts';
 
 export interface ControlPlaneOptions {
   /** Also runs kube-controller-manager: garbage collection, Jobs, CronJobs, default service accounts. */
@@ -104,7 +104,8 @@ async function prepare(
   directory: string,
   { audit = false, auditObjects = [] }: ControlPlaneOptions,
 ): Promise<ControlPlaneSettings> {
-  const [apiServerPort, etcdClient, etcdPeer, controllerManagerPort, schedulerPort] = await freePorts();
+  const [apiServerPort = 0, etcdClient = 0, etcdPeer = 0, controllerManagerPort = 0, schedulerPort = 0] =
+    await freePorts(5);
   const credentials = join(directory, 'credentials');
   // kubeadm wants an address that is not loopback for the certificate; nothing listens there.
   const subject = { advertiseAddress: '192.0.2.1', port: apiServerPort, nodeName: 'none' };
@@ -177,21 +178,4 @@ async function tails(directory: string, names: string[]): Promise<string> {
     return `--- ${name}\n${text.split('\n').slice(-15).join('\n')}`;
   });
   return (await Promise.all(logs)).join('\n');
-}
-
-/** Five ports that were free at one moment: all are held open until the last is known, so that they differ. */
-async function freePorts(): Promise<[number, number, number, number, number]> {
-  const servers = await Promise.all([listen(), listen(), listen(), listen(), listen()]);
-  const ports = servers.map(({ port }) => port);
-  await Promise.all(servers.map(({ server }) => new Promise((resolve) => server.close(resolve))));
-  const [a = 0, b = 0, c = 0, d = 0, e = 0] = ports;
-  return [a, b, c, d, e];
-}
-
-async function listen(): Promise<{ server: Server; port: number }> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return { server, port: address.port };
 }

@@ -4,12 +4,12 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, rmSync } from 'node:fs';
 import { chmod, chown, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { arch, tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import { freePort } from './free-ports.ts';
 
 /** 15 is Debian's package `postgresql-15`, the oldest version we support; 18 comes with the npm packages. */
 export type PostgresVersion = 15 | 18;
@@ -213,15 +213,6 @@ async function createDatabase(superuser: Superuser, createRole: boolean): Promis
     ownerUrl: `postgresql://${name}:${password}@${at}`,
     superuserUrl: `postgresql://${superuser.user}:${superuser.password}@${at}`,
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === 'string') throw new Error('no free port');
-  return address.port;
 }
 
 /** For the exit of the process, where nothing can be awaited. */

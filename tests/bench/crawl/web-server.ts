@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readFile, truncate, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { freePort } from '../../support/free-ports.ts';
 
 /** Debian's module that lets nginx answer later (libnginx-mod-http-echo). */
 const ECHO_MODULE = '/usr/lib/nginx/modules/ngx_http_echo_module.so';
@@ -106,13 +106,4 @@ async function untilAnswering(port: number, exitCode: number | null): Promise<vo
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error('nginx does not answer');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === 'string') throw new Error('no free port');
-  return address.port;
 }
