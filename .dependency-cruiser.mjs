@@ -14,6 +14,26 @@ const allowed = {
   server: ['server', 'kube', 'store', 'schedule', 'resources', 'telemetry'],
 };
 
+/** A room of src/crawler and the rooms beside it that it may import from; the files above them are for all. */
+const rooms = {
+  extraction: [],
+  output: [],
+  network: [],
+  http: ['network', 'extraction'],
+  browser: ['network', 'extraction'],
+  rendering: ['http', 'browser', 'network', 'extraction'],
+  discovery: ['http', 'network'],
+  page: ['rendering', 'discovery', 'extraction', 'network'],
+};
+
+const crawlerRooms = Object.entries(rooms).map(([room, others]) => ({
+  name: `crawler-${room}-imports`,
+  severity: 'error',
+  comment: `src/crawler/${room} imports only from ${['src/crawler', ...others].join(', ')}`,
+  from: { path: `^src/crawler/${room}/` },
+  to: { path: '^src/crawler/[a-z]+/', pathNot: `^src/crawler/(${[room, ...others].join('|')})/` },
+}));
+
 const layers = Object.entries(allowed).map(([folder, targets]) => ({
   name: `${folder}-imports`,
   severity: 'error',
@@ -25,6 +45,7 @@ const layers = Object.entries(allowed).map(([folder, targets]) => ({
 export default {
   forbidden: [
     ...layers,
+    ...crawlerRooms,
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
     {

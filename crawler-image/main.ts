@@ -1,5 +1,5 @@
 // The program of the crawler image: one worker, from its first line of log to its exit code.
-import { runWorkerProcess } from '../src/crawler/worker-process.ts';
+import { runWorkerProcess } from '../src/crawler/worker/worker-process.ts';
 
 const exitCode = await runWorkerProcess(process.env);
 // Whatever a hanging browser may have left open.

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { WorkerStoreOptions } from '../store/postgres-worker-store.ts';
 import { LOG_LEVELS } from '../telemetry/logger.ts';
-import { parseAllowedAddresses } from './address-policy.ts';
+import { parseAllowedAddresses } from './network/address-policy.ts';
 
 const allowedAddresses = z.string().transform((text, context) => {
   try {

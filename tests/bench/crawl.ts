@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundle } from '../../dev/build.ts';
 import { projectRoot } from '../../dev/setup/paths.mjs';
-import { findChromium, renderingSwitches } from '../../src/crawler/chromium.ts';
+import { findChromium, renderingSwitches } from '../../src/crawler/browser/chromium.ts';
 import { startCrawlDatabase } from '../integration/crawler/fixture.ts';
 import { installPeers, type Kind, PEERS } from './crawl/contenders.ts';
 import { lowestRatio, median, memoryOf, type Rides, speedOf } from './crawl/figures.ts';

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { dueTime } from '../../src/crawler/host-pacer.ts';
+import { dueTime } from '../../src/crawler/network/host-pacer.ts';
 import { crawlRunSpec } from '../../src/resources/crawl-run.ts';
 import { createOperatorStore } from '../../src/store/postgres-operator-store.ts';
 import { createWorkerStore, type WorkerStoreOptions } from '../../src/store/postgres-worker-store.ts';

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { EXIT } from '#src/crawler/termination.ts';
+import { EXIT } from '#src/crawler/worker/termination.ts';
 import type { CrawlRunSpecInput } from '#src/resources/crawl-run.ts';
 import { type CrawlDatabase, startCrawlDatabase } from './fixture.ts';
 import { html, startSite, type TestSite } from './site.ts';

@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Extractor, startExtractor } from '#src/crawler/extractor.ts';
-import type { ExtractorJob } from '#src/crawler/extractor-messages.ts';
+import { type Extractor, startExtractor } from '#src/crawler/extraction/extractor.ts';
+import type { ExtractorJob } from '#src/crawler/extraction/extractor-messages.ts';
 import { CrawlError } from '#src/crawler/failure.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 

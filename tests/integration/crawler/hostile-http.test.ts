@@ -7,9 +7,9 @@ import { runInNewContext } from 'node:vm';
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createExtraction } from '#src/crawler/extraction.ts';
-import { createHttpClient, type HttpClient } from '#src/crawler/http-client.ts';
-import { createHttpRenderer } from '#src/crawler/http-renderer.ts';
+import { createExtraction } from '#src/crawler/extraction/extraction.ts';
+import { createHttpClient, type HttpClient } from '#src/crawler/http/http-client.ts';
+import { createHttpRenderer } from '#src/crawler/http/http-renderer.ts';
 import type { Rendered } from '#src/crawler/renderer.ts';
 import { guardAllowing } from './site.ts';
 

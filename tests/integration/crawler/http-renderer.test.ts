@@ -2,9 +2,9 @@
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import iconv from 'iconv-lite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createExtraction } from '#src/crawler/extraction.ts';
-import { createHttpClient, type HttpClient } from '#src/crawler/http-client.ts';
-import { createHttpRenderer, MAX_PAGE_BYTES } from '#src/crawler/http-renderer.ts';
+import { createExtraction } from '#src/crawler/extraction/extraction.ts';
+import { createHttpClient, type HttpClient } from '#src/crawler/http/http-client.ts';
+import { createHttpRenderer, MAX_PAGE_BYTES } from '#src/crawler/http/http-renderer.ts';
 import { type Answer, guardAllowing, html, startSite, type TestSite } from './site.ts';
 
 const { plan } = createExtraction(undefined);

@@ -1,11 +1,11 @@
 // One spec, one page, two render modes: the same items, the same links.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createBrowserRenderer } from '#src/crawler/browser-renderer.ts';
-import { findChromium } from '#src/crawler/chromium.ts';
-import { absoluteLinks, createExtraction } from '#src/crawler/extraction.ts';
-import { createHttpClient } from '#src/crawler/http-client.ts';
-import { createHttpRenderer } from '#src/crawler/http-renderer.ts';
-import { mainText } from '#src/crawler/main-text.ts';
+import { createBrowserRenderer } from '#src/crawler/browser/browser-renderer.ts';
+import { findChromium } from '#src/crawler/browser/chromium.ts';
+import { absoluteLinks, createExtraction } from '#src/crawler/extraction/extraction.ts';
+import { mainText } from '#src/crawler/extraction/main-text.ts';
+import { createHttpClient } from '#src/crawler/http/http-client.ts';
+import { createHttpRenderer } from '#src/crawler/http/http-renderer.ts';
 import type { Renderer } from '#src/crawler/renderer.ts';
 import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
 import { createLogger } from '#src/telemetry/logger.ts';

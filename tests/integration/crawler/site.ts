@@ -2,10 +2,10 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createAddressGuard, type Resolve } from '#src/crawler/address-guard.ts';
-import { createAddressPolicy, parseAllowedAddresses } from '#src/crawler/address-policy.ts';
-import type { HeadersFor } from '#src/crawler/request-headers.ts';
-import type { BlockedResource } from '#src/crawler/resource-blocking.ts';
+import type { BlockedResource } from '#src/crawler/browser/resource-blocking.ts';
+import { createAddressGuard, type Resolve } from '#src/crawler/network/address-guard.ts';
+import { createAddressPolicy, parseAllowedAddresses } from '#src/crawler/network/address-policy.ts';
+import type { HeadersFor } from '#src/crawler/network/request-headers.ts';
 
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 

@@ -1,0 +1,173 @@
+// Pages to crawl with: re-used, because opening one costs more than loading a document, and replaced, because Chromium
+// keeps what a page has used until its context is closed. A browser that crashed or hangs is replaced, too.
+import type { BrowserContext, CDPSession, Page } from 'playwright-core';
+import type { Logger } from '../../telemetry/logger.ts';
+import type { GuardProxy } from '../network/guard-proxy.ts';
+import { type Chromium, launchChromium } from './chromium.ts';
+import type { BlockedResource } from './resource-blocking.ts';
+
+/** Documents until the whole browser is replaced. */
+const DOCUMENTS_PER_BROWSER = 2_000;
+/** How long a context may take to close before its browser is given up. */
+const CLOSE_TIMEOUT_MS = 5_000;
+
+export type PooledPage = {
+  readonly page: Page;
+  readonly session: CDPSession;
+  readonly mainFrameId: string;
+};
+
+export type BrowserPool = {
+  readonly acquire: () => Promise<PooledPage>;
+  /** @param isSound false when the page hangs, crashed, or is in a state that nobody knows */
+  readonly release: (page: PooledPage, isSound: boolean) => Promise<void>;
+  /** The next page has a new browser; the old one is closed when its pages are given back, or killed at once. */
+  readonly recycle: (how: 'Gently' | 'ByForce') => void;
+  readonly close: () => Promise<void>;
+};
+
+type Instance = { readonly chromium: Chromium; documents: number; openPages: number; isRetired: boolean };
+type Entry = PooledPage & { readonly instance: Instance; readonly context: BrowserContext; documents: number };
+
+export function createBrowserPool(options: {
+  readonly executablePath: string;
+  readonly proxy: GuardProxy;
+  readonly userAgent: string;
+  readonly blocked: readonly BlockedResource[];
+  /** Documents until a page and its context are replaced. */
+  readonly recycleAfterPages: number;
+  readonly log: Logger;
+}): BrowserPool {
+  const { log, proxy } = options;
+  const idle: Entry[] = [];
+  const instances = new Set<Instance>();
+  const entries = new WeakMap<PooledPage, Entry>();
+  let launching: Promise<Instance> | undefined;
+  let current: Instance | undefined;
+
+  async function launch(): Promise<Instance> {
+    const chromium = await launchChromium(options.executablePath, proxy.port, options.blocked);
+    const instance = { chromium, documents: 0, openPages: 0, isRetired: false };
+    chromium.browser.once('disconnected', () => {
+      if (!instance.isRetired) log.warn('browser has gone');
+      retire(instance);
+    });
+    instances.add(instance);
+    log.info({ version: chromium.browser.version() }, 'browser started');
+    return instance;
+  }
+
+  /** One start at a time, however many pages are wanted. */
+  async function instanceInUse(): Promise<Instance> {
+    if (current !== undefined) return current;
+    launching ??= launch().finally(() => {
+      launching = undefined;
+    });
+    current = await launching;
+    return current;
+  }
+
+  /** No new pages; it is closed when the last one is given back. */
+  function retire(instance: Instance): void {
+    instance.isRetired = true;
+    if (current === instance) current = undefined;
+  }
+
+  async function open(): Promise<Entry> {
+    const instance = await instanceInUse();
+    instance.openPages++;
+    try {
+      return await openIn(instance);
+    } catch (error) {
+      instance.openPages--;
+      // A browser that cannot open a page is of no more use.
+      retire(instance);
+      await closeIfUnused(instance);
+      throw error;
+    }
+  }
+
+  async function openIn(instance: Instance): Promise<Entry> {
+    const context = await instance.chromium.browser.newContext({
+      userAgent: options.userAgent,
+      serviceWorkers: 'block',
+      acceptDownloads: false,
+    });
+    const page = await context.newPage();
+    // Pop-ups: what they would show is found by their links.
+    context.on('page', (popup) => void popup.close().catch(() => {}));
+    const session = await context.newCDPSession(page);
+    const { frameTree } = await session.send('Page.getFrameTree');
+    const pooled = { page, session, mainFrameId: frameTree.frame.id };
+    const entry = Object.assign(pooled, { instance, context, documents: 0 });
+    entries.set(pooled, entry);
+    return entry;
+  }
+
+  async function discard(entry: Entry): Promise<void> {
+    const { instance, context } = entry;
+    const closed = await closesInTime(context);
+    instance.openPages--;
+    if (!closed) retire(instance);
+    await closeIfUnused(instance, !closed);
+  }
+
+  async function closeIfUnused(instance: Instance, hangs = false): Promise<void> {
+    if (!instance.isRetired || (instance.openPages > 0 && !hangs)) return;
+    instances.delete(instance);
+    await instance.chromium.close();
+  }
+
+  async function takeIdle(): Promise<Entry | undefined> {
+    for (let entry = idle.pop(); entry !== undefined; entry = idle.pop()) {
+      if (!entry.instance.isRetired && !entry.page.isClosed()) return entry;
+      await discard(entry);
+    }
+    return undefined;
+  }
+
+  return {
+    async acquire() {
+      const entry = (await takeIdle()) ?? (await open());
+      entry.documents++;
+      entry.instance.documents++;
+      if (entry.instance.documents >= DOCUMENTS_PER_BROWSER) retire(entry.instance);
+      return entry;
+    },
+    async release(page, isSound) {
+      const entry = entries.get(page);
+      if (entry === undefined) return;
+      const isSpent = entry.documents >= options.recycleAfterPages || entry.instance.isRetired;
+      if (isSound && !isSpent) idle.push(entry);
+      else await discard(entry);
+    },
+    recycle(how) {
+      if (current !== undefined) retire(current);
+      if (how === 'ByForce') for (const { chromium } of instances) chromium.kill();
+      // Never rejects: what cannot be closed is killed.
+      for (const entry of idle.splice(0)) void discard(entry);
+    },
+    async close() {
+      idle.length = 0;
+      if (launching !== undefined) await launching.catch(() => {});
+      await Promise.all(
+        [...instances].map((instance) => {
+          retire(instance);
+          return instance.chromium.close();
+        }),
+      );
+    },
+  };
+}
+
+async function closesInTime(context: BrowserContext): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<false>();
+  const timer = setTimeout(() => resolve(false), CLOSE_TIMEOUT_MS);
+  const closed = context.close().then(
+    () => true,
+    () => context.browser()?.isConnected() !== true,
+  );
+  const inTime = await Promise.race([closed, late]);
+  clearTimeout(timer);
+  return inTime;
+}

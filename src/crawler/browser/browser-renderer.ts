@@ -1,0 +1,110 @@
+// Render mode Browser: pages as a visitor sees them, scripts run, read by one evaluation.
+import type { Logger } from '../../telemetry/logger.ts';
+import type { AddressGuard } from '../network/address-guard.ts';
+import { startGuardProxy } from '../network/guard-proxy.ts';
+import type { HeadersFor } from '../network/request-headers.ts';
+import type { UpstreamProxy } from '../network/upstream-proxy.ts';
+import type { Rendered, Renderer } from '../renderer.ts';
+import { failureOfBrowser } from './browser-errors.ts';
+import { type BrowserPool, createBrowserPool, type PooledPage } from './browser-pool.ts';
+import { createVisitor, type Visitor } from './browser-visit.ts';
+import { type BlockedResource, blockingPatterns } from './resource-blocking.ts';
+
+/** Pages that are tried when the one visited before keeps a page from going on. */
+const MAX_INTERRUPTIONS = 3;
+
+/** Starts the guard proxy; the browser itself is started with the first page. */
+export async function createBrowserRenderer(options: {
+  readonly executablePath: string;
+  readonly guard: AddressGuard;
+  /** By which everything that pages load goes, if there is one. */
+  readonly upstream?: UpstreamProxy;
+  readonly userAgent: string;
+  readonly blocked: readonly BlockedResource[];
+  readonly recycleAfterPages: number;
+  /** What the user adds to the requests for documents of some hosts. */
+  readonly headersFor: HeadersFor;
+  readonly log: Logger;
+}): Promise<Renderer> {
+  const proxy = await startGuardProxy(options.guard, options.upstream);
+  const pool = createBrowserPool({ ...options, proxy });
+  const patterns = blockingPatterns(options.blocked);
+  const visitors = new WeakMap<PooledPage, Visitor>();
+
+  async function visitorOf(page: PooledPage): Promise<Visitor> {
+    let visitor = visitors.get(page);
+    if (visitor === undefined) {
+      visitor = await createVisitor(page, proxy, patterns, options.headersFor);
+      visitors.set(page, visitor);
+    }
+    return visitor;
+  }
+
+  async function render(
+    deadline: AbortSignal,
+    visit: (visitor: Visitor) => ReturnType<Visitor['visit']>,
+  ): Promise<Rendered> {
+    for (let tries = 0; tries < MAX_INTERRUPTIONS; tries++) {
+      const result = await withPage(pool, deadline, async (page) => visit(await visitorOf(page)));
+      if (result !== 'interrupted') return result;
+    }
+    const message = 'other pages did not let the browser go on';
+    return { type: 'failed', failure: { cause: 'BrowserError', message, retryable: true }, facts: {} };
+  }
+
+  return {
+    async render(url, plan, timeoutMs, signal) {
+      const startedAt = performance.now();
+      const deadline = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+      const result = await render(deadline, (visitor) => visitor.visit(url, plan, timeoutMs));
+      signal.throwIfAborted();
+      return { ...result, facts: { ...result.facts, durationMs: Math.round(performance.now() - startedAt) } };
+    },
+    recycle: pool.recycle,
+    async close() {
+      await pool.close();
+      await proxy.close();
+    },
+  };
+}
+
+/**
+ * Lends a page out until the visit or the deadline ends. A page that did not answer in time is thrown away: its scripts
+ * may hang for ever.
+ */
+async function withPage(
+  pool: BrowserPool,
+  deadline: AbortSignal,
+  visit: (page: PooledPage) => Promise<Rendered | 'interrupted'>,
+): Promise<Rendered | 'interrupted'> {
+  const tooLate = rejectionOf(deadline);
+  const acquiring = pool.acquire();
+  let isSound = false;
+  try {
+    const page = await Promise.race([acquiring, tooLate]);
+    const result = await Promise.race([visit(page), tooLate]);
+    isSound = result !== 'interrupted' && !leavesDoubt(result);
+    return result;
+  } catch (error) {
+    return { type: 'failed', failure: failureOfBrowser(error, deadline.aborted), facts: {} };
+  } finally {
+    const released = acquiring.then(
+      (page) => pool.release(page, isSound),
+      () => {},
+    );
+    // What hangs is closed in the background: the next page need not wait for it.
+    if (isSound) await released;
+  }
+}
+
+/** Whether nobody knows what the page is doing now. */
+function leavesDoubt(result: Rendered): boolean {
+  return result.type === 'failed' && ['Timeout', 'BrowserError'].includes(result.failure.cause);
+}
+
+function rejectionOf(signal: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  if (signal.aborted) reject(signal.reason);
+  signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  return promise;
+}

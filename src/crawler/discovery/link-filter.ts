@@ -1,0 +1,115 @@
+// Which links of a page become requests of its source, and why the others do not.
+import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
+import type { LeftOut, PageLinks, SkipReason } from '../../store/worker-store.ts';
+import { isTooLong, normaliseUrl } from '../url.ts';
+import { createTrapDetector, type Trap } from './spider-traps.ts';
+import { createUrlCleaner } from './url-cleaner.ts';
+
+/** Links that are remembered, so that each is judged and counted once however many pages carry it. */
+const MOST_REMEMBERED = 20_000;
+
+export type Finding = {
+  /** That the links would have, in links from a start URL. */
+  readonly depth: number;
+  /** Which of them are a matter of the crawl at all. */
+  readonly within: (url: URL) => boolean;
+  /** Whether the others are counted. */
+  readonly counted?: boolean;
+  /** The page that they were found on. */
+  readonly page?: URL;
+};
+
+export type ChosenLinks = { readonly follow: readonly URL[]; readonly leftOut: LeftOut };
+
+export type LinkFilter = (links: PageLinks, finding: Finding) => ChosenLinks;
+
+/** What was decided of a URL of a source; shared by the filters of a worker. */
+export type Verdicts = {
+  readonly get: (key: string) => Verdict | undefined;
+  readonly set: (key: string, verdict: Verdict) => void;
+};
+
+type Verdict = 'Followed' | SkipReason;
+
+/**
+ * What is left out is counted, by this worker once for each URL as long as it is remembered.
+ */
+export function createLinkFilter(
+  source: CrawlRunSpec['sources'][number],
+  limits: CrawlRunSpec['limits'],
+  verdicts: Verdicts,
+  onTrap: (trap: Trap, url: URL) => void,
+): LinkFilter {
+  const clean = createUrlCleaner(source.scope.dropParameters);
+  const trapOf = createTrapDetector(source.limits.maxVariants);
+  const maxDepth = Math.min(...[source.limits.maxDepth, limits.maxDepth, Number.POSITIVE_INFINITY].filter(isSet));
+
+  const keyOf = (link: string) => `${source.name} ${link}`;
+
+  return ({ references, base, unread, nofollow = [] }, { depth, within, counted = false, page }) => {
+    const follow = new Map<string, URL>();
+    const leftOut: Partial<Record<SkipReason, number>> = {};
+    const count = (reason: SkipReason, links = 1) => {
+      leftOut[reason] = (leftOut[reason] ?? 0) + links;
+    };
+
+    function leaveOut(link: string, reason: SkipReason): void {
+      const key = keyOf(link);
+      if (verdicts.get(key) === undefined) count(reason);
+      if (verdicts.get(key) !== 'Followed') verdicts.set(key, reason);
+    }
+
+    /** What speaks against a URL that is within the scope; traps are asked about each URL once. */
+    function objection(url: URL): SkipReason | undefined {
+      if (depth > maxDepth) return 'MaxDepth';
+      const known = verdicts.get(keyOf(url.href));
+      if (known === 'Followed' || known === 'SpiderTrap') return known === 'Followed' ? undefined : known;
+      const trap = trapOf(url);
+      if (trap !== undefined) onTrap(trap, url);
+      return trap && 'SpiderTrap';
+    }
+
+    function judge(reference: string, isNofollow: boolean): void {
+      const normal = normaliseUrl(reference, base);
+      if (normal === undefined) {
+        if (isTooLong(reference, base)) leaveOut(`${reference.length} ${reference.slice(0, 200)}`, 'UrlTooLong');
+        return;
+      }
+      const url = clean(normal);
+      if (!within(url)) {
+        if (counted) leaveOut(url.href, 'OutOfScope');
+        return;
+      }
+      const reason = isNofollow ? 'Nofollow' : objection(url);
+      if (reason !== undefined) leaveOut(url.href, reason);
+      else {
+        verdicts.set(keyOf(url.href), 'Followed');
+        follow.set(url.href, url);
+      }
+    }
+
+    if (page !== undefined) verdicts.set(keyOf(page.href), 'Followed');
+    for (const reference of references) judge(reference, false);
+    for (const reference of nofollow) judge(reference, true);
+    if (unread > 0) count('TooManyLinks', unread);
+    return { follow: [...follow.values()], leftOut };
+  };
+}
+
+function isSet<T>(value: T | undefined): value is T {
+  return value !== undefined;
+}
+
+/** Forgets what was set longest ago when it is full. */
+export function createVerdicts(): Verdicts {
+  const entries = new Map<string, Verdict>();
+  return {
+    get: (key) => entries.get(key),
+    set(key, verdict) {
+      entries.delete(key);
+      entries.set(key, verdict);
+      const [oldest] = entries.keys();
+      if (entries.size > MOST_REMEMBERED && oldest !== undefined) entries.delete(oldest);
+    },
+  };
+}

@@ -1,0 +1,137 @@
+// Whether robots.txt lets a page be visited. A host's file is fetched once a day for all workers, and once at a time
+// within this one.
+import { StoreError } from '../../store/store-error.ts';
+import type { WorkerStore } from '../../store/worker-store.ts';
+import { type Failure, failureOfError } from '../failure.ts';
+import type { HttpClient, HttpResponse } from '../http/http-client.ts';
+import type { HostPacer } from '../network/host-pacer.ts';
+import { isRedirect } from '../renderer.ts';
+import { hostKey, normaliseUrl } from '../url.ts';
+import { compileRules, MAX_ROBOTS_BYTES, type RobotsRules, rulesFromResponse, sitemapsOf } from './robots.ts';
+
+const FRESH_MS = 24 * 60 * 60_000;
+/** A host that is in trouble is asked again sooner: its pages wait for it. */
+const FRESH_DISALLOW_MS = 60_000;
+const FETCH_TIMEOUT_MS = 30_000;
+/** RFC 9309, 2.3.1.2. */
+const MAX_REDIRECTS = 5;
+/** Hosts whose rules are kept in memory. */
+const MAX_HOSTS = 1_000;
+
+export type RobotsAnswer =
+  /** With the sitemaps that the file names, as it writes them. */
+  { readonly allowed: boolean; readonly sitemaps: readonly string[] } | { readonly failure: Failure };
+
+export type RobotsGate = {
+  /**
+   * Takes places of its own for what it fetches: to be called before the request's place has come, since a look into the
+   * database alone would make the request late. Rejects with the signal's reason, or with a StoreError.
+   */
+  readonly check: (url: URL, signal: AbortSignal) => Promise<RobotsAnswer>;
+};
+
+type Entry = {
+  readonly rules: RobotsRules;
+  readonly goodUntil: number;
+  readonly sitemaps: readonly string[];
+  /** By origin: http and https of one host share the file but not the URLs. */
+  readonly tests: Map<string, (url: URL) => boolean>;
+};
+
+export function createRobotsGate(options: {
+  readonly store: Pick<WorkerStore, 'readRobots' | 'writeRobots'>;
+  readonly client: HttpClient;
+  readonly userAgent: string;
+  readonly pacer: HostPacer;
+}): RobotsGate {
+  const { store, client, userAgent, pacer } = options;
+  const entries = new Map<string, Entry>();
+  const fetches = new Map<string, Promise<Entry>>();
+
+  function remember(host: string, rules: RobotsRules, ageMs: number): Entry {
+    const lifetime = rules.verdict === 'disallow' ? FRESH_DISALLOW_MS : FRESH_MS;
+    const entry = { rules, goodUntil: Date.now() + lifetime - ageMs, sitemaps: sitemapsOf(rules), tests: new Map() };
+    entries.delete(host);
+    entries.set(host, entry);
+    const [oldest] = entries.keys();
+    if (entries.size > MAX_HOSTS && oldest !== undefined) entries.delete(oldest);
+    return entry;
+  }
+
+  async function known(host: string, signal: AbortSignal): Promise<Entry | undefined> {
+    const remembered = entries.get(host);
+    if (remembered !== undefined && remembered.goodUntil > Date.now()) return remembered;
+    const stored = await store.readRobots(host, signal);
+    if (stored === undefined) return undefined;
+    const { ageMs, ...rules } = stored;
+    const entry = remember(host, rules, ageMs);
+    return entry.goodUntil > Date.now() ? entry : undefined;
+  }
+
+  async function download(start: URL, signal: AbortSignal): Promise<HttpResponse> {
+    let url = start;
+    for (let hops = 0; ; hops++) {
+      await pacer.takePlace(hostKey(url), signal);
+      const request = { url, maxBytes: MAX_ROBOTS_BYTES, onTooLarge: 'cut', wantsBody: isSuccess } as const;
+      const response = await client.get(request, AbortSignal.any([signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)]));
+      const target = isRedirect(response.status) ? normaliseUrl(response.headers.location ?? '', url.href) : undefined;
+      if (target === undefined || hops === MAX_REDIRECTS) return response;
+      url = target;
+    }
+  }
+
+  async function fetchRules(page: URL, signal: AbortSignal): Promise<Entry> {
+    const response = await download(new URL('/robots.txt', page), signal);
+    const rules = rulesFromResponse(response.status, response.body.toString('utf8'), userAgent);
+    await store.writeRobots(hostKey(page), rules, signal);
+    return remember(hostKey(page), rules, 0);
+  }
+
+  function fetchOnce(page: URL, signal: AbortSignal): Promise<Entry> {
+    const host = hostKey(page);
+    let running = fetches.get(host);
+    if (running === undefined) {
+      running = fetchRules(page, signal).finally(() => fetches.delete(host));
+      fetches.set(host, running);
+    }
+    return running;
+  }
+
+  function answer(entry: Entry, url: URL): RobotsAnswer {
+    if (entry.rules.verdict === 'disallow') return { failure: unavailable };
+    let test = entry.tests.get(url.origin);
+    if (test === undefined) {
+      test = compileRules(entry.rules, url.origin, userAgent);
+      entry.tests.set(url.origin, test);
+    }
+    return { allowed: test(url), sitemaps: entry.sitemaps };
+  }
+
+  return {
+    async check(url, signal) {
+      // Not waiting for the database when another page of the host is fetching the file already.
+      const entry = fetches.has(hostKey(url)) ? undefined : await known(hostKey(url), signal);
+      if (entry !== undefined) return answer(entry, url);
+      try {
+        return answer(await fetchOnce(url, signal), url);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof StoreError) throw error;
+        // A host that does not answer at all fails with that cause; its page would have failed likewise.
+        const failure = failureOfError(error);
+        return { failure: { ...failure, message: `robots.txt: ${failure.message}` } };
+      }
+    },
+  };
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
+}
+
+const unavailable: Failure = {
+  cause: 'RobotsUnavailable',
+  message: 'robots.txt could not be had (5xx), so nothing of the host may be crawled for now',
+  retryable: true,
+  retryAfterMs: FRESH_DISALLOW_MS,
+};

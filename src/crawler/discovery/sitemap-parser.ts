@@ -1,0 +1,121 @@
+// Reads a sitemap as its text arrives: XML (sitemaps.org, protocol 0.9) or one URL a line. Nothing of it is kept.
+import { Parser } from 'htmlparser2';
+import { CrawlError } from '../failure.ts';
+import { MAX_URL_LENGTH } from '../url.ts';
+
+/** A location is kept so far: enough to be seen as too long. */
+const MOST_OF_LOCATION = 2 * MAX_URL_LENGTH;
+/** Elements that may be open at once. A sitemap has three levels; broken ones forget to close some. */
+const MAX_OPEN_ELEMENTS = 256;
+
+export type SitemapEntry = {
+  readonly kind: 'Page' | 'Sitemap';
+  /** As it was written, unless that is longer than any URL: then the beginning. */
+  readonly location: string;
+};
+
+/** Both throw a CrawlError with the cause BadSitemap when it turns out that this is no sitemap. */
+export type SitemapParser = {
+  /** The entries that end within the text. */
+  readonly write: (text: string) => readonly SitemapEntry[];
+  /** The entry that the end of the file ends. */
+  readonly end: () => readonly SitemapEntry[];
+};
+
+/** XML that is broken is read as far as it makes sense. */
+export function createSitemapParser(): SitemapParser {
+  let parser: SitemapParser | undefined;
+  return {
+    write(text) {
+      // Before the first character it is neither.
+      const begun = parser === undefined ? text.replace(/^[\s\ufeff]+/, '') : text;
+      if (begun === '') return [];
+      parser ??= begun.startsWith('<') ? createXmlParser() : createTextParser();
+      return parser.write(begun);
+    },
+    end: () => parser?.end() ?? [],
+  };
+}
+
+function createXmlParser(): SitemapParser {
+  let entries: SitemapEntry[] = [];
+  let root: { readonly kind: SitemapEntry['kind']; readonly locationTag: string } | undefined;
+  let openElements = 0;
+  let location: string | undefined;
+
+  // Without onopentag the parser keeps no attributes, of which a hostile file could have millions.
+  const parser = new Parser(
+    {
+      onopentagname(name) {
+        openElements++;
+        if (openElements > MAX_OPEN_ELEMENTS) throw badSitemap('its elements are nested too deeply');
+        root ??= rootOf(name);
+        if (name === root.locationTag) location = '';
+      },
+      ontext(text) {
+        if (location !== undefined && location.length < MOST_OF_LOCATION) location += text.slice(0, MOST_OF_LOCATION);
+      },
+      onclosetag(name) {
+        openElements--;
+        if (location === undefined || name !== root?.locationTag) return;
+        if (location.trim() !== '') entries.push({ kind: root.kind, location: location.trim() });
+        location = undefined;
+      },
+    },
+    { xmlMode: true, lowerCaseTags: true },
+  );
+
+  function taken(): readonly SitemapEntry[] {
+    const all = entries;
+    entries = [];
+    return all;
+  }
+
+  return {
+    write(text) {
+      parser.write(text);
+      return taken();
+    },
+    end() {
+      parser.end();
+      if (root === undefined) throw badSitemap('it has no elements');
+      return taken();
+    },
+  };
+}
+
+/** Elements of extensions, such as <image:loc>, have another prefix than the root. */
+function rootOf(name: string) {
+  const [, prefix = '', root] = /^(.*:)?(urlset|sitemapindex)$/.exec(name) ?? [];
+  if (root === undefined) throw badSitemap(`it begins with <${name.slice(0, 100)}>`);
+  return { kind: root === 'urlset' ? 'Page' : 'Sitemap', locationTag: `${prefix}loc` } as const;
+}
+
+function createTextParser(): SitemapParser {
+  let line = '';
+  let hasUrls = false;
+
+  function entriesOf(lines: readonly string[]): SitemapEntry[] {
+    const locations = lines.map((text) => text.trim()).filter((text) => /^https?:\/\//i.test(text));
+    hasUrls ||= locations.length > 0;
+    return locations.map((location) => ({ kind: 'Page', location: location.slice(0, MOST_OF_LOCATION) }));
+  }
+
+  return {
+    write(text) {
+      const lines = text.split(/\r\n|\r|\n/);
+      lines[0] = line + lines[0];
+      line = (lines.pop() ?? '').slice(0, MOST_OF_LOCATION);
+      return entriesOf(lines);
+    },
+    end() {
+      const last = entriesOf([line]);
+      if (!hasUrls) throw badSitemap('it is neither XML nor a list of URLs');
+      return last;
+    },
+  };
+}
+
+function badSitemap(why: string): CrawlError {
+  return new CrawlError({ cause: 'BadSitemap', message: `this is no sitemap: ${why}`, retryable: false });
+}

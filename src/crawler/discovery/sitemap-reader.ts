@@ -1,0 +1,193 @@
+// Fetches a sitemap and puts its entries into the frontier while it arrives, a batch at a time. When the worker dies on
+// the way, another one reads the sitemap again and finds the first batches known.
+import { pipeline } from 'node:stream/promises';
+import { TextDecoder } from 'node:util';
+import { createGunzip } from 'node:zlib';
+import { StoreError } from '../../store/store-error.ts';
+import type { Claim, Discovery, FetchFacts, LeftOut, SkipReason, WorkerStore } from '../../store/worker-store.ts';
+import { CrawlError, type Failure, failureOfError, failureOfStatus } from '../failure.ts';
+import type { HttpClient, HttpResponse } from '../http/http-client.ts';
+import { isRedirect } from '../renderer.ts';
+import { isSameSite, type Scope } from '../scope.ts';
+import { hostKey, normaliseUrl } from '../url.ts';
+import type { LinkFilter } from './link-filter.ts';
+import { createSitemapParser, type SitemapEntry } from './sitemap-parser.ts';
+
+/** Of one file, decompressed; as the protocol has it. */
+const MAX_BYTES = 50 * 1024 * 1024;
+/** Of one file; as the protocol has it. */
+const MAX_ENTRIES = 50_000;
+/** Indexes that may lie between a sitemap that was named and one with pages. The protocol has 1. */
+const MAX_NESTING = 3;
+const BATCH = 1_000;
+/** A large file takes longer than a page, and its entries have to be stored meanwhile. */
+const LEAST_TIMEOUT_MS = 4 * 60_000;
+
+/** What holds for the source that the sitemap belongs to. */
+export type SitemapRules = { readonly scope: Scope; readonly chooseLinks: LinkFilter };
+
+export type SitemapEnd = { readonly facts: FetchFacts } & (
+  | { readonly type: 'read'; readonly leftOut: LeftOut }
+  | { readonly type: 'redirect'; readonly to: URL }
+  | { readonly type: 'failed'; readonly failure: Failure }
+);
+
+export type SitemapReader = {
+  /** Rejects with the signal's reason, or with a StoreError. */
+  readonly read: (claim: Claim, url: URL, rules: SitemapRules, signal: AbortSignal) => Promise<SitemapEnd>;
+};
+
+export function createSitemapReader(options: {
+  readonly client: HttpClient;
+  readonly store: Pick<WorkerStore, 'addLinks'>;
+  readonly pageTimeoutMs: number;
+}): SitemapReader {
+  const { client, store } = options;
+  const timeoutMs = Math.max(options.pageTimeoutMs, LEAST_TIMEOUT_MS);
+
+  return {
+    async read(claim, url, rules, signal) {
+      const startedAt = performance.now();
+      const intake = createIntake(claim, url, rules);
+
+      async function consume(body: AsyncIterable<Buffer>): Promise<void> {
+        for await (const batch of batchesOf(body)) {
+          const links = intake.take(batch);
+          const answer = links.length === 0 ? 'Added' : await store.addLinks(claim, links, signal);
+          if (answer === 'Full') intake.count('MaxPages', links.length);
+          if (answer !== 'Added') return;
+        }
+      }
+
+      const request = { url, maxBytes: MAX_BYTES, onTooLarge: 'fail', wantsBody: isSuccess, consume } as const;
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+      const facts = { durationMs: 0, finalUrl: url.href };
+      try {
+        const response = await client.get(request, limit);
+        const durationMs = Math.round(performance.now() - startedAt);
+        return { ...endOf(response, url, intake.leftOut), facts: { ...facts, durationMs, status: response.status } };
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof StoreError) throw error;
+        const durationMs = Math.round(performance.now() - startedAt);
+        return { type: 'failed', failure: failureOfError(error), facts: { ...facts, durationMs } };
+      }
+    },
+  };
+}
+
+type Intake = {
+  /** What becomes of entries. */
+  readonly take: (entries: readonly SitemapEntry[]) => Discovery[];
+  readonly leftOut: LeftOut;
+  readonly count: (reason: SkipReason, entries: number) => void;
+};
+
+function createIntake(claim: Claim, sitemap: URL, { scope, chooseLinks }: SitemapRules): Intake {
+  const { source } = claim;
+  const leftOut: Partial<Record<SkipReason, number>> = {};
+  let room = MAX_ENTRIES;
+
+  function count(reason: SkipReason, entries: number): void {
+    if (entries > 0) leftOut[reason] = (leftOut[reason] ?? 0) + entries;
+  }
+
+  /** A page that a sitemap lists is as near as a start URL. */
+  function pages(references: readonly string[]): Discovery[] {
+    const links = { references, base: sitemap.href, unread: 0 };
+    const chosen = chooseLinks(links, { depth: 0, within: scope.followsListed, counted: true });
+    for (const [reason, entries] of Object.entries(chosen.leftOut)) count(reason as SkipReason, entries);
+    return chosen.follow.map((url) => ({ source, url: url.href, host: hostKey(url), depth: 0 }));
+  }
+
+  function sitemaps(references: readonly string[]): Discovery[] {
+    const urls = references
+      .map((reference) => normaliseUrl(reference, sitemap.href))
+      .filter((url) => url !== undefined);
+    const ours = urls.filter((url) => isSameSite(url, sitemap));
+    count('OutOfScope', urls.length - ours.length);
+    if (claim.depth >= MAX_NESTING) {
+      count('MaxDepth', ours.length);
+      return [];
+    }
+    const depth = claim.depth + 1;
+    return ours.map((url) => ({ source, url: url.href, host: hostKey(url), depth, kind: 'Sitemap' }));
+  }
+
+  return {
+    take(entries) {
+      const taken = entries.slice(0, room);
+      room -= taken.length;
+      count('TooManyLinks', entries.length - taken.length);
+      const locations = (kind: SitemapEntry['kind']) =>
+        taken.filter((entry) => entry.kind === kind).map((entry) => entry.location);
+      return [...pages(locations('Page')), ...sitemaps(locations('Sitemap'))];
+    },
+    leftOut,
+    count,
+  };
+}
+
+async function* batchesOf(body: AsyncIterable<Buffer>): AsyncGenerator<readonly SitemapEntry[]> {
+  const parser = createSitemapParser();
+  let decoder: TextDecoder | undefined;
+  let bytes = 0;
+  let batch: SitemapEntry[] = [];
+  for await (const chunk of unzipped(body)) {
+    bytes += chunk.length;
+    if (bytes > MAX_BYTES) throw tooLarge();
+    decoder ??= decoderOf(chunk);
+    batch.push(...parser.write(decoder.decode(chunk, { stream: true })));
+    if (batch.length < BATCH) continue;
+    yield batch;
+    batch = [];
+  }
+  yield [...batch, ...parser.end()];
+}
+
+/** Sitemaps are in UTF-8, but for the few that begin with the mark of UTF-16. */
+function decoderOf(start: Buffer): TextDecoder {
+  if (start[0] === 0xff && start[1] === 0xfe) return new TextDecoder('utf-16le');
+  return new TextDecoder(start[0] === 0xfe && start[1] === 0xff ? 'utf-16be' : 'utf-8');
+}
+
+/** A file that was compressed before it was put on the server is told by its first bytes, whatever its name and type. */
+async function* unzipped(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const chunks = body[Symbol.asyncIterator]();
+  const first = await chunks.next();
+  if (first.done === true) return;
+  const whole = rejoined(first.value, chunks);
+  if (first.value[0] !== 0x1f || first.value[1] !== 0x8b) {
+    yield* whole;
+    return;
+  }
+  const gunzip = createGunzip();
+  // Whatever goes wrong here is told by reading from it.
+  pipeline(whole, gunzip).catch(() => {});
+  yield* gunzip as AsyncIterable<Buffer>;
+}
+
+async function* rejoined(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  yield first;
+  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
+}
+
+function endOf(response: HttpResponse, url: URL, leftOut: LeftOut) {
+  const { status, headers } = response;
+  const failure = failureOfStatus(status, headers['retry-after'], Date.now());
+  if (failure !== undefined) return { type: 'failed', failure } as const;
+  const to = isRedirect(status) ? normaliseUrl(headers.location ?? '', url.href) : undefined;
+  if (to !== undefined) return { type: 'redirect', to } as const;
+  if (isSuccess(status)) return { type: 'read', leftOut } as const;
+  const message = `the server answered ${status} without a sitemap`;
+  return { type: 'failed', failure: { cause: 'HttpError', message, retryable: false } } as const;
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
+}
+
+function tooLarge(): CrawlError {
+  const message = `the sitemap is larger than ${MAX_BYTES} bytes`;
+  return new CrawlError({ cause: 'TooLarge', message, retryable: false });
+}

@@ -1,0 +1,45 @@
+// Takes parameters out of URLs that say who is visiting and how they came, not which page it is.
+import { normaliseUrl } from '../url.ts';
+
+/** Names that mean a session on some sites and a thing of its own on others: the value tells. */
+const MAYBE_SESSION = /^(sid|s|sess|session)$/i;
+
+export type UrlCleaner = (url: URL) => URL;
+
+/**
+ * @param names of query parameters, and of path parameters (`/a;jsessionid=1`), in any case; `*` stands for any characters.
+ *   Without names nothing is taken out.
+ */
+export function createUrlCleaner(names: readonly string[]): UrlCleaner {
+  if (names.length === 0) return (url) => url;
+  const patterns = names.map((name) => name.split('*').map(escaped).join('.*'));
+  const dropped = new RegExp(`^(?:${patterns.join('|')})$`, 'i');
+
+  function isDropped(parameter: string): boolean {
+    const [name = '', value = ''] = parameter.split('=', 2);
+    return dropped.test(name) || (MAYBE_SESSION.test(name) && looksLikeSession(value));
+  }
+
+  return (url) => {
+    const path = url.pathname.replace(/;([^/;]*)/g, (whole, parameter: string) => (isDropped(parameter) ? '' : whole));
+    const query = url.search
+      .slice(1)
+      .split('&')
+      .filter((parameter) => !isDropped(parameter))
+      .join('&');
+    if (path === url.pathname && query === url.search.slice(1)) return url;
+    const cleaned = new URL(url);
+    cleaned.pathname = path;
+    cleaned.search = query;
+    return normaliseUrl(cleaned.href) ?? url;
+  };
+}
+
+function escaped(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+}
+
+/** Long, without the separators that words and UUIDs have, and of letters and digits. */
+function looksLikeSession(value: string): boolean {
+  return /^[0-9a-z]{16,}$/i.test(value) && /\d/.test(value) && /[a-z]/i.test(value);
+}

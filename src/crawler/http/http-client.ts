@@ -1,0 +1,210 @@
+// One HTTP request: guarded connection, re-used where possible, HTTP/2 where the server offers it, the cookies of the
+// run, bounded in bytes and time. Redirects are not followed.
+import type { IncomingHttpHeaders } from 'node:http';
+import { PassThrough, type Readable, type Transform, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
+import { Agent } from 'undici';
+import { CrawlError } from '../failure.ts';
+import { type AddressGuard, guardedConnector, portOf } from '../network/address-guard.ts';
+import type { HeadersFor } from '../network/request-headers.ts';
+import { createProxyDispatcher, refusalByStatus, type UpstreamProxy } from '../network/upstream-proxy.ts';
+import { createCookies } from './cookies.ts';
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const MAX_HEADER_BYTES = 64 * 1024;
+/** Codings that servers may stack on one body; more than this is an attack. */
+const MAX_CONTENT_CODINGS = 3;
+/** What is read of an unwanted body to keep the connection for the next page. */
+const MAX_DISCARDED_BYTES = 64 * 1024;
+
+export type HttpResponse = {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** Decompressed; empty when the body was not wanted. */
+  readonly body: Buffer;
+};
+
+export type HttpRequest = {
+  readonly url: URL;
+  /** Besides those that every request has. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Of the decompressed body. */
+  readonly maxBytes: number;
+  /** What happens beyond `maxBytes`: the rest is cut off, or the request fails with TooLarge. */
+  readonly onTooLarge: 'cut' | 'fail';
+  /** Whether the body is worth reading. */
+  readonly wantsBody: (status: number, headers: IncomingHttpHeaders) => boolean;
+  /** Takes the body as it arrives; the response has none then. Beyond `maxBytes` reading fails with TooLarge. */
+  readonly consume?: (body: AsyncIterable<Buffer>) => Promise<void>;
+};
+
+export type HttpClient = {
+  /** Rejects with an error for `failureOfError`, or with the signal's reason. */
+  readonly get: (request: HttpRequest, signal: AbortSignal) => Promise<HttpResponse>;
+  readonly close: () => Promise<void>;
+};
+
+export function createHttpClient(options: {
+  readonly guard: AddressGuard;
+  /** By which every request goes, if there is one. */
+  readonly proxy?: UpstreamProxy;
+  readonly userAgent: string;
+  /** Connections to one origin. */
+  readonly connections: number;
+  /** What the user adds to the requests of some hosts. */
+  readonly headersFor?: HeadersFor;
+}): HttpClient {
+  const { guard, proxy } = options;
+  const { dispatcher: agent, close } = createDispatcher(guard, proxy, {
+    connections: options.connections,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    // The caller's signal is the one that ends a slow request.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
+  const requestHeaders = {
+    'user-agent': options.userAgent,
+    accept: 'text/html,application/xhtml+xml;q=0.9,*/*;q=0.1',
+    'accept-encoding': 'gzip, br, zstd',
+  };
+
+  const cookies = createCookies();
+
+  return {
+    async get(request, signal) {
+      if (proxy !== undefined) await guard.checkBeforeProxy(request.url.hostname, portOf(request.url));
+      const added = options.headersFor?.(request.url) ?? {};
+      const cookie = joined(added['cookie'], cookies.headerFor(request.url));
+      const { statusCode, headers, body } = await agent.request({
+        origin: request.url.origin,
+        path: request.url.pathname + request.url.search,
+        method: 'GET',
+        headers: { ...requestHeaders, ...added, ...request.headers, ...(cookie === undefined ? {} : { cookie }) },
+        signal,
+      });
+      // A body that is given up reports that as an error of its own, which nobody has to hear.
+      body.on('error', () => {});
+      const refusal = proxy === undefined ? undefined : refusalByStatus(proxy, statusCode);
+      if (refusal !== undefined) {
+        body.destroy();
+        throw refusal;
+      }
+      cookies.take(request.url, headers['set-cookie']);
+      if (!request.wantsBody(statusCode, headers)) {
+        await body.dump({ limit: MAX_DISCARDED_BYTES, signal });
+        return { status: statusCode, headers, body: Buffer.alloc(0) };
+      }
+      try {
+        if (request.consume !== undefined) {
+          await consumeBody(body, headers['content-encoding'], request.consume, request.maxBytes, signal);
+          return { status: statusCode, headers, body: Buffer.alloc(0) };
+        }
+        return {
+          status: statusCode,
+          headers,
+          body: await readBody(body, headers['content-encoding'], request, signal),
+        };
+      } catch (error) {
+        body.destroy();
+        throw error;
+      }
+    },
+    close,
+  };
+}
+
+function createDispatcher(guard: AddressGuard, proxy: UpstreamProxy | undefined, options: Agent.Options) {
+  if (proxy !== undefined) return createProxyDispatcher(proxy, CONNECT_TIMEOUT_MS, options);
+  const dispatcher = new Agent({ ...options, connect: guardedConnector(guard, CONNECT_TIMEOUT_MS) });
+  return { dispatcher, close: () => dispatcher.destroy() };
+}
+
+/** What the user wants to be sent always comes before what the host has set. */
+function joined(always: string | undefined, set: string | undefined): string | undefined {
+  return always === undefined || set === undefined ? (always ?? set) : `${always}; ${set}`;
+}
+
+async function readBody(
+  body: Readable,
+  encoding: string | string[] | undefined,
+  { maxBytes, onTooLarge }: HttpRequest,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  let full = false;
+
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      chunks.push(chunk.subarray(0, maxBytes - size));
+      size += chunk.length;
+      full = size > maxBytes;
+      // An error here tears the whole pipeline down, so that a bomb is not unpacked any further.
+      done(full ? new Error('enough') : null);
+    },
+  });
+  try {
+    await pipeline([body, ...decompressors(encoding), sink], { signal });
+  } catch (error) {
+    if (!full) throw error;
+  }
+  if (full && onTooLarge === 'fail') throw tooLarge(maxBytes);
+  return Buffer.concat(chunks);
+}
+
+async function consumeBody(
+  body: Readable,
+  encoding: string | string[] | undefined,
+  consume: (body: AsyncIterable<Buffer>) => Promise<void>,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<void> {
+  async function* bounded(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    let size = 0;
+    for await (const chunk of source) {
+      size += chunk.length;
+      if (size > maxBytes) throw tooLarge(maxBytes);
+      yield chunk;
+    }
+  }
+  const decompressed = new PassThrough();
+  // What goes wrong on the way is told by reading from its end.
+  pipeline([body, ...decompressors(encoding), decompressed], { signal }).catch(() => {});
+  await consume(bounded(decompressed));
+}
+
+function tooLarge(maxBytes: number): CrawlError {
+  return new CrawlError({ cause: 'TooLarge', message: `the page is larger than ${maxBytes} bytes`, retryable: false });
+}
+
+/** In the order in which the codings are taken off: the last one applied first. */
+function decompressors(encoding: string | string[] | undefined): Transform[] {
+  const codings = String(encoding ?? '')
+    .toLowerCase()
+    .split(',')
+    .map((coding) => coding.trim())
+    .filter((coding) => coding !== '' && coding !== 'identity');
+  if (codings.length > MAX_CONTENT_CODINGS) throw unreadable(`${codings.length} content codings`);
+  return codings.reverse().map(decompressor);
+}
+
+function decompressor(coding: string): Transform {
+  switch (coding) {
+    case 'gzip':
+    case 'x-gzip':
+      return createGunzip();
+    case 'deflate':
+      return createInflate();
+    case 'br':
+      return createBrotliDecompress();
+    case 'zstd':
+      return createZstdDecompress();
+    default:
+      throw unreadable(`the content coding "${coding.slice(0, 32)}"`);
+  }
+}
+
+function unreadable(what: string): CrawlError {
+  return new CrawlError({ cause: 'HttpError', message: `the server answered with ${what}`, retryable: false });
+}

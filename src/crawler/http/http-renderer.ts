@@ -1,0 +1,135 @@
+// Render mode HTTP: pages as the server sends them, read by one parse.
+import type { IncomingHttpHeaders } from 'node:http';
+import type { FetchFacts } from '../../store/worker-store.ts';
+import { retryAfterMs } from '../back-off.ts';
+import { blockEvidence, blockedBy, isRefusing } from '../extraction/blocked.ts';
+import { type PagePlan, type RawPage, withoutContent } from '../extraction/read-page.ts';
+import { type ScriptSigns, scriptSignsOf } from '../extraction/script-signs.ts';
+import { CrawlError, failureOfError, failureOfStatus } from '../failure.ts';
+import { isHtml, isRedirect, type Rendered, type Renderer } from '../renderer.ts';
+import { normaliseUrl } from '../url.ts';
+import { decodeHtml } from './charset.ts';
+import { readHtml } from './html-page.ts';
+import type { HttpClient, HttpResponse } from './http-client.ts';
+import { conditionalHeaders, validatorsOf } from './validators.ts';
+
+/** Of one page, decompressed. */
+export const MAX_PAGE_BYTES = 16 * 1024 * 1024;
+
+/**
+ * The client is the caller's to close: robots.txt is fetched by the same one.
+ * @param options.seeksSigns whether pages are looked at for signs that scripts make them
+ */
+export function createHttpRenderer(client: HttpClient, { seeksSigns = false } = {}): Renderer {
+  return {
+    async render(url, plan, timeoutMs, signal, known) {
+      const startedAt = performance.now();
+      const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+      try {
+        const request = { url, maxBytes: MAX_PAGE_BYTES, onTooLarge: 'fail', wantsBody } as const;
+        const response = await client.get({ ...request, headers: conditionalHeaders(known) }, limit);
+        const facts = factsOf(response, url, startedAt);
+        if (response.status === 304 && known !== undefined) return { type: 'unmodified', facts };
+        return resultOf(response, url, { plan, seeksSigns }, facts);
+      } catch (error) {
+        signal.throwIfAborted();
+        return { type: 'failed', failure: failureOfError(error), facts: factsOf(undefined, url, startedAt) };
+      }
+    },
+    close: async () => {},
+  };
+}
+
+function wantsBody(status: number, headers: IncomingHttpHeaders): boolean {
+  const contentType = headers['content-type'];
+  return (isSuccess(status) || isRefusing(status)) && (contentType === undefined || isHtml(contentType));
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
+}
+
+type Reading = { readonly plan: PagePlan; readonly seeksSigns: boolean };
+type Read = { readonly page: RawPage; readonly signs?: ScriptSigns };
+
+function resultOf(response: HttpResponse, url: URL, reading: Reading, facts: FetchFacts): Rendered {
+  const { status, headers } = response;
+  const read = readingOf(response, reading);
+  const evidence = blockEvidence({ status, headers, ...(read === undefined ? {} : { page: read.page }) });
+  const failure = failureOfStatus(status, headers['retry-after'], Date.now());
+  if (evidence !== undefined) return { type: 'failed', failure: blockedBy(evidence, failure?.retryAfterMs), facts };
+  if (failure !== undefined) return { type: 'failed', failure, facts };
+  const target = isRedirect(status) ? headers.location : undefined;
+  if (target !== undefined) return redirectTo(target, headers['retry-after'], url, facts);
+  if (status >= 300) return { type: 'failed', failure: strangeStatus(status), facts };
+  if (read === undefined) return { type: 'notHtml', facts };
+  const validators = validatorsOf(headers, Date.now());
+  const robotsHeader = headers['x-robots-tag'];
+  return {
+    type: 'page',
+    ...read,
+    facts,
+    ...(validators === undefined ? {} : { validators }),
+    ...(robotsHeader === undefined ? {} : { robotsHeader: String(robotsHeader) }),
+  };
+}
+
+/** The page that the answer is, if only that of a refusal. */
+function readingOf({ status, headers, body }: HttpResponse, { plan, seeksSigns }: Reading): Read | undefined {
+  const contentType = headers['content-type'];
+  if (!wantsBody(status, headers) || !looksLikeHtml(contentType, body)) return undefined;
+  if (isSuccess(status)) return readBody(body, contentType, { plan, seeksSigns });
+  return readBody(body, contentType, { plan: withoutContent(plan), seeksSigns: false });
+}
+
+function readBody(body: Buffer, contentType: string | undefined, { plan, seeksSigns }: Reading): Read {
+  try {
+    const html = decodeHtml(body, contentType);
+    return { page: readHtml(html, plan), ...(seeksSigns ? { signs: scriptSignsOf(html) } : {}) };
+  } catch (error) {
+    throw new CrawlError({
+      cause: 'ExtractionError',
+      message: `the page could not be read: ${error instanceof Error ? error.message : String(error)}`,
+      retryable: false,
+    });
+  }
+}
+
+/** Servers that name no content type exist; what begins with a tag is taken for HTML. */
+function looksLikeHtml(contentType: string | undefined, body: Buffer): boolean {
+  return contentType !== undefined || /^[\s\ufeff]*</.test(body.toString('utf8', 0, 512));
+}
+
+function redirectTo(location: string, retryAfter: string | undefined, url: URL, facts: FetchFacts): Rendered {
+  const to = normaliseUrl(headerText(location), url.href);
+  const wait = retryAfterMs(retryAfter, Date.now());
+  if (to !== undefined) return { type: 'redirect', to, facts, ...(wait === undefined ? {} : { retryAfterMs: wait }) };
+  const message = `redirected to "${location.slice(0, 200)}", which cannot be crawled`;
+  return { type: 'failed', failure: { cause: 'InvalidUrl', message, retryable: false }, facts };
+}
+
+/** Header bytes arrive decoded one by one; what is UTF-8 in truth, as most of it is, is put together again. */
+function headerText(header: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(header, 'latin1'));
+  } catch {
+    return header;
+  }
+}
+
+function strangeStatus(status: number) {
+  return { cause: 'HttpError', message: `the server answered ${status} without a page`, retryable: false } as const;
+}
+
+function factsOf(response: HttpResponse | undefined, url: URL, startedAt: number): FetchFacts {
+  const durationMs = Math.round(performance.now() - startedAt);
+  if (response === undefined) return { durationMs };
+  const contentType = response.headers['content-type'];
+  return {
+    durationMs,
+    status: response.status,
+    bytes: response.body.length,
+    finalUrl: url.href,
+    ...(contentType === undefined ? {} : { contentType: contentType.slice(0, 200) }),
+  };
+}

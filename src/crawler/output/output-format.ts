@@ -1,0 +1,69 @@
+// Items as text: JSON, JSON Lines or CSV, page by page, so that no format needs all of them at once. Pure functions.
+import { stringify } from 'csv-stringify/sync';
+import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
+import type { OutputItem } from '../../store/worker-store.ts';
+
+export type OutputFormatName = NonNullable<CrawlRunSpec['output']>['format'];
+
+/** A file is `head`, each page of items, `tail`. */
+export type OutputFormat = {
+  readonly head: string;
+  /** @param isFirst whether no item has been written before */
+  readonly page: (items: readonly OutputItem[], isFirst: boolean) => string;
+  readonly tail: string;
+};
+
+/** Where an item comes from; a field of the same name goes before it. */
+const ORIGIN = ['source', 'url'];
+
+/** Fields in the order of the spec, then those that it does not name. */
+export function columnsOf(spec: CrawlRunSpec, found: readonly string[]): string[] {
+  const named = spec.extract?.fields.map(({ name }) => name) ?? [];
+  return [...new Set([...ORIGIN, ...named, ...found.toSorted()])];
+}
+
+/** @param found names of all fields that items have; only CSV, whose columns are fixed by its first line, needs them */
+export function outputFormat(name: OutputFormatName, spec: CrawlRunSpec, found: readonly string[]): OutputFormat {
+  if (name === 'CSV') return csv(columnsOf(spec, found));
+  const line = (item: OutputItem) => JSON.stringify(record(item, spec));
+  if (name === 'JSONL') {
+    return { head: '', page: (items) => items.map((item) => `${line(item)}\n`).join(''), tail: '' };
+  }
+  return {
+    head: '[',
+    page: (items, isFirst) =>
+      items.map((item, index) => `${isFirst && index === 0 ? '' : ','}\n${line(item)}`).join(''),
+    tail: '\n]\n',
+  };
+}
+
+function record(item: OutputItem, spec: CrawlRunSpec): Record<string, unknown> {
+  const values: Record<string, unknown> = { source: item.source, url: item.url, ...item.data };
+  const present = columnsOf(spec, Object.keys(item.data)).filter((name) => Object.hasOwn(values, name));
+  return Object.fromEntries(present.map((name) => [name, values[name]]));
+}
+
+/**
+ * RFC 4180, in UTF-8 without a byte order mark. Lists and objects are JSON. What comes from a page is not to be run as a
+ * formula by a spreadsheet: text that begins like one gets an apostrophe before it, numbers do not.
+ */
+function csv(columns: readonly string[]): OutputFormat {
+  const rows = (records: readonly (readonly unknown[])[]) =>
+    stringify([...records], {
+      record_delimiter: 'windows',
+      quote_record_delimiter: true,
+      escape_formulas: true,
+      cast: { boolean: String, object: (value) => JSON.stringify(value) },
+    });
+  return {
+    head: rows([columns]),
+    page: (items) =>
+      rows(
+        items.map((item) => {
+          const values: Record<string, unknown> = { source: item.source, url: item.url, ...item.data };
+          return columns.map((name) => (Object.hasOwn(values, name) ? values[name] : undefined));
+        }),
+      ),
+    tail: '',
+  };
+}

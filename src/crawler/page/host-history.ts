@@ -1,0 +1,50 @@
+// What a host has given so far, against which an answer that proves nothing by itself is seen as a refusal: nothing at
+// all, or 403, where many pages were had before.
+import type { RawPage } from '../extraction/read-page.ts';
+
+/** Pages with content before anything is taken for a refusal because of them. */
+const ENOUGH_PAGES = 5;
+/** Pages in a row that have to be forbidden. */
+const ENOUGH_REFUSALS = 5;
+/** Hosts that are kept in mind. */
+const MAX_HOSTS = 10_000;
+
+type Record = { pages: number; forbidden: number };
+
+export type HostHistory = {
+  /** Evidence that a page with a good status is an empty shell; otherwise it is counted as one of the host's pages. */
+  readonly emptyShell: (host: string, page: Pick<RawPage, 'isEmpty'>) => string | undefined;
+  /** Evidence that 403 is no answer of the page's own: the host has come to forbid everything. */
+  readonly forbidden: (host: string) => string | undefined;
+};
+
+export function createHostHistory(): HostHistory {
+  const records = new Map<string, Record>();
+
+  function recordOf(host: string): Record {
+    const record = records.get(host) ?? { pages: 0, forbidden: 0 };
+    records.delete(host);
+    records.set(host, record);
+    const [oldest] = records.keys();
+    if (records.size > MAX_HOSTS && oldest !== undefined) records.delete(oldest);
+    return record;
+  }
+
+  return {
+    emptyShell(host, { isEmpty }) {
+      const record = recordOf(host);
+      if (isEmpty && record.pages >= ENOUGH_PAGES) {
+        return `an empty page (after ${record.pages} pages of the host that had content)`;
+      }
+      record.forbidden = 0;
+      if (!isEmpty) record.pages++;
+      return undefined;
+    },
+    forbidden(host) {
+      const record = recordOf(host);
+      record.forbidden++;
+      if (record.forbidden < ENOUGH_REFUSALS || record.pages < ENOUGH_PAGES) return undefined;
+      return `status 403 for the last ${record.forbidden} pages (after ${record.pages} pages that had content)`;
+    },
+  };
+}

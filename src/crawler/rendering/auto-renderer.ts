@@ -1,0 +1,120 @@
+// Render mode Auto: pages by HTTP, and in the browser where that finds more. What is learnt of a host is kept.
+import type { Extraction } from '../extraction/extraction.ts';
+import type { RawPage } from '../extraction/read-page.ts';
+import type { Rendered, Renderer } from '../renderer.ts';
+import { hostKey } from '../url.ts';
+import type { HostRenderings } from './host-renderings.ts';
+import {
+  type Evidence,
+  evidenceOf,
+  firstLook,
+  foundMore,
+  type HostKnowledge,
+  isNews,
+  isWorthTheBrowser,
+  type Yield,
+} from './render-choice.ts';
+
+type Page = Extract<Rendered, { type: 'page' }>;
+
+/** Both renderers are closed with this one. */
+export function createAutoRenderer(options: {
+  /** Must look for signs of scripts. */
+  readonly http: Renderer;
+  readonly browser: Renderer;
+  readonly hosts: HostRenderings;
+  readonly extraction: Extraction;
+  /** Waits for one more place on the host: a page that is asked for in both ways is two documents. */
+  readonly takePlace: (host: string, signal: AbortSignal) => Promise<void>;
+}): Renderer {
+  const { http, browser, hosts, extraction, takePlace } = options;
+
+  async function byHttp(...asked: RenderArguments): Promise<Rendered> {
+    return marked(await http.render(...asked), 'HTTP');
+  }
+
+  async function byBrowser(...asked: RenderArguments): Promise<Rendered> {
+    return marked(await browser.render(...asked), 'Browser');
+  }
+
+  /** A page of a host that is known to need the browser, looked at both ways. */
+  async function byBoth(...asked: RenderArguments): Promise<Rendered> {
+    const [url, , , signal] = asked;
+    const simple = await byHttp(...asked);
+    if (simple.type !== 'page') return simple;
+    await takePlace(hostKey(url), signal);
+    return compared(url, simple, await byBrowser(...asked), 'Strong', signal);
+  }
+
+  async function httpFirst(host: HostKnowledge, ...asked: RenderArguments): Promise<Rendered> {
+    const [url, , , signal] = asked;
+    const simple = await byHttp(...asked);
+    if (simple.type !== 'page') return simple;
+    const evidence = evidenceOf(simple.signs ?? NO_SIGNS, yieldOf(simple.page, url, extraction));
+    if (isWorthTheBrowser(evidence, host)) {
+      await takePlace(hostKey(url), signal);
+      return compared(url, simple, await byBrowser(...asked), evidence, signal);
+    }
+    if (evidence === 'None' && isNews(host)) await hosts.learn(hostKey(url), false, signal);
+    return simple;
+  }
+
+  /** The better of the two; what it shows of the host is remembered. */
+  async function compared(
+    url: URL,
+    simple: Page,
+    scripted: Rendered,
+    evidence: Evidence,
+    signal: AbortSignal,
+  ): Promise<Rendered> {
+    // That the browser failed says nothing of the host; a page that is surely an empty shell is tried again.
+    if (scripted.type === 'failed') return evidence === 'Strong' ? scripted : simple;
+    if (scripted.type !== 'page' && scripted.type !== 'redirect') return simple;
+    const isBetter =
+      scripted.type === 'redirect' ||
+      foundMore(yieldOf(scripted.page, url, extraction), yieldOf(simple.page, url, extraction));
+    await hosts.learn(hostKey(url), isBetter, signal);
+    return isBetter ? scripted : simple;
+  }
+
+  return {
+    async render(...asked) {
+      const [url, , , signal] = asked;
+      const host = await hosts.nextPage(hostKey(url), signal);
+      switch (firstLook(host)) {
+        case 'HTTP':
+          return httpFirst(host, ...asked);
+        case 'Browser':
+          return byBrowser(...asked);
+        case 'Both':
+          return byBoth(...asked);
+      }
+    },
+    recycle: (how) => browser.recycle?.(how),
+    async close() {
+      await Promise.all([http.close(), browser.close()]);
+    },
+  };
+}
+
+type RenderArguments = Parameters<Renderer['render']>;
+
+const NO_SIGNS = { scripts: 0, textLength: 0, hasEmptyRoot: false, asksForScripts: false };
+
+function marked(rendered: Rendered, renderedBy: 'HTTP' | 'Browser'): Rendered {
+  return { ...rendered, facts: { ...rendered.facts, renderedBy } };
+}
+
+function yieldOf(page: RawPage, url: URL, extraction: Extraction): Yield {
+  const result = extraction.itemsOf(page, url);
+  if ('missing' in result) return { isIncomplete: true, isEmpty: true, amount: 0 };
+  const amount = textIn(result.items, url.href) + textIn(page.links);
+  return { isIncomplete: false, isEmpty: result.items.length === 0 || page.links.length === 0, amount };
+}
+
+/** Characters of all that the value holds, but for the page's own URL, which says nothing of the page. */
+function textIn(value: unknown, ownUrl?: string): number {
+  if (value === null || value === false || value === ownUrl) return 0;
+  if (typeof value === 'object') return Object.values(value).reduce((sum, inner) => sum + textIn(inner, ownUrl), 0);
+  return String(value).length;
+}

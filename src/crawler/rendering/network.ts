@@ -1,0 +1,105 @@
+// How a worker reaches the sites of its run: straight, by the proxy of the spec, or either way, host by host.
+import { existsSync, readFileSync } from 'node:fs';
+import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
+import type { WorkerStore } from '../../store/worker-store.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import { findChromium } from '../browser/chromium.ts';
+import { createHttpClient, type HttpClient } from '../http/http-client.ts';
+import { type AddressGuard, createAddressGuard } from '../network/address-guard.ts';
+import { createAddressPolicy } from '../network/address-policy.ts';
+import type { HostPacer } from '../network/host-pacer.ts';
+import { type Headers, type HeadersFor, headersForHosts, readSecretHeaders } from '../network/request-headers.ts';
+import { parseProxyUrl, type UpstreamProxy } from '../network/upstream-proxy.ts';
+import type { Renderer } from '../renderer.ts';
+import { type WorkerConfig, WorkerConfigError } from '../worker-config.ts';
+import { createRenderer } from './render-modes.ts';
+import { fixedRoutes, learntRoutes, type Routes, routedClient, routedRenderer } from './routes.ts';
+
+export type Network = {
+  /** For robots.txt and the like, and for pages in render mode HTTP. */
+  readonly client: HttpClient;
+  readonly renderer: Renderer;
+  readonly routes: Routes;
+  readonly close: () => Promise<void>;
+};
+
+type Surroundings = {
+  readonly config: WorkerConfig;
+  readonly spec: CrawlRunSpec;
+  readonly store: Pick<WorkerStore, 'readHostRendering' | 'learnHostRendering'>;
+  readonly pacer: HostPacer;
+  readonly log: Logger;
+};
+
+/** Throws a WorkerConfigError when the proxy or the browser that the spec needs is not there or not allowed. */
+export async function createNetwork(options: Surroundings): Promise<Network> {
+  const { config, spec, log } = options;
+  const guard = createAddressGuard(createAddressPolicy(config.allowedAddresses));
+  const headersFor = headersForHosts(spec, secretHeadersOf(config, spec));
+  const proxy = readProxy(config, spec);
+  if (proxy === undefined || spec.proxy?.mode !== 'Auto') {
+    return closing({
+      ...(await openWay({ ...options, headersFor }, guard, proxy)),
+      routes: fixedRoutes(proxy !== undefined),
+    });
+  }
+  const routes = learntRoutes(log);
+  const direct = await openWay({ ...options, headersFor }, guard, undefined);
+  const proxied = await openWay({ ...options, headersFor }, guard, proxy);
+  const client = routedClient(routes, { direct: direct.client, proxied: proxied.client });
+  const renderer = routedRenderer(routes, { direct: direct.renderer, proxied: proxied.renderer });
+  return closing({ client, renderer, routes });
+}
+
+function closing(network: Omit<Network, 'close'>): Network {
+  return {
+    ...network,
+    async close() {
+      await network.renderer.close();
+      await network.client.close();
+    },
+  };
+}
+
+async function openWay(
+  { config, spec, store, pacer, log, headersFor }: Surroundings & { readonly headersFor: HeadersFor },
+  guard: AddressGuard,
+  proxy: UpstreamProxy | undefined,
+): Promise<Pick<Network, 'client' | 'renderer'>> {
+  const { userAgent } = spec.fetch;
+  const client = createHttpClient({
+    guard,
+    userAgent,
+    connections: spec.concurrency,
+    headersFor,
+    ...(proxy ? { proxy } : {}),
+  });
+  const chromium = () => chromiumOf(config);
+  const upstream = proxy === undefined ? {} : { upstream: proxy };
+  return {
+    client,
+    renderer: await createRenderer({ spec, client, guard, headersFor, ...upstream, store, pacer, chromium, log }),
+  };
+}
+
+function secretHeadersOf({ headersDirectory }: WorkerConfig, { fetch }: CrawlRunSpec): Headers {
+  return fetch.headersSecretRef === undefined ? {} : readSecretHeaders(headersDirectory);
+}
+
+function chromiumOf({ chromium = findChromium() }: WorkerConfig): string {
+  if (chromium !== undefined) return chromium;
+  throw new WorkerConfigError('no Chromium was found: set TRAWLER_CHROMIUM to its path');
+}
+
+function readProxy({ proxyFile, allowedProxies }: WorkerConfig, { proxy }: CrawlRunSpec): UpstreamProxy | undefined {
+  if (proxy === undefined || proxy.mode === 'Off') return undefined;
+  const { name, key } = proxy.urlSecretRef;
+  if (!existsSync(proxyFile)) {
+    throw new WorkerConfigError(`spec.proxy.urlSecretRef: there is no Secret "${name}" with the key "${key}"`);
+  }
+  try {
+    return parseProxyUrl(readFileSync(proxyFile, 'utf8'), allowedProxies);
+  } catch (error) {
+    throw new WorkerConfigError(`spec.proxy: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

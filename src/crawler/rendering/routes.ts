@@ -1,0 +1,56 @@
+// Which way a host is asked: directly, or by the proxy of the run's spec. A worker learns it with each claim, so that
+// all workers of a host go the same way.
+import type { Claim } from '../../store/worker-store.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import type { HttpClient } from '../http/http-client.ts';
+import type { Renderer } from '../renderer.ts';
+import { hostKey } from '../url.ts';
+
+/** Hosts whose way is kept in mind. */
+const MAX_HOSTS = 10_000;
+
+export type Routes = {
+  /** Takes note of what the claim says of its host. */
+  readonly learn: (claim: Claim) => void;
+  readonly isProxied: (host: string) => boolean;
+};
+
+/** Every host goes the same way. */
+export function fixedRoutes(isProxied: boolean): Routes {
+  return { learn: () => {}, isProxied: () => isProxied };
+}
+
+/** Each host goes the way that its last claim told. */
+export function learntRoutes(log: Logger): Routes {
+  const proxied = new Set<string>();
+  return {
+    learn({ host, viaProxy = false }) {
+      if (viaProxy === proxied.has(host)) return;
+      log.info({ host }, viaProxy ? 'host is asked through the proxy' : 'host is asked directly again');
+      if (!viaProxy) proxied.delete(host);
+      else if (proxied.size < MAX_HOSTS) proxied.add(host);
+    },
+    isProxied: (host) => proxied.has(host),
+  };
+}
+
+type Ways<Way> = { readonly direct: Way; readonly proxied: Way };
+
+export function routedClient(routes: Routes, { direct, proxied }: Ways<HttpClient>): HttpClient {
+  return {
+    get: (request, signal) => (routes.isProxied(hostKey(request.url)) ? proxied : direct).get(request, signal),
+    close: async () => void (await Promise.all([direct.close(), proxied.close()])),
+  };
+}
+
+/** Both ways are of the same kind, and so is what they have in common. */
+export function routedRenderer(routes: Routes, { direct, proxied }: Ways<Renderer>): Renderer {
+  return {
+    ...direct,
+    render: (url, ...rest) => (routes.isProxied(hostKey(url)) ? proxied : direct).render(url, ...rest),
+    recycle(how) {
+      for (const way of [direct, proxied]) way.recycle?.(how);
+    },
+    close: async () => void (await Promise.all([direct.close(), proxied.close()])),
+  };
+}

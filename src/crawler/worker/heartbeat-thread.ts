@@ -1,0 +1,79 @@
+// The worker's heartbeat, in a thread and on a connection of its own: it beats while the main thread parses, waits or
+// hangs, and ends the process when that hangs for good.
+import { parentPort, workerData } from 'node:worker_threads';
+import { createHeartbeatStore } from '../../store/postgres-worker-store.ts';
+import type { Heartbeat, HeartbeatAnswer } from '../../store/worker-store.ts';
+import { createLogger } from '../../telemetry/logger.ts';
+import { storeOptions } from '../worker-config.ts';
+import type { FromThread, HeartbeatStart, ToThread, WorkerStatus } from './heartbeat-messages.ts';
+import { writeTerminationMessage } from './termination.ts';
+import { createWatchdog } from './watchdog.ts';
+
+const TICK_MS = 1_000;
+
+if (parentPort === null) throw new Error('heartbeat-thread runs as a worker thread');
+const port = parentPort;
+const { config, intervalMs, stallMs, logLevel } = workerData as HeartbeatStart;
+const log = createLogger('crawler', logLevel, { run: config.runId, worker: config.workerId });
+const store = createHeartbeatStore(storeOptions(config));
+const watchdog = createWatchdog({ tickMs: TICK_MS, stallMs });
+const ended = new AbortController();
+
+let status: WorkerStatus = { state: 'Initialising', pagesInFlight: 0, idleMs: 0, errors: 0, progress: 0 };
+let beating: Promise<void> | undefined;
+
+function heartbeatOf({ progress: _, ...rest }: WorkerStatus): Heartbeat {
+  return { ...rest, podName: config.podName, nodeName: config.nodeName, rssBytes: process.memoryUsage.rss() };
+}
+
+async function beat(): Promise<void> {
+  try {
+    const answer: HeartbeatAnswer = await store.beat(heartbeatOf(status), ended.signal);
+    port.postMessage({ type: 'answer', answer } satisfies FromThread);
+  } catch (error) {
+    // The next one may get through; the crawl goes on as long as its leases last.
+    if (!ended.signal.aborted) log.warn({ error: String(error) }, 'heartbeat was not written');
+  }
+}
+
+/** One at a time: a slow database gets no queue of heartbeats. */
+function beatSoon(): void {
+  beating ??= beat().finally(() => {
+    beating = undefined;
+  });
+}
+
+function watch(): void {
+  const reason = watchdog.tick();
+  if (reason === undefined) return;
+  log.fatal({ reason }, 'worker hangs');
+  writeTerminationMessage('Stalled', reason);
+  // Nothing less ends a process whose main thread does not come back.
+  process.kill(process.pid, 'SIGKILL');
+}
+
+async function end(last: WorkerStatus): Promise<void> {
+  clearInterval(beats);
+  clearInterval(ticks);
+  await beating;
+  status = last;
+  await beat();
+  ended.abort();
+  await store.close();
+  port.close();
+}
+
+const beats = setInterval(beatSoon, intervalMs);
+const ticks = setInterval(watch, TICK_MS);
+port.on('message', (message: ToThread) => {
+  if (message.type === 'end') {
+    void end(message.status);
+    return;
+  }
+  // A new state is news that should not wait for the next beat.
+  const isNews = message.status.state !== status.state;
+  status = message.status;
+  watchdog.report(status);
+  if (isNews) beatSoon();
+});
+beatSoon();

@@ -1,0 +1,89 @@
+// The main thread's end of the heartbeat: starts its thread, tells it every second how the worker stands, and hands
+// over what Postgres answered.
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import type { Heartbeat, HeartbeatAnswer } from '../../store/worker-store.ts';
+import type { FromThread, HeartbeatStart, ToThread, WorkerStatus } from './heartbeat-messages.ts';
+import type { WorkerActivity } from './worker.ts';
+
+const STATUS_MS = 1_000;
+/** How long the last heartbeat may take; a write is given up after 10 s. */
+const END_MS = 12_000;
+
+export type HeartbeatClient = {
+  readonly activity: WorkerActivity;
+  readonly setState: (state: Heartbeat['state']) => void;
+  /** Writes one last heartbeat with the state and ends the thread. */
+  readonly end: (state: Heartbeat['state']) => Promise<void>;
+};
+
+export function startHeartbeat(
+  start: HeartbeatStart,
+  on: {
+    readonly answer: (answer: HeartbeatAnswer) => void;
+    /** The thread has died: without heartbeats the worker would lose its leases unseen. */
+    readonly died: (error: Error) => void;
+  },
+): HeartbeatClient {
+  const thread = new Worker(new URL('./heartbeat-thread.ts', import.meta.url), { workerData: start });
+  const pages = new Set<string>();
+  let state: Heartbeat['state'] = 'Initialising';
+  let progress = 0;
+  let errors = 0;
+  let activeAt = performance.now();
+  let ending = false;
+
+  function statusNow(): WorkerStatus {
+    const [currentUrl] = pages;
+    const idleMs = Math.round(performance.now() - activeAt);
+    const status = { state, pagesInFlight: pages.size, idleMs, errors, progress };
+    return currentUrl === undefined ? status : { ...status, currentUrl };
+  }
+
+  function send(type: ToThread['type']): void {
+    thread.postMessage({ type, status: statusNow() } satisfies ToThread);
+  }
+
+  function progressed(): void {
+    progress++;
+    activeAt = performance.now();
+  }
+
+  const timer = setInterval(() => send('status'), STATUS_MS);
+  thread.on('message', (message: FromThread) => on.answer(message.answer));
+  thread.on('error', on.died);
+  thread.on('exit', (code) => {
+    if (!ending) on.died(new Error(`the heartbeat thread has ended with code ${code}`));
+  });
+
+  return {
+    activity: {
+      progress: progressed,
+      pageBegan(url) {
+        pages.add(url);
+        progressed();
+      },
+      pageEnded(url) {
+        pages.delete(url);
+        progressed();
+      },
+      exception() {
+        errors++;
+      },
+    },
+    setState(next) {
+      state = next;
+      send('status');
+    },
+    async end(last) {
+      clearInterval(timer);
+      ending = true;
+      state = last;
+      const exited = once(thread, 'exit');
+      send('end');
+      await Promise.race([exited, sleep(END_MS)]);
+      await thread.terminate();
+    },
+  };
+}

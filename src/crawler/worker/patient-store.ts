@@ -1,0 +1,80 @@
+// The store for a worker that sits an outage of Postgres out: calls wait and are made again until the database
+// answers or patience ends.
+import { StoreError } from '../../store/store-error.ts';
+import type { WorkerStore } from '../../store/worker-store.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import { pause } from '../pause.ts';
+
+const FIRST_DELAY_MS = 250;
+const MAX_DELAY_MS = 10_000;
+
+export type Patience = {
+  /** How long Postgres may be away, in milliseconds; then the error of the last try is the result. */
+  readonly outageMs: number;
+  readonly log: Logger;
+  /** Called at each vain try: the worker is waiting, it does not hang. */
+  readonly onRetry: () => void;
+};
+
+/**
+ * The same store; `Unavailable` reaches the caller only when the outage has lasted `outageMs`. A commit whose answer
+ * was lost is made again and finds its leases gone: what was written is there once.
+ */
+export function createPatientStore(store: WorkerStore, patience: Patience): WorkerStore {
+  const { log, outageMs, onRetry } = patience;
+  /** By `performance.now()`; the same outage for all calls. */
+  let awaySince: number | undefined;
+
+  function back(): void {
+    if (awaySince !== undefined) log.info({ awayMs: Math.round(performance.now() - awaySince) }, 'database is back');
+    awaySince = undefined;
+  }
+
+  function away(error: StoreError): void {
+    if (awaySince === undefined) log.warn({ error: error.message }, 'database is away');
+    awaySince ??= performance.now();
+    if (performance.now() - awaySince > outageMs) throw error;
+    onRetry();
+  }
+
+  async function patiently<Result>(signal: AbortSignal, call: () => Promise<Result>): Promise<Result> {
+    for (let delay = FIRST_DELAY_MS; ; delay = Math.min(delay * 2, MAX_DELAY_MS)) {
+      try {
+        const result = await call();
+        back();
+        return result;
+      } catch (error) {
+        if (!(error instanceof StoreError) || error.reason !== 'Unavailable') throw error;
+        away(error);
+      }
+      await pause(delay * (0.5 + Math.random() / 2), signal);
+    }
+  }
+
+  return {
+    loadRun: (signal) => patiently(signal, () => store.loadRun(signal)),
+    seed: (seeds, signal) => patiently(signal, () => store.seed(seeds, signal)),
+    claim: (slots, signal) => patiently(signal, () => store.claim(slots, signal)),
+    reserveHost: (host, signal) => patiently(signal, () => store.reserveHost(host, signal)),
+    deferHost: (host, delayMs, signal) => patiently(signal, () => store.deferHost(host, delayMs, signal)),
+    recallPage: (requestId, signal) => patiently(signal, () => store.recallPage(requestId, signal)),
+    reportBlock: (host, evidence, signal) => patiently(signal, () => store.reportBlock(host, evidence, signal)),
+    reportFailure: (host, failure, signal) => patiently(signal, () => store.reportFailure(host, failure, signal)),
+    reportAnswer: (host, signal) => patiently(signal, () => store.reportAnswer(host, signal)),
+    areAllSourcesBlocked: (refusals, signal) => patiently(signal, () => store.areAllSourcesBlocked(refusals, signal)),
+    readRobots: (host, signal) => patiently(signal, () => store.readRobots(host, signal)),
+    writeRobots: (host, robots, signal) => patiently(signal, () => store.writeRobots(host, robots, signal)),
+    readHostRendering: (host, signal) => patiently(signal, () => store.readHostRendering(host, signal)),
+    learnHostRendering: (host, needed, signal) =>
+      patiently(signal, () => store.learnHostRendering(host, needed, signal)),
+    commit: (outcomes, signal) => patiently(signal, () => store.commit(outcomes, signal)),
+    addLinks: (claim, links, signal) => patiently(signal, () => store.addLinks(claim, links, signal)),
+    finish: (signal) => patiently(signal, () => store.finish(signal)),
+    leaseOutput: (signal) => patiently(signal, () => store.leaseOutput(signal)),
+    outputItems: (fence, after, signal) => patiently(signal, () => store.outputItems(fence, after, signal)),
+    outputFields: (fence, signal) => patiently(signal, () => store.outputFields(fence, signal)),
+    settleOutput: (fence, result, signal) => patiently(signal, () => store.settleOutput(fence, result, signal)),
+    releaseOutput: (fence, signal) => patiently(signal, () => store.releaseOutput(fence, signal)),
+    close: () => store.close(),
+  };
+}

@@ -1,0 +1,283 @@
+// The life of a worker's process: read the configuration, load the run, seed, crawl, and end with the code that tells
+// the Job what to do next.
+import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
+import { durationMs } from '../../resources/duration.ts';
+import { SPEC_VERSION } from '../../resources/group.ts';
+import { createWorkerStore } from '../../store/postgres-worker-store.ts';
+import { StoreError } from '../../store/store-error.ts';
+import type { RunAssignment, WorkerStore } from '../../store/worker-store.ts';
+import { createLogger, type Logger } from '../../telemetry/logger.ts';
+import { createRobotsGate } from '../discovery/robots-gate.ts';
+import { seedsOf } from '../discovery/seeds.ts';
+import { createSitemapReader } from '../discovery/sitemap-reader.ts';
+import { SelectorError } from '../extraction/extraction.ts';
+import { type Extractor, ExtractorModuleError, modulePathOf, startExtractor } from '../extraction/extractor.ts';
+import { createHostPacer } from '../network/host-pacer.ts';
+import { SecretHeaderError } from '../network/request-headers.ts';
+import { deliverOutput } from '../output/deliver-output.ts';
+import { createPageCrawler } from '../page/crawl-page.ts';
+import { createHostReports } from '../page/host-reports.ts';
+import { createPageMemory } from '../page/page-memory.ts';
+import type { Renderer } from '../renderer.ts';
+import { createNetwork } from '../rendering/network.ts';
+import { loadWorkerConfig, storeOptions, type WorkerConfig, WorkerConfigError } from '../worker-config.ts';
+import { findMemoryLimit } from './cgroup.ts';
+import { type HeartbeatClient, startHeartbeat } from './heartbeat.ts';
+import { watchMemory } from './memory-watch.ts';
+import { createPatientStore } from './patient-store.ts';
+import { installShutdown, type Shutdown } from './shutdown.ts';
+import { EXIT, type TerminationReason, writeTerminationMessage } from './termination.ts';
+import { ALL_SOURCES_BLOCKED, noTotals, runWorker, type WorkerEnd } from './worker.ts';
+
+/** How long Postgres may be away before the worker gives up, in milliseconds. */
+const OUTAGE_MS = 5 * 60_000;
+/** How long pages may be open without any progress, at least. */
+const STALL_MS = 5 * 60_000;
+/** Refused tries of each source without a page; with the pauses between them that takes about a minute on one host. */
+const ENOUGH_REFUSALS = 12;
+/** Why a worker stops before the out-of-memory killer comes. */
+const MEMORY_SHORT = 'memory is short';
+
+/** A run that this worker cannot work on, whatever it does. */
+class RunRefusedError extends Error {
+  readonly reason: TerminationReason;
+
+  constructor(reason: TerminationReason, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** Runs a worker to its end and resolves with the exit code (see EXIT). Never rejects. */
+export async function runWorkerProcess(environment: NodeJS.ProcessEnv): Promise<number> {
+  let config: WorkerConfig;
+  try {
+    config = loadWorkerConfig(environment);
+  } catch (error) {
+    return fail(createLogger('crawler'), error);
+  }
+  const log = createLogger('crawler', config.logLevel, { run: config.runId, worker: config.workerId });
+  log.info({ pod: config.podName, node: config.nodeName }, 'service starting');
+  const shutdown = installShutdown(log);
+  try {
+    return await work(config, shutdown, log);
+  } catch (error) {
+    return fail(log, error, shutdown.reason());
+  } finally {
+    shutdown.dispose();
+  }
+}
+
+async function work(config: WorkerConfig, shutdown: Shutdown, log: Logger): Promise<number> {
+  let heartbeat: HeartbeatClient | undefined;
+  const onRetry = () => heartbeat?.activity.progress();
+  const store = createPatientStore(createWorkerStore(storeOptions(config)), { outageMs: OUTAGE_MS, log, onRetry });
+  const { stopping, quit } = shutdown.signals;
+  let state: 'Completed' | 'Stopped' | 'Failed' = 'Failed';
+  try {
+    const assignment = await store.loadRun(stopping);
+    log.info('database connected');
+    heartbeat = beginHeartbeat(config, assignment, shutdown, log);
+    checkVersion(assignment);
+    log.info({ name: assignment.name, namespace: assignment.namespace }, 'run started');
+    const context = { config, assignment, store, heartbeat, shutdown, log };
+    const end = await finishOutput(context, await crawlUnlessOver(context, quit));
+    state = end.finished ? 'Completed' : 'Stopped';
+    return report(end, shutdown, log);
+  } finally {
+    await heartbeat?.end(state);
+    await store.close();
+  }
+}
+
+function beginHeartbeat(
+  config: WorkerConfig,
+  { spec }: RunAssignment,
+  shutdown: Shutdown,
+  log: Logger,
+): HeartbeatClient {
+  const intervalMs = durationMs(spec.heartbeat.interval);
+  const stallMs = Math.max(STALL_MS, 2 * durationMs(spec.fetch.pageTimeout));
+  return startHeartbeat(
+    { config, intervalMs, stallMs, logLevel: config.logLevel },
+    {
+      answer({ finished, stopReason }) {
+        if (finished) shutdown.abandon('the run is finished');
+        else if (stopReason !== undefined) shutdown.stop(stopReason);
+      },
+      died(error) {
+        log.error({ err: error }, 'heartbeat thread has died');
+        shutdown.abandon('the heartbeat thread has died');
+      },
+    },
+  );
+}
+
+function checkVersion({ specVersion }: RunAssignment): void {
+  if (specVersion <= SPEC_VERSION) return;
+  const message = `the run has spec version ${specVersion}, this crawler knows up to ${SPEC_VERSION}: use a newer image`;
+  throw new RunRefusedError('SpecTooNew', message);
+}
+
+type WorkContext = {
+  readonly config: WorkerConfig;
+  readonly assignment: RunAssignment;
+  readonly store: WorkerStore;
+  readonly heartbeat: HeartbeatClient;
+  readonly shutdown: Shutdown;
+  readonly log: Logger;
+};
+
+/** A worker that comes after the crawl, such as that of a stopped run, is there for the output alone. */
+async function crawlUnlessOver(context: WorkContext, quit: AbortSignal): Promise<WorkerEnd> {
+  const { store, assignment, log } = context;
+  const { spec } = assignment;
+  if (spec.output !== undefined && (await store.finish(quit))) return { finished: true, totals: noTotals() };
+  const isFirst = await store.seed(seedsOf(spec), quit);
+  log.debug({ isFirst }, 'frontier seeded');
+  return crawl(context);
+}
+
+/** The end of a run with an output is that its file is there. */
+async function finishOutput(
+  { config, assignment, store, heartbeat, shutdown, log }: WorkContext,
+  end: WorkerEnd,
+): Promise<WorkerEnd> {
+  const { spec, name } = assignment;
+  const { output } = spec;
+  if (!end.finished || output === undefined) return end;
+  heartbeat.setState('Writing');
+  const { stopping, quit } = shutdown.signals;
+  const finished = await deliverOutput({
+    store,
+    spec: { ...spec, output },
+    runName: name,
+    volume: config.outputDirectory,
+    stopping,
+    quit,
+    onProgress: heartbeat.activity.progress,
+    log,
+  });
+  return { ...end, finished };
+}
+
+async function crawl(options: WorkContext): Promise<WorkerEnd> {
+  const { config, store, heartbeat, shutdown, log } = options;
+  const { spec, isScheduled } = options.assignment;
+  // A custom extractor may give something else of the same page when its module has changed.
+  const remembersPages = isScheduled && spec.extract?.module === undefined;
+  const { userAgent } = spec.fetch;
+  const pacer = createHostPacer({ spacingMs: 1_000 / spec.politeness.requestsPerSecond, reserve: store.reserveHost });
+  const extractor = await createExtractor(config, spec, log);
+  let memory: { readonly end: () => void } | undefined;
+  const { proxy } = spec;
+  const network = await createNetwork({ config, spec, store, pacer, log });
+  const { client, renderer, routes } = network;
+  try {
+    const robots = createRobotsGate({ store, client, userAgent, pacer });
+    const pages = createPageCrawler({
+      spec,
+      store,
+      reports: createHostReports({ store, proxy, log }),
+      routes,
+      renderer,
+      log,
+      sitemaps: createSitemapReader({ client, store, pageTimeoutMs: durationMs(spec.fetch.pageTimeout) }),
+      pacer,
+      ...(spec.politeness.robots === 'Obey' ? { robots } : {}),
+      ...(remembersPages ? { memory: createPageMemory(spec, store) } : {}),
+      ...(extractor === undefined ? {} : { extractor }),
+    });
+    heartbeat.setState('Crawling');
+    const { signals } = shutdown;
+    memory = keepWithinMemory(renderer, shutdown, log);
+    signals.stopping.addEventListener('abort', () => heartbeat.setState('Stopping'), { once: true });
+    const { activity } = heartbeat;
+    // A host that can still go by the proxy is not given up.
+    const enoughRefusals = ENOUGH_REFUSALS + (proxy?.mode === 'Auto' ? proxy.failureThreshold : 0);
+    return await runWorker({ store, pages, concurrency: spec.concurrency, enoughRefusals, signals, activity, log });
+  } finally {
+    memory?.end();
+    await network.close();
+    await extractor?.close();
+  }
+}
+
+/** Undefined where memory is not limited. */
+function keepWithinMemory(renderer: Renderer, shutdown: Shutdown, log: Logger) {
+  const memory = findMemoryLimit();
+  return (
+    memory &&
+    watchMemory(memory.read, {
+      freshBrowser() {
+        log.info(memory.read(), 'memory is short: recycling the browser');
+        renderer.recycle?.('Gently');
+      },
+      freshWorker(use) {
+        log.warn(use, 'memory is short: finishing pages under way, another worker goes on');
+        shutdown.stop(MEMORY_SHORT);
+      },
+      emergency() {
+        log.warn(memory.read(), 'memory is nearly used up: ending the browser');
+        renderer.recycle?.('ByForce');
+      },
+    })
+  );
+}
+
+async function createExtractor(config: WorkerConfig, spec: CrawlRunSpec, log: Logger): Promise<Extractor | undefined> {
+  const modulePath = modulePathOf(spec, config.extractorDirectory);
+  if (modulePath === undefined && !spec.extract?.text) return undefined;
+  return startExtractor(modulePath === undefined ? {} : { modulePath }, log);
+}
+
+/** Says how it ended, in a line that stands for itself at the end of the log. */
+function report({ finished, totals, stopReason }: WorkerEnd, shutdown: Shutdown, log: Logger): number {
+  if (finished) {
+    log.info(totals, 'run finished');
+    return EXIT.finished;
+  }
+  if (stopReason === ALL_SOURCES_BLOCKED) {
+    log.fatal({ ...totals, reason: 'Blocked' }, 'worker cannot go on');
+    writeTerminationMessage('Blocked', 'every source refuses the crawl: a guard answers in place of its pages');
+    return EXIT.blocked;
+  }
+  const reason = stopReason ?? shutdown.reason() ?? 'unknown';
+  if (reason === MEMORY_SHORT && Object.values(totals).every((count) => count === 0)) {
+    // The next one would fare no better, and is not to be tried for ever.
+    log.fatal({ reason: 'OutOfMemory' }, 'worker cannot go on');
+    writeTerminationMessage(
+      'OutOfMemory',
+      'memory was short before the first page was done: raise pod.resources.limits',
+    );
+    return EXIT.crashed;
+  }
+  log.info({ ...totals, reason }, 'worker stopped');
+  writeTerminationMessage('Stopped', reason);
+  return EXIT.stopped;
+}
+
+function fail(log: Logger, error: unknown, stopReason?: string): number {
+  const message = error instanceof Error ? error.message : String(error);
+  const [reason, code] = endOf(error, stopReason);
+  if (error instanceof WorkerConfigError) log.fatal({ error: message }, 'failed to load config');
+  else if (reason === 'Crashed') log.fatal({ err: error }, 'unexpected exception');
+  else log.fatal({ reason, error: message }, 'worker cannot go on');
+  writeTerminationMessage(reason, message);
+  return code;
+}
+
+function endOf(error: unknown, stopReason: string | undefined): [TerminationReason, number] {
+  if (error instanceof WorkerConfigError) return ['BadConfiguration', EXIT.badSpec];
+  if (error instanceof RunRefusedError) return [error.reason, EXIT.badSpec];
+  if (error instanceof SecretHeaderError) return ['BadConfiguration', EXIT.badSpec];
+  if (error instanceof SelectorError || error instanceof ExtractorModuleError) return ['BadSpec', EXIT.badSpec];
+  if (error instanceof StoreError) {
+    if (error.reason === 'SchemaMismatch') return ['SchemaMismatch', EXIT.badSpec];
+    if (error.reason === 'TokenRefused') return ['TokenRefused', EXIT.tokenRefused];
+    if (error.reason === 'Unavailable' || error.reason === 'LoginRefused') return ['DatabaseAway', EXIT.databaseAway];
+    return ['Crashed', EXIT.crashed];
+  }
+  // A wait that the shutdown ended: nothing was lost that Postgres does not give to another worker.
+  return stopReason === undefined ? ['Crashed', EXIT.crashed] : ['Stopped', EXIT.stopped];
+}

@@ -1,0 +1,192 @@
+// Items out of HTML.
+import { describe, expect, it } from 'vitest';
+import { absoluteLinks, createExtraction, firstNumber, SelectorError } from '#src/crawler/extraction/extraction.ts';
+import { readHtml } from '#src/crawler/http/html-page.ts';
+import { crawlRunSpec } from '#src/resources/crawl-run.ts';
+
+const URL_OF_PAGE = new URL('http://shop.example/list/');
+
+function extractionOf(extract: Record<string, unknown> | undefined) {
+  const spec = crawlRunSpec.parse({
+    sources: [{ name: 'shop', urls: [URL_OF_PAGE.href] }],
+    ...(extract === undefined ? {} : { extract }),
+  });
+  return createExtraction(spec.extract);
+}
+
+function itemsOf(html: string, extract?: Record<string, unknown>) {
+  const extraction = extractionOf(extract);
+  return extraction.itemsOf(readHtml(html, extraction.plan), URL_OF_PAGE);
+}
+
+const CARDS = `
+  <div class=card><h2>Net <b>one</b></h2><span class=price>1.234,50 €</span><a href=../one>more</a><i class=new></i></div>
+  <div class=card><h2>Net two</h2><span class=price>sold out</span><em>a</em><em>b</em></div>`;
+
+describe('items', () => {
+  it('are title, heading and links without an extract section', () => {
+    expect(
+      itemsOf(
+        '<title> The\n shop </title><h1>Wel<b>come</b></h1><a href=a>a</a><a href="a#b">b</a><a href="mailto:x">',
+      ),
+    ).toEqual({
+      items: [{ url: URL_OF_PAGE.href, title: 'The shop', heading: 'Welcome', links: ['http://shop.example/list/a'] }],
+    });
+  });
+
+  it.each([
+    ['<h2>second</h2><h1>first</h1>', 'first'],
+    ['<h3>third</h3><h2>second</h2>', 'second'],
+    ['<h1> </h1><h3>third</h3>', 'third'],
+    ['<p>none</p>', ''],
+  ])('of %s have the most important heading', (html, heading) => {
+    expect(itemsOf(html)).toMatchObject({ items: [{ heading }] });
+  });
+
+  it('are one for each match of itemSelector, with typed fields', () => {
+    const fields = [
+      { name: 'name', selector: 'h2' },
+      { name: 'price', selector: '.price', type: 'Number' },
+      { name: 'isNew', selector: '.new', type: 'Boolean' },
+      { name: 'more', selector: 'a', type: 'URL' },
+      { name: 'tags', selector: 'em', multiple: true },
+    ];
+    expect(itemsOf(CARDS, { itemSelector: '.card', fields })).toEqual({
+      items: [
+        { name: 'Net one', price: 1234.5, isNew: true, more: 'http://shop.example/one', tags: [] },
+        { name: 'Net two', price: null, isNew: false, more: null, tags: ['a', 'b'] },
+      ],
+    });
+  });
+
+  it('take attributes, and their absence, as they are', () => {
+    const html = '<img data-ID=" 7 " src=/x.png><img src="javascript:alert(1)">';
+    expect(
+      itemsOf(html, {
+        fields: [
+          { name: 'id', selector: 'img', attribute: 'data-id', type: 'Number' },
+          { name: 'alt', selector: 'img', attribute: 'alt' },
+          { name: 'images', selector: 'img', type: 'URL', multiple: true },
+        ],
+      }),
+    ).toEqual({ items: [{ id: 7, alt: null, images: ['http://shop.example/x.png'] }] });
+  });
+
+  it('are none where nothing was found', () => {
+    expect(itemsOf('<p>about us</p>', { fields: [{ name: 'price', selector: '.price' }] })).toEqual({ items: [] });
+  });
+
+  it('need their required fields', () => {
+    const fields = [
+      { name: 'name', selector: 'h2', required: true },
+      { name: 'more', selector: 'a', required: true },
+    ];
+    expect(itemsOf(CARDS, { itemSelector: '.card', fields })).toEqual({ missing: 'more' });
+    expect(itemsOf('<p>about us</p>', { itemSelector: '.card', fields })).toEqual({ items: [] });
+  });
+
+  it('resolve URLs against the base of the page', () => {
+    const html = '<base href="//cdn.example/x/"><a href=y>y</a>';
+    const extraction = extractionOf({ fields: [{ name: 'link', selector: 'a', type: 'URL' }] });
+    const page = readHtml(html, extraction.plan);
+    expect(extraction.itemsOf(page, URL_OF_PAGE)).toEqual({ items: [{ link: 'http://cdn.example/x/y' }] });
+    expect(absoluteLinks(page, URL_OF_PAGE, 10).map(String)).toEqual(['http://cdn.example/x/y']);
+  });
+});
+
+describe('images and links', () => {
+  const PAGE = `<div class=card><img src=a.png alt=" A "><img src="data:image/gif;base64,x" data-src=/lazy.png><img alt=none>
+    <img srcset="/small.png 1x, /large.png 2x"><img src=a.png alt=again><a href=../one#top> <b>O</b>ne </a><a href="mailto:a@b">mail</a></div>
+    <map><area href=/area alt=Area></map>`;
+
+  it('are absolute, each once, with their text', () => {
+    expect(itemsOf(PAGE, { images: true, links: true })).toEqual({
+      items: [
+        {
+          images: [
+            { url: 'http://shop.example/list/a.png', alt: 'A' },
+            { url: 'http://shop.example/lazy.png', alt: '' },
+            { url: 'http://shop.example/small.png', alt: '' },
+          ],
+          links: [
+            { url: 'http://shop.example/one', text: 'One' },
+            { url: 'http://shop.example/area', text: 'Area' },
+          ],
+        },
+      ],
+    });
+  });
+
+  it('are those of the item alone', () => {
+    const extract = { itemSelector: '.card', fields: [{ name: 'mail', selector: 'a[href^=mailto]' }], links: true };
+    expect(itemsOf(PAGE, extract)).toEqual({
+      items: [{ mail: 'mail', links: [{ url: 'http://shop.example/one', text: 'One' }] }],
+    });
+  });
+
+  it('make no item of a page that has none, or none of the fields', () => {
+    expect(itemsOf('<p>about us</p>', { images: true, links: true })).toEqual({ items: [] });
+    expect(itemsOf(PAGE, { fields: [{ name: 'price', selector: '.price' }], images: true })).toEqual({ items: [] });
+  });
+
+  it('are read only where they are asked for', () => {
+    const { plan } = extractionOf({ fields: [{ name: 'price', selector: '.price' }] });
+    expect(readHtml(PAGE, plan)).toMatchObject({ images: [], itemLinks: [], html: '', microdata: [], meta: [] });
+  });
+});
+
+describe('selectors', () => {
+  it.each([
+    'p:contains("x")',
+    'p:first',
+    ':input',
+    '> p',
+    'a, > p',
+    'p[',
+    'p:no-such-thing',
+    'p::first-line',
+    'a,',
+    ' ',
+  ])('%j is refused with the name of its field', (selector) => {
+    const extract = { fields: [{ name: 'x', selector }] };
+    expect(() => extractionOf(extract)).toThrow(SelectorError);
+    expect(() => extractionOf(extract)).toThrow(/^extract\.fields\[x\]\.selector/);
+  });
+
+  it.each([
+    'p:first-child',
+    ':scope > p',
+    'a[href*=":contains"]',
+    'li:nth-child(2n+1)',
+    'h1:has(> b)',
+    'input:not([type=text])',
+  ])('%j is accepted', (selector) => {
+    expect(() => extractionOf({ fields: [{ name: 'x', selector }] })).not.toThrow();
+  });
+});
+
+describe('firstNumber', () => {
+  it.each([
+    ['12', 12],
+    ['£51.77', 51.77],
+    ['1,234.50', 1234.5],
+    ['1.234,50 €', 1234.5],
+    ['1 234,50', 1234.5],
+    ['1\u00a0234\u00a0567', 1234567],
+    ["CHF 1'234.50", 1234.5],
+    ['1,234', 1234],
+    ['0,123', 0.123],
+    ['1.234', 1.234],
+    ['1,5', 1.5],
+    ['1.234.567', 1234567],
+    ['−3,5 °C', -3.5],
+    ['-7', -7],
+    ['In stock (22 available)', 22],
+    ['USD12', 12],
+    ['3 4', 3],
+    ['none', null],
+    ['', null],
+  ])('%j is %s', (text, expected) => {
+    expect(firstNumber(text)).toBe(expected);
+  });
+});

@@ -1,0 +1,82 @@
+// Spacing of sends when the machine is late.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createHostPacer, dueTime } from '#src/crawler/network/host-pacer.ts';
+
+describe('dueTime', () => {
+  it.each([
+    ['the first one is sent as planned', undefined, 50, 50],
+    ['one after a send in time, as planned', 0, 100, 100],
+    ['one after a late send, nearly the spacing later', 30, 100, 120],
+    ['not later when there is time enough', 30, 400, 400],
+    ['one that comes out of order waits, too', 130, 50, 220],
+  ])('%s', (_, last, planned, expected) => {
+    expect(dueTime(last, planned, 100)).toBe(expected);
+  });
+
+  it('keeps sends apart and catches up, however late each of them is', () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(400), { minLength: 1, maxLength: 100 }), (lateness) => {
+        let last: number | undefined;
+        for (const [index, late] of lateness.entries()) {
+          const due = dueTime(last, 100 * index, 100);
+          if (last !== undefined) expect(due - last).toBeGreaterThanOrEqual(90);
+          last = due + late;
+        }
+        for (let index = lateness.length; index < 50 * (lateness.length + 1); index += 1)
+          last = dueTime(last, 100 * index, 100);
+        expect(last).toBe(100 * (50 * (lateness.length + 1) - 1));
+      }),
+    );
+  });
+});
+
+const never = new AbortController().signal;
+
+/** A pacer whose store gives the next place at once, each 20 ms after the last. */
+function pacerWithPlaces(spacingMs = 20) {
+  const reserved: string[] = [];
+  const pacer = createHostPacer({
+    spacingMs,
+    reserve: async (host) => {
+      reserved.push(host);
+      return { from: performance.now() + spacingMs };
+    },
+  });
+  return { pacer, reserved };
+}
+
+it('uses a place that is still good, however long it has been there', async () => {
+  const { pacer, reserved } = pacerWithPlaces();
+  const now = performance.now();
+  await pacer.untilPlace('a.example', { from: now - 500 }, never);
+  expect(reserved).toEqual([]);
+});
+
+it('takes another place for one that was missed, before it sends', async () => {
+  const { pacer, reserved } = pacerWithPlaces();
+  const began = performance.now();
+  await pacer.untilPlace('a.example', { from: began - 30, by: began - 28 }, never);
+  expect(reserved).toEqual(['a.example']);
+  expect(performance.now() - began).toBeGreaterThanOrEqual(20);
+});
+
+it('takes another place at once when its own late send leaves no room for the next one', async () => {
+  const { pacer, reserved } = pacerWithPlaces(1_000);
+  const now = performance.now();
+  await pacer.untilPlace('a.example', { from: now - 990 }, never);
+  const stop = new AbortController();
+  const next = pacer.untilPlace('a.example', { from: now + 10, by: now + 110 }, stop.signal);
+  await expect.poll(() => reserved).toEqual(['a.example']);
+  stop.abort(new Error('seen'));
+  await expect(next).rejects.toThrow('seen');
+});
+
+it('lets go of a wait that is not wanted any more', async () => {
+  const stop = new AbortController();
+  const { pacer } = pacerWithPlaces();
+  const place = { from: performance.now() + 60_000 };
+  const waiting = pacer.untilPlace('a.example', place, stop.signal);
+  stop.abort(new Error('stopping'));
+  await expect(waiting).rejects.toThrow('stopping');
+});
