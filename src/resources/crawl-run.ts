@@ -217,6 +217,9 @@ const politeness = z
       .max(10_000)
       .default(3)
       .describe('Most documents asked of one host a second, over all workers of all runs in the namespace.'),
+    delay: duration()
+      .default('0s')
+      .describe('Least time between two documents of one host, a day at most; the slower of delay and rate holds.'),
   })
   .describe('How hosts are treated.');
 

@@ -1,6 +1,7 @@
 // Runs as the operator handles them: accepted, listed, stopped, ended.
 import { type Kysely, sql } from 'kysely';
 import { durationMs } from '../resources/duration.ts';
+import { hostSpacingMs } from '../resources/politeness.ts';
 import type { Acceptance, AcceptedRun, ActiveRun } from './operator-store.ts';
 import type { Database } from './schema.ts';
 
@@ -87,7 +88,7 @@ function runRow({ spec, ...run }: AcceptedRun) {
     scheduled_time: spec.trigger.scheduledTime === undefined ? null : new Date(spec.trigger.scheduledTime),
     trigger: spec.trigger.type,
     host_scope: run.namespace,
-    delay_ms: 1_000 / spec.politeness.requestsPerSecond,
+    delay_ms: hostSpacingMs(spec.politeness),
     max_pages: spec.limits.maxPages,
     max_depth: spec.limits.maxDepth ?? null,
     max_retries: spec.fetch.maxRetries,

@@ -3,6 +3,7 @@
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { durationMs } from '../../resources/duration.ts';
 import { SPEC_VERSION } from '../../resources/group.ts';
+import { hostSpacingMs } from '../../resources/politeness.ts';
 import { createWorkerStore } from '../../store/postgres-worker-store.ts';
 import { StoreError } from '../../store/store-error.ts';
 import type { RunAssignment, WorkerStore } from '../../store/worker-store.ts';
@@ -167,7 +168,7 @@ async function crawl(options: WorkContext): Promise<WorkerEnd> {
   // A custom extractor may give something else of the same page when its module has changed.
   const remembersPages = isScheduled && spec.extract?.module === undefined;
   const { userAgent } = spec.fetch;
-  const pacer = createHostPacer({ spacingMs: 1_000 / spec.politeness.requestsPerSecond, reserve: store.reserveHost });
+  const pacer = createHostPacer({ spacingMs: hostSpacingMs(spec.politeness), reserve: store.reserveHost });
   const extractor = await createExtractor(config, spec, log);
   let memory: { readonly end: () => void } | undefined;
   const { proxy } = spec;

@@ -99,7 +99,7 @@ describe('what is accepted', () => {
       },
       browser: { recycleAfterPages: 7 },
       proxy: { urlSecretRef: { name: 'proxy', key: 'address' }, mode: 'Auto', failureThreshold: 3, cooldown: '5m' },
-      politeness: { robots: 'Obey', robotsMeta: 'Ignore', nofollow: 'Ignore', requestsPerSecond: 0.5 },
+      politeness: { robots: 'Obey', robotsMeta: 'Ignore', nofollow: 'Ignore', requestsPerSecond: 0.5, delay: '3s' },
       extract: {
         itemSelector: '.product',
         fields: [
