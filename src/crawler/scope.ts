@@ -16,6 +16,8 @@ export type Scope = {
   readonly followsRedirect: (url: URL) => boolean;
   /** Whether a page that a sitemap of the source lists is crawled: as links, but in mode Page on the same host. */
   readonly followsListed: (url: URL) => boolean;
+  /** Whether the next page of a listing is followed: as links, but in mode Page on the same host. */
+  readonly followsNext: (url: URL) => boolean;
 };
 
 type Rule = (url: URL) => boolean;
@@ -31,10 +33,12 @@ export function createScope(source: Source): Scope {
   const patterns = matchPatterns(source.scope.include, source.scope.exclude);
   const reach = reachOf(source.scope.mode, seeds);
   const redirectReach = source.scope.mode === 'Page' ? reachOf('Host', seeds) : reach;
+  const isNear: Rule = (url) => redirectReach(url) && patterns(url);
   return {
     followsLink: (url) => reach(url) && patterns(url),
-    followsRedirect: (url) => redirectReach(url) && patterns(url),
-    followsListed: (url) => redirectReach(url) && patterns(url),
+    followsRedirect: isNear,
+    followsListed: isNear,
+    followsNext: isNear,
   };
 }
 

@@ -18,6 +18,8 @@ const url = z
 
 const pattern = z.string().min(1).max(512);
 
+const selector = z.string().min(1).max(1_024);
+
 /** Kept in cookies where those are allowed; in links they give every visitor URLs of his own. */
 const SESSION_PARAMETERS = [
   'jsessionid',
@@ -79,6 +81,24 @@ const scope = z
   })
   .describe('How far links are followed.');
 
+const followNext = z
+  .object({
+    maxPages: z
+      .int()
+      .min(2)
+      .max(10_000)
+      .default(5)
+      .describe('Most pages of one listing, its first one counted; the link to a further one is not followed.'),
+    selector: selector
+      .optional()
+      .describe(
+        'A CSS selector of the link to the next page, or of what holds it; the first match counts. When left out: the first <link> or <a> with rel=next.',
+      ),
+  })
+  .describe(
+    'Follows listings from page to page: a next page has the depth of the page before it, and in mode Page its host. The link to it is not followed as a link otherwise.',
+  );
+
 const sourceLimits = z
   .object({
     maxPages: z
@@ -99,6 +119,7 @@ const sourceLimits = z
       .max(1_000)
       .optional()
       .describe('Most items that are taken of one page, the first ones; 1,000 when left out.'),
+    followNext: followNext.optional(),
     maxVariants: z
       .int()
       .min(1)
@@ -254,8 +275,6 @@ const proxy = z
       .describe('With Auto: how long, a day at most, until it is asked directly again.'),
   })
   .describe('An HTTP proxy to crawl by.');
-
-const selector = z.string().min(1).max(1_024);
 
 const field = withRules(
   z.object({

@@ -276,11 +276,16 @@ type LinkRow = {
   readonly depth: number;
   readonly redirects?: readonly string[];
   readonly sitemap?: true;
+  readonly listingPage?: number;
 };
 
 function linkRow(link: Discovery): LinkRow {
-  const { url, host, source, depth, redirects, kind } = link;
-  const common = { url, host, source, depth, ...(redirects === undefined ? {} : { redirects }) };
+  const { url, host, source, depth, redirects, listingPage, kind } = link;
+  const common = {
+    ...{ url, host, source, depth },
+    ...(redirects === undefined ? {} : { redirects }),
+    ...(listingPage === undefined ? {} : { listingPage }),
+  };
   // A page may link to its sitemap as to any other file: that is another request.
   return kind === 'Sitemap'
     ? { ...common, key: urlKey(`sitemap ${url}`), sitemap: true }
@@ -297,7 +302,8 @@ function newLinks(outcomes: readonly Outcome[], known: KnownUrls): (LinkRow & { 
       if (known.has(row.key, row.depth)) continue;
       const earlier = links.get(row.key);
       const from = [...(earlier?.from ?? []), outcome.claim.requestId];
-      links.set(row.key, { ...row, depth: Math.min(row.depth, earlier?.depth ?? row.depth), from });
+      const nearer = earlier !== undefined && earlier.depth <= row.depth ? earlier : row;
+      links.set(row.key, { ...nearer, from });
     }
   }
   return [...links.values()];

@@ -32,6 +32,8 @@ export type Discovery = {
   readonly redirects?: readonly string[];
   /** Absent for a page. A sitemap takes no place in the page limits; its depth is that of nested indexes. */
   readonly kind?: 'Sitemap';
+  /** Which page of a listing it is; absent for the first one, and for what is no listing. */
+  readonly listingPage?: number;
 };
 
 /** What a server said of the version of a page that it sent (RFC 9110, 8.8); as it was written. */
@@ -52,6 +54,8 @@ export type PageLinks = {
   readonly unread: number;
   /** References that the page asks not to follow; absent where it asks nothing, or is not heard. */
   readonly nofollow?: readonly string[];
+  /** The reference to the next page of a listing; absent where there is none, or none is to be followed. */
+  readonly next?: string;
 };
 
 /** What the page had given then. */
@@ -146,6 +150,8 @@ export const SKIP_REASONS = [
   'OutOfScope',
   'MaxPages',
   'MaxDepth',
+  /** A next page of a listing that has as many as are followed. */
+  'MaxListingPages',
   'NotHtml',
   /** No page: its entries are requests of their own. */
   'Sitemap',

@@ -49,6 +49,7 @@ const rawPage = z.object({
   linksLeftOut: z.int().min(0),
   nofollow: z.array(z.int().min(0)),
   canonical: z.string().nullable(),
+  next: z.string().nullable(),
   robots: z.array(z.tuple([z.string(), z.string()])),
   beginning: z.string(),
   signs: z.array(z.string()),

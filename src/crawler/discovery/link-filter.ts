@@ -17,9 +17,16 @@ export type Finding = {
   readonly counted?: boolean;
   /** The page that they were found on. */
   readonly page?: URL;
+  /** Given when the next page of a listing is to be followed: which one the page is, and where the next one may be. */
+  readonly listing?: { readonly page: number; readonly within: (url: URL) => boolean };
 };
 
-export type ChosenLinks = { readonly follow: readonly URL[]; readonly leftOut: LeftOut };
+export type ChosenLinks = {
+  readonly follow: readonly URL[];
+  /** The next page of the listing. */
+  readonly next?: URL;
+  readonly leftOut: LeftOut;
+};
 
 export type LinkFilter = (links: PageLinks, finding: Finding) => ChosenLinks;
 
@@ -44,9 +51,11 @@ export function createLinkFilter(
   const trapOf = createTrapDetector(source.limits.maxVariants);
   const maxDepth = Math.min(...[source.limits.maxDepth, limits.maxDepth, Number.POSITIVE_INFINITY].filter(isSet));
 
+  const maxListingPages = source.limits.followNext?.maxPages ?? 1;
+
   const keyOf = (link: string) => `${source.name} ${link}`;
 
-  return ({ references, base, unread, nofollow = [] }, { depth, within, counted = false, page }) => {
+  return ({ references, base, unread, nofollow = [], next }, { depth, within, counted = false, page, listing }) => {
     const follow = new Map<string, URL>();
     const leftOut: Partial<Record<SkipReason, number>> = {};
     const count = (reason: SkipReason, links = 1) => {
@@ -61,7 +70,6 @@ export function createLinkFilter(
 
     /** What speaks against a URL that is within the scope; traps are asked about each URL once. */
     function objection(url: URL): SkipReason | undefined {
-      if (depth > maxDepth) return 'MaxDepth';
       const known = verdicts.get(keyOf(url.href));
       if (known === 'Followed' || known === 'SpiderTrap') return known === 'Followed' ? undefined : known;
       const trap = trapOf(url);
@@ -76,11 +84,12 @@ export function createLinkFilter(
         return;
       }
       const url = clean(normal);
+      if (url.href === nextPage?.href) return;
       if (!within(url)) {
         if (counted) leaveOut(url.href, 'OutOfScope');
         return;
       }
-      const reason = isNofollow ? 'Nofollow' : objection(url);
+      const reason = isNofollow ? 'Nofollow' : depth > maxDepth ? 'MaxDepth' : objection(url);
       if (reason !== undefined) leaveOut(url.href, reason);
       else {
         verdicts.set(keyOf(url.href), 'Followed');
@@ -88,11 +97,30 @@ export function createLinkFilter(
       }
     }
 
+    /** The last page of a listing may well name itself. */
+    function nextOf(reference: string | undefined): URL | undefined {
+      const normal = reference === undefined ? undefined : normaliseUrl(reference, base);
+      if (normal === undefined || listing === undefined) return undefined;
+      const url = clean(normal);
+      return url.href === page?.href ? undefined : url;
+    }
+
+    /** No link like the others, wherever else on the page it stands: the bound on listings would be none. */
+    function follows(url: URL): boolean {
+      if (listing === undefined || !listing.within(url)) return false;
+      const reason = listing.page >= maxListingPages ? 'MaxListingPages' : objection(url);
+      if (reason === undefined) verdicts.set(keyOf(url.href), 'Followed');
+      else leaveOut(url.href, reason);
+      return reason === undefined;
+    }
+
     if (page !== undefined) verdicts.set(keyOf(page.href), 'Followed');
+    const nextPage = nextOf(next);
+    const isFollowed = nextPage !== undefined && follows(nextPage);
     for (const reference of references) judge(reference, false);
     for (const reference of nofollow) judge(reference, true);
     if (unread > 0) count('TooManyLinks', unread);
-    return { follow: [...follow.values()], leftOut };
+    return { follow: [...follow.values()], leftOut, ...(isFollowed ? { next: nextPage } : {}) };
   };
 }
 

@@ -49,10 +49,23 @@ export function createExtraction(extract: ExtractSpec | undefined): Extraction {
   return extract === undefined ? wholePage : fieldsOf(extract);
 }
 
+/** Where sites that say so at all say which page comes next. */
+const NEXT_PAGE = 'link[rel~="next" i][href], a[rel~="next" i][href]';
+
+/** What is read of the pages of one source. Throws a SelectorError as createExtraction does. */
+export function planForSource(plan: PagePlan, { name, limits }: CrawlRunSpec['sources'][number]): PagePlan {
+  const { followNext } = limits;
+  if (followNext === undefined) return plan;
+  const { selector = NEXT_PAGE } = followNext;
+  checkSelector(`sources[${name}].limits.followNext.selector`, selector);
+  return { ...plan, next: selector };
+}
+
 /** Without an extract section: title, first heading and links. */
 const wholePage: Extraction = {
   plan: {
     ...{ itemSelector: null, fields: [], structuredData: false, images: false, itemLinks: false, html: false },
+    next: null,
     signs: CHALLENGE_SIGNS,
     limits: PAGE_LIMITS,
   },
@@ -87,6 +100,7 @@ function fieldsOf(extract: ExtractSpec): Extraction {
       images: extract.images,
       itemLinks: extract.links,
       html: extract.text || extract.module !== undefined,
+      next: null,
       signs: CHALLENGE_SIGNS,
       limits: PAGE_LIMITS,
     },

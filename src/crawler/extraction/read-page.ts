@@ -19,6 +19,8 @@ export type PagePlan = {
   readonly images: boolean;
   readonly itemLinks: boolean;
   readonly html: boolean;
+  /** What is or holds the link to the next page; null: it is not looked for. */
+  readonly next: string | null;
   /** Selectors of what tells a challenge from a page; looked for in documents with little text alone. */
   readonly signs: readonly string[];
   readonly limits: {
@@ -53,6 +55,8 @@ export type RawPage = {
   readonly nofollow: readonly number[];
   /** The first `<link rel=canonical>`. */
   readonly canonical: string | null;
+  /** The `href` of the link to the next page. */
+  readonly next: string | null;
   /** Name and content of meta tags that may hold rules for crawlers. */
   readonly robots: readonly (readonly [string, string])[];
   /** The first of the document's text, its title included. */
@@ -248,6 +252,13 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     });
   }
 
+  function nextPage(selector: string): string | null {
+    const match = dom.select(document, selector, 1)[0];
+    if (match === undefined) return null;
+    const link = dom.attribute(match, 'href') === null ? dom.select(match, 'a[href]', 1)[0] : match;
+    return link === undefined ? null : (dom.attribute(link, 'href') ?? '').slice(0, limits.characters);
+  }
+
   const base = dom.select(document, 'base[href]', 1)[0];
   const links: string[] = [];
   const nofollow: number[] = [];
@@ -274,6 +285,7 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     linksLeftOut: Math.max(anchors.length - limits.links, 0),
     nofollow,
     canonical: canonical === undefined ? null : dom.attribute(canonical, 'href'),
+    next: plan.next === null ? null : nextPage(plan.next),
     robots: robotsTags(),
     beginning,
     signs: isShort ? plan.signs.filter((sign) => dom.select(document, sign, 1).length > 0) : [],

@@ -22,11 +22,11 @@ import type { RobotsGate } from '../discovery/robots-gate.ts';
 import type { SitemapReader } from '../discovery/sitemap-reader.ts';
 import type { Trap } from '../discovery/spider-traps.ts';
 import { blockedBy } from '../extraction/blocked.ts';
-import { baseOf, createExtraction } from '../extraction/extraction.ts';
+import { baseOf, createExtraction, planForSource } from '../extraction/extraction.ts';
 import type { Extractor } from '../extraction/extractor.ts';
 import type { ExtractorAnswer } from '../extraction/extractor-messages.ts';
 import { directivesOf } from '../extraction/page-directives.ts';
-import type { RawPage } from '../extraction/read-page.ts';
+import type { PagePlan, RawPage } from '../extraction/read-page.ts';
 import { CrawlError, type Failure } from '../failure.ts';
 import type { HostPacer } from '../network/host-pacer.ts';
 import type { Rendered, Renderer } from '../renderer.ts';
@@ -88,7 +88,9 @@ export function createPageCrawler(options: {
   const extraction = createExtraction(spec.extract);
   const verdicts = createVerdicts();
   const onTrap = reporterOfTraps(log);
-  const sources = new Map(spec.sources.map((source) => [source.name, rulesOf(source, spec, verdicts, onTrap)]));
+  const sources = new Map(
+    spec.sources.map((source) => [source.name, rulesOf(source, spec, extraction.plan, verdicts, onTrap)]),
+  );
   const product = productToken(spec.fetch.userAgent);
   const obeysMeta = spec.politeness.robotsMeta === 'Obey';
   /** Pages that were skipped for their canonical ones. */
@@ -170,16 +172,19 @@ export function createPageCrawler(options: {
     const held = new Set(spec.politeness.nofollow === 'Obey' ? page.nofollow : []);
     const isHeld = (_: string, position: number) => none || held.has(position);
     const nofollow = page.links.filter(isHeld);
+    const { next } = page;
     return {
       base: baseOf(page, url),
       references: page.links.filter((reference, position) => !isHeld(reference, position)),
       unread: page.linksLeftOut,
       ...(nofollow.length === 0 ? {} : { nofollow }),
+      ...(next === null || none || nofollow.includes(next) ? {} : { next }),
     };
   }
 
   /** The request for the page that is to be crawled in place of this one, where the source goes by that. */
-  function canonicalOf({ source, depth, redirects = [], url: asked }: Claim, url: URL, page: RawPage) {
+  function canonicalOf(claim: Claim, url: URL, page: RawPage): Discovery | undefined {
+    const { source, redirects = [], url: asked } = claim;
     const rules = sources.get(source);
     if (rules === undefined || !rules.followsCanonical || page.canonical === null) return undefined;
     const to = normaliseUrl(page.canonical, baseOf(page, url));
@@ -189,7 +194,7 @@ export function createPageCrawler(options: {
     // Two pages that name each other would both be skipped.
     if (!rules.scope.followsRedirect(to) || replaced.has(to.href)) return undefined;
     replaced.add(url.href);
-    return { source, url: to.href, host: hostKey(to), depth, redirects: path };
+    return inPlaceOf(claim, to, path);
   }
 
   /** The page's items with what the extractor process adds to them; it has the rest of the page's time. */
@@ -240,12 +245,14 @@ export function createPageCrawler(options: {
     return { type: 'done', claim, items, facts, ...linksOf(claim, url, links), ...(page ? { page } : {}) };
   }
 
-  function linksOf({ source, depth }: Claim, url: URL, page: PageLinks): Links {
+  function linksOf({ source, depth, listingPage = 1 }: Claim, url: URL, page: PageLinks): Links {
     const rules = sources.get(source);
     if (rules === undefined) return { links: [] };
-    const { followsLink: within } = rules.scope;
-    const { follow, leftOut } = rules.chooseLinks(page, { depth: depth + 1, within, page: url });
-    const links = follow.map((link) => ({ source, url: link.href, host: hostKey(link), depth: depth + 1 }));
+    const { followsLink: within, followsNext } = rules.scope;
+    const listing = { page: listingPage, within: followsNext };
+    const { follow, next, leftOut } = rules.chooseLinks(page, { depth: depth + 1, within, page: url, listing });
+    const links: Discovery[] = follow.map((link) => requestFor(source, link, depth + 1));
+    if (next !== undefined) links.unshift({ ...requestFor(source, next, depth), listingPage: listingPage + 1 });
     return { links, ...countsOf(leftOut) };
   }
 
@@ -260,8 +267,7 @@ export function createPageCrawler(options: {
     }
     if (visits > 0) return 'again';
     if (!sources.get(claim.source)?.scope.followsRedirect(to)) return skipped(claim, 'OutOfScope', facts);
-    const target = { source: claim.source, url: to.href, host: hostKey(to), depth: claim.depth, redirects: path };
-    return { ...skipped(claim, 'Redirected', facts), links: [target] };
+    return { ...skipped(claim, 'Redirected', facts), links: [inPlaceOf(claim, to, path)] };
   }
 
   async function readSitemap(claim: Claim, url: URL, signals: CrawlSignals): Promise<Outcome> {
@@ -289,9 +295,10 @@ export function createPageCrawler(options: {
 
   async function fetchPage(claim: Claim, start: URL, signals: CrawlSignals): Promise<Outcome> {
     const path = [...(claim.redirects ?? []), start.href];
+    const plan = sources.get(claim.source)?.plan ?? extraction.plan;
     let known = memory?.validatorsOf(claim);
     for (let url = start; ; ) {
-      const rendered = await renderer.render(url, extraction.plan, timeoutMs, signals.abort, known);
+      const rendered = await renderer.render(url, plan, timeoutMs, signals.abort, known);
       known = undefined;
       if (rendered.type === 'unmodified') {
         await reports.answered(claim, signals.abort);
@@ -368,6 +375,7 @@ function reporterOfTraps(log: Logger): (trap: Trap, url: URL) => void {
 function rulesOf(
   source: CrawlRunSpec['sources'][number],
   { limits }: CrawlRunSpec,
+  plan: PagePlan,
   verdicts: Verdicts,
   onTrap: (trap: Trap, url: URL) => void,
 ) {
@@ -376,14 +384,25 @@ function rulesOf(
   return {
     scope,
     chooseLinks,
+    plan: planForSource(plan, source),
     maxItems: source.limits.maxItemsPerPage ?? Number.POSITIVE_INFINITY,
     takesNamedSitemaps: source.sitemapsFromRobots,
     followsCanonical: source.scope.canonical === 'Follow',
   };
 }
 
+function requestFor(source: string, url: URL, depth: number): Discovery {
+  return { source, url: url.href, host: hostKey(url), depth };
+}
+
+/** The request for what the claim's URL led to: it is as far from the start, and the same page of its listing. */
+function inPlaceOf({ source, depth, listingPage }: Claim, to: URL, path: readonly string[]): Discovery {
+  const listing = listingPage === undefined ? {} : { listingPage };
+  return { ...requestFor(source, to, depth), redirects: path, ...listing };
+}
+
 function sitemapAt(source: string, url: URL): Discovery {
-  return { source, url: url.href, host: hostKey(url), depth: 0, kind: 'Sitemap' };
+  return { ...requestFor(source, url, 0), kind: 'Sitemap' };
 }
 
 function countsOf(leftOut: LeftOut): { readonly leftOut?: LeftOut } {

@@ -123,8 +123,8 @@ begin
     -- The second limit is for the planner: as long as it takes them for few, it looks each of them up.
     from (select * from chosen limit slots) c
     where r.run_day = this_run.run_day and r.run_id = c.run_id and r.url_key = c.url_key and r.state = 'queued'
-    returning r.url_key, r.lease_token, r.url, r.depth, r.redirects, r.is_sitemap, r.attempts, r.blocks, r.run_host_id,
-      r.source_no, c.turn,
+    returning r.url_key, r.lease_token, r.url, r.depth, r.redirects, r.is_sitemap, r.listing_page, r.attempts, r.blocks,
+      r.run_host_id, r.source_no, c.turn,
       c.has_place as had_place
   ), moved_host as (
     update host h set next_at = spent.next_at
@@ -164,6 +164,7 @@ begin
       from page p
       where p.schedule_uid = this_run.schedule_uid and p.url_key = leased.url_key and p.items is not null),
     'kind', case when leased.is_sitemap then 'Sitemap' end, 'blocks', nullif(leased.blocks, 0),
+    'listingPage', nullif(leased.listing_page, 1),
     'isTroubled', nullif(lane.is_troubled, false), 'viaProxy', nullif(lane.via_proxy, false),
     'turn', extract(epoch from turn) * 1000,
     'sendBy', extract(epoch from ${lastSend('(m.next_at - lane.delay)', 'lane.delay')}) * 1000)) order by turn)

@@ -18,7 +18,7 @@ $$`;
 
 /**
  * Puts the links that the frontier does not know yet into it; links is JSON: [{key, url, host, source, depth, redirects,
- * sitemap}]. Deeper links than the run follows, and those of inactive sources, are left out. The caller hands what it returns to
+ * sitemap, listingPage}]. Deeper links than the run follows, and those of inactive sources, are left out. The caller hands what it returns to
  * queue_at_hosts, together with whatever else it queues: those rows have to be locked in one go.
  *
  * Locks in order: host by name, run_host by (host, source), request by key, progress.
@@ -36,15 +36,18 @@ declare
   depths smallint[];
   redirects_of jsonb[];
   are_sitemaps boolean[];
+  listing_pages smallint[];
   arrivals arrival[];
 begin
   select array_agg(key order by place), array_agg(url order by place), array_agg(l.host order by place),
     array_agg(s.source_no order by place), array_agg(depth order by place),
-    array_agg(l.redirects order by place), array_agg(coalesce(sitemap, false) order by place)
-  into keys, urls, hosts, source_nos, depths, redirects_of, are_sitemaps
+    array_agg(l.redirects order by place), array_agg(coalesce(sitemap, false) order by place),
+    array_agg(coalesce(listing_page, 1) order by place)
+  into keys, urls, hosts, source_nos, depths, redirects_of, are_sitemaps, listing_pages
   from rows from (json_to_recordset(links)
-    as (key uuid, url text, host text, source text, depth smallint, redirects jsonb, sitemap boolean)) with ordinality
-    as l(key, url, host, source, depth, redirects, sitemap, place)
+    as (key uuid, url text, host text, source text, depth smallint, redirects jsonb, sitemap boolean,
+      "listingPage" smallint)) with ordinality
+    as l(key, url, host, source, depth, redirects, sitemap, listing_page, place)
   join source s on s.run_id = this_run.run_id and s.name = l.source and s.active
   where (sitemap or this_run.max_depth is null or depth <= this_run.max_depth)
     and (
@@ -79,11 +82,11 @@ begin
       where r.run_id = this_run.run_id and r.host_id = h.host_id and r.source_no = l.source_no offset 0) r
   ), added as (
     insert into request (run_id, url_key, run_day, run_host_id, available_at, source_no, depth, priority, url,
-      redirects, is_sitemap)
+      redirects, is_sitemap, listing_page)
     select this_run.run_id, key, this_run.run_day, lane.run_host_id, moment + place * interval '1 us',
-      l.source_no, depth, depth, url, l.redirects, l.is_sitemap
-    from unnest(keys, urls, hosts, source_nos, depths, redirects_of, are_sitemaps) with ordinality
-      as l(key, url, host, source_no, depth, redirects, is_sitemap, place)
+      l.source_no, depth, depth, url, l.redirects, l.is_sitemap, l.listing_page
+    from unnest(keys, urls, hosts, source_nos, depths, redirects_of, are_sitemaps, listing_pages) with ordinality
+      as l(key, url, host, source_no, depth, redirects, is_sitemap, listing_page, place)
     join lane on lane.host = l.host and lane.source_no = l.source_no
     order by key
     on conflict do nothing

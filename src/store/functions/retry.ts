@@ -16,7 +16,7 @@ begin
     return false;
   end if;
   select json_agg(json_build_object('key', r.url_key, 'url', r.url, 'host', h.name, 'source', s.name, 'depth', r.depth,
-    'sitemap', r.is_sitemap))
+    'sitemap', r.is_sitemap, 'listingPage', r.listing_page))
   into links
   from request r
   join run_host l on l.run_host_id = r.run_host_id

@@ -192,6 +192,8 @@ const tables = [
     run_day date not null,
     source_no smallint not null,
     depth smallint not null,
+    -- 2 and more for what the page before it in a listing named as its next one.
+    listing_page smallint not null default 1 check (listing_page > 0),
     priority smallint not null,
     -- URLs that led here by redirects, null when a link did.
     redirects jsonb,

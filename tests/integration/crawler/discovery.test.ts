@@ -73,6 +73,89 @@ describe('items', PATIENT, () => {
   });
 });
 
+describe('listings', PATIENT, () => {
+  /** Twelve pages that know only the next one, a numbered one far off, and two products each. */
+  const listing = (folder: string) =>
+    Object.fromEntries(
+      Array.from({ length: 12 }, (_, index) => {
+        const products = [1, 2].map((product) => `<a href="${folder}/product-${index + 1}-${product}">x</a>`).join('');
+        const next = index === 11 ? '' : `<li class=next><a href="${folder}/${index + 2}">next</a>`;
+        return [`${folder}/${index + 1}`, html(`${products}${next}<a rel=next href="/nowhere">x</a>`)] as const;
+      }),
+    );
+  const selector = 'li.next';
+
+  it.each(['HTTP', 'Browser'] as const)('are followed to their end or to the bound, alone, by %s', async (render) => {
+    await using site = await startSite(listing('/a'));
+    const source = { urls: [site.url('/a/1').href, site.url('/a/9').href], scope: { mode: 'Page' } as const };
+    const { snapshot, paths } = await crawl(
+      site,
+      { ...source, limits: { followNext: { selector, maxPages: 3 } } },
+      { fetch: { render } },
+    );
+    expect(paths).toEqual(['/a/1', '/a/10', '/a/11', '/a/2', '/a/3', '/a/9']);
+    expect(snapshot).toMatchObject({ outcome: 'Succeeded', skipReasons: { MaxListingPages: 2 } });
+  });
+
+  it('have five pages by default, each as deep as the first one, and count in maxPages', async () => {
+    await using site = await startSite({ '/': links('/a/1', '/b/1'), ...listing('/a'), ...listing('/b') });
+    const limits = { followNext: { selector }, maxDepth: 1 };
+    const { snapshot, paths } = await crawl(site, { limits });
+    const five = [1, 2, 3, 4, 5];
+    expect(paths).toEqual(['/', ...five.map((page) => `/a/${page}`), ...five.map((page) => `/b/${page}`)]);
+    expect(snapshot.skipReasons).toMatchObject({ MaxListingPages: 2 });
+    const { snapshot: short } = await crawl(site, { limits: { ...limits, maxPages: 7 } });
+    expect(short.progress.succeeded).toBe(7);
+  });
+
+  it('end at what robots.txt forbids, go by redirects, and obey nofollow', async () => {
+    const next = (path: string, rel = 'next') => html(`<a rel="${rel}" href="${path}">x</a>`);
+    await using site = await startSite({
+      '/robots.txt': (_, response) => void response.end('User-agent: *\nDisallow: /private'),
+      '/a1': next('/a2'),
+      '/a2': next('/private/a3'),
+      '/b1': next('/b2'),
+      '/b2': (_, response) => void response.writeHead(302, { location: '/b2-moved' }).end(),
+      '/b2-moved': next('/b3'),
+      '/b3': next('/b4'),
+      '/c1': next('/c2', 'next nofollow'),
+    });
+    const urls = ['/a1', '/b1', '/c1'].map((path) => site.url(path).href);
+    const limits = { followNext: { maxPages: 3 } };
+    const { snapshot, paths } = await crawl(site, { urls, scope: { mode: 'Page' }, limits });
+    expect(paths).toEqual(['/a1', '/a2', '/b1', '/b2-moved', '/b3', '/c1']);
+    expect(snapshot.skipReasons).toEqual({ RobotsDisallowed: 1, Redirected: 1, MaxListingPages: 1 });
+  });
+
+  it('keep their bound when several workers share them, one of which is killed', async () => {
+    const slowly =
+      (answer: Answer): Answer =>
+      (request, response) =>
+        void setTimeout(() => answer(request, response), 100);
+    const pages = Object.entries(listing('/a')).map(([path, answer]) => [path, slowly(answer)] as const);
+    await using site = await startSite(Object.fromEntries(pages));
+    await using run = await database.accept({
+      sources: [
+        {
+          ...{ name: 'site', urls: [site.url('/a/1').href], scope: { mode: 'Page' } },
+          limits: { followNext: { selector, maxPages: 8 } },
+        },
+      ],
+      politeness: { requestsPerSecond: 10_000 },
+      heartbeat: { interval: '1s' },
+    });
+    const start = () => run.startWorker({ TRAWLER_ALLOWED_ADDRESSES: `127.0.0.1:${site.port}` });
+    const [killed, ...others] = [start(), start()];
+    await until('the third page', () => site.requests.includes('/a/3'));
+    killed?.process.kill('SIGKILL');
+    for (const worker of others) expect(await worker.ended).toBe(0);
+    const items = await run.items();
+    expect(items.map((item) => Number(/\d+$/.exec(String(item.data['url']))?.[0])).sort()).toEqual([
+      1, 2, 3, 4, 5, 6, 7, 8,
+    ]);
+  });
+});
+
 const xml =
   (text: string, contentType = 'application/xml'): Answer =>
   (_, response) =>

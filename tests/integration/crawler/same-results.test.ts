@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBrowserRenderer } from '#src/crawler/browser/browser-renderer.ts';
 import { findChromium } from '#src/crawler/browser/chromium.ts';
-import { absoluteLinks, createExtraction } from '#src/crawler/extraction/extraction.ts';
+import { absoluteLinks, createExtraction, planForSource } from '#src/crawler/extraction/extraction.ts';
 import { mainText } from '#src/crawler/extraction/main-text.ts';
 import { createHttpClient } from '#src/crawler/http/http-client.ts';
 import { createHttpRenderer } from '#src/crawler/http/http-renderer.ts';
@@ -45,6 +45,24 @@ const PAGES: Record<string, string> = {
     '<div class=item><p class=f>a<div class=item><span class=f>c</span><h1>d</h1></div>e<dl><dt>f<dd class=f>g',
   'a refresh far away': '<META HTTP-EQUIV=Refresh CONTENT="600; URL=\'/later\'"><a href=/a>a</a>',
   frames: '<iframe src="about:blank"><p class=f>no</p></iframe><p class=f>yes</p>',
+};
+
+/** What a source's selector finds to be the next page; the usual signs of it without one. */
+const NEXT_PAGES: Record<string, { page: string; selector?: string; next: string | null }> = {
+  'of a link element': { page: '<link rel="Prefetch NEXT" href=2><a rel=next href=3>x</a>', next: '2' },
+  'of a link': {
+    page: '<a href=1>x</a><a rel="nofollow next" HREF="?p=2">x</a><a rel=next href=3>x</a>',
+    next: '?p=2',
+  },
+  'of a link without an address': { page: '<a rel=next>x</a>', next: null },
+  'of a page that names none': { page: '<a rel=prev href=1>x</a>', next: null },
+  'by a selector': { page: '<link rel=next href=2><a class=next href=3>x</a>', selector: 'a.next', next: '3' },
+  'in what a selector finds': {
+    page: '<ul><li><a href=1>x</a><li class=next><b><a href=3>x</a></b><li class=next><a href=4>x</a></ul>',
+    selector: '.next',
+    next: '3',
+  },
+  'that a selector does not find': { page: '<link rel=next href=2><p class=next>x</p>', selector: '.next', next: null },
 };
 
 const SPECS: Record<string, CrawlRunSpecInput['extract']> = {
@@ -114,7 +132,8 @@ let close: () => Promise<void>;
 
 beforeAll(async () => {
   const paths = Object.values(PAGES).map((page, index) => [`/folder/${index}`, html(page)] as const);
-  site = await startSite(Object.fromEntries(paths));
+  const pagers = Object.values(NEXT_PAGES).map(({ page }, index) => [`/pager/${index}`, html(page)] as const);
+  site = await startSite(Object.fromEntries([...paths, ...pagers]));
   const guard = guardAllowing(`127.0.0.1:${site.port}`);
   const client = createHttpClient({ guard, userAgent: 'Tester/1.0', connections: 2 });
   http = createHttpRenderer(client);
@@ -152,4 +171,17 @@ describe.each(Object.keys(SPECS))('%s', (name) => {
     const [byHttp, byBrowser] = [await resultOf(http, url, SPECS[name]), await resultOf(browser, url, SPECS[name])];
     expect(byHttp).toEqual(byBrowser);
   });
+});
+
+it.each(Object.keys(NEXT_PAGES))('the next page %s', async (name) => {
+  const { selector, next } = NEXT_PAGES[name] ?? {};
+  const url = site.url(`/pager/${Object.keys(NEXT_PAGES).indexOf(name)}`);
+  const followNext = selector === undefined ? {} : { selector };
+  const [source] = crawlRunSpec.parse({
+    sources: [{ name: 'site', urls: [url.href], limits: { followNext } }],
+  }).sources;
+  if (source === undefined) throw new Error('no source');
+  const plan = planForSource(createExtraction(undefined).plan, source);
+  const results = await Promise.all([http, browser].map((renderer) => renderer.render(url, plan, 20_000, never)));
+  expect(results.map((result) => result.type === 'page' && result.page.next)).toEqual([next, next]);
 });

@@ -67,6 +67,13 @@ describe('what is accepted', () => {
     );
   });
 
+  test('an empty section gets its defaults from both, too', async () => {
+    const spec = { sources: [{ ...sources[0], limits: { followNext: {} } }] };
+    const created = JSON.parse(await kubectl(create, run('sections', spec)));
+    expect(created.spec).toEqual(crawlRunSpec.parse(spec));
+    expect(created.spec.sources[0].limits.followNext).toEqual({ maxPages: 5 });
+  });
+
   test('every field at once', async () => {
     const everything = {
       scheduleName: 'shop',
@@ -85,7 +92,10 @@ describe('what is accepted', () => {
             canonical: 'Follow',
             dropParameters: ['utm_*'],
           },
-          limits: { maxPages: 10, maxDepth: 3, maxItemsPerPage: 50, maxVariants: 20 },
+          limits: {
+            ...{ maxPages: 10, maxDepth: 3, maxItemsPerPage: 50, maxVariants: 20 },
+            followNext: { maxPages: 7, selector: 'a.next' },
+          },
         },
       ],
       fetch: {
@@ -166,6 +176,11 @@ describe('what is refused, by name', () => {
       'a URL of another scheme',
       run('bad', { sources: [{ name: 'a', urls: ['ftp://a/'] }] }),
       'spec.sources[0].urls[0]',
+    ],
+    [
+      'a listing of one page',
+      run('bad', { sources: [{ ...sources[0], limits: { followNext: { maxPages: 1 } } }] }),
+      'spec.sources[0].limits.followNext.maxPages: Invalid value: 1: ',
     ],
     ['a field of a wrong type', run('bad', { workers: 'two' }), 'spec.workers'],
     ['a number out of bounds', run('bad', { concurrency: 0 }), 'spec.concurrency'],

@@ -1,6 +1,6 @@
 // A run that tries the dead letters of another again, and functions whose shape has changed, on real PostgreSQL.
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Outcome } from '#src/store/worker-store.ts';
+import type { Claim, Outcome } from '#src/store/worker-store.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { claimSome, done, FAST, install, never, urls, workUntilFinished } from './fixture.ts';
 
@@ -14,7 +14,10 @@ it('takes the dead letters of the earlier run as its seeds, and nothing else', a
   await using installation = await install(server);
   const first = await installation.createRun(FAST);
   const worker = first.worker();
-  await worker.seed(urls(4), never);
+  await worker.seed(
+    urls(4).map((seed) => ({ ...seed, listingPage: 3 })),
+    never,
+  );
   const claims = await claimSome(worker, 4);
   const outcomes = claims.map(
     (claim, index): Outcome =>
@@ -27,12 +30,9 @@ it('takes the dead letters of the earlier run as its seeds, and nothing else', a
   const other = retry.worker();
   expect(await other.seed(urls(4), never)).toBe(false);
   const log = await workUntilFinished(other);
-  expect(log.claims.map((claim) => claim.url).sort()).toEqual(
-    claims
-      .slice(0, 2)
-      .map((claim) => claim.url)
-      .sort(),
-  );
+  const seen = ({ url, listingPage }: Claim) => `${listingPage} ${url}`;
+  expect(log.claims.map(seen).sort()).toEqual(claims.slice(0, 2).map(seen).sort());
+  expect(claims.map((claim) => claim.listingPage)).toEqual([3, 3, 3, 3]);
   const snapshot = (await installation.operator.snapshots(never, [retry.runId])).get(retry.runId);
   expect(snapshot).toMatchObject({ outcome: 'Succeeded', progress: { total: 2, succeeded: 2 } });
 });

@@ -12,6 +12,7 @@ const plan: PagePlan = {
   images: true,
   itemLinks: true,
   html: true,
+  next: '.next',
   signs: ['#challenge', '#other'],
   limits: { links: 10, items: 10, jsonLd: 100, values: 10, characters: 100, linkText: 10, html: 100, beginning: 50 },
 };
@@ -25,7 +26,12 @@ const heading = {
   querySelectorAll: () => [],
 };
 const link = { nodeType: 1, localName: 'a', childNodes: [], getAttribute: () => '/x', querySelectorAll: () => [] };
-const found: Record<string, unknown[]> = { h1: [heading], 'a[href], area[href]': [link], '#challenge': [heading] };
+const found: Record<string, unknown[]> = {
+  h1: [heading],
+  'a[href], area[href]': [link],
+  '#challenge': [heading],
+  '.next': [link],
+};
 const document = {
   nodeType: 9,
   documentElement: { outerHTML: '<html></html>' },
@@ -46,6 +52,7 @@ const expected = {
   linksLeftOut: 0,
   nofollow: [],
   canonical: null,
+  next: '/x',
   robots: [],
   beginning: 'Hello',
   signs: ['#challenge'],

@@ -15,11 +15,21 @@ function filterOf(more: Partial<CrawlRunSpecInput['sources'][number]> = {}, limi
   const [source] = spec.sources;
   if (source === undefined) throw new Error('no source');
   const choose = createLinkFilter(source, spec.limits, createVerdicts(), (trap) => traps.push(trap.pattern));
-  const within = createScope(source).followsLink;
-  return (references: readonly string[], { unread = 0, ...finding }: Partial<Finding & PageLinks> = {}) => {
-    const page = new URL(BASE);
-    const { follow, leftOut } = choose({ references, base: BASE, unread }, { depth: 1, within, page, ...finding });
-    return { follow: follow.map((url) => url.href.replace(BASE, '/')), leftOut };
+  const { followsLink: within, followsNext } = createScope(source);
+  return (
+    references: readonly string[],
+    { unread = 0, next, listingPage = 1, ...finding }: Partial<Finding & PageLinks> & { listingPage?: number } = {},
+  ) => {
+    const chosen = choose(
+      { references, base: BASE, unread, ...(next === undefined ? {} : { next }) },
+      { depth: 1, within, page: new URL(BASE), listing: { page: listingPage, within: followsNext }, ...finding },
+    );
+    const pathOf = (url: URL) => url.href.replace(BASE, '/');
+    return {
+      follow: chosen.follow.map(pathOf),
+      leftOut: chosen.leftOut,
+      ...(chosen.next === undefined ? {} : { next: pathOf(chosen.next) }),
+    };
   };
 }
 
@@ -88,5 +98,53 @@ describe('links of a page', () => {
 
   it('are counted when the page has more than are read', () => {
     expect(filterOf()(['/a'], { unread: 7 })).toEqual({ follow: ['/a'], leftOut: { TooManyLinks: 7 } });
+  });
+});
+
+describe('the next page of a listing', () => {
+  const limits = { followNext: { maxPages: 3 } };
+
+  it('is followed as such and not as a link, up to the most pages of a listing', () => {
+    const choose = filterOf({ limits });
+    expect(choose([], { next: '?utm_source=x#top' }).next, 'the page itself').toBeUndefined();
+    expect(choose(['/p2', '/a'], { next: '/p2', listingPage: 1 })).toEqual({
+      follow: ['/a'],
+      next: '/p2',
+      leftOut: {},
+    });
+    expect(choose(['/p3', '/a'], { next: 'p3#top', listingPage: 2 }).next).toBe('/p3');
+    expect(choose(['/p4', '/a'], { next: '/p4', listingPage: 3 })).toEqual({
+      follow: ['/a'],
+      leftOut: { MaxListingPages: 1 },
+    });
+    expect(choose(['/a'], { next: '/p4', listingPage: 3 }).leftOut).toEqual({});
+  });
+
+  it('needs no depth of its own', () => {
+    const choose = filterOf({ limits: { ...limits, maxDepth: 0 } });
+    expect(choose(['/p2', '/a'], { next: '/p2' })).toEqual({ follow: [], next: '/p2', leftOut: { MaxDepth: 1 } });
+  });
+
+  it.each([
+    ['Page', {}, '/p2', '/p2'],
+    ['Page', {}, 'http://b.example/p2', undefined],
+    ['Page', { exclude: ['**/p*'] }, '/p2', undefined],
+    ['Prefix', {}, 'http://b.example/p2', undefined],
+    ['Host', { include: ['**/list/**'] }, '/p2', undefined],
+    ['Host', { include: ['**/list/**'] }, '/list/p2', '/list/p2'],
+    ['Any', {}, 'mailto:a@b.example', undefined],
+  ] as const)('obeys the scope: in mode %s with %j, %s leads to %s', (mode, patterns, next, expected) => {
+    const scope = { mode, ...patterns } as unknown as CrawlRunSpecInput['sources'][number]['scope'];
+    expect(filterOf({ limits, scope })([], { next }).next).toBe(expected);
+  });
+
+  it('may be one of a trap', () => {
+    const choose = filterOf({ limits: { ...limits, maxVariants: 1 } });
+    expect(choose([], { next: '/calendar/2026-01' }).next).toBe('/calendar/2026-01');
+    expect(choose([], { next: '/calendar/2026-02' })).toEqual({ follow: [], leftOut: { SpiderTrap: 1 } });
+  });
+
+  it('is a link like others where it is not followed', () => {
+    expect(filterOf()(['/p2'])).toEqual({ follow: ['/p2'], leftOut: {} });
   });
 });
