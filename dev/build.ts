@@ -6,12 +6,20 @@ import { projectRoot } from './setup/paths.mjs';
 
 const nodeBinary = join(projectRoot, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node');
 
+/** In the image for those who install it on their nodes. */
+const seccompProfile = join(projectRoot, 'crawler-image', 'chromium-seccomp.json');
+
 /** What lays out the build context of an image; images that are not here have theirs in the source. */
 export const contexts: Record<string, () => Promise<void>> = {
   operator: () => programContext('operator', 'operator/main.ts', []),
-  crawler: () => programContext('crawler', 'crawler-image/main.ts', ['playwright-core']),
+  crawler: crawlerContext,
   web: webContext,
 };
+
+async function crawlerContext(): Promise<void> {
+  await programContext('crawler', 'crawler-image/main.ts', ['playwright-core']);
+  await cp(seccompProfile, join(projectRoot, 'build', 'crawler', basename(seccompProfile)));
+}
 
 /** `packages` stay outside the bundle: they find files of theirs by their own place. */
 async function programContext(name: string, main: string, packages: string[]): Promise<void> {

@@ -47,6 +47,11 @@ const schema = z.object({
     .default([])
     .describe('host:port or network:port that crawls may reach though they are private.'),
   allowedProxies: list.default([]).describe('host:port of the proxies that crawls may go by.'),
+  browserSeccompProfile: z
+    .string()
+    .min(1)
+    .default('trawler/chromium.json')
+    .describe("Seccomp profile of pods whose Chromium has its sandbox, in the kubelet's folder of profiles."),
   healthPort: port.default(8080).describe('Port of /health and /ready.'),
   metricsPort: port.default(2112).describe('Port of /metrics.'),
   reconcilers: count.max(64).default(32).describe('Objects of one kind worked on at once.'),

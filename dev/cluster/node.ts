@@ -1,8 +1,9 @@
 // The native cluster's only node: kubelet, kube-proxy and the cluster's DNS, and the files they read.
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { binary } from '../setup/kubernetes-binaries.mjs';
-import { clusterDirectory } from '../setup/paths.mjs';
+import { clusterDirectory, projectRoot } from '../setup/paths.mjs';
 import { nodeAddress, nodeName, podSubnet } from './addresses.ts';
 import { runtimeSocket } from './containerd.ts';
 import type { Program } from './control-plane.ts';
@@ -12,6 +13,9 @@ export const credentials = join(clusterDirectory, 'credentials');
 export const adminKubeconfig = join(credentials, 'super-admin.conf');
 const config = join(clusterDirectory, 'config');
 export const kubeletDirectory = join(clusterDirectory, 'kubelet');
+/** Where pods with `browser.sandbox` expect it. */
+const sandboxProfile = join(kubeletDirectory, 'seccomp', 'trawler', 'chromium.json');
+const seccompSource = join(projectRoot, 'crawler-image', 'chromium-seccomp.json');
 
 /** Settings for a machine that is shared with other work: no cgroup limits on it, no eviction before it is full. */
 function kubeletConfig(): object {
@@ -86,7 +90,7 @@ export function kubelet(): Program {
       `--node-ip=${nodeAddress}`,
       `--root-dir=${kubeletDirectory}`,
     ],
-    files: { [configPath]: stringify(kubeletConfig()) },
+    files: { [configPath]: stringify(kubeletConfig()), [sandboxProfile]: readFileSync(seccompSource, 'utf8') },
   };
 }
 

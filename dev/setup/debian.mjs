@@ -35,6 +35,7 @@ const needs = {
     },
     { program: 'chromium-headless-shell', debianPackage: 'chromium-headless-shell', why: 'browser tests' },
     { program: 'openssl', debianPackage: 'openssl', why: 'certificates' },
+    { program: 'runc', debianPackage: 'runc', why: 'runs a browser as in a pod' },
     { program: 'setpriv', debianPackage: 'util-linux', why: 'ends servers together with their test' },
     { program: '/usr/sbin/nginx', debianPackage: 'nginx', why: 'its log tells what a crawl asked for' },
   ],

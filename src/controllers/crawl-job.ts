@@ -17,6 +17,8 @@ export type JobSettings = {
   readonly allowedAddresses: readonly string[];
   readonly allowedProxies: readonly string[];
   readonly logLevel: string;
+  /** Of pods whose Chromium has its sandbox, relative to the kubelet's folder of seccomp profiles. */
+  readonly browserSeccompProfile: string;
 };
 
 export const CRAWLER_CONTAINER = 'crawler';
@@ -157,6 +159,9 @@ function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodS
           allowPrivilegeEscalation: false,
           readOnlyRootFilesystem: true,
           capabilities: { drop: ['ALL'] },
+          ...(hasSandbox(spec)
+            ? { seccompProfile: { type: 'Localhost', localhostProfile: settings.browserSeccompProfile } }
+            : {}),
         },
         terminationMessagePolicy: 'FallbackToLogsOnError',
         volumeMounts: [
@@ -171,6 +176,11 @@ function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodS
       },
     ],
   };
+}
+
+/** Chromium's sandbox is made of namespaces, which the container runtime's own seccomp profile refuses. */
+function hasSandbox({ browser, fetch }: CrawlRunSpec): boolean {
+  return browser.sandbox && fetch.render !== 'HTTP';
 }
 
 /** The proxy's URL, read by nobody but the worker; without the Secret it says so, which a pod that hangs would not. */

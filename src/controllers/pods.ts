@@ -4,6 +4,7 @@ import type { RunReason } from '../resources/conditions.ts';
 import { parseTerminationMessage } from '../resources/worker-exit.ts';
 import { CRAWLER_CONTAINER } from './crawl-job.ts';
 
+const CREATE_FAILURES = ['CreateContainerError', 'CreateContainerConfigError'];
 const PULL_FAILURES = ['ErrImagePull', 'ImagePullBackOff', 'InvalidImageName', 'ErrImageNeverPull'];
 
 /** Whether the pod's containers have all ended. A pod that is being deleted may still work for a while. */
@@ -20,6 +21,9 @@ export function podTrouble(pods: readonly Pod[]): { reason: RunReason; message: 
       const image = pod.spec?.containers[0]?.image;
       return { reason: 'ImagePullFailed', message: `cannot pull ${image}: ${waiting.message ?? waiting.reason}` };
     }
+    if (waiting?.reason && CREATE_FAILURES.includes(waiting.reason)) {
+      return { reason: 'ContainerRefused', message: refusal(pod, waiting.message ?? waiting.reason) };
+    }
     const scheduled = pod.status?.conditions?.find((condition) => condition.type === 'PodScheduled');
     if (scheduled?.status === 'False') {
       return {
@@ -29,6 +33,13 @@ export function podTrouble(pods: readonly Pod[]): { reason: RunReason; message: 
     }
   }
   return undefined;
+}
+
+/** Why the node does not make the pod's container, and what to do where that is known. */
+function refusal(pod: Pod, message: string): string {
+  const refused = `node ${pod.spec?.nodeName ?? 'unknown'} cannot start pod ${pod.metadata.name}: ${message}`;
+  if (!message.includes('seccomp')) return refused;
+  return `${refused}: put the profile there (docs/browser-sandbox.md), or set spec.browser.sandbox to false`;
 }
 
 /** What a worker said when it found that every source refuses the crawl; undefined when none did. */

@@ -32,6 +32,7 @@ export const RUN_REASONS = [
   // Progressing
   'WaitingForWorker',
   'ImagePullFailed',
+  'ContainerRefused',
   'Unschedulable',
   'Crawling',
   'HostsBlocked',

@@ -498,6 +498,12 @@ export const crawlSpecShape = {
         .max(100_000)
         .default(50)
         .describe('Pages after which a tab of the browser is closed, cookies and all, and another one opened.'),
+      sandbox: z
+        .boolean()
+        .default(false)
+        .describe(
+          "Whether Chromium shuts its pages in by its own sandbox as well. Nodes need the seccomp profile of the crawler's image.",
+        ),
     })
     .prefault({})
     .describe('How Chromium is run.'),

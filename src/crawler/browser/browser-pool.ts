@@ -34,6 +34,7 @@ export function createBrowserPool(options: {
   readonly proxy: GuardProxy;
   readonly userAgent: string;
   readonly blocked: readonly BlockedResource[];
+  readonly sandbox: boolean;
   /** Documents until a page and its context are replaced. */
   readonly recycleAfterPages: number;
   readonly log: Logger;
@@ -46,7 +47,7 @@ export function createBrowserPool(options: {
   let current: Instance | undefined;
 
   async function launch(): Promise<Instance> {
-    const chromium = await launchChromium(options.executablePath, proxy.port, options.blocked);
+    const chromium = await launchChromium(options.executablePath, proxy.port, options.blocked, options.sandbox);
     const instance = { chromium, documents: 0, openPages: 0, isRetired: false };
     chromium.browser.once('disconnected', () => {
       if (!instance.isRetired) log.warn('browser has gone');

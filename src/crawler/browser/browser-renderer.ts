@@ -21,6 +21,7 @@ export async function createBrowserRenderer(options: {
   readonly upstream?: UpstreamProxy;
   readonly userAgent: string;
   readonly blocked: readonly BlockedResource[];
+  readonly sandbox: boolean;
   readonly recycleAfterPages: number;
   /** What the user adds to the requests for documents of some hosts. */
   readonly headersFor: HeadersFor;

@@ -29,17 +29,21 @@ export type Chromium = {
   readonly kill: () => void;
 };
 
-/** @param proxyPort of the guard proxy on loopback */
+/**
+ * @param proxyPort of the guard proxy on loopback
+ * @param sandbox whether Chromium shuts its pages in by itself, too
+ */
 export async function launchChromium(
   executablePath: string,
   proxyPort: number,
   blocked: readonly BlockedResource[],
+  sandbox: boolean,
 ): Promise<Chromium> {
   const browser = await chromium.launch({
     executablePath,
     headless: true,
-    // A container without privileges cannot give Chromium the namespaces of its own sandbox.
-    chromiumSandbox: false,
+    // A container can give Chromium the namespaces of its own sandbox only with a seccomp profile that lets it.
+    chromiumSandbox: sandbox,
     // The worker decides when a signal ends the browser: pages under way are finished first.
     handleSIGINT: false,
     handleSIGTERM: false,

@@ -4,6 +4,7 @@ import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import type { WorkerStore } from '../../store/worker-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { findChromium } from '../browser/chromium.ts';
+import { sandboxTrouble } from '../browser/sandbox-check.ts';
 import { createHttpClient, type HttpClient } from '../http/http-client.ts';
 import { type AddressGuard, createAddressGuard } from '../network/address-guard.ts';
 import { createAddressPolicy } from '../network/address-policy.ts';
@@ -35,6 +36,7 @@ type Surroundings = {
 export async function createNetwork(options: Surroundings): Promise<Network> {
   const { config, spec, log } = options;
   const guard = createAddressGuard(createAddressPolicy(config.allowedAddresses));
+  if (spec.browser.sandbox && spec.fetch.render !== 'HTTP') await checkSandbox(config);
   const headersFor = headersForHosts(spec, secretHeadersOf(config, spec));
   const proxy = readProxy(config, spec);
   if (proxy === undefined || spec.proxy?.mode !== 'Auto') {
@@ -89,6 +91,14 @@ function secretHeadersOf({ headersDirectory }: WorkerConfig, { fetch }: CrawlRun
 function chromiumOf({ chromium = findChromium() }: WorkerConfig): string {
   if (chromium !== undefined) return chromium;
   throw new WorkerConfigError('no Chromium was found: set TRAWLER_CHROMIUM to its path');
+}
+
+async function checkSandbox(config: WorkerConfig): Promise<void> {
+  const trouble = await sandboxTrouble(chromiumOf(config));
+  if (trouble === undefined) return;
+  const fix =
+    "user namespaces and the crawler image's seccomp profile are needed there, or spec.browser.sandbox: false";
+  throw new WorkerConfigError(`spec.browser.sandbox: ${trouble} (node ${config.nodeName ?? 'unknown'}): ${fix}`);
 }
 
 function readProxy({ proxyFile, allowedProxies }: WorkerConfig, { proxy }: CrawlRunSpec): UpstreamProxy | undefined {

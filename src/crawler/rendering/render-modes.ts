@@ -31,7 +31,7 @@ export async function createRenderer(options: {
   const { spec, client, guard, headersFor, store, pacer, log } = options;
   const { render, userAgent, blockResources: blocked } = spec.fetch;
   if (render === 'HTTP') return createHttpRenderer(client);
-  const { recycleAfterPages } = spec.browser;
+  const { recycleAfterPages, sandbox } = spec.browser;
   const executablePath = options.chromium();
   const browser = await createBrowserRenderer({
     executablePath,
@@ -40,6 +40,7 @@ export async function createRenderer(options: {
     userAgent,
     blocked,
     recycleAfterPages,
+    sandbox,
     headersFor,
     log,
   });

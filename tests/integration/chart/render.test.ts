@@ -30,6 +30,7 @@ describe('values', () => {
     [[EVALUATION, 'database.schema=Upper'], "at '/database/schema'"],
     [[EVALUATION, 'crawler.allowedAddresses={a.b}'], "at '/crawler/allowedAddresses/0'"],
     [[EVALUATION, 'crawler.allowedProxies={http://a.b:80}'], "at '/crawler/allowedProxies/0'"],
+    [[EVALUATION, 'crawler.browserSeccompProfile=/etc/x.json'], "at '/crawler/browserSeccompProfile'"],
     [[EVALUATION, 'operator.image.digest=latest'], "at '/operator/image/digest'"],
   ])('%j is refused with a reason', async (values, reason) => {
     await expect(render(...values)).rejects.toThrow(reason);
@@ -76,6 +77,7 @@ describe('values', () => {
       TRAWLER_IMAGE_PULL_POLICY: 'IfNotPresent',
       TRAWLER_ALLOWED_ADDRESSES: 'a.b:80,10.0.0.0/8:443',
       TRAWLER_ALLOWED_PROXIES: 'proxy.b:3128',
+      TRAWLER_BROWSER_SECCOMP_PROFILE: 'trawler/chromium.json',
       TRAWLER_RECONCILERS: '32',
       TRAWLER_MAX_ACTIVE_RUNS: '20',
       TRAWLER_MAX_ACTIVE_RUNS_PER_NAMESPACE: '5',

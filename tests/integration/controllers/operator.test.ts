@@ -92,6 +92,7 @@ function startOperator(databaseUrl = database.ownerUrl, limits: ActiveLimits = {
       databaseSchema: 'trawler',
       allowedAddresses: [],
       allowedProxies: [],
+      browserSeccompProfile: 'trawler/chromium.json',
       logLevel: 'info',
     },
     namespace: 'default',

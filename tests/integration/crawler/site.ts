@@ -52,10 +52,12 @@ export const html =
 export const browserDefaults: {
   readonly blocked: readonly BlockedResource[];
   readonly recycleAfterPages: number;
+  readonly sandbox: boolean;
   readonly headersFor: HeadersFor;
 } = {
   blocked: ['Images', 'Fonts', 'Media'],
   recycleAfterPages: 50,
+  sandbox: false,
   headersFor: () => ({}),
 };
 

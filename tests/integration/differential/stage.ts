@@ -77,6 +77,7 @@ function startOperator(cluster: ControlPlane, databaseUrl: string): { stop(): Pr
       databaseSchema: 'trawler',
       allowedAddresses: [],
       allowedProxies: [],
+      browserSeccompProfile: 'trawler/chromium.json',
       logLevel: 'info',
     },
     namespace: 'default',

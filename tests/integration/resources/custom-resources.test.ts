@@ -107,7 +107,7 @@ describe('what is accepted', () => {
         maxRetries: 0,
         blockResources: ['Images'],
       },
-      browser: { recycleAfterPages: 7 },
+      browser: { recycleAfterPages: 7, sandbox: true },
       proxy: { urlSecretRef: { name: 'proxy', key: 'address' }, mode: 'Auto', failureThreshold: 3, cooldown: '5m' },
       politeness: { robots: 'Obey', robotsMeta: 'Ignore', nofollow: 'Ignore', requestsPerSecond: 0.5, delay: '3s' },
       extract: {

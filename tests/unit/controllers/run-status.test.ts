@@ -91,6 +91,24 @@ describe('runStatus', () => {
       'cannot pull registry.example/crawler:1: not found',
     ],
     [
+      'a seccomp profile that its node does not have',
+      pod({
+        phase: 'Pending',
+        containerStatuses: [
+          {
+            name: 'crawler',
+            image: '',
+            imageID: '',
+            ready: false,
+            restartCount: 0,
+            state: { waiting: { reason: 'CreateContainerError', message: 'cannot load seccomp profile "/x/y.json"' } },
+          },
+        ],
+      }),
+      'ContainerRefused',
+      'node unknown cannot start pod shop-1-0-abcde: cannot load seccomp profile "/x/y.json": put the profile there (docs/browser-sandbox.md), or set spec.browser.sandbox to false',
+    ],
+    [
       'no node that takes it',
       pod({
         phase: 'Pending',
