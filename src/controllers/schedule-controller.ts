@@ -49,8 +49,6 @@ const COLLECTION_WAIT_MS = 2_000;
 type Handled = {
   /** It has its run. */
   readonly started?: true;
-  /** No run will be made for it. */
-  readonly skipped?: Date;
   /** Its name is still taken by a run that is being collected. */
   readonly waiting?: true;
 };
@@ -59,6 +57,12 @@ const SHOWN_SLOTS = 5;
 
 export function createScheduleReconciler(options: ScheduleControllerOptions) {
   const { schedules, runs, scheduleCache, runCache, events, memory, now, logger } = options;
+
+  /** By schedule's UID, the latest slot that was skipped and that no status tells of yet. */
+  const untoldSkips = new Map<string, Date>();
+  scheduleCache.subscribe(({ type, object }) => {
+    if (type === 'deleted') untoldSkips.delete(object.metadata.uid);
+  });
 
   return async function reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
     const schedule = scheduleCache.get(parseObjectKey(key));
@@ -106,7 +110,6 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
 
     await pruneHistory(schedule, spec, signal);
     const ready = { status: 'True', reason: 'Scheduled', message: 'the schedule is in force' } as const;
-    const { skipped } = outcome;
     await writeStatus(
       schedule,
       {
@@ -114,7 +117,6 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
         runs: ownedRuns(schedule),
         ready,
         upcoming,
-        ...(skipped ? { skipped } : {}),
         ...(interval ? { interval } : {}),
       },
       signal,
@@ -214,12 +216,13 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
 
   function skip(schedule: CrawlSchedule, slot: Date, reason: string, message: string): Handled {
     memory.remember(schedule.metadata.uid, slot);
+    untoldSkips.set(schedule.metadata.uid, slot);
     events.record(schedule, { type: 'Warning', reason, action: 'SkipSlot', message });
     logger.warn(
       { schedule: schedule.metadata.name, namespace: schedule.metadata.namespace, slot, reason },
       'slot skipped',
     );
-    return { skipped: slot };
+    return {};
   }
 
   async function startRun(
@@ -296,10 +299,13 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
   }
 
   async function writeStatus(schedule: CrawlSchedule, seen: ScheduleObservation, signal: AbortSignal): Promise<void> {
-    const derived = { ...seen, known: schedule.status };
+    const { uid } = schedule.metadata;
+    const skipped = untoldSkips.get(uid);
+    const derived = { ...seen, ...(skipped ? { skipped } : {}), known: schedule.status };
     const written = await updateStatus(schedules, schedule, (current) => scheduleStatus(current, derived, now()), {
       signal,
     });
+    if (skipped === untoldSkips.get(uid)) untoldSkips.delete(uid);
     if (written) scheduleCache.observe(written);
   }
 }

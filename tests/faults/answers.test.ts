@@ -142,6 +142,18 @@ describe('the scenario ends as it should', () => {
   test.concurrent.for(faults)('though $1', { timeout: 300_000 }, async ([name, , spoil]) => survives(name, spoil));
 });
 
+test('a slot that was skipped is told of though the first attempt to do so fails', async () => {
+  await using stage = await setStage(world, 'untold', await world.postgres.createDatabase());
+  await stage.startOperator();
+  await requested(stage, 0, /watch=true/);
+  const slot = firstSlot(12);
+  await createSchedules(stage, slot);
+  await reaches(stage, slot, { schedules: NOTHING_YET });
+  const error = answerWith(500, statusObject(500, 'InternalError'));
+  stage.proxy.inject(first(isUpdate), error, ALWAYS);
+  await playOn(stage, slot);
+});
+
 test('an operator that starts with lists from the past makes no run twice', async () => {
   await using stage = await setStage(world, 'past', await world.postgres.createDatabase());
   await stage.startOperator();
