@@ -2,27 +2,19 @@
 // pending, so that every step before and after the crawl can be looked at.
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { KubeConfig } from '@kubernetes/client-node';
 import { execa } from 'execa';
-import { Registry } from 'prom-client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ActiveLimits } from '#src/controllers/admission.ts';
-import { runOperator } from '#src/controllers/operator.ts';
 import type { Job, Pod, Secret } from '#src/kube/builtin-types.ts';
-import { createKubeApi, type KubeApi } from '#src/kube/client.ts';
 import type { CrawlRun, CrawlSchedule } from '#src/kube/custom-types.ts';
-import { createKubeMetrics } from '#src/kube/metrics.ts';
-import type { OperatorStore } from '#src/store/operator-store.ts';
-import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
 import { createWorkerStore } from '#src/store/postgres-worker-store.ts';
 import type { WorkerStore } from '#src/store/worker-store.ts';
-import { createLogger } from '#src/telemetry/logger.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
 import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
+import { type RunningOperator, startOperator as startOperatorOn } from '../../support/running-operator.ts';
 
-const logger = createLogger('operator-test', 'fatal');
 const never = new AbortController().signal;
 let cluster: ControlPlane;
 let postgres: PostgresServer;
@@ -64,8 +56,7 @@ async function list<T>(kind: string): Promise<T[]> {
 /** Looks again until the assertions hold. */
 const eventually = (assertions: () => Promise<void>) => vi.waitFor(assertions, { timeout: 45_000, interval: 200 });
 
-type Running = { readonly store: OperatorStore; stop(): Promise<void> };
-const running: Running[] = [];
+const running: RunningOperator[] = [];
 
 /** Limits count the runs of all namespaces: nothing of this test stays for the next. */
 afterEach(async () => {
@@ -73,43 +64,8 @@ afterEach(async () => {
   await kubectl(['delete', 'crawlschedules,crawlruns', '--all', '-n', namespace]);
 });
 
-/** An operator in this process; one at a time, since they share a Lease. */
-function startOperator(databaseUrl = database.ownerUrl, limits: ActiveLimits = {}): Running {
-  const ending = new AbortController();
-  const metrics = createKubeMetrics(new Registry());
-  const config = new KubeConfig();
-  config.loadFromFile(cluster.kubeconfigPath);
-  const api: KubeApi = createKubeApi(config, { logger, metrics });
-  const store = createOperatorStore({ databaseUrl, schema: 'trawler', logger });
-  const done = runOperator({
-    api,
-    store,
-    migrate: true,
-    limits,
-    settings: {
-      crawlerImage: 'registry.example/crawler:1',
-      imagePullPolicy: 'IfNotPresent',
-      databaseSchema: 'trawler',
-      allowedAddresses: [],
-      allowedProxies: [],
-      browserSeccompProfile: 'trawler/chromium.json',
-      logLevel: 'info',
-    },
-    namespace: 'default',
-    identity: `operator-${count}`,
-    reconcilers: 4,
-    metrics,
-    logger,
-    signal: ending.signal,
-  });
-  const operator = {
-    store,
-    stop: async () => {
-      ending.abort(new Error('the test is over'));
-      await done;
-      await Promise.all([api.close(), store.close()]);
-    },
-  };
+function startOperator(databaseUrl = database.ownerUrl, limits: ActiveLimits = {}): RunningOperator {
+  const operator = startOperatorOn(cluster.kubeconfigPath, databaseUrl, { limits });
   running.push(operator);
   return operator;
 }
@@ -265,7 +221,6 @@ describe('a CrawlRun', () => {
     );
     expect(await list('jobs')).toEqual([]);
     await blind.stop();
-    running.splice(running.indexOf(blind), 1);
     startOperator();
     await eventually(async () =>
       expect(condition(await get<CrawlRun>('crawlrun', 'shop'), 'JobCreated')?.status).toBe('True'),

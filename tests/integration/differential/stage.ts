@@ -1,17 +1,14 @@
 // One API server with both controllers on it: kube-controller-manager, and Trawler's operator with its PostgreSQL.
 import { join } from 'node:path';
-import { KubeConfig } from '@kubernetes/client-node';
 import { execa } from 'execa';
 import { Registry } from 'prom-client';
-import { runOperator } from '#src/controllers/operator.ts';
-import { createKubeApi } from '#src/kube/client.ts';
 import { createKubeMetrics } from '#src/kube/metrics.ts';
-import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
-import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { startControlPlane } from '../../support/control-plane.ts';
 import { startPostgres } from '../../support/postgres.ts';
+import { connect, startOperator } from '../../support/running-operator.ts';
 import { cronJobDialect } from './cronjob-dialect.ts';
 import { createSide, type Side } from './side.ts';
 import { trawlerDialect } from './trawler-dialect.ts';
@@ -38,13 +35,13 @@ export async function startStage(): Promise<Stage> {
 
   const watching = new AbortController();
   const metrics = createKubeMetrics(new Registry());
-  const api = createKubeApi(kubeConfig(cluster), { logger, metrics });
+  const api = connect(cluster.kubeconfigPath);
   const shared = { api, logger, metrics, signal: watching.signal };
   const [cronJob, trawler] = await Promise.all([
     createSide(cronJobDialect, { ...shared, namespace: 'cronjob' }),
     createSide(trawlerDialect, { ...shared, namespace: 'trawler' }),
   ]);
-  let operator = startOperator(cluster, ownerUrl);
+  let operator = startOperator(cluster.kubeconfigPath, ownerUrl);
   return {
     cronJob,
     trawler,
@@ -53,7 +50,7 @@ export async function startStage(): Promise<Stage> {
     },
     comeBack: () => {
       cluster.startControllerManager();
-      operator = startOperator(cluster, ownerUrl);
+      operator = startOperator(cluster.kubeconfigPath, ownerUrl);
     },
     close: async () => {
       watching.abort(new Error('the test is over'));
@@ -62,40 +59,4 @@ export async function startStage(): Promise<Stage> {
       await Promise.all([cluster.stop(), postgres.stop()]);
     },
   };
-}
-
-function startOperator(cluster: ControlPlane, databaseUrl: string): { stop(): Promise<void> } {
-  const ending = new AbortController();
-  const metrics = createKubeMetrics(new Registry());
-  const api = createKubeApi(kubeConfig(cluster), { logger, metrics });
-  const store = createOperatorStore({ databaseUrl, schema: 'trawler', logger });
-  const done = runOperator({
-    ...{ api, store, metrics, logger, migrate: true, limits: {}, reconcilers: 8 },
-    settings: {
-      crawlerImage: 'registry.example/crawler:1',
-      imagePullPolicy: 'IfNotPresent',
-      databaseSchema: 'trawler',
-      allowedAddresses: [],
-      allowedProxies: [],
-      browserSeccompProfile: 'trawler/chromium.json',
-      logLevel: 'info',
-    },
-    namespace: 'default',
-    identity: 'operator',
-    signal: ending.signal,
-  });
-  return {
-    stop: async () => {
-      if (ending.signal.aborted) return;
-      ending.abort(new Error('the controllers are away'));
-      await done;
-      await Promise.all([api.close(), store.close()]);
-    },
-  };
-}
-
-function kubeConfig(cluster: ControlPlane): KubeConfig {
-  const config = new KubeConfig();
-  config.loadFromFile(cluster.kubeconfigPath);
-  return config;
 }

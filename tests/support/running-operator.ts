@@ -1,0 +1,63 @@
+// The operator in the test's own process, on a control plane and a PostgreSQL of the test's.
+import { KubeConfig } from '@kubernetes/client-node';
+import { Registry } from 'prom-client';
+import { type OperatorOptions, runOperator } from '#src/controllers/operator.ts';
+import { createKubeApi, type KubeApi } from '#src/kube/client.ts';
+import { createKubeMetrics } from '#src/kube/metrics.ts';
+import type { OperatorStore } from '#src/store/operator-store.ts';
+import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
+import { createLogger } from '#src/telemetry/logger.ts';
+
+export type RunningOperator = {
+  readonly store: OperatorStore;
+  /** Ends it as SIGTERM does, once. */
+  stop(): Promise<void>;
+};
+
+/** One at a time on a control plane, since they share a Lease. */
+export function startOperator(
+  kubeconfigPath: string,
+  databaseUrl: string,
+  options: Partial<OperatorOptions> = {},
+): RunningOperator {
+  const ending = new AbortController();
+  const logger = createLogger('operator-test', 'fatal');
+  const api = connect(kubeconfigPath);
+  const store = createOperatorStore({ databaseUrl, schema: 'trawler', logger });
+  const done = runOperator({
+    ...{ api, store, logger, migrate: true, limits: {}, reconcilers: 8 },
+    metrics: createKubeMetrics(new Registry()),
+    settings: {
+      crawlerImage: 'registry.example/crawler:1',
+      imagePullPolicy: 'IfNotPresent',
+      databaseSchema: 'trawler',
+      allowedAddresses: [],
+      allowedProxies: [],
+      browserSeccompProfile: 'trawler/chromium.json',
+      logLevel: 'info',
+    },
+    namespace: 'default',
+    identity: 'operator',
+    signal: ending.signal,
+    ...options,
+  });
+  return {
+    store,
+    stop: async () => {
+      if (ending.signal.aborted) return;
+      ending.abort(new Error('the test is over'));
+      await done;
+      await Promise.all([api.close(), store.close()]);
+    },
+  };
+}
+
+/** A client of the control plane, as administrator. */
+export function connect(kubeconfigPath: string): KubeApi {
+  const config = new KubeConfig();
+  config.loadFromFile(kubeconfigPath);
+  return createKubeApi(config, {
+    logger: createLogger('client-test', 'fatal'),
+    metrics: createKubeMetrics(new Registry()),
+  });
+}
