@@ -1,19 +1,97 @@
-// Brings the database up to date before it is first used, again after each failure, and once a day: logins are renewed.
+// Brings the database up to date: before it is first used, once a day (logins are renewed), and whenever it turns out
+// not to be as it was left. A database to try Trawler out with loses everything with its pod.
+import { type Backoff, backoffMs } from '../kube/backoff.ts';
 import type { OperatorStore } from '../store/operator-store.ts';
+import { StoreError } from '../store/store-error.ts';
+import type { Logger } from '../telemetry/logger.ts';
+
+export type PreparedDatabase = {
+  /** Resolves when the database is up to date. After a failure it rejects with that until another try is due. */
+  ready(): Promise<void>;
+  /** To be told what a call failed with: a missing table or login makes the database to be prepared again. */
+  mistrust(error: unknown): void;
+  /** Where workers log in, as a run's Secret holds it. */
+  workerUrl(signal: AbortSignal): Promise<string>;
+};
+
+export type DatabasePreparationOptions = {
+  readonly store: Pick<OperatorStore, 'migrate' | 'workerDatabaseUrl'>;
+  /** Off: the database is prepared by somebody else. */
+  readonly migrate: boolean;
+  /** Told when the tables were gone and have been made again. */
+  readonly onEmptied: () => void;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+};
 
 const REPEAT_MS = 24 * 3_600_000;
+const RETRY: Backoff = { baseMs: 500, maxMs: 10_000 };
+/** Trouble that comes after so long without any is the first again. */
+const FORGET_TROUBLE_MS = 10 * 60_000;
+/** The login changes rarely, and the one before stays good for a while. */
+const WORKER_URL_AGE_MS = 10_000;
+/** What tells that tables, functions or logins are not there. */
+const DISTRUSTED: readonly string[] = ['SchemaMismatch', 'LoginRefused'];
 
-/** A function that migrates once a day in this process; concurrent callers share one attempt. */
-export function databasePreparation(store: OperatorStore, signal: AbortSignal): () => Promise<void> {
+type Trouble = { readonly error: unknown; readonly count: number; readonly at: number; readonly retryAt: number };
+
+/** Concurrent callers share one attempt. */
+export function createDatabasePreparation(options: DatabasePreparationOptions): PreparedDatabase {
+  const { store, migrate, onEmptied, logger, signal } = options;
   let attempt: Promise<void> | undefined;
-  let madeAt = 0;
-  return () => {
-    if (performance.now() - madeAt > REPEAT_MS) attempt = undefined;
-    if (attempt === undefined) madeAt = performance.now();
-    attempt ??= store.migrate(signal).catch((error: unknown) => {
-      attempt = undefined;
+  let isPreparing = false;
+  let preparedAt: number | undefined;
+  let trouble: Trouble | undefined;
+  let knownUrl: { readonly url: Promise<string>; readonly readAt: number } | undefined;
+
+  async function prepare(): Promise<void> {
+    isPreparing = true;
+    try {
+      const migrations = migrate ? await store.migrate(signal) : [];
+      if (preparedAt !== undefined && migrations.length > 0) {
+        logger.warn({ migrations }, 'database was found empty: its tables were made again, what they held is lost');
+        onEmptied();
+      }
+      preparedAt = performance.now();
+      knownUrl = undefined;
+    } catch (error) {
+      again(error);
       throw error;
-    });
-    return attempt;
+    } finally {
+      isPreparing = false;
+    }
+  }
+
+  function again(error: unknown): void {
+    attempt = undefined;
+    const at = performance.now();
+    const count = trouble === undefined || at - trouble.at > FORGET_TROUBLE_MS ? 1 : trouble.count + 1;
+    trouble = { error, count, at, retryAt: at + backoffMs(count, RETRY) };
+  }
+
+  return {
+    async ready() {
+      const now = performance.now();
+      if (attempt === undefined && trouble !== undefined && now < trouble.retryAt) throw trouble.error;
+      if (!isPreparing && preparedAt !== undefined && now - preparedAt > REPEAT_MS) attempt = undefined;
+      attempt ??= prepare();
+      await attempt;
+    },
+    mistrust(error) {
+      if (!migrate || isPreparing || attempt === undefined) return;
+      if (!(error instanceof StoreError) || !DISTRUSTED.includes(error.reason)) return;
+      logger.warn({ reason: error.reason, err: error }, 'database is not as it was left: preparing it again');
+      again(error);
+    },
+    workerUrl(signal) {
+      if (knownUrl === undefined || performance.now() - knownUrl.readAt > WORKER_URL_AGE_MS) {
+        const url = store.workerDatabaseUrl(signal);
+        knownUrl = { url, readAt: performance.now() };
+        url.catch(() => {
+          knownUrl = undefined;
+        });
+      }
+      return knownUrl.url;
+    },
   };
 }

@@ -2,6 +2,8 @@
 import {
   JOBS,
   type Job,
+  LEASES,
+  type Lease,
   PERSISTENT_VOLUME_CLAIMS,
   type PersistentVolumeClaim,
   PODS,
@@ -20,11 +22,13 @@ import { createUrgency } from '../kube/urgency.ts';
 import { createWorkQueue, type WorkQueue } from '../kube/work-queue.ts';
 import { GROUP, LABEL } from '../resources/group.ts';
 import type { OperatorStore } from '../store/operator-store.ts';
+import { StoreError } from '../store/store-error.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { ActiveLimits } from './admission.ts';
 import { startCaches } from './caches.ts';
 import type { JobSettings } from './crawl-job.ts';
-import { databasePreparation } from './database-preparation.ts';
+import { createDatabasePreparation } from './database-preparation.ts';
+import { loginRefusal } from './pods.ts';
 import { createRunReconciler } from './run-controller.ts';
 import { createRunQueue } from './run-queue.ts';
 import { createScheduleReconciler } from './schedule-controller.ts';
@@ -77,12 +81,13 @@ export async function runOperator(options: OperatorOptions): Promise<'stopped' |
 
 /** Everything that is started here has ended when this returns. */
 async function runControllers(options: OperatorOptions, signal: AbortSignal): Promise<void> {
-  const { api, store, migrate, settings, limits, identity, reconcilers, metrics, logger } = options;
+  const { api, store, migrate, settings, limits, namespace, identity, reconcilers, metrics, logger } = options;
   const schedules = api.resource<CrawlSchedule>(CRAWL_SCHEDULES);
   const runs = api.resource<CrawlRun>(CRAWL_RUNS);
   const jobs = api.resource<Job>(JOBS);
   const pods = api.resource<Pod>(PODS);
   const secrets = api.resource<Secret>(SECRETS);
+  const leases = api.resource<Lease>(LEASES);
   const claims = api.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
 
   const shared = { logger, metrics, signal };
@@ -93,7 +98,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   const all = Object.values(caches);
   await Promise.all(all.map((cache) => cache.synced(signal)));
 
-  const prepareDatabase = migrate ? databasePreparation(store, signal) : () => Promise.resolve();
+  const database = createDatabasePreparation({ store, migrate, onEmptied: announceEmptied, logger, signal });
   const queue = createRunQueue({ runCache, scheduleCache, limits });
   const memory = createSlotMemory(store, logger);
   const now = () => new Date();
@@ -119,7 +124,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     urgency,
     reconcile: createRunReconciler({
       ...{ runs, jobs, pods, secrets, claims, runCache, jobCache, podCache },
-      ...{ queue, store, prepareDatabase, events, settings, now, logger },
+      ...{ queue, store, database, events, settings, now, logger },
     }),
     ...shared,
   });
@@ -127,8 +132,13 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     name: 'sweep',
     workers: 1,
     reconcile: async (_key, signal) => {
-      await prepareDatabase();
-      await sweep({ runs, runCache, podCache, store, logger }, signal);
+      try {
+        await database.ready();
+        await sweep({ runs, runCache, podCache, store, logger }, signal);
+      } catch (error) {
+        database.mistrust(error);
+        throw error;
+      }
       return { requeueAfterMs: SWEEP_INTERVAL_MS };
     },
     ...shared,
@@ -149,7 +159,11 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     if (controller) addDownstream(objectKey({ ...change.object.metadata, name: controller.name }));
   });
   jobCache.subscribe(({ object }) => addController(object, runCache, runQueue));
-  podCache.subscribe(({ object }) => addRunOfPod(object, runQueue));
+  podCache.subscribe(({ type, object }) => {
+    const refusal = loginRefusal(object);
+    if (type !== 'deleted' && refusal !== undefined) database.mistrust(new StoreError('LoginRefused', refusal));
+    addRunOfPod(object, runQueue);
+  });
   sweepQueue.add(SWEEP_KEY);
   logger.info({ schedules: scheduleCache.list().length, runs: runCache.list().length }, 'scheduler started');
   options.onReady?.();
@@ -161,6 +175,16 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     events.done,
     ...all.map((cache) => cache.done),
   ]);
+
+  /** As an Event of the Lease: what the operator has to say that is about no run. */
+  function announceEmptied(): void {
+    const message = 'PostgreSQL was found empty and set up again: runs, results and dead letters it held are lost';
+    const note = { type: 'Warning', reason: 'DatabaseEmptied', action: 'PrepareDatabase', message } as const;
+    leases.get({ namespace, name: LEASE_NAME }, { signal }).then(
+      (lease) => lease && events.record(lease, note),
+      (error: unknown) => logger.warn({ err: error }, 'no Event tells that the database was found empty'),
+    );
+  }
 
   /** Schedules that come after this one. */
   function addDownstream(key: string): void {

@@ -1,5 +1,6 @@
 // Reconciles one CrawlRun: stores it in Postgres, makes its Job, follows it to its end and tells how it stands.
 import type { Job, PersistentVolumeClaim, Pod, Secret } from '../kube/builtin-types.ts';
+import { isConditionTrue } from '../kube/conditions.ts';
 import type { CrawlRun } from '../kube/custom-types.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { isAlreadyExists, isConflict, isForbidden, isInvalid } from '../kube/kube-error.ts';
@@ -17,6 +18,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Admission } from './admission.ts';
 import type { JobCache, PodCache, RunCache } from './caches.ts';
 import { crawlJob, type JobSettings, outputJob, runDay } from './crawl-job.ts';
+import type { PreparedDatabase } from './database-preparation.ts';
 import { hasEnded, lastFailure, saidBlocked } from './pods.ts';
 import type { RunQueue } from './run-queue.ts';
 import { ensureRunSecret } from './run-secret.ts';
@@ -35,8 +37,7 @@ export type RunControllerOptions = {
   readonly podCache: PodCache;
   readonly queue: RunQueue;
   readonly store: OperatorStore;
-  /** Resolves when the database is up to date. */
-  readonly prepareDatabase: () => Promise<void>;
+  readonly database: PreparedDatabase;
   readonly events: EventRecorder;
   readonly settings: JobSettings;
   readonly now: () => Date;
@@ -56,7 +57,6 @@ const REFRESH_MS_PER_ACTIVE_RUN = 50;
 const DATABASE_RETRY_MS = 5_000;
 /** Those who are next are told at once; the others see their place in line this often. */
 const QUEUE_REFRESH_MS = 30_000;
-const DATABASE_URL_AGE_MS = 10_000;
 /** A Secret that somebody deleted before the pods started is made again within this time. */
 const CREDENTIALS_CHECK_MS = 60_000;
 /** A finished run's credentials are looked after for this long after a restart; then it is taken as done. */
@@ -64,10 +64,9 @@ const CLEAN_UP_WINDOW_MS = 3_600_000;
 
 export function createRunReconciler(options: RunControllerOptions) {
   const { runs, jobs, pods, secrets, claims, runCache, jobCache, podCache } = options;
-  const { queue, store, prepareDatabase, events, settings, now, logger } = options;
+  const { queue, store, database, events, settings, now, logger } = options;
   /** UIDs of finished runs whose token is revoked and whose Secret is gone. */
   const cleanedUp = new Set<string>();
-  let knownUrl: { url: Promise<string>; readAt: number } | undefined;
   /** By UID of live runs, on the monotonic clock. */
   const credentialsCheckedAt = new Map<string, number>();
   runCache.subscribe(({ type, object }) => {
@@ -89,19 +88,21 @@ export function createRunReconciler(options: RunControllerOptions) {
 
   /** One step of a live run: accepted, given a Job, stopped when it must be, ended when its end is known. */
   async function advance(run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<ReconcileResult> {
-    await prepareDatabase();
+    await database.ready();
     // Nobody has looked at it yet: most likely it is new.
     const isFresh = run.status === undefined && run.spec.shutdown === undefined && !hasCredentials(run);
     let snapshot = isFresh ? undefined : await readSnapshot(run, signal);
+    const isLost = !isFresh && snapshot === undefined && wasAccepted(run);
     if (snapshot === undefined && run.spec.shutdown === undefined) {
       const admission = queue.admit(run);
       if (!admission.admitted) return waitInLine(run, admission, signal);
     }
     const needsCredentials = snapshot === undefined || (snapshot.state === 'Accepted' && !hasCredentials(run));
     if (needsCredentials) {
-      const { acceptance, obstacle } = await accept(run, spec, signal);
+      const { acceptance, obstacle } = await accept(run, spec, isLost, signal);
       if (obstacle) return report(run, { pods: [], obstacle }, signal);
       if (isFresh && acceptance === 'Created') return startNew(run, spec, signal);
+      if (isLost) await giveUpLost(run, signal);
       snapshot ??= await readSnapshot(run, signal);
     }
     if (snapshot === undefined) return { requeueAfterMs: 0 };
@@ -121,6 +122,19 @@ export function createRunReconciler(options: RunControllerOptions) {
     const job = await createJob(run, spec, signal);
     if ('obstacle' in job) return report(run, { pods: [], obstacle: job.obstacle }, signal);
     return { later: true };
+  }
+
+  /** Whether Postgres once had it. */
+  function wasAccepted(run: CrawlRun): boolean {
+    return isConditionTrue(run.status?.conditions, 'Accepted') || credentialsCheckedAt.has(run.metadata.uid);
+  }
+
+  /** Its workers may still hold a login that is gone, and its results are: see docs/decisions/0016-lost-data.md. */
+  async function giveUpLost(run: CrawlRun, signal: AbortSignal): Promise<void> {
+    await store.requestStop(run.metadata.uid, 'DataLost', signal);
+    const message = 'PostgreSQL has lost the run and its results; it is ended';
+    events.record(run, { type: 'Warning', reason: 'DataLost', action: 'StopRun', message });
+    logger.error(logFields(run), 'run lost: PostgreSQL does not know it any more');
   }
 
   /** Whether this process made sure of Secret and row a short while ago. */
@@ -147,25 +161,14 @@ export function createRunReconciler(options: RunControllerOptions) {
     return store.snapshot(run.metadata.uid, signal);
   }
 
-  /** Read again every few seconds: the workers' login changes rarely, and the one before stays good for a while. */
-  function databaseUrl(signal: AbortSignal): Promise<string> {
-    if (knownUrl === undefined || performance.now() - knownUrl.readAt > DATABASE_URL_AGE_MS) {
-      const url = store.workerDatabaseUrl(signal);
-      knownUrl = { url, readAt: performance.now() };
-      url.catch(() => {
-        knownUrl = undefined;
-      });
-    }
-    return knownUrl.url;
-  }
-
   /** Secret first, then the row that knows its token: a pod never starts with a token that nobody knows. */
   async function accept(
     run: CrawlRun,
     spec: CrawlRunSpec,
+    isLost: boolean,
     signal: AbortSignal,
   ): Promise<{ acceptance?: Acceptance; obstacle?: Obstacle }> {
-    const secret = await ensureRunSecret(secrets, run, await databaseUrl(signal), signal);
+    const secret = await ensureRunSecret(secrets, run, await database.workerUrl(signal), signal);
     if (secret.type === 'Foreign') {
       events.record(run, {
         type: 'Warning',
@@ -175,7 +178,7 @@ export function createRunReconciler(options: RunControllerOptions) {
       });
       return { obstacle: { condition: 'Accepted', reason: 'SecretConflict', message: secret.message } };
     }
-    const earlier = retriedRun(run, spec);
+    const earlier = isLost ? undefined : retriedRun(run, spec);
     if (earlier === 'Unknown') {
       const message = `spec.trigger.retryOf: there is no CrawlRun "${spec.trigger.retryOf}" any more whose dead letters could be taken`;
       return { obstacle: { condition: 'Accepted', reason: 'UnknownRun', message } };
@@ -352,8 +355,7 @@ export function createRunReconciler(options: RunControllerOptions) {
     if (snapshot.output?.due) return writeOutput(run, spec, signal);
     const uid = run.metadata.uid;
     if (isStopped) {
-      const outcome = stopReason === 'TimedOut' ? 'TimedOut' : 'Stopped';
-      const message = outcome === 'TimedOut' ? 'spec.timeoutSeconds have passed' : `stopped (${stopReason})`;
+      const [outcome, message] = endOfStopped(stopReason);
       return endCrawl(run, spec, snapshot, outcome, message, signal);
     }
     const blocked = saidBlocked(podsOf(run));
@@ -401,11 +403,9 @@ export function createRunReconciler(options: RunControllerOptions) {
 
   async function waitForDatabase(run: CrawlRun, error: StoreError, signal: AbortSignal): Promise<ReconcileResult> {
     logger.warn({ ...logFields(run), reason: error.reason, err: error }, 'run waits for PostgreSQL');
+    database.mistrust(error);
     const message = `PostgreSQL: ${error.message}`;
-    const wasAccepted = run.status?.conditions?.some(
-      (condition) => condition.type === 'Accepted' && condition.status === 'True',
-    );
-    if (wasAccepted) return { requeueAfterMs: DATABASE_RETRY_MS }; // the workers keep what they have; nothing to tell
+    if (isConditionTrue(run.status?.conditions, 'Accepted')) return { requeueAfterMs: DATABASE_RETRY_MS }; // the workers keep what they have; nothing to tell
     events.record(run, { type: 'Warning', reason: 'DatabaseUnavailable', action: 'AcceptRun', message });
     const obstacle = { condition: 'Accepted', reason: 'DatabaseUnavailable', message } as const;
     await writeStatus(run, { pods: [], obstacle }, signal);
@@ -524,6 +524,12 @@ export function createRunReconciler(options: RunControllerOptions) {
 /** When `timeoutSeconds` are over; unknown before the first heartbeat. */
 function deadlineOf(spec: CrawlRunSpec, snapshot: RunSnapshot): Date | undefined {
   return snapshot.startedAt && new Date(snapshot.startedAt.getTime() + spec.timeoutSeconds * 1_000);
+}
+
+function endOfStopped(stopReason: string): ['Stopped' | 'TimedOut' | 'Failed', string] {
+  if (stopReason === 'TimedOut') return ['TimedOut', 'spec.timeoutSeconds have passed'];
+  if (stopReason === 'DataLost') return ['Failed', 'PostgreSQL has lost the run and its results'];
+  return ['Stopped', `stopped (${stopReason})`];
 }
 
 /** How the Job ended, if it has. */

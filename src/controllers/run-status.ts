@@ -187,7 +187,7 @@ function finalVerdicts(snapshot: RunSnapshot | undefined): [RunConditionType, Ve
 /** What is missing of the output goes first. Blocked whether the workers gave up or every page was lost to blocks before they had to. */
 function failureReason({ stopReason, failureCauses, output }: RunSnapshot): RunReason {
   if (output?.error !== undefined) return 'OutputFailed';
-  if (stopReason === 'VolumeClaimUnsuitable') return stopReason;
+  if (stopReason === 'VolumeClaimUnsuitable' || stopReason === 'DataLost') return stopReason;
   const causes = Object.keys(failureCauses);
   if (stopReason === 'Blocked' || (causes.length > 0 && causes.every((cause) => cause === 'Blocked'))) return 'Blocked';
   return stopReason === undefined ? 'AllRequestsFailed' : 'WorkersFailed';

@@ -50,6 +50,7 @@ export const RUN_REASONS = [
   'Shutdown',
   'TimedOut',
   'WorkersFailed',
+  'DataLost',
   'Blocked',
   'Finished',
 ] as const;

@@ -19,9 +19,10 @@ export type MigrationOptions = {
 /**
  * Kysely's advisory lock lets one replica migrate while the others wait; the second step has a lock of its own. What a
  * newer operator has made of the database is left as it is. Rejects with `SchemaMismatch` where that cannot be used.
+ * Resolves with the names of the migrations that were missing.
  */
-export async function migrate(options: MigrationOptions, signal: AbortSignal): Promise<void> {
-  if (await isNewer(options)) return;
+export async function migrate(options: MigrationOptions, signal: AbortSignal): Promise<readonly string[]> {
+  if (await isNewer(options)) return [];
   const migrator = new Migrator({
     db: options.db,
     provider: { getMigrations: async () => ({ ...migrations }) },
@@ -30,13 +31,15 @@ export async function migrate(options: MigrationOptions, signal: AbortSignal): P
   const { error, results } = await migrator.migrateToLatest();
   signal.throwIfAborted();
   if (error) throw error;
-  for (const result of results ?? []) options.logger.info({ migration: result.migrationName }, 'database migrated');
+  const missing = (results ?? []).map((result) => result.migrationName);
+  for (const migration of missing) options.logger.info({ migration }, 'database migrated');
 
   await options.db.transaction().execute(async (trx) => {
     await sql`select pg_advisory_xact_lock(hashtextextended(${`trawler schema ${options.schema}`}, 0))`.execute(trx);
     await createFunctions(trx, options);
     await grantToWorkers(trx, options.schema, await ensureWorkerLogin(trx, options.schema, options.login));
   });
+  return missing;
 }
 
 /** An older operator beside a newer one, or after it: the way back must not take the functions of live workers away. */

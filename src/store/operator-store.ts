@@ -167,9 +167,9 @@ export type OperatorStore = {
   /**
    * Brings schema, functions, rights and the workers' login up to date. Several replicas may call it at once. Without
    * the right to create roles and without a worker URL of one's own it rejects with `WorkerLoginMissing`, whose
-   * message holds the SQL to run.
+   * message holds the SQL to run. The migrations that were missing; none in a database that was up to date.
    */
-  migrate(signal: AbortSignal): Promise<void>;
+  migrate(signal: AbortSignal): Promise<readonly string[]>;
   ping(signal: AbortSignal): Promise<void>;
   /** The URL for the run's Secret: the workers' login on the host that pods reach. Only after `migrate`. */
   workerDatabaseUrl(signal: AbortSignal): Promise<string>;

@@ -28,6 +28,7 @@ export type TerminationReason =
   | 'TokenRefused'
   | 'Blocked'
   | 'DatabaseAway'
+  | 'LoginRefused'
   | 'Stopped'
   | 'OutOfMemory'
   | 'Stalled'

@@ -276,7 +276,8 @@ function endOf(error: unknown, stopReason: string | undefined): [TerminationReas
   if (error instanceof StoreError) {
     if (error.reason === 'SchemaMismatch') return ['SchemaMismatch', EXIT.badSpec];
     if (error.reason === 'TokenRefused') return ['TokenRefused', EXIT.tokenRefused];
-    if (error.reason === 'Unavailable' || error.reason === 'LoginRefused') return ['DatabaseAway', EXIT.databaseAway];
+    if (error.reason === 'Unavailable') return ['DatabaseAway', EXIT.databaseAway];
+    if (error.reason === 'LoginRefused') return ['LoginRefused', EXIT.databaseAway];
     return ['Crashed', EXIT.crashed];
   }
   // A wait that the shutdown ended: nothing was lost that Postgres does not give to another worker.
