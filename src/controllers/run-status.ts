@@ -278,6 +278,7 @@ function workerStatuses(snapshot: RunSnapshot): NonNullable<CrawlRunStatus['work
       state: worker.released && worker.state === 'Crawling' ? 'Lost' : worker.state,
       lastHeartbeatTime: timestamp(worker.lastHeartbeatAt),
       inFlight: worker.released ? 0 : worker.pagesInFlight,
+      concurrency: worker.released ? 0 : worker.concurrency,
     }));
 }
 

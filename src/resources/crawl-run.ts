@@ -489,7 +489,12 @@ export const crawlSpecShape = {
   limits: limits.prefault({}),
   output: output.optional(),
   workers: z.int().min(1).max(100).default(1).describe('Number of crawler pods that share the run.'),
-  concurrency: z.int().min(1).max(256).default(2).describe('Pages that one worker has open at once.'),
+  concurrency: z
+    .int()
+    .min(1)
+    .max(256)
+    .default(2)
+    .describe('Pages that one worker has open at once; fewer where its CPU and memory do not carry them.'),
   browser: z
     .object({
       recycleAfterPages: z
@@ -670,6 +675,7 @@ const workerStatus = z.object({
   state: z.string().max(64).describe('What the worker last said of itself.'),
   lastHeartbeatTime: time('When it last said so.'),
   inFlight: count('Pages that it has open.'),
+  concurrency: count('Pages that it may have open at once now, as far as its CPU and memory carry them.'),
 });
 
 const blockedHost = z.object({

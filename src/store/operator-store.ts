@@ -60,6 +60,8 @@ export type WorkerSnapshot = {
   readonly firstHeartbeatAt: Date;
   readonly lastHeartbeatAt: Date;
   readonly pagesInFlight: number;
+  /** Pages that may be open at once now; 0 before the crawl. */
+  readonly concurrency: number;
   readonly currentUrl?: string;
   readonly idleMs: number;
   readonly rssBytes: number;

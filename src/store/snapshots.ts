@@ -54,7 +54,7 @@ export async function snapshots(
       select coalesce(json_agg(json_build_object(
         'workerId', w.worker_id, 'podName', w.pod_name, 'nodeName', w.node_name, 'state', w.state,
         'firstHeartbeatAt', w.first_heartbeat_at, 'lastHeartbeatAt', w.last_heartbeat_at,
-        'pagesInFlight', w.pages_in_flight, 'currentUrl', w.current_url, 'idleMs', w.idle_ms,
+        'pagesInFlight', w.pages_in_flight, 'concurrency', w.concurrency, 'currentUrl', w.current_url, 'idleMs', w.idle_ms,
         'rssBytes', w.rss_bytes, 'errors', w.errors, 'released', w.released_at is not null
       ) order by w.first_heartbeat_at), '[]') as list
       from worker w where w.run_id = r.run_id and w.pod_name <> ''

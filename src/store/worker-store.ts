@@ -314,6 +314,8 @@ export type Heartbeat = {
   readonly podName: string;
   readonly nodeName: string;
   readonly pagesInFlight: number;
+  /** Pages that may be open at once now; 0 before the crawl. */
+  readonly concurrency: number;
   readonly currentUrl?: string;
   /** Milliseconds since a request was last committed or claimed. */
   readonly idleMs: number;

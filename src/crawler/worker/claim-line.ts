@@ -13,13 +13,8 @@ const RECENT_ENDS = 20;
 export class ClaimLine {
   readonly #line: Claim[] = [];
   readonly #ends: number[] = [];
-  readonly #slots: number;
   /** How long the places of the last claims stay good. */
   #patienceMs = 0;
-
-  constructor(slots: number) {
-    this.#slots = slots;
-  }
 
   get length(): number {
     return this.#line.length;
@@ -53,16 +48,16 @@ export class ClaimLine {
   }
 
   /**
-   * How many claims to ask for with `busy` slots, so that every slot is busy and a tenth of a second's work in hand; 0
+   * How many claims to ask for with `busy` of so many `slots`, so that every slot is busy and a tenth of a second's work in hand; 0
    * while half of that is there, so that one call brings many. Where no slot is free, claims in line may miss their
    * places: then there are only as many as are begun in time. Pages so slow that this is none are claimed one by one.
    */
-  wanted(busy: number, now: number): number {
+  wanted(busy: number, slots: number, now: number): number {
     const [first = now] = this.#ends;
     const pace = this.#ends.length < RECENT_ENDS ? 0 : this.#ends.length / Math.max(now - first, 1);
-    const aheadMs = busy < this.#slots ? AHEAD_MS : Math.min(AHEAD_MS, this.#patienceMs / 2);
+    const aheadMs = busy < slots ? AHEAD_MS : Math.min(AHEAD_MS, this.#patienceMs / 2);
     const ahead = Math.min(Math.floor(pace * aheadMs), MOST_AHEAD);
-    const missing = this.#slots + ahead - busy - this.#line.length;
+    const missing = slots + ahead - busy - this.#line.length;
     return missing >= Math.max(1, ahead / 2) ? missing : 0;
   }
 }

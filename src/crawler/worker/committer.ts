@@ -20,7 +20,7 @@ export type Committer = {
 export function createCommitter(options: {
   readonly store: Pick<WorkerStore, 'commit'>;
   /** So many outcomes wait for no more: those of a worker that dies have to be fetched again. */
-  readonly enough: number;
+  readonly enough: () => number;
   /** Ends the wait for a database that does not answer. */
   readonly signal: AbortSignal;
   /** @param kept the ids of those that were still ours */
@@ -56,7 +56,7 @@ export function createCommitter(options: {
     add(outcome) {
       buffer.push(outcome);
       pending++;
-      if (buffer.length >= options.enough) hurry();
+      if (buffer.length >= options.enough()) hurry();
       else if (writing === undefined) gathering ??= setTimeout(hurry, GATHER_MS);
     },
     hurry,

@@ -19,7 +19,14 @@ const store = createHeartbeatStore(storeOptions(config));
 const watchdog = createWatchdog({ tickMs: TICK_MS, stallMs });
 const ended = new AbortController();
 
-let status: WorkerStatus = { state: 'Initialising', pagesInFlight: 0, idleMs: 0, errors: 0, progress: 0 };
+let status: WorkerStatus = {
+  state: 'Initialising',
+  pagesInFlight: 0,
+  concurrency: 0,
+  idleMs: 0,
+  errors: 0,
+  progress: 0,
+};
 let beating: Promise<void> | undefined;
 
 function heartbeatOf({ progress: _, ...rest }: WorkerStatus): Heartbeat {

@@ -14,6 +14,8 @@ const END_MS = 12_000;
 export type HeartbeatClient = {
   readonly activity: WorkerActivity;
   readonly setState: (state: Heartbeat['state']) => void;
+  /** How many pages may be open at once now. */
+  readonly setConcurrency: (pages: number) => void;
   /** Writes one last heartbeat with the state and ends the thread. */
   readonly end: (state: Heartbeat['state']) => Promise<void>;
 };
@@ -29,6 +31,7 @@ export function startHeartbeat(
   const thread = new Worker(new URL('./heartbeat-thread.ts', import.meta.url), { workerData: start });
   const pages = new Set<string>();
   let state: Heartbeat['state'] = 'Initialising';
+  let concurrency = 0;
   let progress = 0;
   let errors = 0;
   let activeAt = performance.now();
@@ -37,7 +40,7 @@ export function startHeartbeat(
   function statusNow(): WorkerStatus {
     const [currentUrl] = pages;
     const idleMs = Math.round(performance.now() - activeAt);
-    const status = { state, pagesInFlight: pages.size, idleMs, errors, progress };
+    const status = { state, pagesInFlight: pages.size, concurrency, idleMs, errors, progress };
     return currentUrl === undefined ? status : { ...status, currentUrl };
   }
 
@@ -75,6 +78,9 @@ export function startHeartbeat(
     setState(next) {
       state = next;
       send('status');
+    },
+    setConcurrency(pages) {
+      concurrency = pages;
     },
     async end(last) {
       clearInterval(timer);

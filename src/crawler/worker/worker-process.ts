@@ -24,7 +24,9 @@ import { createNetwork } from '../rendering/network.ts';
 import { loadWorkerConfig, storeOptions, type WorkerConfig, WorkerConfigError } from '../worker-config.ts';
 import { findMemoryLimit } from './cgroup.ts';
 import { type HeartbeatClient, startHeartbeat } from './heartbeat.ts';
+import { readLoad } from './load.ts';
 import { watchMemory } from './memory-watch.ts';
+import { type OpenPagesWatch, watchOpenPages } from './open-pages-watch.ts';
 import { createPatientStore } from './patient-store.ts';
 import { installShutdown, type Shutdown } from './shutdown.ts';
 import { EXIT, type TerminationReason, writeTerminationMessage } from './termination.ts';
@@ -171,6 +173,7 @@ async function crawl(options: WorkContext): Promise<WorkerEnd> {
   const pacer = createHostPacer({ spacingMs: hostSpacingMs(spec.politeness), reserve: store.reserveHost });
   const extractor = await createExtractor(config, spec, log);
   let memory: { readonly end: () => void } | undefined;
+  let slots: OpenPagesWatch | undefined;
   const { proxy } = spec;
   const network = await createNetwork({ config, spec, store, pacer, log });
   const { client, renderer, routes } = network;
@@ -192,13 +195,15 @@ async function crawl(options: WorkContext): Promise<WorkerEnd> {
     heartbeat.setState('Crawling');
     const { signals } = shutdown;
     memory = keepWithinMemory(renderer, shutdown, log);
+    slots = watchOpenPages(spec, readLoad, log, heartbeat.setConcurrency);
     signals.stopping.addEventListener('abort', () => heartbeat.setState('Stopping'), { once: true });
     const { activity } = heartbeat;
     // A host that can still go by the proxy is not given up.
     const enoughRefusals = ENOUGH_REFUSALS + (proxy?.mode === 'Auto' ? proxy.failureThreshold : 0);
-    return await runWorker({ store, pages, concurrency: spec.concurrency, enoughRefusals, signals, activity, log });
+    return await runWorker({ store, pages, slots, enoughRefusals, signals, activity, log });
   } finally {
     memory?.end();
+    slots?.end();
     await network.close();
     await extractor?.close();
   }

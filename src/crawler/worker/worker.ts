@@ -45,6 +45,14 @@ export type WorkerEnd = {
   readonly totals: WorkerTotals;
 };
 
+/** Places for pages that are open at once. */
+export type PageSlots = {
+  /** How many there are now; when there are fewer than pages under way, those are finished. */
+  readonly open: () => number;
+  /** Is told whenever another number of them is taken. */
+  readonly taken: (count: number) => void;
+};
+
 export type WorkerSignals = {
   /** No page is begun any more; those under way are finished. */
   readonly stopping: AbortSignal;
@@ -61,14 +69,14 @@ export type WorkerSignals = {
 export async function runWorker(options: {
   readonly store: Pick<WorkerStore, 'claim' | 'commit' | 'finish' | 'areAllSourcesBlocked'>;
   readonly pages: PageCrawler;
-  readonly concurrency: number;
+  readonly slots: PageSlots;
   /** Refused tries of each source, without any page, after which going on is of no use. */
   readonly enoughRefusals: number;
   readonly signals: WorkerSignals;
   readonly activity: WorkerActivity;
   readonly log: Logger;
 }): Promise<WorkerEnd> {
-  const { store, pages, concurrency, activity, log } = options;
+  const { store, pages, slots, activity, log } = options;
   const { quit } = options.signals;
   const totals = noTotals();
   /** Aborted with a StoreError that makes going on impossible. */
@@ -81,8 +89,8 @@ export async function runWorker(options: {
   const stopping = AbortSignal.any([options.signals.stopping, blocked.signal, abort]);
   const wakeUp = createWakeUp();
   const inFlight = new Set<Promise<void>>();
-  const line = new ClaimLine(concurrency);
-  const maxBacklog = Math.max(MAX_BACKLOG * concurrency, LEAST_BACKLOG);
+  const line = new ClaimLine();
+  const maxBacklog = () => Math.max(MAX_BACKLOG * slots.open(), LEAST_BACKLOG);
   /** Ends when the place of the first claim in line has come. */
   let alarm: NodeJS.Timeout | undefined;
   /** Answers in a row that brought no claim, and when to ask again after them, by `performance.now()`. */
@@ -94,7 +102,7 @@ export async function runWorker(options: {
 
   const committer = createCommitter({
     store,
-    enough: concurrency,
+    enough: slots.open,
     signal: quit,
     onFailed: storeFailed,
     onCommitted(outcomes, kept) {
@@ -148,24 +156,26 @@ export async function runWorker(options: {
   /** Begins what has its place and a slot; whoever has a slot and no claim for it wants the links that wait for commit. */
   function beginPages(): void {
     clearTimeout(alarm);
-    while (!stopping.aborted && inFlight.size < concurrency && committer.pending() < maxBacklog) {
+    while (!stopping.aborted && inFlight.size < slots.open() && committer.pending() < maxBacklog()) {
       const next = line.take(performance.now());
       if (next === undefined) break;
       begin(next);
     }
-    if (inFlight.size >= concurrency) return;
-    if (line.nextAt === undefined || committer.pending() >= maxBacklog) committer.hurry();
+    if (inFlight.size >= slots.open()) return;
+    if (line.nextAt === undefined || committer.pending() >= maxBacklog()) committer.hurry();
     else if (!stopping.aborted) alarm = setTimeout(beginPages, Math.ceil(line.nextAt - performance.now()));
   }
 
   function begin(claim: Claim): void {
     const page = crawl(claim).finally(() => {
       inFlight.delete(page);
+      slots.taken(inFlight.size);
       line.pageEnded(performance.now());
       beginPages();
       wakeUp.wake();
     });
     inFlight.add(page);
+    slots.taken(inFlight.size);
   }
 
   async function isBlocked(): Promise<boolean> {
@@ -205,7 +215,7 @@ export async function runWorker(options: {
   let isOver = false;
   while (!isOver && !stopping.aborted) {
     const now = performance.now();
-    const wanted = line.wanted(inFlight.size, now);
+    const wanted = line.wanted(inFlight.size, slots.open(), now);
     if (wanted > 0 && now >= askAgainAt) isOver = await claimMore(wanted);
     else await wakeUp.sleep(wanted > 0 ? Math.ceil(askAgainAt - now) : MAX_SLEEP_MS, stopping);
   }

@@ -15,17 +15,17 @@ declare
   released timestamptz;
 begin
   insert into worker as w (run_id, worker_id, pod_name, node_name, state, last_heartbeat_at, lease_until,
-    pages_in_flight, current_url, idle_ms, rss_bytes, errors)
+    pages_in_flight, concurrency, current_url, idle_ms, rss_bytes, errors)
   select this_run.run_id, me, "podName", "nodeName", state, moment, lease_end,
-    "pagesInFlight", left("currentUrl", 2048), "idleMs", "rssBytes", errors
+    "pagesInFlight", coalesce(concurrency, 0), left("currentUrl", 2048), "idleMs", "rssBytes", errors
   from json_to_record(heartbeat) as h("podName" text, "nodeName" text, state text, "pagesInFlight" int,
-    "currentUrl" text, "idleMs" bigint, "rssBytes" bigint, errors int)
+    concurrency int, "currentUrl" text, "idleMs" bigint, "rssBytes" bigint, errors int)
   on conflict (run_id, worker_id) do update
   set pod_name = excluded.pod_name, node_name = excluded.node_name, state = excluded.state,
     last_heartbeat_at = excluded.last_heartbeat_at,
     lease_until = case when w.released_at is null then excluded.lease_until end,
-    pages_in_flight = excluded.pages_in_flight, current_url = excluded.current_url, idle_ms = excluded.idle_ms,
-    rss_bytes = excluded.rss_bytes, errors = excluded.errors
+    pages_in_flight = excluded.pages_in_flight, concurrency = excluded.concurrency,
+    current_url = excluded.current_url, idle_ms = excluded.idle_ms, rss_bytes = excluded.rss_bytes, errors = excluded.errors
   returning released_at into released;
   if this_run.started_at is null and this_run.finished_at is null then
     update run set started_at = moment where run_id = this_run.run_id and started_at is null;

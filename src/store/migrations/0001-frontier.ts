@@ -83,6 +83,7 @@ const tables = [
     released_at timestamptz,
     slots int not null default 0,
     pages_in_flight int not null default 0,
+    concurrency int not null default 0,
     current_url text,
     idle_ms bigint not null default 0,
     rss_bytes bigint not null default 0,

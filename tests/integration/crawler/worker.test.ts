@@ -78,7 +78,7 @@ describe('a worker', PATIENT, () => {
     const { workers, skipReasons } = await run.snapshot();
     expect(skipReasons).toEqual({ RobotsDisallowed: 300 });
     expect(workers).toMatchObject([
-      { state: 'Completed', podName: 'pod', nodeName: 'node', pagesInFlight: 0, errors: 0 },
+      { state: 'Completed', podName: 'pod', nodeName: 'node', pagesInFlight: 0, concurrency: 4, errors: 0 },
     ]);
   });
 

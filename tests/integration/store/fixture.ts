@@ -126,6 +126,7 @@ export const heartbeat: Heartbeat = {
   podName: 'pod-0',
   nodeName: 'node-0',
   pagesInFlight: 1,
+  concurrency: 2,
   currentUrl: 'http://site.test/page0',
   idleMs: 0,
   rssBytes: 1,

@@ -148,6 +148,7 @@ describe('runStatus', () => {
               firstHeartbeatAt: NOW,
               lastHeartbeatAt: NOW,
               pagesInFlight: 2,
+              concurrency: 4,
               currentUrl: 'http://shop.example/a',
               idleMs: 0,
               rssBytes: 1,
@@ -170,7 +171,7 @@ describe('runStatus', () => {
         currentUrl: 'http://shop.example/a',
       },
       sources: [{ state: 'Crawling' }, { state: 'Crawling' }, { state: 'Inactive' }],
-      workers: [{ pod: 'shop-1-0-abcde', node: 'node1', inFlight: 2 }],
+      workers: [{ pod: 'shop-1-0-abcde', node: 'node1', inFlight: 2, concurrency: 4 }],
     });
     expect(condition(status, 'Finished')).toBeUndefined();
   });

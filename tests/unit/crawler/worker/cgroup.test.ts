@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
-import { findMemoryLimit } from '#src/crawler/worker/cgroup.ts';
+import { findMemoryLimit, readCpu, readMainThreadWait, readStalls } from '#src/crawler/worker/cgroup.ts';
 
 function withFiles<T>(files: Record<string, string>, use: (root: string) => T): T {
   const root = mkdtempSync(join(tmpdir(), 'trawler-cgroup-'));
@@ -58,4 +58,56 @@ it.each([
   ],
 ])('says nothing where there is %s', (_, files) => {
   expect(withFiles(files as Record<string, string>, findMemoryLimit)).toBeUndefined();
+});
+
+it.each([
+  [
+    'version 2',
+    at('sys/fs/cgroup', { 'cpu.max': '50000 100000\n', 'cpu.stat': 'usage_usec 1500\n' }),
+    { limit: 0.5, usedMs: 1.5 },
+  ],
+  [
+    'version 2, without a limit',
+    at('sys/fs/cgroup', { 'cpu.max': 'max 100000\n', 'cpu.stat': 'usage_usec 1500\n' }),
+    { usedMs: 1.5 },
+  ],
+  ['the whole machine, version 2', at('sys/fs/cgroup', { 'cpu.stat': 'usage_usec 1500\n' }), {}],
+  [
+    'version 1',
+    {
+      'proc/self/cgroup': '5:cpuacct:/pod\n4:cpu:/pod\n0::/\n',
+      ...at('sys/fs/cgroup/cpu/pod', { 'cpu.cfs_quota_us': '150000\n', 'cpu.cfs_period_us': '100000\n' }),
+      ...at('sys/fs/cgroup/cpuacct/pod', { 'cpuacct.usage': '1500000\n' }),
+    },
+    { limit: 1.5, usedMs: 1.5 },
+  ],
+  [
+    'version 1, both in one, without a limit',
+    {
+      'proc/self/cgroup': '4:cpu,cpuacct:/\n',
+      ...at('sys/fs/cgroup/cpu', { 'cpu.cfs_quota_us': '-1\n', 'cpu.cfs_period_us': '100000\n' }),
+      ...at('sys/fs/cgroup/cpuacct', { 'cpuacct.usage': '1500000\n' }),
+    },
+    {},
+  ],
+  ['nobody who counts', {}, {}],
+])('reads processors of %s', (_, files, expected) => {
+  expect(withFiles(files as Record<string, string>, readCpu)).toEqual(expected);
+});
+
+const PRESSURE = (some: number, full: number) =>
+  `some avg10=0.00 avg60=0.00 avg300=0.00 total=${some}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=${full}\n`;
+
+it.each([
+  ['of the group', { 'proc/self/cgroup': '0::/pod\n', 'sys/fs/cgroup/pod/cpu.pressure': PRESSURE(3_000, 2_000) }, 3, 2],
+  ['of the machine, where groups have none', { 'proc/pressure/cpu': PRESSURE(7_000, 0) }, 7, 0],
+  ['nowhere', {}, 0, 0],
+])('reads stalls %s', (_, files, some, full) => {
+  const read = (root: string) => [readStalls('cpu', 'some', root), readStalls('cpu', 'full', root)];
+  expect(withFiles(files as Record<string, string>, read)).toEqual([some, full]);
+});
+
+it("reads the main thread's wait", () => {
+  expect(withFiles({ 'proc/self/schedstat': '9000000 4500000 12\n' }, readMainThreadWait)).toBe(4.5);
+  expect(withFiles({}, readMainThreadWait)).toBe(0);
 });

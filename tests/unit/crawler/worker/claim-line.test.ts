@@ -8,7 +8,7 @@ const claim = (requestId: string, from: number, goodForMs?: number) =>
 
 /** A line of 4 slots whose pages ended one every so many ms until now. */
 function lineAtPace(everyMs: number, goodForMs?: number) {
-  const line = new ClaimLine(4);
+  const line = new ClaimLine();
   for (let end = 0; end < 20; end += 1) line.pageEnded(end * everyMs);
   line.add([claim('a', 0, goodForMs)]);
   line.takeAll();
@@ -16,7 +16,7 @@ function lineAtPace(everyMs: number, goodForMs?: number) {
 }
 
 it('gives the claim whose place comes first, and none before its place', () => {
-  const line = new ClaimLine(4);
+  const line = new ClaimLine();
   const now = 1_000;
   line.add([claim('late', now + 1), claim('due', now)]);
   line.add([claim('overdue', now - 5)]);
@@ -31,30 +31,30 @@ it('gives the claim whose place comes first, and none before its place', () => {
 });
 
 it('wants what the slots can take while nothing is known of the pace', () => {
-  const line = new ClaimLine(4);
-  expect([line.wanted(0, 0), line.wanted(3, 0), line.wanted(4, 0)]).toEqual([4, 1, 0]);
+  const line = new ClaimLine();
+  expect([line.wanted(0, 4, 0), line.wanted(3, 4, 0), line.wanted(4, 4, 0)]).toEqual([4, 1, 0]);
 });
 
 it('wants a tenth of a second more of fast pages, many at a time', () => {
   const { line, now } = lineAtPace(10);
-  expect(line.wanted(4, now)).toBe(10);
+  expect(line.wanted(4, 4, now)).toBe(10);
   line.add(Array.from({ length: 5 }, (_, index) => claim(`${index}`, 0)));
-  expect(line.wanted(4, now)).toBe(5);
+  expect(line.wanted(4, 4, now)).toBe(5);
   line.add([claim('one more', 0)]);
-  expect(line.wanted(4, now)).toBe(0);
+  expect(line.wanted(4, 4, now)).toBe(0);
 });
 
 it('wants no more than a bounded number, however fast', () => {
   const { line, now } = lineAtPace(0.1);
-  expect(line.wanted(4, now)).toBe(100);
+  expect(line.wanted(4, 4, now)).toBe(100);
 });
 
 it('wants slow pages only when there is a slot for them', () => {
   const { line, now } = lineAtPace(1_000);
-  expect([line.wanted(4, now), line.wanted(3, now)]).toEqual([0, 1]);
+  expect([line.wanted(4, 4, now), line.wanted(3, 4, now)]).toEqual([0, 1]);
 });
 
 it('wants few where places are lost while every slot is busy', () => {
   const { line, now } = lineAtPace(10, 50);
-  expect([line.wanted(4, now), line.wanted(3, now)]).toEqual([2, 11]);
+  expect([line.wanted(4, 4, now), line.wanted(3, 4, now)]).toEqual([2, 11]);
 });

@@ -21,7 +21,7 @@ it('commits at once in a hurry, and what gathers meanwhile together', async () =
         return new Set(idsOf(outcomes));
       },
     },
-    enough: 3,
+    enough: () => 3,
     signal: never,
     onCommitted: (_, ids) => kept.push(...ids),
     onFailed: () => expect.unreachable(),
@@ -51,7 +51,7 @@ it('lets outcomes gather, and commits them though nobody is in a hurry', async (
         return new Set();
       },
     },
-    enough: 3,
+    enough: () => 3,
     signal: never,
     onCommitted: () => {},
     onFailed: () => expect.unreachable(),
@@ -70,7 +70,7 @@ it('reports a store that fails, to both who wait', async () => {
   const failures: unknown[] = [];
   const committer = createCommitter({
     store: { commit: () => Promise.reject(new Error('gone')) },
-    enough: 3,
+    enough: () => 3,
     signal: never,
     onCommitted: () => expect.unreachable(),
     onFailed: (error) => failures.push(error),

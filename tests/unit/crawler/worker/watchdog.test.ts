@@ -7,6 +7,7 @@ const status = (progress: number, pagesInFlight = 1): WorkerStatus => ({
   state: 'Crawling',
   currentUrl: 'http://a.example/slow',
   pagesInFlight,
+  concurrency: 2,
   idleMs: 0,
   errors: 0,
   progress,
