@@ -83,6 +83,8 @@ async function bundleOne(entry: string, outfile: string, external: string[], thr
     // Node keeps the source in memory. Names stay, so that stack traces can be read without the map.
     minifyWhitespace: true,
     minifySyntax: true,
+    // Beside it, as a single letter that is not ASCII doubles what Node needs for the source.
+    legalComments: 'linked',
     plugins: [threadFiles(threads)],
     banner: { js: banner },
     logLevel: 'warning',

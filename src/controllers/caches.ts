@@ -5,6 +5,7 @@ import type { KubeApi } from '../kube/client.ts';
 import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '../kube/custom-types.ts';
 import { controllerOf, type KubeObject, objectKey } from '../kube/kube-object.ts';
 import type { KubeMetrics } from '../kube/metrics.ts';
+import { createPartSharing } from '../kube/shared-parts.ts';
 import { LABEL } from '../resources/group.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
@@ -61,15 +62,16 @@ function withoutDetails(pod: Pod): Pod {
 /** Starts the caches; they live until the signal is aborted. */
 export function startCaches({ api, ...shared }: CachesOptions): Caches {
   const ofRuns = { ...shared, labelSelector: LABEL.runUid };
+  const sharing = createPartSharing();
   return {
     scheduleCache: createCache<CrawlSchedule, 'after'>(api.resource(CRAWL_SCHEDULES), {
       ...shared,
-      transform: withoutAnnotations,
+      transform: (schedule) => sharing(withoutAnnotations(schedule)),
       indexes: { after: (schedule) => upstreamKey(schedule) ?? [] },
     }),
     runCache: createCache<CrawlRun, 'controller' | 'uid'>(api.resource(CRAWL_RUNS), {
       ...shared,
-      transform: withoutAnnotations,
+      transform: (run) => sharing(withoutAnnotations(run)),
       indexes: {
         controller: (run) => [controllerOf(run)?.uid ?? ''],
         uid: (run) => [run.metadata.uid],

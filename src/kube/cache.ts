@@ -67,7 +67,10 @@ export function createCache<T extends KubeObject, Index extends string = never>(
     }
   }
 
+  /** What is here in this very version already needs no second copy: most objects of a new list, and our own writes. */
   function trim(object: T): T {
+    const known = store.known(object);
+    if (known !== undefined) return known;
     delete object.metadata.managedFields;
     return transform === undefined ? object : transform(object);
   }
@@ -78,8 +81,7 @@ export function createCache<T extends KubeObject, Index extends string = never>(
       get version() {
         return store.version;
       },
-      // Listed anew, most objects are as they were: they need no second copy.
-      trim: (object) => store.known(object) ?? trim(object),
+      trim,
       replaceAll(objects, version) {
         store.replaceAll(objects, version);
         metrics.cacheObjects.set({ resource }, store.size);

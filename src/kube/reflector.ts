@@ -47,7 +47,8 @@ const TIMING: ReflectorTiming = {
   silenceMs: 150_000,
   retry: { baseMs: 200, maxMs: 30_000 },
 };
-const PAGE_SIZE = 500;
+/** Small enough that a page is garbage before the collector takes it for something that lives long. */
+const PAGE_SIZE = 200;
 /** A watch that lasted so long was a good one: the next failure is a new one. */
 const STEADY_MS = 10_000;
 /** A watch that ends so soon is a failure, even when it ends politely. */
