@@ -15,7 +15,7 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { binary } from '../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../dev/setup/paths.mjs';
-import { createKubeApi } from '../../src/kube/client.ts';
+import { createKubeApi, type KubeApi } from '../../src/kube/client.ts';
 import { CRAWL_SCHEDULES, type CrawlSchedule } from '../../src/kube/custom-types.ts';
 import { createKubeMetrics } from '../../src/kube/metrics.ts';
 import { OPERATOR_ID } from '../../src/store/runs.ts';
@@ -95,6 +95,15 @@ async function soak(pid: number, databaseUrl: string) {
   const api = createKubeApi(direct, {
     ...{ logger: pino({ level: 'silent' }), metrics: createKubeMetrics(new Registry()), qps: 1e6, burst: 1e6 },
   });
+  try {
+    return figuresOf(await load(pid, database, api));
+  } finally {
+    await Promise.all([api.close(), database.end()]);
+  }
+}
+
+/** Loads the operator for MINUTES and looks at it every SAMPLE_MS; also how many schedules were made. */
+async function load(pid: number, database: pg.Pool, api: KubeApi): Promise<{ samples: Sample[]; made: number }> {
   const schedules = api.resource<CrawlSchedule>(CRAWL_SCHEDULES);
   let made = 0;
   const names: string[] = [];
@@ -135,8 +144,10 @@ async function soak(pid: number, databaseUrl: string) {
     }
     await delay(200);
   }
-  await Promise.all([api.close(), database.end()]);
+  return { samples, made };
+}
 
+function figuresOf({ samples, made }: { samples: readonly Sample[]; made: number }) {
   const steady = samples.filter(({ minutes }) => minutes > MINUTES * WARM_UP_SHARE);
   const slope = (of: (sample: Sample) => number) =>
     round(slopeOf(steady.map((sample) => [sample.minutes, of(sample)])));
