@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { Command } from 'commander';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { type Config, ConfigError, loadConfig } from '../src/config.ts';
+import { createOperatorMetrics } from '../src/controllers/metrics.ts';
 import { runOperator } from '../src/controllers/operator.ts';
 import { createKubeApi } from '../src/kube/client.ts';
 import { loadKubeConfig } from '../src/kube/kube-config.ts';
-import { createKubeMetrics } from '../src/kube/metrics.ts';
 import type { OperatorStore } from '../src/store/operator-store.ts';
 import { createOperatorStore } from '../src/store/postgres-operator-store.ts';
 import { createLogger, type Logger } from '../src/telemetry/logger.ts';
@@ -43,7 +43,7 @@ async function operator(config: Config, logger: Logger): Promise<void> {
   const signal = untilSignalled(logger);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const metrics = createKubeMetrics(registry);
+  const metrics = createOperatorMetrics(registry);
   const store = openStore(config, logger);
   const api = createKubeApi(loadKubeConfig(), { logger, metrics });
   const probes = await startProbeServer({

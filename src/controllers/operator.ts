@@ -17,7 +17,6 @@ import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '
 import { createEventRecorder } from '../kube/events.ts';
 import { controllerOf, type KubeObject, objectKey } from '../kube/kube-object.ts';
 import { runAsLeader } from '../kube/leader-election.ts';
-import type { KubeMetrics } from '../kube/metrics.ts';
 import { createUrgency } from '../kube/urgency.ts';
 import { createWorkQueue, type WorkQueue } from '../kube/work-queue.ts';
 import { GROUP, LABEL } from '../resources/group.ts';
@@ -28,6 +27,7 @@ import type { ActiveLimits } from './admission.ts';
 import { startCaches } from './caches.ts';
 import type { JobSettings } from './crawl-job.ts';
 import { createDatabasePreparation } from './database-preparation.ts';
+import type { OperatorMetrics } from './metrics.ts';
 import { loginRefusal } from './pods.ts';
 import { createRunReconciler } from './run-controller.ts';
 import { createRunQueue } from './run-queue.ts';
@@ -49,7 +49,7 @@ export type OperatorOptions = {
   readonly identity: string;
   /** Objects of one kind worked on at once. */
   readonly reconcilers: number;
-  readonly metrics: KubeMetrics;
+  readonly metrics: OperatorMetrics;
   readonly logger: Logger;
   readonly signal: AbortSignal;
   /** Told when the caches are in sync and the controllers work. */
@@ -113,6 +113,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
       runCache,
       events,
       memory,
+      creationSkew: metrics.creationSkew,
       now,
       logger,
     }),

@@ -38,6 +38,8 @@ export type ScheduleControllerOptions = {
   readonly runCache: RunCache;
   readonly events: EventRecorder;
   readonly memory: SlotMemory;
+  /** Told of the seconds between a slot and its run. */
+  readonly creationSkew: { observe(seconds: number): void };
   readonly now: () => Date;
   readonly logger: Logger;
 };
@@ -56,7 +58,7 @@ type Handled = {
 const SHOWN_SLOTS = 5;
 
 export function createScheduleReconciler(options: ScheduleControllerOptions) {
-  const { schedules, runs, scheduleCache, runCache, events, memory, now, logger } = options;
+  const { schedules, runs, scheduleCache, runCache, events, memory, creationSkew, now, logger } = options;
 
   /** By schedule's UID, the latest slot that was skipped and that no status tells of yet. */
   const untoldSkips = new Map<string, Date>();
@@ -234,6 +236,7 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     const run = scheduledRun(schedule, spec, slot);
     try {
       const created = await runs.create(run, { signal });
+      creationSkew.observe((now().getTime() - slot.getTime() - jitterMs(schedule, spec)) / 1_000);
       runCache.observe(created);
       memory.remember(schedule.metadata.uid, slot);
       events.record(schedule, {

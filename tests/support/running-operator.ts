@@ -1,6 +1,7 @@
 // The operator in the test's own process, on a control plane and a PostgreSQL of the test's.
 import { KubeConfig } from '@kubernetes/client-node';
 import { Registry } from 'prom-client';
+import { createOperatorMetrics, type OperatorMetrics } from '#src/controllers/metrics.ts';
 import { type OperatorOptions, runOperator } from '#src/controllers/operator.ts';
 import { createKubeApi, type KubeApi } from '#src/kube/client.ts';
 import { createKubeMetrics } from '#src/kube/metrics.ts';
@@ -10,6 +11,7 @@ import { createLogger } from '#src/telemetry/logger.ts';
 
 export type RunningOperator = {
   readonly store: OperatorStore;
+  readonly metrics: OperatorMetrics;
   /** Ends it as SIGTERM does, once. */
   stop(): Promise<void>;
 };
@@ -23,10 +25,11 @@ export function startOperator(
   const ending = new AbortController();
   const logger = createLogger('operator-test', 'fatal');
   const api = connect(kubeconfigPath);
+  const metrics = createOperatorMetrics(new Registry());
   const store = createOperatorStore({ databaseUrl, schema: 'trawler', logger });
   const done = runOperator({
     ...{ api, store, logger, migrate: true, limits: {}, reconcilers: 8 },
-    metrics: createKubeMetrics(new Registry()),
+    metrics,
     settings: {
       crawlerImage: 'registry.example/crawler:1',
       imagePullPolicy: 'IfNotPresent',
@@ -43,6 +46,7 @@ export function startOperator(
   });
   return {
     store,
+    metrics,
     stop: async () => {
       if (ending.signal.aborted) return;
       ending.abort(new Error('the test is over'));

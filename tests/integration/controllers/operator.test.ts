@@ -555,6 +555,19 @@ describe('a CrawlSchedule', () => {
     );
   });
 
+  test('has the time between a slot and its run in a metric', async () => {
+    const { metrics } = startOperator();
+    await apply(schedule('shop', { concurrencyPolicy: 'Forbid' }));
+    await eventually(async () => expect(await list('crawlruns')).toHaveLength(1));
+    const [run] = await list<CrawlRun>('crawlruns');
+    const { values } = await metrics.creationSkew.get();
+    const figure = (name: string) => values.find(({ metricName }) => metricName?.endsWith(name))?.value;
+    expect(figure('_count')).toBe(1);
+    const slot = Date.parse(run?.spec.trigger?.scheduledTime ?? '');
+    expect(figure('_sum')).toBeGreaterThan(0);
+    expect(figure('_sum')).toBeLessThan((Date.now() - slot) / 1_000);
+  });
+
   test('after another one makes a run when a run of that one has given results, and refuses a loop', async () => {
     startOperator();
     await apply(schedule('second', { schedule: undefined, after: { schedule: 'first' } }));
