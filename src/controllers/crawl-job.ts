@@ -28,6 +28,8 @@ const OUTPUT_DIR = '/output';
 const PROXY_DIR = '/run/trawler-proxy';
 /** TRAWLER_EXTRACTOR_DIR of the worker's configuration. */
 const EXTRACTOR_DIR = '/run/trawler-extractor';
+/** TRAWLER_URL_LISTS_DIR of the worker's configuration. */
+const URL_LISTS_DIR = '/run/trawler-url-lists';
 const CRAWLER_UID = 65_532;
 /** A worker gets 2 minutes to finish its pages; the rest is for the container runtime. */
 const TERMINATION_GRACE_SECONDS = 150;
@@ -144,6 +146,7 @@ function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodS
       ...(spec.output ? [{ name: 'output', persistentVolumeClaim: { claimName: spec.output.volumeClaim } }] : []),
       ...proxyVolumes(spec),
       ...(extractor === undefined ? [] : [extractorVolume(extractor)]),
+      ...urlListVolumes(spec),
     ],
     containers: [
       {
@@ -172,6 +175,7 @@ function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodS
           ...(spec.output ? [{ name: 'output', mountPath: OUTPUT_DIR }] : []),
           ...proxyVolumes(spec).map(({ name }) => ({ name, mountPath: PROXY_DIR, readOnly: true })),
           ...(extractor === undefined ? [] : [{ name: 'extractor', mountPath: EXTRACTOR_DIR, readOnly: true }]),
+          ...urlListVolumes(spec).map(({ name }) => ({ name, mountPath: URL_LISTS_DIR, readOnly: true })),
         ],
       },
     ],
@@ -194,6 +198,16 @@ function proxyVolumes({ proxy }: CrawlRunSpec) {
 /** Optional, so that a worker starts and says what is missing, and does not wait for it without a word. */
 function extractorVolume({ name, key }: { readonly name: string; readonly key: string }) {
   return { name: 'extractor', configMap: { name, items: [{ key, path: key }], optional: true } };
+}
+
+/** The list of each source under the source's name; optional as the extractor is. */
+function urlListVolumes({ sources }: CrawlRunSpec) {
+  const lists = sources.flatMap(({ name, active, urlsFrom }) => {
+    if (!active || urlsFrom === undefined) return [];
+    const { configMap } = urlsFrom;
+    return { configMap: { name: configMap.name, items: [{ key: configMap.key, path: name }], optional: true } };
+  });
+  return lists.length === 0 ? [] : [{ name: 'url-lists', projected: { sources: lists } }];
 }
 
 /** Nothing secret is here: a browser inherits the environment of its worker. */

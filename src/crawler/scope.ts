@@ -58,12 +58,19 @@ function reachOf(mode: Source['scope']['mode'], seeds: readonly URL[]): Rule {
 }
 
 function underFolders(seeds: readonly URL[]): Rule {
-  const foldersByHost = new Map<string, string[]>();
+  const foldersByHost = new Map<string, Set<string>>();
   for (const seed of seeds) {
-    const folder = seed.pathname.slice(0, seed.pathname.lastIndexOf('/') + 1);
-    foldersByHost.set(siteHost(seed), [...(foldersByHost.get(siteHost(seed)) ?? []), folder]);
+    const folders = foldersByHost.get(siteHost(seed)) ?? new Set();
+    foldersByHost.set(siteHost(seed), folders.add(seed.pathname.slice(0, seed.pathname.lastIndexOf('/') + 1)));
   }
-  return (url) => foldersByHost.get(siteHost(url))?.some((folder) => url.pathname.startsWith(folder)) ?? false;
+  return ({ host, pathname }) => {
+    const folders = foldersByHost.get(siteHost({ host }));
+    if (folders === undefined) return false;
+    for (let end = pathname.indexOf('/'); end >= 0; end = pathname.indexOf('/', end + 1)) {
+      if (folders.has(pathname.slice(0, end + 1))) return true;
+    }
+    return false;
+  };
 }
 
 function sameKey(seeds: readonly URL[], key: (url: URL) => string): Rule {
@@ -77,8 +84,8 @@ export function isSameSite(one: URL, other: URL): boolean {
 }
 
 /** Sites move between example.com and www.example.com, and from http to https, without being another site. */
-function siteHost(url: URL): string {
-  return url.host.replace(/^www\./, '');
+function siteHost({ host }: Pick<URL, 'host'>): string {
+  return host.replace(/^www\./, '');
 }
 
 /**

@@ -32,6 +32,7 @@ const environment = z.object({
   TRAWLER_PROXY_FILE: z.string().min(1).default('/run/trawler-proxy/url'),
   TRAWLER_CREDENTIALS_DIR: z.string().min(1).default('/run/trawler'),
   TRAWLER_EXTRACTOR_DIR: z.string().min(1).default('/run/trawler-extractor'),
+  TRAWLER_URL_LISTS_DIR: z.string().min(1).default('/run/trawler-url-lists'),
   TRAWLER_HEADERS_DIR: z.string().min(1).default('/run/trawler-headers'),
   TRAWLER_CHROMIUM: z.string().min(1).optional(),
   TRAWLER_OUTPUT_DIR: z.string().min(1).default('/output'),
@@ -57,6 +58,8 @@ export type WorkerConfig = {
   readonly proxyFile: string;
   /** Where the ConfigMap of a custom extractor is mounted. */
   readonly extractorDirectory: string;
+  /** Where the lists of sources[].urlsFrom are mounted. */
+  readonly urlListsDirectory: string;
   /** Where the Secret of spec.fetch.headersSecretRef is mounted. */
   readonly headersDirectory: string;
   /** Path of the browser; the usual places are searched without it. */
@@ -97,6 +100,7 @@ export function loadWorkerConfig(variables: NodeJS.ProcessEnv): WorkerConfig {
     allowedProxies: values.TRAWLER_ALLOWED_PROXIES,
     proxyFile: values.TRAWLER_PROXY_FILE,
     extractorDirectory: values.TRAWLER_EXTRACTOR_DIR,
+    urlListsDirectory: values.TRAWLER_URL_LISTS_DIR,
     ...(values.TRAWLER_CHROMIUM === undefined ? {} : { chromium: values.TRAWLER_CHROMIUM }),
   };
 }

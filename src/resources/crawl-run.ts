@@ -131,6 +131,17 @@ const sourceLimits = z
   })
   .describe('Limits of this source alone, besides those of the run.');
 
+const configMapKey = (what: string) =>
+  z.object({
+    name: z.string().min(1).max(253).describe('Name of a ConfigMap in the same namespace.'),
+    key: z
+      .string()
+      .min(1)
+      .max(253)
+      .regex(/^[-._a-zA-Z0-9]+$/)
+      .describe(`Key whose value is ${what}.`),
+  });
+
 const sourceFields = z.object({
   name: z
     .string()
@@ -140,6 +151,14 @@ const sourceFields = z.object({
     .describe('Name of the site, unique in the run.'),
   active: z.boolean().default(true).describe('Whether the source is crawled. Its counters stay zero when it is not.'),
   urls: z.array(url).max(1_000).default([]).describe('Where the crawl of this source starts.'),
+  urlsFrom: z
+    .object({
+      configMap: configMapKey('a list of URLs, one a line; lines that begin with # are left out').describe(
+        'A list that is mounted into the workers.',
+      ),
+    })
+    .optional()
+    .describe('More start URLs, 50,000 at most, besides those of urls.'),
   sitemaps: z
     .array(url)
     .max(100)
@@ -157,8 +176,8 @@ const sourceFields = z.object({
 
 const source = withRules(sourceFields, [
   {
-    rule: 'size(self.urls) + size(self.sitemaps) > 0',
-    message: 'a source needs a start URL or a sitemap',
+    rule: 'size(self.urls) + size(self.sitemaps) > 0 || has(self.urlsFrom)',
+    message: 'a source needs a start URL, a list of them or a sitemap',
     reason: 'FieldValueRequired',
     fieldPath: '.urls',
   },
@@ -314,22 +333,12 @@ const field = withRules(
   ],
 );
 
-const configMapKey = z
-  .object({
-    name: z.string().min(1).max(253).describe('Name of a ConfigMap in the same namespace.'),
-    key: z
-      .string()
-      .min(1)
-      .max(253)
-      .regex(/^[-._a-zA-Z0-9]+$/)
-      .describe('Key whose value is the text of the module.'),
-  })
-  .describe('A module that is mounted into the workers.');
-
 const module = withRules(
   z
     .object({
-      configMap: configMapKey.optional(),
+      configMap: configMapKey('the text of the module')
+        .describe('A module that is mounted into the workers.')
+        .optional(),
       path: z
         .string()
         .min(1)

@@ -26,6 +26,9 @@ import type {
   WorkerStore,
 } from './worker-store.ts';
 
+/** Seeds of one transaction, which holds up whoever else seeds the run. */
+const SEEDS_AT_ONCE = 1_000;
+
 const DATABASE_TIME = 'select (extract(epoch from clock_timestamp()) * 1000)::float8 as now';
 
 export type WorkerStoreOptions = {
@@ -69,7 +72,12 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
     },
 
     async seed(seeds, signal) {
-      return call('seed_frontier', [workerId, storableJson(seeds.map(linkRow))], signal);
+      const rowsFrom = (start: number) => storableJson(seeds.slice(start, start + SEEDS_AT_ONCE).map(linkRow));
+      let start = 0;
+      for (; start + SEEDS_AT_ONCE < seeds.length; start += SEEDS_AT_ONCE) {
+        if (!(await call<boolean>('add_seeds', [workerId, rowsFrom(start)], signal))) return false;
+      }
+      return call('seed_frontier', [workerId, rowsFrom(start)], signal);
     },
 
     async claim(slots, signal) {

@@ -253,7 +253,10 @@ export type HostRendering = {
 export type WorkerStore = {
   /** Rejects with `SchemaMismatch` when the database serves other versions of workers only. */
   loadRun(signal: AbortSignal): Promise<RunAssignment>;
-  /** Puts the seeds in, once for the run however many workers call it; false when another did. */
+  /**
+   * Puts the seeds in, once for the run however many workers call it; false when another did. Many go in one part after
+   * another and may be claimed from then on; the run is not seeded, nor can it be finished, before the last part is in.
+   */
   seed(seeds: readonly Discovery[], signal: AbortSignal): Promise<boolean>;
   /** At most `slots` requests, hosts first; extends nothing, waits for nothing. */
   claim(slots: number, signal: AbortSignal): Promise<ClaimResult>;

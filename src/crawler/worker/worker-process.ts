@@ -11,6 +11,7 @@ import { createLogger, type Logger } from '../../telemetry/logger.ts';
 import { createRobotsGate } from '../discovery/robots-gate.ts';
 import { seedsOf } from '../discovery/seeds.ts';
 import { createSitemapReader } from '../discovery/sitemap-reader.ts';
+import { UrlListError, withListedUrls } from '../discovery/url-lists.ts';
 import { SelectorError } from '../extraction/extraction.ts';
 import { type Extractor, ExtractorModuleError, modulePathOf, startExtractor } from '../extraction/extractor.ts';
 import { createHostPacer } from '../network/host-pacer.ts';
@@ -40,6 +41,9 @@ const STALL_MS = 5 * 60_000;
 const ENOUGH_REFUSALS = 12;
 /** Why a worker stops before the out-of-memory killer comes. */
 const MEMORY_SHORT = 'memory is short';
+
+/** What no other worker could make sense of either. */
+const BAD_SPEC = [SelectorError, ExtractorModuleError, UrlListError];
 
 /** A run that this worker cannot work on, whatever it does. */
 class RunRefusedError extends Error {
@@ -133,12 +137,13 @@ type WorkContext = {
 
 /** A worker that comes after the crawl, such as that of a stopped run, is there for the output alone. */
 async function crawlUnlessOver(context: WorkContext, quit: AbortSignal): Promise<WorkerEnd> {
-  const { store, assignment, log } = context;
-  const { spec } = assignment;
-  if (spec.output !== undefined && (await store.finish(quit))) return { finished: true, totals: noTotals() };
+  const { config, store, log } = context;
+  const { output } = context.assignment.spec;
+  if (output !== undefined && (await store.finish(quit))) return { finished: true, totals: noTotals() };
+  const spec = await withListedUrls(context.assignment.spec, config.urlListsDirectory);
   const isFirst = await store.seed(seedsOf(spec), quit);
   log.debug({ isFirst }, 'frontier seeded');
-  return crawl(context);
+  return crawl(context, spec);
 }
 
 /** The end of a run with an output is that its file is there. */
@@ -164,11 +169,11 @@ async function finishOutput(
   return { ...end, finished };
 }
 
-async function crawl(options: WorkContext): Promise<WorkerEnd> {
-  const { config, store, heartbeat, shutdown, log } = options;
-  const { spec, isScheduled } = options.assignment;
+/** @param spec with the lists of URLs that the assignment's only names */
+async function crawl(options: WorkContext, spec: CrawlRunSpec): Promise<WorkerEnd> {
+  const { config, assignment, store, heartbeat, shutdown, log } = options;
   // A custom extractor may give something else of the same page when its module has changed.
-  const remembersPages = isScheduled && spec.extract?.module === undefined;
+  const remembersPages = assignment.isScheduled && spec.extract?.module === undefined;
   const { userAgent } = spec.fetch;
   const pacer = createHostPacer({ spacingMs: hostSpacingMs(spec.politeness), reserve: store.reserveHost });
   const extractor = await createExtractor(config, spec, log);
@@ -189,7 +194,7 @@ async function crawl(options: WorkContext): Promise<WorkerEnd> {
       sitemaps: createSitemapReader({ client, store, pageTimeoutMs: durationMs(spec.fetch.pageTimeout) }),
       pacer,
       ...(spec.politeness.robots === 'Obey' ? { robots } : {}),
-      ...(remembersPages ? { memory: createPageMemory(spec, store) } : {}),
+      ...(remembersPages ? { memory: createPageMemory(assignment.spec, store) } : {}),
       ...(extractor === undefined ? {} : { extractor }),
     });
     heartbeat.setState('Crawling');
@@ -277,7 +282,7 @@ function endOf(error: unknown, stopReason: string | undefined): [TerminationReas
   if (error instanceof WorkerConfigError) return ['BadConfiguration', EXIT.badSpec];
   if (error instanceof RunRefusedError) return [error.reason, EXIT.badSpec];
   if (error instanceof SecretHeaderError) return ['BadConfiguration', EXIT.badSpec];
-  if (error instanceof SelectorError || error instanceof ExtractorModuleError) return ['BadSpec', EXIT.badSpec];
+  if (BAD_SPEC.some((kind) => error instanceof kind)) return ['BadSpec', EXIT.badSpec];
   if (error instanceof StoreError) {
     if (error.reason === 'SchemaMismatch') return ['SchemaMismatch', EXIT.badSpec];
     if (error.reason === 'TokenRefused') return ['TokenRefused', EXIT.tokenRefused];

@@ -289,7 +289,22 @@ begin
   return 'Added';
 end $$`;
 
-/** Puts the seeds in, once for the run; false when another worker did. The run's row is locked first. */
+/** Puts some of the seeds in, of more than go into one call; false when the run has them all. */
+const addSeeds = `
+create or replace function add_seeds(token text, me uuid, links json) returns boolean
+language plpgsql security definer set search_path from current as $$
+declare
+  this_run run := live_run_of_token(token);
+begin
+  select * into this_run from run where run_id = this_run.run_id for no key update;
+  if this_run.seeded_at is not null or this_run.finished_at is not null then
+    return false;
+  end if;
+  perform queue_at_hosts(discover(this_run, me, links));
+  return true;
+end $$`;
+
+/** Puts the last of the seeds in, once for the run; false when another worker did. The run's row is locked first. */
 const seedFrontier = `
 create or replace function seed_frontier(token text, me uuid, links json) returns boolean
 language plpgsql security definer set search_path from current as $$
@@ -312,5 +327,6 @@ export const commitFunctions = [
   readOutcomes,
   commitOutcomes,
   addLinks,
+  addSeeds,
   seedFrontier,
 ];

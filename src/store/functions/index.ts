@@ -33,6 +33,7 @@ export const WORKER_FUNCTIONS = [
   'claim_requests(text, uuid, int, double precision)',
   'commit_outcomes(text, uuid, json, json)',
   'add_links(text, uuid, uuid, uuid, json)',
+  'add_seeds(text, uuid, json)',
   'seed_frontier(text, uuid, json)',
   'recall_page(text, uuid)',
   'finish_run(text)',

@@ -68,7 +68,8 @@ describe('what is accepted', () => {
   });
 
   test('an empty section gets its defaults from both, too', async () => {
-    const spec = { sources: [{ ...sources[0], limits: { followNext: {} } }] };
+    const list = { name: 'list', urlsFrom: { configMap: { name: 'urls', key: 'list.txt' } } };
+    const spec = { sources: [{ ...sources[0], limits: { followNext: {} } }, list] };
     const created = JSON.parse(await kubectl(create, run('sections', spec)));
     expect(created.spec).toEqual(crawlRunSpec.parse(spec));
     expect(created.spec.sources[0].limits.followNext).toEqual({ maxPages: 5 });
@@ -83,6 +84,7 @@ describe('what is accepted', () => {
           name: 'shop.example',
           active: true,
           urls: ['https://shop.example/a?b=c#d'],
+          urlsFrom: { configMap: { name: 'urls', key: 'shop.txt' } },
           sitemaps: ['https://shop.example/sitemap.xml.gz'],
           sitemapsFromRobots: true,
           scope: {
@@ -222,7 +224,17 @@ describe('what is refused, by name', () => {
     [
       'a source that begins nowhere',
       run('bad', { sources: [{ name: 'a' }] }),
-      'spec.sources[0].urls: Required value: a source needs a start URL or a sitemap',
+      'spec.sources[0].urls: Required value: a source needs a start URL, a list of them or a sitemap',
+    ],
+    [
+      'a list of URLs from nowhere',
+      run('bad', { sources: [{ name: 'a', urlsFrom: {} }] }),
+      'spec.sources[0].urlsFrom.configMap: Required value',
+    ],
+    [
+      'a list of URLs from another folder',
+      run('bad', { sources: [{ name: 'a', urlsFrom: { configMap: { name: 'b', key: '../c' } } }] }),
+      'spec.sources[0].urlsFrom.configMap.key: Invalid value',
     ],
     [
       'sitemaps of a robots.txt that is not read',

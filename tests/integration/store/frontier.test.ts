@@ -46,6 +46,30 @@ describe.each(POSTGRES_VERSIONS)('frontier on PostgreSQL %i', (version) => {
     expect(rows).toEqual([{ count: '2000', keys: '2000' }]);
   });
 
+  it('takes many seeds part by part: each once, and never finished before the last, whoever gives up or joins in', async () => {
+    await using installation = await install(server);
+    const run = await installation.createRun({ ...FAST, limits: { maxPages: 100_000 } });
+    const [first, second, third] = [run.worker(), run.worker(), run.worker()];
+    const seeds = urls(5_500, { hosts: 3 });
+    const lost = new AbortController();
+    const unfinished = first.seed(seeds, lost.signal);
+    const early = await claimSome(second, 50);
+    lost.abort(new Error('the worker is gone'));
+    await expect(unfinished).rejects.toThrow('the worker is gone');
+    await second.commit(
+      early.map((claim) => done(claim)),
+      never,
+    );
+    expect(await second.finish(never)).toBe(false);
+
+    expect((await Promise.all([second.seed(seeds, never), third.seed(seeds, never)])).sort()).toEqual([false, true]);
+    const logs = await Promise.all([workUntilFinished(second, 500), workUntilFinished(third, 500)]);
+    const claimed = [...early, ...logs.flatMap((log) => log.claims)].map((claim) => claim.url);
+    expect(claimed.sort()).toEqual(seeds.map((seed) => seed.url).sort());
+    const snapshot = (await installation.operator.snapshots(never)).get(run.runId);
+    expect(snapshot).toMatchObject({ outcome: 'Succeeded', progress: { total: 5_500, succeeded: 5_500 } });
+  });
+
   it('commits overlapping links from many workers without deadlock, each URL once', async () => {
     await using installation = await install(server);
     const run = await installation.createRun({ ...FAST, limits: { maxPages: 100_000 } });

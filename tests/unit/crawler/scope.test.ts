@@ -20,6 +20,7 @@ describe('scope modes', () => {
     ['Prefix', 'https://a.example/docs/index.html', 'http://www.a.example/docs/', true],
     ['Prefix', 'https://a.example/docs/index.html', 'https://a.example/documents/', false],
     ['Prefix', 'https://a.example/docs', 'https://a.example/other', true],
+    ['Prefix', 'https://a.example/docs/a/', 'https://a.example/docs/b', false],
     ['Prefix', 'https://a.example/docs/', 'https://b.example/docs/', false],
     ['Host', 'https://a.example/x/y', 'https://a.example/', true],
     ['Host', 'https://a.example/', 'http://www.a.example/', true],
