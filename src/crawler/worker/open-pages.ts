@@ -1,6 +1,6 @@
 // How many pages a worker has open at once, up to what the spec wants: at first as many as its processors and memory
 // should carry, then fewer as soon as they do not, and step by step more when they do. See
-// docs/decisions/0016-open-pages.md.
+// docs/decisions/0018-open-pages.md.
 import type { Load } from './load.ts';
 
 /** What pages cost, generously: pages that wait for their servers cost little, and most pages mostly wait. */
