@@ -16,12 +16,15 @@ const NET_ERRORS: readonly (readonly [RegExp, Failure['cause'], retryable: boole
 
 /** Whether the navigation was broken off: by an answer without a page, or by another navigation. */
 export function isAborted(error: unknown): boolean {
-  return error instanceof Error && /net::ERR_ABORTED|interrupted by another navigation/.test(error.message);
+  return error instanceof Error && error.message.includes('net::ERR_ABORTED');
+}
+
+export function isNetworkError(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith('net::');
 }
 
 export function endOfError(error: unknown, url: URL, proxy: GuardProxy): Rendered {
   const message = error instanceof Error ? error.message : String(error);
-  if (/Download is starting/.test(message)) return { type: 'notHtml', facts: {} };
   if (/ERR_(TUNNEL_CONNECTION|PROXY_CONNECTION)_FAILED/.test(message)) {
     return { type: 'failed', failure: proxyFailure(url, proxy), facts: {} };
   }
@@ -34,12 +37,12 @@ export function proxyFailure(url: URL, proxy: GuardProxy): Failure {
   return proxy.failureOf(`${url.hostname}:${port}`) ?? unknown;
 }
 
-/** An exception of Playwright's: a network error, a time-out, or a page or browser that is no more. */
+/** A network error, a time-out, or a page or browser that is no more. */
 export function failureOfBrowser(error: unknown, timedOut: boolean): Failure {
   if (error instanceof CrawlError) return error.failure;
-  // Playwright adds a log of its calls, which is of no use to the user.
+  // Playwright adds a log of its calls, and an exception in the page its stack, which are of no use to the user.
   const message = (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] ?? '';
-  if (timedOut || (error instanceof Error && error.name === 'TimeoutError')) {
+  if (timedOut) {
     return { cause: 'Timeout', message: 'the page did not load in time', retryable: true };
   }
   const rule = NET_ERRORS.find(([pattern]) => pattern.test(message));

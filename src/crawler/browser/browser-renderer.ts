@@ -8,7 +8,7 @@ import type { Rendered, Renderer } from '../renderer.ts';
 import { failureOfBrowser } from './browser-errors.ts';
 import { type BrowserPool, createBrowserPool, type PooledPage } from './browser-pool.ts';
 import { createVisitor, type Visitor } from './browser-visit.ts';
-import { type BlockedResource, blockingPatterns } from './resource-blocking.ts';
+import { type BlockedResource, createBlocking } from './resource-blocking.ts';
 
 /** Pages that are tried when the one visited before keeps a page from going on. */
 const MAX_INTERRUPTIONS = 3;
@@ -29,13 +29,13 @@ export async function createBrowserRenderer(options: {
 }): Promise<Renderer> {
   const proxy = await startGuardProxy(options.guard, options.upstream);
   const pool = createBrowserPool({ ...options, proxy });
-  const patterns = blockingPatterns(options.blocked);
+  const blocking = createBlocking(options.blocked);
   const visitors = new WeakMap<PooledPage, Visitor>();
 
   async function visitorOf(page: PooledPage): Promise<Visitor> {
     let visitor = visitors.get(page);
     if (visitor === undefined) {
-      visitor = await createVisitor(page, proxy, patterns, options.headersFor);
+      visitor = await createVisitor(page, proxy, blocking, options.headersFor);
       visitors.set(page, visitor);
     }
     return visitor;
@@ -46,7 +46,7 @@ export async function createBrowserRenderer(options: {
     visit: (visitor: Visitor) => ReturnType<Visitor['visit']>,
   ): Promise<Rendered> {
     for (let tries = 0; tries < MAX_INTERRUPTIONS; tries++) {
-      const result = await withPage(pool, deadline, async (page) => visit(await visitorOf(page)));
+      const result = await withPage(pool, deadline, visitorOf, visit);
       if (result !== 'interrupted') return result;
     }
     const message = 'other pages did not let the browser go on';
@@ -57,7 +57,7 @@ export async function createBrowserRenderer(options: {
     async render(url, plan, timeoutMs, signal) {
       const startedAt = performance.now();
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-      const result = await render(deadline, (visitor) => visitor.visit(url, plan, timeoutMs));
+      const result = await render(deadline, (visitor) => visitor.visit(url, plan));
       signal.throwIfAborted();
       return { ...result, facts: { ...result.facts, durationMs: Math.round(performance.now() - startedAt) } };
     },
@@ -76,25 +76,25 @@ export async function createBrowserRenderer(options: {
 async function withPage(
   pool: BrowserPool,
   deadline: AbortSignal,
-  visit: (page: PooledPage) => Promise<Rendered | 'interrupted'>,
+  visitorOf: (page: PooledPage) => Promise<Visitor>,
+  visit: (visitor: Visitor) => Promise<Rendered | 'interrupted'>,
 ): Promise<Rendered | 'interrupted'> {
   const tooLate = rejectionOf(deadline);
   const acquiring = pool.acquire();
   let isSound = false;
   try {
     const page = await Promise.race([acquiring, tooLate]);
-    const result = await Promise.race([visit(page), tooLate]);
-    isSound = result !== 'interrupted' && !leavesDoubt(result);
+    const visitor = await Promise.race([visitorOf(page), tooLate]);
+    const result = await Promise.race([visit(visitor), tooLate]);
+    isSound = result !== 'interrupted' && !leavesDoubt(result) && visitor.isAtRest();
     return result;
   } catch (error) {
     return { type: 'failed', failure: failureOfBrowser(error, deadline.aborted), facts: {} };
   } finally {
-    const released = acquiring.then(
+    acquiring.then(
       (page) => pool.release(page, isSound),
       () => {},
     );
-    // What hangs is closed in the background: the next page need not wait for it.
-    if (isSound) await released;
   }
 }
 

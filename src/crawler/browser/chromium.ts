@@ -1,7 +1,8 @@
 // One Chromium process: found, started with switches that keep it behind the guard proxy, and ended for certain.
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Browser, chromium } from 'playwright-core';
+import { type Browser, type CDPSession, chromium } from 'playwright-core';
+import { createDevtools, type Devtools, type Session } from './devtools.ts';
 import { type BlockedResource, blockingSwitches } from './resource-blocking.ts';
 
 const LAUNCH_TIMEOUT_MS = 30_000;
@@ -22,39 +23,82 @@ export function findChromium(): string | undefined {
 }
 
 export type Chromium = {
-  readonly browser: Browser;
+  readonly version: string;
+  /** Opens a tab in a context of its own, with cookies and a cache of its own. */
+  readonly openPage: () => Promise<ChromiumPage>;
+  /** Resolves when it is of no more use, before what waits for its answers is rejected. */
+  readonly gone: Promise<void>;
   /** Closes it, by force if need be. Never rejects. */
   readonly close: () => Promise<void>;
   /** Ends it and all its processes at once, whatever they do. */
   readonly kill: () => void;
 };
 
-/**
- * @param proxyPort of the guard proxy on loopback
- * @param sandbox whether Chromium shuts its pages in by itself, too
- */
-export async function launchChromium(
-  executablePath: string,
-  proxyPort: number,
-  blocked: readonly BlockedResource[],
-  sandbox: boolean,
-): Promise<Chromium> {
+export type ChromiumPage = {
+  readonly session: Session;
+  /** Also the name of its main frame. */
+  readonly targetId: string;
+  /** Rejects when the browser does not answer any more. */
+  readonly close: () => Promise<void>;
+};
+
+export async function launchChromium(options: {
+  readonly executablePath: string;
+  readonly userAgent: string;
+  /** Of the guard proxy on loopback. */
+  readonly proxyPort: number;
+  readonly blocked: readonly BlockedResource[];
+  /** Whether Chromium shuts its pages in by itself, too. */
+  readonly sandbox: boolean;
+}): Promise<Chromium> {
   const browser = await chromium.launch({
-    executablePath,
+    executablePath: options.executablePath,
     headless: true,
     // A container can give Chromium the namespaces of its own sandbox only with a seccomp profile that lets it.
-    chromiumSandbox: sandbox,
+    chromiumSandbox: options.sandbox,
     // The worker decides when a signal ends the browser: pages under way are finished first.
     handleSIGINT: false,
     handleSIGTERM: false,
     handleSIGHUP: false,
     timeout: LAUNCH_TIMEOUT_MS,
     env: childEnvironment(),
-    args: [...guardSwitches(proxyPort), ...renderingSwitches(blocked)],
+    args: [
+      `--user-agent=${options.userAgent}`,
+      // Pop-ups: what they would show is found by their links.
+      '--block-new-web-contents',
+      ...guardSwitches(options.proxyPort),
+      ...renderingSwitches(options.blocked),
+    ],
   });
-  const processId = await browserProcessId(browser);
+  const channel = await browser.newBrowserCDPSession();
+  const devtools = createDevtools(channel);
+  const { promise: gone, resolve } = Promise.withResolvers<void>();
+  browser.once('disconnected', () => {
+    resolve();
+    devtools.disconnect();
+  });
+  const processId = await browserProcessId(channel);
   const kill = () => killGroup(processId);
-  return { browser, kill, close: () => closeBrowser(browser, kill) };
+  return {
+    version: browser.version(),
+    openPage: () => openPage(channel, devtools),
+    gone,
+    kill,
+    close: () => closeBrowser(browser, kill),
+  };
+}
+
+async function openPage(channel: CDPSession, devtools: Devtools): Promise<ChromiumPage> {
+  const { browserContextId } = await channel.send('Target.createBrowserContext', { disposeOnDetach: true });
+  await channel.send('Browser.setDownloadBehavior', { behavior: 'deny', browserContextId });
+  const { targetId } = await channel.send('Target.createTarget', { url: 'about:blank', browserContextId });
+  return {
+    session: await devtools.attach(targetId),
+    targetId,
+    async close() {
+      await channel.send('Target.disposeBrowserContext', { browserContextId });
+    },
+  };
 }
 
 function guardSwitches(proxyPort: number): string[] {
@@ -77,6 +121,7 @@ export function renderingSwitches(blocked: readonly BlockedResource[]): string[]
     // Frames of other sites share their page's process and DevTools session: what is blocked there is blocked in them,
     // too. Without Chromium's sandbox a process of their own would protect nothing.
     '--disable-site-isolation-trials',
+    '--window-size=1280,720',
     '--mute-audio',
     '--disable-gpu',
     '--disable-dev-shm-usage',
@@ -91,10 +136,8 @@ function childEnvironment(): Record<string, string> {
   return Object.fromEntries(kept.filter((entry): entry is [string, string] => entry[1] !== undefined));
 }
 
-async function browserProcessId(browser: Browser): Promise<number> {
-  const session = await browser.newBrowserCDPSession();
-  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-  await session.detach();
+async function browserProcessId(channel: CDPSession): Promise<number> {
+  const { processInfo } = await channel.send('SystemInfo.getProcessInfo');
   const process = processInfo.find(({ type }) => type === 'browser');
   if (process === undefined) throw new Error('the browser does not name its process');
   return process.id;

@@ -43,11 +43,24 @@ export function blockingSwitches(blocked: readonly BlockedResource[]): string[] 
   return blocked.map((resource) => SWITCHES[resource]).filter((text) => text !== undefined);
 }
 
-export function blockingPatterns(blocked: readonly BlockedResource[]): RequestPattern[] {
+export type Blocking = {
+  /** What `Fetch.enable` is to pause, so that it can be refused. */
+  readonly patterns: readonly RequestPattern[];
+  /** Whether the URL is of a host that nothing is loaded from. */
+  readonly forbids: (url: string) => boolean;
+};
+
+export function createBlocking(blocked: readonly BlockedResource[]): Blocking {
   const types = blocked.map((resource) => RESOURCE_TYPES[resource]).filter((type) => type !== undefined);
   const domains = blocked.includes('Ads') ? AD_DOMAINS : [];
-  return [
-    ...types.map((resourceType) => ({ resourceType })),
-    ...domains.flatMap((domain) => [{ urlPattern: `*://${domain}/*` }, { urlPattern: `*://*.${domain}/*` }]),
-  ];
+  return {
+    patterns: [
+      ...types.map((resourceType) => ({ resourceType })),
+      ...domains.flatMap((domain) => [{ urlPattern: `*://${domain}/*` }, { urlPattern: `*://*.${domain}/*` }]),
+    ],
+    forbids(url) {
+      const host = URL.parse(url)?.hostname ?? '';
+      return domains.some((domain) => host === domain || host.endsWith(`.${domain}`));
+    },
+  };
 }

@@ -1,13 +1,12 @@
 // Render mode HTTP: pages as the server sends them, read by one parse.
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FetchFacts } from '../../store/worker-store.ts';
-import { retryAfterMs } from '../back-off.ts';
 import { blockEvidence, blockedBy, isRefusing } from '../extraction/blocked.ts';
 import { type PagePlan, type RawPage, withoutContent } from '../extraction/read-page.ts';
 import { type ScriptSigns, scriptSignsOf } from '../extraction/script-signs.ts';
 import { CrawlError, failureOfError, failureOfStatus } from '../failure.ts';
-import { isHtml, isRedirect, type Rendered, type Renderer } from '../renderer.ts';
-import { normaliseUrl } from '../url.ts';
+import { redirectOf } from '../redirect.ts';
+import { isHtml, type Rendered, type Renderer } from '../renderer.ts';
 import { decodeHtml } from './charset.ts';
 import { readHtml } from './html-page.ts';
 import type { HttpClient, HttpResponse } from './http-client.ts';
@@ -59,8 +58,8 @@ function resultOf(response: HttpResponse, url: URL, reading: Reading, facts: Fet
   const failure = failureOfStatus(status, headers['retry-after'], Date.now());
   if (evidence !== undefined) return { type: 'failed', failure: blockedBy(evidence, failure?.retryAfterMs), facts };
   if (failure !== undefined) return { type: 'failed', failure, facts };
-  const target = isRedirect(status) ? headers.location : undefined;
-  if (target !== undefined) return redirectTo(target, headers['retry-after'], url, facts);
+  const redirect = redirectOf(status, headers, url, facts);
+  if (redirect !== undefined) return redirect;
   if (status >= 300) return { type: 'failed', failure: strangeStatus(status), facts };
   if (read === undefined) return { type: 'notHtml', facts };
   const validators = validatorsOf(headers, Date.now());
@@ -98,23 +97,6 @@ function readBody(body: Buffer, contentType: string | undefined, { plan, seeksSi
 /** Servers that name no content type exist; what begins with a tag is taken for HTML. */
 function looksLikeHtml(contentType: string | undefined, body: Buffer): boolean {
   return contentType !== undefined || /^[\s\ufeff]*</.test(body.toString('utf8', 0, 512));
-}
-
-function redirectTo(location: string, retryAfter: string | undefined, url: URL, facts: FetchFacts): Rendered {
-  const to = normaliseUrl(headerText(location), url.href);
-  const wait = retryAfterMs(retryAfter, Date.now());
-  if (to !== undefined) return { type: 'redirect', to, facts, ...(wait === undefined ? {} : { retryAfterMs: wait }) };
-  const message = `redirected to "${location.slice(0, 200)}", which cannot be crawled`;
-  return { type: 'failed', failure: { cause: 'InvalidUrl', message, retryable: false }, facts };
-}
-
-/** Header bytes arrive decoded one by one; what is UTF-8 in truth, as most of it is, is put together again. */
-function headerText(header: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(header, 'latin1'));
-  } catch {
-    return header;
-  }
 }
 
 function strangeStatus(status: number) {

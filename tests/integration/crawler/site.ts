@@ -2,10 +2,9 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { BlockedResource } from '#src/crawler/browser/resource-blocking.ts';
+import type { createBrowserRenderer } from '#src/crawler/browser/browser-renderer.ts';
 import { createAddressGuard, type Resolve } from '#src/crawler/network/address-guard.ts';
 import { createAddressPolicy, parseAllowedAddresses } from '#src/crawler/network/address-policy.ts';
-import type { HeadersFor } from '#src/crawler/network/request-headers.ts';
 
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -49,12 +48,10 @@ export const html =
     void response.writeHead(status, { 'content-type': 'text/html; charset=utf-8', ...headers }).end(body);
 
 /** What a run's spec has by default, for browsers that tests start by themselves. */
-export const browserDefaults: {
-  readonly blocked: readonly BlockedResource[];
-  readonly recycleAfterPages: number;
-  readonly sandbox: boolean;
-  readonly headersFor: HeadersFor;
-} = {
+export const browserDefaults: Pick<
+  Parameters<typeof createBrowserRenderer>[0],
+  'blocked' | 'recycleAfterPages' | 'sandbox' | 'headersFor'
+> = {
   blocked: ['Images', 'Fonts', 'Media'],
   recycleAfterPages: 50,
   sandbox: false,

@@ -1,22 +1,29 @@
 // Which switches and patterns keep which resources from being loaded.
 import { describe, expect, it } from 'vitest';
-import { blockingPatterns, blockingSwitches } from '#src/crawler/browser/resource-blocking.ts';
+import { blockingSwitches, createBlocking } from '#src/crawler/browser/resource-blocking.ts';
 
 describe('blocked resources', () => {
   it('cost nothing when there are none', () => {
     expect(blockingSwitches([])).toEqual([]);
-    expect(blockingPatterns([])).toEqual([]);
+    expect(createBlocking([]).patterns).toEqual([]);
   });
 
   it('are switched off where Chromium can, and caught by type where it cannot', () => {
     expect(blockingSwitches(['Images', 'Media'])).toEqual(['--blink-settings=imagesEnabled=false']);
-    expect(blockingPatterns(['Images', 'Media'])).toEqual([{ resourceType: 'Image' }, { resourceType: 'Media' }]);
+    expect(createBlocking(['Images', 'Media']).patterns).toEqual([
+      { resourceType: 'Image' },
+      { resourceType: 'Media' },
+    ]);
   });
 
   it('include advertisers with their subdomains, and no other host that ends alike', () => {
-    const patterns = blockingPatterns(['Ads']).map(({ urlPattern }) => urlPattern);
+    const ads = createBlocking(['Ads']);
+    const patterns = ads.patterns.map(({ urlPattern }) => urlPattern);
     expect(patterns).toContain('*://doubleclick.net/*');
     expect(patterns).toContain('*://*.doubleclick.net/*');
-    expect(patterns.every((pattern) => pattern?.startsWith('*://'))).toBe(true);
+    expect(ads.forbids('https://doubleclick.net/x')).toBe(true);
+    expect(ads.forbids('http://stats.g.doubleclick.net:8080/')).toBe(true);
+    expect(ads.forbids('https://notdoubleclick.net/doubleclick.net')).toBe(false);
+    expect(createBlocking(['Images']).forbids('https://doubleclick.net/')).toBe(false);
   });
 });

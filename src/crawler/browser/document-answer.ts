@@ -1,0 +1,67 @@
+// What the server said of a document before there was anything to read: most that is no page ends with it.
+import type { FetchFacts } from '../../store/worker-store.ts';
+import { isRefusing } from '../extraction/blocked.ts';
+import { type Failure, failureOfStatus } from '../failure.ts';
+import { type GuardProxy, PROXY_FAILURE_HEADER } from '../network/guard-proxy.ts';
+import { redirectOf } from '../redirect.ts';
+import { isHtml, type Rendered } from '../renderer.ts';
+import { proxyFailure } from './browser-errors.ts';
+import type { Events } from './devtools.ts';
+
+export type DocumentAnswer = {
+  readonly status: number;
+  /** By lower-case name. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly facts: FetchFacts;
+  /** A failure whose page may still tell that the crawl was refused. */
+  readonly failure?: Failure;
+  /** The result, when there is nothing to read. */
+  readonly end?: Rendered;
+};
+
+type HeaderList = NonNullable<Events['Fetch.requestPaused']['responseHeaders']>;
+
+export function answerOf(status: number, list: HeaderList, url: URL, proxy: GuardProxy): DocumentAnswer {
+  const headers = headersOf(list);
+  const contentType = headers['content-type'];
+  const facts = {
+    status,
+    finalUrl: url.href,
+    ...(contentType === undefined ? {} : { contentType: contentType.slice(0, 200) }),
+  };
+  const answer = { status, headers, facts };
+  if (headers[PROXY_FAILURE_HEADER] !== undefined) {
+    return { ...answer, end: { type: 'failed', failure: proxyFailure(url, proxy), facts } };
+  }
+  const redirect = redirectOf(status, headers, url, facts);
+  if (redirect !== undefined) return { ...answer, end: redirect };
+  const isPage = contentType === undefined || isHtml(contentType);
+  const failure = failureOfStatus(status, headers['retry-after'], Date.now());
+  if (failure !== undefined) {
+    if (isRefusing(status) && isPage) return { ...answer, failure };
+    return { ...answer, end: { type: 'failed', failure, facts } };
+  }
+  const isDownload = /^\s*attachment/i.test(headers['content-disposition'] ?? '');
+  return isPage && !isDownload ? answer : { ...answer, end: { type: 'notHtml', facts } };
+}
+
+/**
+ * Of a navigation that the browser broke off when it was answered: for lack of a page (204), or because it takes it for
+ * a download. Anything else may have been a crash.
+ */
+export function endWithoutPage({ status, headers, facts }: DocumentAnswer): Rendered | undefined {
+  const isEmpty = status === 204 || status === 205;
+  const mayBeDownload = headers['content-type'] === undefined || headers['content-disposition'] !== undefined;
+  return isEmpty || mayBeDownload ? { type: 'notHtml', facts } : undefined;
+}
+
+/** Repeated ones are joined by commas. */
+function headersOf(list: HeaderList): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const { name, value } of list) {
+    const key = name.toLowerCase();
+    const before = headers[key];
+    headers[key] = before === undefined ? value : `${before}, ${value}`;
+  }
+  return headers;
+}
