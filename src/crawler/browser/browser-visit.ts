@@ -85,7 +85,8 @@ export async function createVisitor(
   session.on('Page.javascriptDialogOpening', ({ type }) => {
     session.send('Page.handleJavaScriptDialog', { accept: type === 'beforeunload' }).catch(() => {});
   });
-  session.on('Inspector.targetCrashed', () => visit?.crash());
+  session.on('Inspector.targetCrashed', () => visit?.crash('the page crashed'));
+  void session.closed.then((why) => visit?.crash(why));
   await Promise.all([
     session.send('Inspector.enable'),
     session.send('Page.enable'),
@@ -161,8 +162,9 @@ type Visit = {
   /** Resolves when the browser shows its own page about an error. */
   readonly errorShown: Promise<true>;
   readonly showError: () => void;
+  /** Rejects when there is nothing left to visit. */
   readonly crashed: Promise<never>;
-  readonly crash: () => void;
+  readonly crash: (why: string) => void;
 };
 
 function createVisit(url: URL): Visit {
@@ -185,7 +187,7 @@ function createVisit(url: URL): Visit {
     errorShown: error.promise,
     showError: () => error.resolve(true),
     crashed: crashed.promise,
-    crash: () => crashed.reject(new Error('the page crashed')),
+    crash: (why) => crashed.reject(new Error(why)),
   };
 }
 

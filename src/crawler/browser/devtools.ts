@@ -21,6 +21,8 @@ export type Session = {
   readonly on: <Name extends keyof Events>(event: Name, listener: (params: Events[Name]) => void) => void;
   /** Whether the page or the browser is gone. */
   readonly isClosed: () => boolean;
+  /** Resolves with the reason when that has come to pass. */
+  readonly closed: Promise<string>;
 };
 
 export type Devtools = {
@@ -77,6 +79,7 @@ function createChannel(post: (message: string) => Promise<unknown>): Channel {
   const listeners = new Map<string, Listener[]>();
   const pending = new Map<number, Pending>();
   let lastId = 0;
+  const { promise: closed, resolve: sayClosed } = Promise.withResolvers<string>();
   let closedBecause: string | undefined;
 
   function answer({ id = 0, result, error }: Message): void {
@@ -88,6 +91,7 @@ function createChannel(post: (message: string) => Promise<unknown>): Channel {
 
   return {
     isClosed: () => closedBecause !== undefined,
+    closed,
     send(method, params) {
       if (closedBecause !== undefined) return Promise.reject(new DevtoolsError(`${method}: ${closedBecause}`));
       const id = ++lastId;
@@ -109,6 +113,7 @@ function createChannel(post: (message: string) => Promise<unknown>): Channel {
     },
     close(why) {
       closedBecause = why;
+      sayClosed(why);
       for (const { reject } of pending.values()) reject(new Error(why));
       pending.clear();
     },

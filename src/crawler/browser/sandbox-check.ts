@@ -14,7 +14,13 @@ const NO_PROXY_PORT = 9;
  */
 export async function sandboxTrouble(executablePath: string): Promise<string | undefined> {
   try {
-    const chromium = await launchChromium(executablePath, NO_PROXY_PORT, [], true);
+    const chromium = await launchChromium({
+      executablePath,
+      userAgent: '',
+      proxyPort: NO_PROXY_PORT,
+      blocked: [],
+      sandbox: true,
+    });
     await chromium.close();
     return undefined;
   } catch (error) {

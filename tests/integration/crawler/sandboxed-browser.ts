@@ -3,21 +3,25 @@
 import { readFileSync } from 'node:fs';
 import { launchChromium } from '#src/crawler/browser/chromium.ts';
 import { sandboxTrouble } from '#src/crawler/browser/sandbox-check.ts';
+import { browserGroups, rendererProcesses } from './process-tree.ts';
 
 const [executablePath = ''] = process.argv.slice(2);
 
 async function inspect(): Promise<object> {
-  const { browser, close } = await launchChromium(executablePath, 9, [], true);
-  const page = await browser.newPage();
-  await page.goto('data:text/html,<title>in the sandbox</title>');
-  const session = await browser.newBrowserCDPSession();
-  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-  const renderers = processInfo.filter(({ type }) => type === 'renderer');
-  const namespaces = renderers.map(({ id }) => statusOf(id, 'NSpid').split(/\s+/).length);
-  const filters = renderers.map(({ id }) => Number(statusOf(id, 'Seccomp_filters')));
-  const title = await page.title();
+  const options = { executablePath, userAgent: 'Tester/1.0', proxyPort: 9, blocked: [], sandbox: true };
+  const { openPage, close } = await launchChromium(options);
+  const { session } = await openPage();
+  await session.send('Page.navigate', { url: 'data:text/html,<title>in the sandbox</title>' });
+  const renderers = browserGroups(process.pid).flatMap(rendererProcesses);
+  const namespaces = renderers.map((id) => statusOf(id, 'NSpid').split(/\s+/).length);
+  const filters = renderers.map((id) => Number(statusOf(id, 'Seccomp_filters')));
+  const expression = `new Promise((resolve) => {
+    if (document.readyState === 'complete') resolve(document.title);
+    else addEventListener('load', () => resolve(document.title));
+  })`;
+  const { result } = await session.send('Runtime.evaluate', { expression, awaitPromise: true });
   await close();
-  return { title, pidNamespaces: Math.min(...namespaces), seccompFilters: Math.min(...filters) };
+  return { title: result.value, pidNamespaces: Math.min(...namespaces), seccompFilters: Math.min(...filters) };
 }
 
 function statusOf(processId: number, key: string): string {

@@ -79,6 +79,7 @@ describe('the DevTools sessions of pages', () => {
     detach('one');
     await expect(onOne).rejects.toThrow('the page has gone');
     expect([one.isClosed(), other.isClosed()]).toEqual([true, false]);
+    expect(await one.closed).toBe('the page has gone');
     devtools.disconnect();
     await expect(onOther).rejects.toThrow('the browser has gone');
     await expect(other.send('Page.enable')).rejects.toThrow('the browser has gone');
