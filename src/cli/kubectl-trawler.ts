@@ -114,6 +114,25 @@ async function retry(session: Session, name: string, only: 'All' | 'Dead'): Prom
   throw new UsageError(`CrawlRun "${name}" was retried ${RETRY_LIMIT} times already`);
 }
 
+/** What the schedule's status says of its next runs, also on a clock of its own time zone; or why there are none. */
+async function nextTimes(session: Session, name: string): Promise<{ times: string[]; lines: string[] }> {
+  const [{ status }, { timeZone }] = await findSchedule(session, name);
+  const times = status?.nextScheduleTimes ?? [];
+  if (times.length > 0)
+    return { times, lines: times.map((time) => `${time}  ${wallClock(time, timeZone)} ${timeZone}`) };
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  return {
+    times,
+    lines: [`no run is planned: ${ready?.message ?? 'the operator has not looked at the schedule yet'}`],
+  };
+}
+
+/** As 2026-01-31 06:00:00, the way it is written in Sweden. */
+function wallClock(time: string, timeZone: string): string {
+  const clock = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'medium' });
+  return clock.format(new Date(time));
+}
+
 function report(names: readonly string[], { json }: Global): void {
   if (json) console.log(JSON.stringify({ runs: names }));
   else if (names.length === 0) console.log('nothing to do: those runs are there already');
@@ -133,11 +152,19 @@ function positive(text: string): number {
 }
 
 const program = new Command('kubectl trawler')
-  .description('Runs of Trawler that kubectl alone cannot make.')
+  .description('Runs of Trawler that kubectl alone cannot make, and when the next ones are due.')
   .option('-n, --namespace <name>', 'namespace; that of the context when left out')
   .option('--context <name>', 'context of the kubeconfig')
-  .option('--json', 'print {"runs": [names]}')
+  .option('--json', 'print {"runs": [names]}, or {"nextScheduleTimes": [times]}')
   .showHelpAfterError();
+
+program
+  .command('next <schedule>')
+  .description('when a schedule runs next: the next five times, or why there are none')
+  .action(async (schedule: string) => {
+    const { times, lines } = await withSession(program.opts(), (session) => nextTimes(session, schedule));
+    console.log(program.opts<Global>().json ? JSON.stringify({ nextScheduleTimes: times }) : lines.join('\n'));
+  });
 
 program
   .command('run <schedule>')

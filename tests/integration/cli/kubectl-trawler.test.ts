@@ -1,0 +1,122 @@
+// kubectl-trawler as a program of its own, against a real API server. No operator: the tests write what it would.
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { CrawlRun, CrawlSchedule } from '#src/kube/custom-types.ts';
+import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
+import { projectRoot } from '../../../dev/setup/paths.mjs';
+import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+
+let cluster: ControlPlane;
+
+beforeAll(async () => {
+  cluster = await startControlPlane();
+  await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
+  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+});
+afterAll(() => cluster?.stop());
+
+async function kubectl(args: string[], input?: object): Promise<string> {
+  const flags = input ? { input: JSON.stringify(input) } : {};
+  const { stdout } = await execa(binary('kubectl'), [`--kubeconfig=${cluster.kubeconfigPath}`, ...args], flags);
+  return stdout;
+}
+
+/** Exit code and what was printed. */
+async function trawler(...args: string[]) {
+  const program = join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts');
+  const { exitCode, stdout, stderr } = await execa(process.execPath, [program, ...args], {
+    env: { KUBECONFIG: cluster.kubeconfigPath },
+    reject: false,
+  });
+  return { exitCode, stdout, stderr };
+}
+
+async function apply(name: string, spec: object): Promise<void> {
+  const runTemplate = { spec: { sources: [{ name: 'shop', urls: ['https://shop.example/'] }] } };
+  const schedule = { apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlSchedule', metadata: { name } };
+  await kubectl(['apply', '-f', '-'], { ...schedule, spec: { runTemplate, ...spec } });
+}
+
+/** As the operator would. */
+async function writeStatus(kind: string, name: string, status: object): Promise<void> {
+  const patch = JSON.stringify({ status });
+  await kubectl(['patch', kind, name, '--subresource=status', '--type=merge', '--patch', patch]);
+}
+
+const get = async <T>(kind: string, name: string) => JSON.parse(await kubectl(['get', kind, name, '-o', 'json'])) as T;
+
+describe('next', () => {
+  const times = ['2030-03-30T01:30:00Z', '2030-03-31T01:00:00Z'];
+
+  test('says when the schedule runs next, in UTC and by its own clock', async () => {
+    await apply('nightly', { schedule: '30 2 * * *', timeZone: 'Europe/Paris' });
+    await writeStatus('crawlschedule', 'nightly', { nextScheduleTimes: times });
+    const { stdout, exitCode } = await trawler('next', 'nightly');
+    expect(exitCode).toBe(0);
+    expect(stdout.split('\n')).toEqual([
+      '2030-03-30T01:30:00Z  2030-03-30 02:30:00 Europe/Paris',
+      '2030-03-31T01:00:00Z  2030-03-31 03:00:00 Europe/Paris',
+    ]);
+    const { stdout: json } = await trawler('--json', 'next', 'nightly');
+    expect(JSON.parse(json)).toEqual({ nextScheduleTimes: times });
+  });
+
+  test('says why there is none', async () => {
+    await apply('paused', { schedule: '@daily', suspend: true });
+    const message = 'spec.suspend is true: no new runs are made';
+    const condition = { type: 'Ready', status: 'True', reason: 'Suspended', message, observedGeneration: 1 };
+    const conditions = [{ ...condition, lastTransitionTime: '2030-01-01T00:00:00Z' }];
+    await writeStatus('crawlschedule', 'paused', { nextScheduleTimes: [], conditions });
+    expect(await trawler('next', 'paused')).toEqual({
+      exitCode: 0,
+      stdout: `no run is planned: ${message}`,
+      stderr: '',
+    });
+    expect(JSON.parse((await trawler('--json', 'next', 'paused')).stdout)).toEqual({ nextScheduleTimes: [] });
+  });
+
+  test('of a schedule that is not there is an error', async () => {
+    const { exitCode, stderr } = await trawler('next', 'nowhere');
+    expect(exitCode).toBe(1);
+    expect(stderr).toBe('error: there is no CrawlSchedule "nowhere" in namespace default');
+  });
+});
+
+test('run makes a manual run of the schedule, which owns it', async () => {
+  await apply('shop', { schedule: '@daily' });
+  const { stdout } = await trawler('--json', 'run', 'shop');
+  const { runs } = JSON.parse(stdout) as { runs: string[] };
+  expect(runs).toHaveLength(1);
+  const run = await get<CrawlRun>('crawlrun', runs[0] ?? '');
+  const { metadata } = await get<CrawlSchedule>('crawlschedule', 'shop');
+  expect(run.spec.trigger).toMatchObject({ type: 'Manual' });
+  expect(run.metadata.ownerReferences).toMatchObject([{ uid: metadata.uid, controller: true }]);
+});
+
+test('backfill makes the runs of past times once, and no more than --max', async () => {
+  await apply('past', { schedule: '0 6 * * *' });
+  const range = ['--from', '2026-01-01T00:00:00Z', '--to', '2026-01-03T12:00:00Z'];
+  const tooMany = await trawler('backfill', 'past', ...range, '--max', '2');
+  expect(tooMany).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('more than 2 times lie between') });
+  const slots = ['2026-01-01T06:00:00Z', '2026-01-02T06:00:00Z', '2026-01-03T06:00:00Z'];
+  const names = slots.map((slot) => `past-${Date.parse(slot) / 1_000}-backfill`);
+  const { stdout } = await trawler('--json', 'backfill', 'past', ...range);
+  expect(JSON.parse(stdout)).toEqual({ runs: names });
+  expect((await get<CrawlRun>('crawlrun', names[0] ?? '')).spec.trigger).toMatchObject({ scheduledTime: slots[0] });
+  expect((await trawler('backfill', 'past', ...range)).stdout).toBe('nothing to do: those runs are there already');
+});
+
+test('retry crawls a finished run again, and only a finished one', async () => {
+  await apply('again', { schedule: '@daily' });
+  const { runs } = JSON.parse((await trawler('--json', 'run', 'again')).stdout) as { runs: string[] };
+  const name = runs[0] ?? '';
+  expect(await trawler('retry', name)).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('not finished') });
+  const condition = { status: 'True', reason: 'Completed', message: 'done', observedGeneration: 1 };
+  const at = { lastTransitionTime: '2030-01-01T00:00:00Z' };
+  const conditions = ['Complete', 'Finished'].map((type) => ({ type, ...condition, ...at }));
+  await writeStatus('crawlrun', name, { conditions });
+  expect((await trawler('retry', name, '--dead')).stdout).toBe(`crawlrun.trawler.dev/${name}-retry-1 created`);
+  const retried = await get<CrawlRun>('crawlrun', `${name}-retry-1`);
+  expect(retried.spec.trigger).toMatchObject({ type: 'Retry', retryOf: name, only: 'Dead' });
+});
