@@ -11,7 +11,7 @@ const OPAQUE = new Set(['noscript', 'template', 'iframe', 'noframes', 'noembed']
 
 /** Reads what the plan asks for. Throws when the document is more than the parser or a selector can take. */
 export function readHtml(html: string, plan: PagePlan): RawPage {
-  return readPage(htmlDom(html), parseHtml(html), plan);
+  return readPage(htmlDom(html, selectorsOf(plan)), parseHtml(html), plan);
 }
 
 /** Chromium nests no deeper either; searching a tree takes time that grows with the square of its depth. */
@@ -68,10 +68,20 @@ function adopt(parent: ParentNode, children: ChildNode[]): void {
   });
 }
 
-/** With its own memory of compiled selectors: a page of many items uses the same few again and again. */
-function htmlDom(html: string): PageDom<Node> {
-  const compiled = new Map<string, ReturnType<typeof compile<Node, Element>>>();
+type CompiledSelectors = Map<string, ReturnType<typeof compile<Node, Element>>>;
 
+/** Kept as long as their plan: every page is asked for the same ones. */
+const compiledFor = new WeakMap<PagePlan, CompiledSelectors>();
+
+function selectorsOf(plan: PagePlan): CompiledSelectors {
+  const known = compiledFor.get(plan);
+  if (known !== undefined) return known;
+  const compiled: CompiledSelectors = new Map();
+  compiledFor.set(plan, compiled);
+  return compiled;
+}
+
+function htmlDom(html: string, compiled: CompiledSelectors): PageDom<Node> {
   function queryOf(selector: string): string | ReturnType<typeof compile<Node, Element>> {
     // `:scope` is bound when it is compiled, so that it has to be done for each root anew.
     if (selector.includes(':scope')) return selector;
