@@ -62,6 +62,7 @@ async function operator(config: Config, logger: Logger): Promise<void> {
         ...(config.maxActiveRuns === undefined ? {} : { total: config.maxActiveRuns }),
         ...(config.maxActiveRunsPerNamespace === undefined ? {} : { perNamespace: config.maxActiveRunsPerNamespace }),
       },
+      retentionDays: config.databaseRetentionDays,
       namespace: config.namespace,
       identity: `${config.podName}_${randomUUID()}`,
       reconcilers: config.reconcilers,

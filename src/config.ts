@@ -39,6 +39,10 @@ const schema = z.object({
     .describe('Schema in the database; two installs may share a database.'),
   databasePoolSize: count.max(100).default(5).describe('Connections of one operator.'),
   databaseMigrate: flag.default(true).describe('Whether the operator brings the schema up to date by itself.'),
+  databaseRetentionDays: count
+    .max(3_650)
+    .default(30)
+    .describe("Whole days of runs and results that are kept beside today's."),
   namespace: z.string().default('default').describe("The operator's own namespace, where its Lease lives."),
   podName: z.string().default('operator').describe("The operator's pod, as the Lease and Events name it."),
   crawlerImage: z.string().min(1).default('ghcr.io/trawler/crawler:0.1.0').describe('Image of the crawler pods.'),

@@ -29,6 +29,7 @@ import type { JobSettings } from './crawl-job.ts';
 import { createDatabasePreparation } from './database-preparation.ts';
 import type { OperatorMetrics } from './metrics.ts';
 import { loginRefusal } from './pods.ts';
+import { keepDays } from './retention.ts';
 import { createRunReconciler } from './run-controller.ts';
 import { createRunQueue } from './run-queue.ts';
 import { createScheduleReconciler } from './schedule-controller.ts';
@@ -43,6 +44,8 @@ export type OperatorOptions = {
   readonly migrate: boolean;
   readonly settings: JobSettings;
   readonly limits: ActiveLimits;
+  /** How many whole days of runs and results are kept beside today's. */
+  readonly retentionDays: number;
   /** Where the Lease lives. */
   readonly namespace: string;
   /** This process, as Lease and Events name it. */
@@ -59,6 +62,8 @@ export type OperatorOptions = {
 const LEASE_NAME = 'trawler-operator';
 const SWEEP_INTERVAL_MS = 30_000;
 const SWEEP_KEY = 'sweep';
+const RETENTION_INTERVAL_MS = 3_600_000;
+const RETENTION_KEY = 'retention';
 /** A schedule tells of its runs this long after a change: most changes come in groups, and make one status. */
 const STATUS_DELAY_MS = 1_000;
 /** When a run has ended, so many of those that wait look whether it is their turn. */
@@ -81,7 +86,8 @@ export async function runOperator(options: OperatorOptions): Promise<'stopped' |
 
 /** Everything that is started here has ended when this returns. */
 async function runControllers(options: OperatorOptions, signal: AbortSignal): Promise<void> {
-  const { api, store, migrate, settings, limits, namespace, identity, reconcilers, metrics, logger } = options;
+  const { api, store, migrate, settings, limits, retentionDays, namespace, identity, reconcilers, metrics, logger } =
+    options;
   const schedules = api.resource<CrawlSchedule>(CRAWL_SCHEDULES);
   const runs = api.resource<CrawlRun>(CRAWL_RUNS);
   const jobs = api.resource<Job>(JOBS);
@@ -133,14 +139,17 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     name: 'sweep',
     workers: 1,
     reconcile: async (_key, signal) => {
-      try {
-        await database.ready();
-        await sweep({ runs, runCache, podCache, store, logger }, signal);
-      } catch (error) {
-        database.mistrust(error);
-        throw error;
-      }
+      await onDatabase(() => sweep({ runs, runCache, podCache, store, logger }, signal));
       return { requeueAfterMs: SWEEP_INTERVAL_MS };
+    },
+    ...shared,
+  });
+  const retentionQueue = createWorkQueue({
+    name: 'retention',
+    workers: 1,
+    reconcile: async (_key, signal) => {
+      await onDatabase(() => keepDays({ store, runCache, retentionDays, now, logger }, signal));
+      return { requeueAfterMs: RETENTION_INTERVAL_MS };
     },
     ...shared,
   });
@@ -166,6 +175,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     addRunOfPod(object, runQueue);
   });
   sweepQueue.add(SWEEP_KEY);
+  retentionQueue.add(RETENTION_KEY);
   logger.info({ schedules: scheduleCache.list().length, runs: runCache.list().length }, 'scheduler started');
   options.onReady?.();
 
@@ -173,9 +183,21 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     scheduleQueue.done,
     runQueue.done,
     sweepQueue.done,
+    retentionQueue.done,
     events.done,
     ...all.map((cache) => cache.done),
   ]);
+
+  /** What it fails with may be a reason to prepare the database again. */
+  async function onDatabase(work: () => Promise<void>): Promise<void> {
+    try {
+      await database.ready();
+      await work();
+    } catch (error) {
+      database.mistrust(error);
+      throw error;
+    }
+  }
 
   /** As an Event of the Lease: what the operator has to say that is about no run. */
   function announceEmptied(): void {

@@ -228,7 +228,12 @@ export type OperatorStore = {
   /** The run's first items in the order they were stored. */
   firstItems(runId: string, limit: number, signal: AbortSignal): Promise<readonly StoredItem[]>;
   deadLetters(runId: string, limit: number, signal: AbortSignal): Promise<readonly DeadLetter[]>;
-  /** Drops whole days before the given one (YYYY-MM-DD) that hold no live run; the days dropped. */
-  dropDaysBefore(day: string, signal: AbortSignal): Promise<readonly string[]>;
+  /** Makes room for the runs of a day (YYYY-MM-DD), which `acceptRun` does too where it is missing. */
+  ensureDay(day: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Drops the days before `firstKept` with the runs in them, and what was learnt of hosts and not looked at since. Days that
+   * hold a live run, and those in `kept`, stay. All days are UTC, YYYY-MM-DD; the result is those dropped.
+   */
+  dropDaysBefore(firstKept: string, kept: readonly string[], signal: AbortSignal): Promise<readonly string[]>;
   close(): Promise<void>;
 };

@@ -7,6 +7,7 @@ import { contentChange, forgetPages } from './content-change.ts';
 import { migrate } from './migrate.ts';
 import type { Acceptance, AcceptedRun, OperatorStore, RunSnapshot } from './operator-store.ts';
 import { deadLetters, firstItems } from './results.ts';
+import { dropDaysBefore, ensureDay } from './retention.ts';
 import * as runs from './runs.ts';
 import type { Database } from './schema.ts';
 import { checkSchemaName } from './schema-name.ts';
@@ -79,7 +80,8 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     forgetPages: (runId, signal) => guarded(signal, () => forgetPages(db, runId, signal)),
     firstItems: (runId, limit, signal) => guarded(signal, () => firstItems(db, runId, limit, signal)),
     deadLetters: (runId, limit, signal) => guarded(signal, () => deadLetters(db, runId, limit, signal)),
-    dropDaysBefore: (day, signal) => guarded(signal, () => runs.dropDaysBefore(db, day, signal)),
+    ensureDay: (day, signal) => guarded(signal, () => ensureDay(db, day, signal)),
+    dropDaysBefore: (firstKept, kept, signal) => guarded(signal, () => dropDaysBefore(db, firstKept, kept, signal)),
     close: async () => {
       await db.destroy();
       if (!pool.ended) await pool.end();

@@ -220,17 +220,6 @@ export async function revokeToken(db: Kysely<Database>, runId: string, signal: A
     .execute({ signal });
 }
 
-export async function dropDaysBefore(
-  db: Kysely<Database>,
-  day: string,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  const { rows } = await sql<{ day: string }>`select drop_days_before(${day}::date)::text as day`.execute(db, {
-    signal,
-  });
-  return rows.map((row) => row.day);
-}
-
 async function call<T>(db: Kysely<Database>, expression: ReturnType<typeof sql>, signal: AbortSignal): Promise<T> {
   const { rows } = await sql<{ result: T }>`select ${expression} as result`.execute(db, { signal });
   const [row] = rows;

@@ -28,7 +28,7 @@ export function startOperator(
   const metrics = createOperatorMetrics(new Registry());
   const store = createOperatorStore({ databaseUrl, schema: 'trawler', logger });
   const done = runOperator({
-    ...{ api, store, logger, migrate: true, limits: {}, reconcilers: 8 },
+    ...{ api, store, logger, migrate: true, limits: {}, retentionDays: 30, reconcilers: 8 },
     metrics,
     settings: {
       crawlerImage: 'registry.example/crawler:1',

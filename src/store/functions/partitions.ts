@@ -28,30 +28,53 @@ begin
   end loop;
 end $$`;
 
-/** Drops the days before the given one that hold no live run, with their runs; the days dropped. */
-const dropDaysBefore = `
-create or replace function drop_days_before(first_kept date) returns setof date
-language plpgsql set search_path from current as $$
-declare
-  day date;
+/** Days before the given one, oldest first, that nobody asked to keep and that hold no live run. */
+const expiredDays = `
+create or replace function expired_days(first_kept date, kept date[]) returns setof date
+language sql stable set search_path from current as $$
+  select day from (
+    select to_date(right(relid::regclass::text, 8), 'YYYYMMDD') as day
+    from pg_partition_tree('request') where isleaf
+  ) days
+  where day < first_kept and day <> all (kept)
+    and not exists (select from run where run_day = day and finished_at is null)
+  order by day
+$$`;
+
+/**
+ * Drops a day's partitions; false when a run of it lives. All readers and writers of other days wait while it waits for its
+ * lock, so that it gives up soon and is called again.
+ */
+const dropDay = `
+create or replace function drop_day(day date) returns boolean
+language plpgsql set search_path from current set lock_timeout = '3s' as $$
 begin
-  for day in
-    select d from (
-      select to_date(right(relid::regclass::text, 8), 'YYYYMMDD') as d
-      from pg_partition_tree('request') where isleaf
-    ) days
-    where d < first_kept and not exists (select from run where run_day = d and finished_at is null)
-    order by d
-  loop
-    execute format('drop table %I, %I', 'request_' || to_char(day, 'YYYYMMDD'), 'item_' || to_char(day, 'YYYYMMDD'));
-    delete from run_host where run_id in (select run_id from run where run_day = day);
-    delete from run where run_day = day;
-    return next day;
-  end loop;
+  if exists (select from run where run_day = day and finished_at is null) then
+    return false;
+  end if;
+  delete from run_host where run_id in (select run_id from run where run_day = day);
+  execute format('drop table %I, %I', 'request_' || to_char(day, 'YYYYMMDD'), 'item_' || to_char(day, 'YYYYMMDD'));
+  return true;
+end $$`;
+
+/**
+ * Forgets the runs of days that were dropped, and what was learnt of pages and hosts and not looked at for as long. The
+ * run of a schedule's newest slot stays for a year more: it remembers that the slot had its run.
+ */
+const forgetBefore = `
+create or replace function forget_before(first_kept date, kept date[]) returns void
+language plpgsql set search_path from current as $$
+begin
+  delete from run r
+  where run_day < first_kept and run_day <> all (kept) and finished_at is not null and (
+    run_day < first_kept - 366 or schedule_uid is null or scheduled_time is null or exists (
+      select from run newer where newer.schedule_uid = r.schedule_uid and newer.scheduled_time > r.scheduled_time));
   -- A schedule without runs may be a rare one, or it was deleted.
   delete from page p
   where p.seen_by < clock_timestamp() - interval '90 days'
-    and not exists (select from run where run.schedule_uid = p.schedule_uid);
+    and not exists (select from run where run.schedule_uid = p.schedule_uid and run.run_day >= first_kept);
+  delete from robots where fetched_at < first_kept;
+  delete from host_rendering where checked_at < first_kept;
 end $$`;
 
-export const partitionFunctions = [ensureDay, dropDaysBefore];
+export const partitionFunctions = [ensureDay, expiredDays, dropDay, forgetBefore];

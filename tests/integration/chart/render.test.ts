@@ -72,6 +72,7 @@ describe('values', () => {
       TRAWLER_DATABASE_WORKER_URL: { secretKeyRef: { name: 'db', key: 'pooler' } },
       TRAWLER_DATABASE_SCHEMA: 'crawl',
       TRAWLER_DATABASE_POOL_SIZE: '5',
+      TRAWLER_DATABASE_RETENTION_DAYS: '30',
       TRAWLER_DATABASE_MIGRATE: 'false',
       TRAWLER_CRAWLER_IMAGE: 'ghcr.io/trawler/crawler:0.1.0',
       TRAWLER_IMAGE_PULL_POLICY: 'IfNotPresent',

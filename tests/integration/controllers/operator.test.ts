@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ActiveLimits } from '#src/controllers/admission.ts';
 import type { Job, Pod, Secret } from '#src/kube/builtin-types.ts';
@@ -65,7 +66,7 @@ afterEach(async () => {
 });
 
 function startOperator(databaseUrl = database.ownerUrl, limits: ActiveLimits = {}): RunningOperator {
-  const operator = startOperatorOn(cluster.kubeconfigPath, databaseUrl, { limits });
+  const operator = startOperatorOn(cluster.kubeconfigPath, databaseUrl, { limits, retentionDays: 2 });
   running.push(operator);
   return operator;
 }
@@ -621,4 +622,24 @@ describe('a CrawlSchedule', () => {
       }),
     );
   });
+});
+
+test('days past their time are dropped, and tomorrow has its place', async () => {
+  const first = startOperator();
+  await apply(run('shop'));
+  await eventually(async () => expect(await list<Job>('jobs')).toHaveLength(1));
+  await first.stop();
+  const client = new pg.Client({ connectionString: database.superuserUrl, options: '-c search_path=trawler' });
+  await client.connect();
+  const dayOf = (offset: number) => new Date(Date.now() + offset * 86_400_000).toISOString().slice(0, 10);
+  await client.query('select ensure_day($1), ensure_day($2)', [dayOf(-2), dayOf(-3)]);
+  const days = async () => {
+    const tree = `select to_date(right(relid::regclass::text, 8), 'YYYYMMDD')::text as day
+      from pg_partition_tree('request') where isleaf order by day`;
+    return (await client.query<{ day: string }>(tree)).rows.map(({ day }) => day);
+  };
+  expect(await days()).toContain(dayOf(-3));
+  startOperator();
+  await eventually(async () => expect(await days()).toEqual([-2, 0, 1].map(dayOf)));
+  await client.end();
 });

@@ -164,20 +164,51 @@ describe.each(POSTGRES_VERSIONS)('operator store on PostgreSQL %i', (version) =>
       ]);
     });
 
-    it('makes room for the day, and drops days that hold no live run', async () => {
+    it('makes room for the day, and drops days that hold no live run and are not to be kept', async () => {
       await using installation = await install(server);
+      const { admin, operator } = installation;
       const old = await installation.createRun(FAST, { runDay: '2026-01-01' });
       const live = await installation.createRun(FAST, { runDay: '2026-01-02' });
+      const kept = await installation.createRun(FAST, { runDay: '2026-01-03' });
+      await operator.ensureDay('2026-02-01', never);
       const worker = old.worker();
       await worker.seed(urls(3), never);
+      await worker.writeRobots('site.test', { verdict: 'allow' }, never);
       await workUntilFinished(worker, 3);
       await live.worker().seed(urls(3), never);
-      const { operator } = installation;
-      expect(await operator.dropDaysBefore('2026-02-01', never)).toEqual(['2026-01-01']);
-      const left = await operator.snapshots(never, [old.runId, live.runId]);
-      expect([...left.keys()]).toEqual([live.runId]);
-      const { rows } = await installation.admin.query('select distinct run_id from run_host');
+      await operator.finishStopped(kept.runId, 'Stopped', 'stopped', never);
+      await admin.query(`update robots set fetched_at = '2026-01-01'`);
+
+      expect(await operator.dropDaysBefore('2026-02-01', ['2026-01-03'], never)).toEqual(['2026-01-01']);
+      const left = await operator.snapshots(never, [old.runId, live.runId, kept.runId]);
+      expect([...left.keys()].sort()).toEqual([live.runId, kept.runId].sort());
+      const { rows } = await admin.query('select distinct run_id from run_host');
       expect(rows).toEqual([{ run_id: live.runId }]);
+      expect((await admin.query('select from robots')).rows).toEqual([]);
+      const days = await admin.query(
+        `select right(relid::regclass::text, 8) as day from pg_partition_tree('item') where isleaf order by day`,
+      );
+      expect(days.rows.map(({ day }) => day)).toEqual(['20260102', '20260103', '20260201']);
+      expect(await operator.dropDaysBefore('2026-02-01', ['2026-01-03'], never)).toEqual([]);
+    });
+
+    it("still knows a schedule's newest slot when its day was dropped, for a year", async () => {
+      await using installation = await install(server);
+      const { operator } = installation;
+      const scheduleUid = randomUUID();
+      for (const day of ['2026-01-01', '2026-01-02']) {
+        const trigger = { type: 'Schedule', scheduledTime: `${day}T10:00:00Z` } as const;
+        const { runId } = await installation.createRun({ trigger }, { runDay: day, scheduleUid });
+        await operator.finishStopped(runId, 'Stopped', 'stopped', never);
+      }
+      expect(await operator.dropDaysBefore('2026-02-01', [], never)).toEqual(['2026-01-01', '2026-01-02']);
+      const { rows } = await installation.admin.query('select run_day::text from run');
+      expect(rows).toEqual([{ run_day: '2026-01-02' }]);
+      expect(await operator.newestScheduledTimes(never)).toEqual(
+        new Map([[scheduleUid, new Date('2026-01-02T10:00:00Z')]]),
+      );
+      await operator.dropDaysBefore('2027-02-01', [], never);
+      expect(await operator.newestScheduledTimes(never)).toEqual(new Map());
     });
   });
 
