@@ -1,5 +1,6 @@
 // The reference scenario: four schedules, one for each concurrency policy, their slots, and the end of all their runs.
 // What it leaves behind is the same whatever happens to the operator in between, and is written down here.
+import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import pg from 'pg';
@@ -11,6 +12,8 @@ import type { Stage } from './stage.ts';
 const { signal } = new AbortController();
 const TIMEOUT_MS = 150_000;
 const POLL_MS = 150;
+/** Of the operators' logs, with a state that is not reached. */
+const SHOWN_LINES = 20;
 
 /** What a user would see, with times as seconds from the first slot: `allow+1` is the run of allow's second slot. */
 export interface State {
@@ -177,8 +180,9 @@ export async function reaches(stage: Stage, slot: Date, expected: Partial<State>
     if (isDeepStrictEqual(seen, expected)) return;
     if (Date.now() > deadline) {
       if (seen instanceof Error) throw seen;
+      const said = (await readFile(stage.logPath, 'utf8')).trimEnd().split('\n').slice(-SHOWN_LINES).join('\n');
       const difference = `expected ${JSON.stringify(expected, null, 1)}\nbut saw ${JSON.stringify(seen, null, 1)}`;
-      throw new Error(`the state was not reached within ${TIMEOUT_MS / 1_000} s: ${difference}`);
+      throw new Error(`the state was not reached within ${TIMEOUT_MS / 1_000} s: ${difference}\n${said}`);
     }
     await delay(POLL_MS);
   }
