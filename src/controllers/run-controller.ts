@@ -413,7 +413,10 @@ export function createRunReconciler(options: RunControllerOptions) {
   }
 
   async function report(run: CrawlRun, seen: RunObservation, signal: AbortSignal): Promise<ReconcileResult> {
-    if (seen.snapshot) announceBlocks(run, seen.snapshot);
+    if (seen.snapshot) {
+      announceBlocks(run, seen.snapshot);
+      announceTraps(run, seen.snapshot);
+    }
     const changes = seen.snapshot?.outcome ? await compareWithEarlier(run, signal) : undefined;
     await writeStatus(run, { ...seen, ...(changes ? { changes } : {}) }, signal);
     if (seen.snapshot?.outcome) {
@@ -458,6 +461,17 @@ export function createRunReconciler(options: RunControllerOptions) {
         : ['HostDirect', `${host} is asked directly again, since the cool-down of the proxy is over`];
       events.record(run, { type: viaProxy ? 'Warning' : 'Normal', reason, action: 'Crawl', message });
       logger.info({ ...logFields(run), host, viaProxy }, 'the way to a host has changed');
+    }
+  }
+
+  /** Once a run and kind of links, as above. */
+  function announceTraps(run: CrawlRun, { spiderTraps }: RunSnapshot): void {
+    const told = new Set(run.status?.spiderTraps?.map((trap) => trap.pattern));
+    for (const { kind, pattern, url } of spiderTraps) {
+      if (told.has(pattern)) continue;
+      const message = `links like ${pattern} look as if the site made them up without end (${kind}) and are not followed, such as ${url}`;
+      events.record(run, { type: 'Warning', reason: 'SpiderTrap', action: 'Crawl', message });
+      logger.warn({ ...logFields(run), kind, pattern, url }, 'spider trap');
     }
   }
 

@@ -65,6 +65,7 @@ export function runStatus(run: CrawlRun, seen: RunObservation, now: Date): Crawl
           workers: workerStatuses(snapshot),
           skipped: defined(snapshot.skipReasons),
           ...(snapshot.blockedHosts.length > 0 ? { blockedHosts: [...snapshot.blockedHosts] } : {}),
+          ...(snapshot.spiderTraps.length > 0 ? { spiderTraps: [...snapshot.spiderTraps] } : {}),
         }
       : {}),
   };

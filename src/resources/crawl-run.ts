@@ -699,6 +699,12 @@ const blockedHost = z.object({
     .describe('How many times more slowly it is asked now; 1 when it gives pages again.'),
 });
 
+const spiderTrap = z.object({
+  pattern: z.string().max(512).describe('What the URLs of these links have in common.'),
+  kind: z.enum(['RepeatingPath', 'Calendar', 'Combinations']).describe('What shows that there is no end to them.'),
+  url: z.string().max(MAX_URL).describe('One that was not followed.'),
+});
+
 export const crawlRunStatus = z.object({
   observedGeneration: z
     .int()
@@ -718,6 +724,9 @@ export const crawlRunStatus = z.object({
   blockedHosts: keyedBy(z.array(blockedHost).max(20), 'host')
     .optional()
     .describe('Hosts that refused pages, by a challenge, a captcha or an empty page.'),
+  spiderTraps: keyedBy(z.array(spiderTrap).max(20), 'pattern')
+    .optional()
+    .describe('Kinds of links that a site makes up without end, the first 20; they are left out.'),
   changes: z
     .object({
       added: count('Pages that were not there.'),

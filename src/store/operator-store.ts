@@ -1,6 +1,6 @@
 // What the operator may ask of Postgres: accept, watch, stop and end runs, and look after schema, rights and leases.
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
-import type { FailureCause, Heartbeat, ItemData, SkipReason } from './worker-store.ts';
+import type { FailureCause, Heartbeat, ItemData, SkipReason, SpiderTrap } from './worker-store.ts';
 
 /** How a run ended. The first three are computed from its requests; the others are the operator's decision. */
 export type RunOutcome = 'Succeeded' | 'Partial' | 'Failed' | 'Stopped' | 'TimedOut';
@@ -119,6 +119,8 @@ export type RunSnapshot = {
   readonly workers: readonly WorkerSnapshot[];
   /** In the order in which they were found, the first 20. */
   readonly blockedHosts: readonly BlockedHost[];
+  /** In the order in which they were found, the first 20. */
+  readonly spiderTraps: readonly SpiderTrap[];
   /** Exceptions apart from failed URLs, over all workers. */
   readonly errors: number;
   readonly lastSuccessAt?: Date;

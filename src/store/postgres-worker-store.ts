@@ -119,6 +119,10 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
       await call('report_answer', [host], signal);
     },
 
+    async reportTrap({ kind, pattern, url }, signal) {
+      await call('report_trap', [kind, withoutNul(pattern), withoutNul(url)], signal);
+    },
+
     areAllSourcesBlocked: (refusals, signal) => call<boolean>('all_sources_blocked', [refusals], signal),
 
     async readRobots(host, signal) {

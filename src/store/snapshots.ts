@@ -11,7 +11,7 @@ import type {
   WorkerSnapshot,
 } from './operator-store.ts';
 import type { Database } from './schema.ts';
-import type { FailureCause, Heartbeat, SkipReason } from './worker-store.ts';
+import type { FailureCause, Heartbeat, SkipReason, SpiderTrap } from './worker-store.ts';
 
 export async function snapshots(
   db: Kysely<Database>,
@@ -25,7 +25,7 @@ export async function snapshots(
   const { rows } = await sql<SnapshotRow>`
     select r.run_id, r.namespace, r.name, r.accepted_at, r.seeded_at, r.started_at, r.finished_at, r.outcome,
       r.stop_reason, r.stop_requested_at, r.message, sources.list as sources, workers.list as workers,
-      blocked.list as blocked_hosts,
+      blocked.list as blocked_hosts, traps.list as spider_traps,
       (select json_build_object('due', o.due_at is not null, 'settled', o.settled_at is not null, 'path', o.path,
         'bytes', o.bytes, 'items', o.items, 'sha256', o.sha256, 'error', o.error)
         from output o where o.run_id = r.run_id) as output
@@ -67,7 +67,11 @@ export async function snapshots(
       from (
         select * from blocked_host b join host using (host_id) where b.run_id = r.run_id order by first_at limit 20
       ) first join run_spec s using (run_id)
-    ) blocked`.execute(db, { signal });
+    ) blocked
+    cross join lateral (
+      select coalesce(json_agg(json_build_object('kind', kind, 'pattern', pattern, 'url', url) order by found_at), '[]') as list
+      from (select * from spider_trap t where t.run_id = r.run_id order by found_at limit 20) first
+    ) traps`.execute(db, { signal });
   return new Map(rows.map((row) => [row.run_id, snapshotOf(row)]));
 }
 
@@ -108,6 +112,7 @@ type SnapshotRow = {
   sources: SourceRow[];
   workers: WorkerRow[];
   blocked_hosts: BlockedHost[];
+  spider_traps: SpiderTrap[];
   output: OutputRow | null;
 };
 
@@ -133,6 +138,7 @@ function snapshotOf(row: SnapshotRow): RunSnapshot {
     sources: row.sources.map(sourceOf),
     workers: row.workers.map(workerOf),
     blockedHosts: row.blocked_hosts,
+    spiderTraps: row.spider_traps,
     errors: row.workers.reduce((total, worker) => total + worker.errors, 0),
     ...(lastSuccessAt === undefined ? {} : { lastSuccessAt: new Date(lastSuccessAt) }),
     skipReasons: addUp(row.sources.flatMap((source) => source.skippedBy)),

@@ -210,6 +210,15 @@ export type HostFailure = {
   readonly evidence: string;
 };
 
+/** Links that a site makes up without end, and that are not followed. */
+export type SpiderTrap = {
+  readonly kind: 'RepeatingPath' | 'Calendar' | 'Combinations';
+  /** What their URLs have in common, host and all. */
+  readonly pattern: string;
+  /** One that was not followed. */
+  readonly url: string;
+};
+
 /** robots.txt of a host as the last fetch found it (RFC 9309). */
 export type HostRobots = {
   /** `allow`: no file (4xx). `disallow`: unreachable or 5xx. `rules`: see `body`. */
@@ -272,6 +281,8 @@ export type WorkerStore = {
   reportFailure(host: string, failure: HostFailure, signal: AbortSignal): Promise<boolean>;
   /** A host in trouble gave a page; after enough of them it is asked faster again. */
   reportAnswer(host: string, signal: AbortSignal): Promise<void>;
+  /** The run keeps the first 100 patterns, each with the URL that was told first. */
+  reportTrap(trap: SpiderTrap, signal: AbortSignal): Promise<void>;
   /** Whether no page succeeded and every source was refused so many tries, or lost all of its pages to refusals. */
   areAllSourcesBlocked(enoughRefusals: number, signal: AbortSignal): Promise<boolean>;
   readRobots(host: string, signal: AbortSignal): Promise<HostRobots | undefined>;

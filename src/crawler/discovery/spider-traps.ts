@@ -1,5 +1,7 @@
 // Notices URLs that a site makes up without end: paths that repeat themselves, calendars, filters in every combination.
 
+import type { SpiderTrap } from '../../store/worker-store.ts';
+
 /** Patterns whose URLs are counted; the one that was seen longest ago is forgotten. */
 const MAX_PATTERNS = 1_000;
 /** Pages about what comes later than this are made up. */
@@ -7,10 +9,8 @@ const MAX_YEARS_AHEAD = 2;
 /** Filters come in combinations; one or two parameters are how many sites name their pages. */
 const LEAST_FILTERS = 3;
 
-export type TrapKind = 'RepeatingPath' | 'Calendar' | 'Combinations';
-
 /** What the URLs of a trap have in common. */
-export type Trap = { readonly kind: TrapKind; readonly pattern: string };
+export type Trap = Pick<SpiderTrap, 'kind' | 'pattern'>;
 
 export type TrapDetector = (url: URL) => Trap | undefined;
 

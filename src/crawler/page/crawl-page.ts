@@ -14,7 +14,6 @@ import {
   type Validators,
   type WorkerStore,
 } from '../../store/worker-store.ts';
-import type { Logger } from '../../telemetry/logger.ts';
 import { backOffMs } from '../back-off.ts';
 import { createLinkFilter, createVerdicts, type Verdicts } from '../discovery/link-filter.ts';
 import { productToken } from '../discovery/robots.ts';
@@ -37,15 +36,13 @@ import { createHostHistory } from './host-history.ts';
 import type { HostReports } from './host-reports.ts';
 import type { PageMemory } from './page-memory.ts';
 import { createRecentSet } from './recent-set.ts';
+import type { TrapReports } from './trap-reports.ts';
 
 /** Redirects from the URL that was asked for to a page. */
 const MAX_REDIRECTS = 10;
 
 /** Pages that are remembered to have been skipped for another. */
 const MAX_REPLACED = 10_000;
-
-/** Traps that the log names; a hostile site could make them up, too. */
-const MAX_TRAPS_TOLD = 100;
 
 /** A host that refuses without saying for how long is left alone this much longer than a page that merely failed. */
 const REFUSAL_FACTOR = 8;
@@ -72,6 +69,7 @@ export function createPageCrawler(options: {
   readonly spec: CrawlRunSpec;
   readonly store: Pick<WorkerStore, 'deferHost' | 'addLinks'>;
   readonly reports: HostReports;
+  readonly traps: TrapReports;
   readonly routes: Routes;
   readonly renderer: Renderer;
   /** Absent when the spec says that robots.txt is ignored. */
@@ -80,16 +78,14 @@ export function createPageCrawler(options: {
   /** Absent for a run without a schedule: nothing is to be kept for a next one. */
   readonly memory?: PageMemory;
   readonly pacer: HostPacer;
-  readonly log: Logger;
   /** Absent when the spec asks for nothing that it does. */
   readonly extractor?: Extractor;
 }): PageCrawler {
-  const { spec, store, reports, routes, renderer, robots, sitemaps, memory, pacer, log, extractor } = options;
+  const { spec, store, reports, traps, routes, renderer, robots, sitemaps, memory, pacer, extractor } = options;
   const extraction = createExtraction(spec.extract);
   const verdicts = createVerdicts();
-  const onTrap = reporterOfTraps(log);
   const sources = new Map(
-    spec.sources.map((source) => [source.name, rulesOf(source, spec, extraction.plan, verdicts, onTrap)]),
+    spec.sources.map((source) => [source.name, rulesOf(source, spec, extraction.plan, verdicts, traps.noticed)]),
   );
   const product = productToken(spec.fetch.userAgent);
   const obeysMeta = spec.politeness.robotsMeta === 'Obey';
@@ -354,23 +350,16 @@ export function createPageCrawler(options: {
       const refused = await refusal(claim, url, signals);
       if (refused !== undefined) return refused;
       await pacer.untilPlace(claim.host, claim, signals.stopping);
-      return claim.kind === 'Sitemap' ? readSitemap(claim, url, signals) : fetchPage(claim, url, signals);
+      const read = claim.kind === 'Sitemap' ? readSitemap : fetchPage;
+      const outcome = await read(claim, url, signals);
+      await traps.send(signals.abort);
+      return outcome;
     },
   };
 }
 
 /** What a page's links come to. */
 type Links = { readonly links: readonly Discovery[]; readonly leftOut?: LeftOut };
-
-/** Tells of each trap once. */
-function reporterOfTraps(log: Logger): (trap: Trap, url: URL) => void {
-  const told = new Set<string>();
-  return ({ kind, pattern }, url) => {
-    if (told.has(pattern) || told.size >= MAX_TRAPS_TOLD) return;
-    told.add(pattern);
-    log.warn({ trap: kind, pattern, url: url.href }, 'spider trap: links like this are not followed');
-  };
-}
 
 function rulesOf(
   source: CrawlRunSpec['sources'][number],

@@ -59,6 +59,7 @@ export function createPatientStore(store: WorkerStore, patience: Patience): Work
     deferHost: (host, delayMs, signal) => patiently(signal, () => store.deferHost(host, delayMs, signal)),
     recallPage: (requestId, signal) => patiently(signal, () => store.recallPage(requestId, signal)),
     reportBlock: (host, evidence, signal) => patiently(signal, () => store.reportBlock(host, evidence, signal)),
+    reportTrap: (trap, signal) => patiently(signal, () => store.reportTrap(trap, signal)),
     reportFailure: (host, failure, signal) => patiently(signal, () => store.reportFailure(host, failure, signal)),
     reportAnswer: (host, signal) => patiently(signal, () => store.reportAnswer(host, signal)),
     areAllSourcesBlocked: (refusals, signal) => patiently(signal, () => store.areAllSourcesBlocked(refusals, signal)),

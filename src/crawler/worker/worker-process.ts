@@ -20,6 +20,7 @@ import { deliverOutput } from '../output/deliver-output.ts';
 import { createPageCrawler } from '../page/crawl-page.ts';
 import { createHostReports } from '../page/host-reports.ts';
 import { createPageMemory } from '../page/page-memory.ts';
+import { createTrapReports } from '../page/trap-reports.ts';
 import type { Renderer } from '../renderer.ts';
 import { createNetwork } from '../rendering/network.ts';
 import { loadWorkerConfig, storeOptions, type WorkerConfig, WorkerConfigError } from '../worker-config.ts';
@@ -188,9 +189,9 @@ async function crawl(options: WorkContext, spec: CrawlRunSpec): Promise<WorkerEn
       spec,
       store,
       reports: createHostReports({ store, proxy, log }),
+      traps: createTrapReports(store, log),
       routes,
       renderer,
-      log,
       sitemaps: createSitemapReader({ client, store, pageTimeoutMs: durationMs(spec.fetch.pageTimeout) }),
       pacer,
       ...(spec.politeness.robots === 'Obey' ? { robots } : {}),

@@ -48,6 +48,7 @@ export const WORKER_FUNCTIONS = [
   'report_block(text, text, text)',
   'report_failure(text, text, int, double precision, text)',
   'report_answer(text, text)',
+  'report_trap(text, text, text, text)',
   'all_sources_blocked(text, int)',
   'read_robots(text, text)',
   'write_robots(text, text, text, text, int)',

@@ -145,6 +145,16 @@ const tables = [
     primary key (run_id, host_id)
   )`,
 
+  // Links that sites make up without end, for the run's status. At most 100 a run.
+  `create table spider_trap (
+    run_id uuid not null references run on delete cascade,
+    pattern text not null check (length(pattern) <= 500),
+    kind text not null check (kind in ('RepeatingPath', 'Calendar', 'Combinations')),
+    url text not null,
+    found_at timestamptz not null default clock_timestamp(),
+    primary key (run_id, pattern)
+  )`,
+
   // robots.txt of a host. Apart from host, whose rows are rewritten at each claim.
   `create table robots (
     host_id bigint primary key references host on delete cascade,
@@ -311,6 +321,7 @@ const rights = [
     'progress',
     'host',
     'blocked_host',
+    'spider_trap',
     'robots',
     'host_rendering',
     'run_host',

@@ -166,8 +166,13 @@ describe('a CrawlRun', () => {
     await eventually(async () => expect(await reasons()).toContain('HostBlocked'));
     await worker.reportBlock('shop.example', 'another', signal);
     await worker.reportFailure('api.example', { failureThreshold: 1, cooldownMs: 8_000, evidence: 'Timeout' }, signal);
+    const trap = { kind: 'Calendar', pattern: 'shop.example/{date}', url: 'http://shop.example/2199-01' } as const;
+    await worker.reportTrap(trap, signal);
+    await worker.reportTrap({ ...trap, url: 'http://shop.example/2199-02' }, signal);
     await worker.close();
     await eventually(async () => expect(await reasons()).toContain('HostByProxy'));
+    await eventually(async () => expect(await reasons()).toContain('SpiderTrap'));
+    expect((await get<CrawlRun>('crawlrun', 'shop')).status?.spiderTraps).toEqual([trap]);
     await eventually(async () => expect(await reasons()).toContain('HostDirect'));
     await eventually(async () =>
       expect((await get<CrawlRun>('crawlrun', 'shop')).status?.blockedHosts).toEqual([
@@ -192,7 +197,8 @@ describe('a CrawlRun', () => {
     expect(failed.status).toMatchObject({ phase: 'Failed', message: expect.stringContaining('every source refuses') });
     expect(condition(failed, 'Failed')).toMatchObject({ status: 'True', reason: 'Blocked' });
     expect(await list('pods')).toHaveLength(1);
-    expect((await reasons()).filter((reason) => reason === 'HostBlocked')).toHaveLength(1);
+    const told = await reasons();
+    for (const once of ['HostBlocked', 'SpiderTrap']) expect(told.filter((reason) => reason === once)).toEqual([once]);
   });
 
   test('that is deleted takes all with it and ends in PostgreSQL', async () => {

@@ -447,5 +447,12 @@ describe('a site without end', PATIENT, () => {
     expect(snapshot.skipReasons.SpiderTrap).toBeGreaterThan(25);
     const told = worker.lines.filter((line) => line.msg.startsWith('spider trap')).map((line) => line['trap']);
     expect(told.sort()).toEqual(['Calendar', 'Combinations', 'RepeatingPath']);
+    const host = `127.0.0.1:${site.port}`;
+    const traps = snapshot.spiderTraps.map(({ kind, pattern }) => `${kind} ${pattern}`);
+    expect(traps.sort()).toEqual([
+      `Calendar ${host}/calendar?{date}`,
+      `Combinations ${host}/filter?…`,
+      `RepeatingPath ${host}/…/more/x/…`,
+    ]);
   });
 });

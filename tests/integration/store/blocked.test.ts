@@ -131,4 +131,34 @@ describe.each(POSTGRES_VERSIONS)('blocked hosts on PostgreSQL %i', (version) => 
     expect(await worker.finish(never)).toBe(true);
     await expect(worker.reportBlock('site.test', 'x', never)).rejects.toMatchObject({ reason: 'RunFinished' });
   });
+
+  it('are kept apart from spider traps, of which a run keeps the first 100 patterns, each once', async () => {
+    await using installation = await install(server);
+    const [one, two] = [await installation.createRun(FAST), await installation.createRun(FAST)];
+    const trap = { kind: 'Calendar', pattern: 'site.test/{date}', url: 'http://site.test/2199' } as const;
+    const [first, second] = [one.worker(), one.worker()];
+    await first.reportTrap(trap, never);
+    await second.reportTrap({ ...trap, url: 'http://site.test/2200' }, never);
+    const long = `site.test/${'x'.repeat(3_000)}\0`;
+    await second.reportTrap({ kind: 'RepeatingPath', pattern: long, url: `http://${long}` }, never);
+    for (let number = 0; number < 120; number++) {
+      await first.reportTrap(
+        { kind: 'Combinations', pattern: `site.test/${number}?…`, url: 'http://site.test/' },
+        never,
+      );
+    }
+    const trapsOf = async (runId: string) =>
+      (await installation.operator.snapshots(never, [runId])).get(runId)?.spiderTraps;
+    expect((await trapsOf(one.runId))?.slice(0, 3)).toEqual([
+      trap,
+      { kind: 'RepeatingPath', pattern: long.slice(0, 500), url: `http://${long}`.slice(0, 2_048) },
+      { kind: 'Combinations', pattern: 'site.test/0?…', url: 'http://site.test/' },
+    ]);
+    expect(await trapsOf(one.runId)).toHaveLength(20);
+    expect(await trapsOf(two.runId)).toEqual([]);
+    const { rows } = await installation.admin.query('select count(*)::int as kept from spider_trap');
+    expect(rows).toEqual([{ kept: 100 }]);
+    await installation.operator.finishStopped(one.runId, 'Stopped', 'enough', never);
+    await expect(first.reportTrap(trap, never)).rejects.toMatchObject({ reason: 'TokenRefused' });
+  });
 });

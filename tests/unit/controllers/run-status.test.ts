@@ -27,6 +27,7 @@ function snapshot(change: Partial<RunSnapshot> = {}): RunSnapshot {
     sources: [{ name: 'shop', active: true, progress: nothing }],
     workers: [],
     blockedHosts: [],
+    spiderTraps: [],
     errors: 0,
     skipReasons: {},
     failureCauses: {},
