@@ -13,10 +13,11 @@ export function keep(url, read) {
   results.set(path, { path, title: read.title, price: Number(/[\d.]+/.exec(read.price)?.[0]) });
 }
 
-/** To be called when the last result is there. */
+/** To be called when the last result is there. Resolves when all of it is written: a process that exits sooner cuts it off. */
 export function finish() {
   const endedAt = Date.now();
-  process.stdout.write(`${JSON.stringify({ endedAt, results: [...results.values()] })}\n`);
+  const line = `${JSON.stringify({ endedAt, results: [...results.values()] })}\n`;
+  return new Promise((resolve) => process.stdout.write(line, resolve));
 }
 
 /** One evaluation for all; runs in the page. */

@@ -28,5 +28,5 @@ const crawler = new CheerioCrawler(
   new Configuration({ persistStorage: false, availableMemoryRatio: 0.9 }),
 );
 await crawler.run([task.start]);
-finish();
+await finish();
 process.exit(0);

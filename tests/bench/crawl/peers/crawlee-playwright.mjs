@@ -52,5 +52,5 @@ const tuned = () =>
 const isTuned = process.env['BENCH_TUNED'] === '1';
 if (!isTuned) await purgeDefaultStorages();
 await (isTuned ? tuned() : asItComes).run([task.start]);
-finish();
+await finish();
 process.exit(0);

@@ -16,5 +16,5 @@ async function visitAll() {
 }
 
 await Promise.all(Array.from({ length: task.concurrency }, visitAll));
-finish();
+await finish();
 await browser.close();

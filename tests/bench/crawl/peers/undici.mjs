@@ -33,5 +33,5 @@ function go() {
 
 go();
 await finished;
-finish();
+await finish();
 await agent.close();
