@@ -4,11 +4,13 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { PassThrough, type Readable, type Transform, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
-import { Agent } from 'undici';
+import { Agent, type Dispatcher } from 'undici';
 import { CrawlError } from '../failure.ts';
 import { type AddressGuard, guardedConnector, portOf } from '../network/address-guard.ts';
+import type { LastLook } from '../network/host-pacer.ts';
 import type { HeadersFor } from '../network/request-headers.ts';
 import { createProxyDispatcher, refusalByStatus, type UpstreamProxy } from '../network/upstream-proxy.ts';
+import { hostKey } from '../url.ts';
 import { createCookies } from './cookies.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -54,15 +56,18 @@ export function createHttpClient(options: {
   readonly connections: number;
   /** What the user adds to the requests of some hosts. */
   readonly headersFor?: HeadersFor;
+  /** Whether a request still has its place at the host when it is about to be written. */
+  readonly lastLook?: LastLook;
 }): HttpClient {
-  const { guard, proxy } = options;
-  const { dispatcher: agent, close } = createDispatcher(guard, proxy, {
+  const { guard, proxy, lastLook } = options;
+  const { dispatcher, close } = createDispatcher(guard, proxy, {
     connections: options.connections,
     maxHeaderSize: MAX_HEADER_BYTES,
     // The caller's signal is the one that ends a slow request.
     headersTimeout: 0,
     bodyTimeout: 0,
   });
+  const agent = lastLook === undefined ? dispatcher : dispatcher.compose(lookingOnceMore(lastLook));
   const requestHeaders = {
     'user-agent': options.userAgent,
     accept: 'text/html,application/xhtml+xml;q=0.9,*/*;q=0.1',
@@ -71,18 +76,30 @@ export function createHttpClient(options: {
 
   const cookies = createCookies();
 
+  /** The connection of a request that came too late stays open: the next try is written at once. */
+  async function send(request: Dispatcher.RequestOptions, url: URL, signal: AbortSignal) {
+    for (;;) {
+      try {
+        return await agent.request({ ...request, signal });
+      } catch (error) {
+        if (lastLook === undefined || !(error instanceof PlaceMissedError)) throw error;
+        await lastLook.untilNextPlace(hostKey(url), signal);
+      }
+    }
+  }
+
   return {
     async get(request, signal) {
       if (proxy !== undefined) await guard.checkBeforeProxy(request.url.hostname, portOf(request.url));
       const added = options.headersFor?.(request.url) ?? {};
       const cookie = joined(added['cookie'], cookies.headerFor(request.url));
-      const { statusCode, headers, body } = await agent.request({
+      const message = {
         origin: request.url.origin,
         path: request.url.pathname + request.url.search,
         method: 'GET',
         headers: { ...requestHeaders, ...added, ...request.headers, ...(cookie === undefined ? {} : { cookie }) },
-        signal,
-      });
+      } as const;
+      const { statusCode, headers, body } = await send(message, request.url, signal);
       // A body that is given up reports that as an error of its own, which nobody has to hear.
       body.on('error', () => {});
       const refusal = proxy === undefined ? undefined : refusalByStatus(proxy, statusCode);
@@ -111,6 +128,24 @@ export function createHttpClient(options: {
       }
     },
     close,
+  };
+}
+
+/** The request was not written: its place at the host was gone by then. */
+class PlaceMissedError extends Error {
+  override readonly name = 'PlaceMissedError';
+}
+
+/** Undici starts a request right before it writes it; one that throws there is not written, and its connection kept. */
+function lookingOnceMore({ maySend }: LastLook): Dispatcher.DispatcherComposeInterceptor {
+  return (dispatch) => (options, handler) => {
+    const host = hostKey(new URL(String(options.origin)));
+    const start = handler.onRequestStart?.bind(handler);
+    handler.onRequestStart = (controller, context) => {
+      if (!maySend(host)) throw new PlaceMissedError();
+      start?.(controller, context);
+    };
+    return dispatch(options, handler);
   };
 }
 

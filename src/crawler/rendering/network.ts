@@ -74,6 +74,7 @@ async function openWay(
     userAgent,
     connections: spec.concurrency,
     headersFor,
+    lastLook: pacer,
     ...(proxy ? { proxy } : {}),
   });
   const chromium = () => chromiumOf(config);

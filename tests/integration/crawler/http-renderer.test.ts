@@ -187,3 +187,35 @@ it('uses a connection again', async () => {
   expect(ports.size).toBe(1);
   await reusing.close();
 });
+
+it('asks once more before it writes to the host, and writes at once on the same connection when it has a place', async () => {
+  const seen: (number | undefined)[] = [];
+  let connections = 0;
+  await using other = await startSite({
+    '/': (request, response) => {
+      seen.push(request.socket.remotePort);
+      html('<title>x</title>')(request, response);
+    },
+  });
+  const resolve = async () => {
+    connections += 1;
+    return [{ address: '127.0.0.1', family: 4 }];
+  };
+  const url = new URL(`http://site.example:${other.port}/`);
+  const maySend = [false, false, true];
+  const waits: number[] = [];
+  const late = createHttpClient({
+    guard: guardAllowing(`127.0.0.1:${other.port}`, resolve),
+    userAgent: 'Tester/1.0',
+    connections: 1,
+    lastLook: {
+      maySend: (host) => host === url.host && maySend.shift() === true,
+      untilNextPlace: async () => void waits.push(seen.length),
+    },
+  });
+  expect(await createHttpRenderer(late).render(url, plan, 5_000, never)).toMatchObject({ type: 'page' });
+  expect(waits).toEqual([0, 0]);
+  expect(seen).toHaveLength(1);
+  expect(connections).toBe(1);
+  await late.close();
+});

@@ -33,14 +33,15 @@ describe('dueTime', () => {
 
 const never = new AbortController().signal;
 
-/** A pacer whose store gives the next place at once, each 20 ms after the last. */
+/** A pacer whose store gives the next place at once, each 20 ms after the last, good for long where places have an end. */
 function pacerWithPlaces(spacingMs = 20) {
   const reserved: string[] = [];
   const pacer = createHostPacer({
     spacingMs,
     reserve: async (host) => {
       reserved.push(host);
-      return { from: performance.now() + spacingMs };
+      const from = performance.now() + spacingMs;
+      return spacingMs < 10 ? { from } : { from, by: from + 60_000 };
     },
   });
   return { pacer, reserved };
@@ -79,4 +80,55 @@ it('lets go of a wait that is not wanted any more', async () => {
   const waiting = pacer.untilPlace('a.example', place, stop.signal);
   stop.abort(new Error('stopping'));
   await expect(waiting).rejects.toThrow('stopping');
+});
+
+describe('the last look before a request is written', () => {
+  const goodFor = (from: number, ms: number) => ({ from, by: from + ms });
+
+  it('lets each place be used once, while it is good', async () => {
+    const { pacer } = pacerWithPlaces(1_000);
+    await pacer.untilPlace('a.example', goodFor(performance.now(), 60_000), never);
+    expect(pacer.maySend('a.example')).toBe(true);
+    expect(pacer.maySend('a.example')).toBe(false);
+    expect(pacer.maySend('other.example')).toBe(true);
+  });
+
+  it('refuses a place that went by while the connection was made, and waits for another one', async () => {
+    const { pacer, reserved } = pacerWithPlaces();
+    const place = goodFor(performance.now(), 60);
+    await pacer.untilPlace('a.example', place, never);
+    await expect.poll(() => performance.now()).toBeGreaterThan(place.by);
+    expect(pacer.maySend('a.example')).toBe(false);
+    await pacer.untilNextPlace('a.example', never);
+    expect(reserved).toEqual(['a.example']);
+    expect(pacer.maySend('a.example')).toBe(true);
+  });
+
+  it('leaves time to write a request that was given its place in time, however short the place', async () => {
+    const { pacer } = pacerWithPlaces(1_200_000);
+    const now = performance.now();
+    const place = goodFor(now, 1_000);
+    await pacer.untilPlace('a.example', place, never);
+    await expect.poll(() => performance.now(), { timeout: 5_000 }).toBeGreaterThan(place.by);
+    expect(pacer.maySend('a.example')).toBe(true);
+  });
+
+  it('refuses what would follow too soon on a request that was written late', async () => {
+    const { pacer } = pacerWithPlaces(300);
+    const now = performance.now();
+    // Claimed together: both are good until the end of the last one's turn.
+    await pacer.untilPlace('a.example', { from: now - 350, by: now + 60_000 }, never);
+    expect(pacer.maySend('a.example')).toBe(true);
+    const sentAt = performance.now();
+    await pacer.untilPlace('a.example', { from: now - 50, by: now + 60_000 }, never);
+    expect(performance.now() - sentAt).toBeGreaterThanOrEqual(265);
+    expect(pacer.maySend('a.example')).toBe(true);
+    expect(pacer.maySend('a.example')).toBe(false);
+  });
+
+  it('asks nothing of hosts so fast that places have no end', async () => {
+    const { pacer } = pacerWithPlaces(1);
+    await pacer.takePlace('a.example', never);
+    expect([1, 2, 3].map(() => pacer.maySend('a.example'))).toEqual([true, true, true]);
+  });
 });
