@@ -13,6 +13,8 @@ export type Rendered = { readonly facts: FetchFacts } & (
       readonly robotsHeader?: string;
       /** Absent when nobody can ask for the page on the condition that it has changed. */
       readonly validators?: Validators;
+      /** In the format of the plan; absent where the plan asks for none, and for a page read by HTTP. */
+      readonly screenshot?: Buffer;
       /** What its HTML says of scripts, where that was looked for. */
       readonly signs?: ScriptSigns;
     }

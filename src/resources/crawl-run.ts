@@ -376,13 +376,19 @@ const extract = withRules(
         .boolean()
         .default(false)
         .describe('Adds `text` to the item: the main text of the page as Markdown, at most 100,000 characters.'),
+      screenshots: z
+        .enum(['PNG', 'JPEG'])
+        .optional()
+        .describe(
+          'Adds `screenshot` to the item: the name of a picture of the whole page, at most 10,000 pixels high, in a folder beside the file of output. Null for pages that Auto did not open in the browser.',
+        ),
       module: module.optional(),
     })
     .describe('What is taken out of a page. When left out: the title, the first heading and the links of each page.'),
   [
     {
-      rule: 'size(self.fields) > 0 || self.images || self.links || self.text || has(self.module)',
-      message: 'extract takes nothing: give fields, images, links, text or a module',
+      rule: 'size(self.fields) > 0 || self.images || self.links || self.text || has(self.screenshots) || has(self.module)',
+      message: 'extract takes nothing: give fields, images, links, text, screenshots or a module',
       reason: 'FieldValueInvalid',
     },
     {
@@ -392,8 +398,8 @@ const extract = withRules(
       fieldPath: '.text',
     },
     {
-      rule: "!self.fields.exists(field, (self.images && field.name == 'images') || (self.links && field.name == 'links') || (self.text && field.name == 'text'))",
-      message: 'a field has the name of what images, links or text adds to the item',
+      rule: "!self.fields.exists(field, (self.images && field.name == 'images') || (self.links && field.name == 'links') || (self.text && field.name == 'text') || (has(self.screenshots) && field.name == 'screenshot'))",
+      message: 'a field has the name of what images, links, text or screenshots adds to the item',
       reason: 'FieldValueInvalid',
       fieldPath: '.fields',
     },
@@ -552,6 +558,18 @@ export const crawlSpecShape = {
 
 /** Rules over fields of `crawlSpecShape`, for every object that carries them. */
 export const crawlSpecRules: readonly ValidationRule[] = [
+  {
+    rule: "self.fetch.render != 'HTTP' || !has(self.extract) || !has(self.extract.screenshots)",
+    message: 'screenshots are taken by the browser: set fetch.render to Browser or Auto',
+    reason: 'FieldValueInvalid',
+    fieldPath: '.fetch.render',
+  },
+  {
+    rule: 'has(self.output) || !has(self.extract) || !has(self.extract.screenshots)',
+    message: 'screenshots are files: name a volume for them in output',
+    reason: 'FieldValueRequired',
+    fieldPath: '.output',
+  },
   {
     rule: 'self.sources.exists(source, source.active)',
     message: 'at least one source must be active',

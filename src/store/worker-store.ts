@@ -112,6 +112,8 @@ export type FetchFacts = {
   readonly contentType?: string;
   /** In render mode Auto: which of the two the result comes from. */
   readonly renderedBy?: 'HTTP' | 'Browser';
+  /** Path of the page's picture in the volume of the output. */
+  readonly screenshot?: string;
 };
 
 /**
@@ -194,6 +196,8 @@ export const FAILURE_CAUSES = [
   'ExtractionError',
   /** What was to be a sitemap is none. */
   'BadSitemap',
+  /** The picture of the page could not be stored. */
+  'ScreenshotError',
   'LeaseExpired',
 ] as const;
 export type FailureCause = (typeof FAILURE_CAUSES)[number];

@@ -15,6 +15,7 @@ import { answerOf, type DocumentAnswer, endWithoutPage } from './document-answer
 import { interceptRequests, type PausedRequest } from './interception.ts';
 import { pageScript, parseRawPage } from './page-script.ts';
 import type { Blocking } from './resource-blocking.ts';
+import { takeScreenshot } from './screenshot.ts';
 
 /** How long a page may take to come to rest after an error or a script's navigation. */
 const REST_MS = 2_000;
@@ -121,7 +122,14 @@ export async function createVisitor(
     const evidence = blockEvidence({ ...answer, page });
     if (evidence !== undefined) return { type: 'failed', failure: blockedBy(evidence), facts: answer.facts };
     const robotsHeader = answer.headers['x-robots-tag'];
-    return { type: 'page', page, facts: answer.facts, ...(robotsHeader === undefined ? {} : { robotsHeader }) };
+    const screenshot = plan.screenshot === null ? undefined : await takeScreenshot(session, plan.screenshot);
+    // A script may have gone elsewhere meanwhile.
+    if (now.target !== undefined) return whereto(now);
+    return {
+      ...{ type: 'page', page, facts: answer.facts },
+      ...(robotsHeader === undefined ? {} : { robotsHeader }),
+      ...(screenshot === undefined ? {} : { screenshot }),
+    };
   }
 
   return {

@@ -66,6 +66,7 @@ const wholePage: Extraction = {
   plan: {
     ...{ itemSelector: null, fields: [], structuredData: false, images: false, itemLinks: false, html: false },
     next: null,
+    screenshot: null,
     signs: CHALLENGE_SIGNS,
     limits: PAGE_LIMITS,
   },
@@ -79,6 +80,8 @@ function fieldsOf(extract: ExtractSpec): Extraction {
   const { itemSelector, fields } = extract;
   if (itemSelector !== undefined) checkSelector('extract.itemSelector', itemSelector);
   const selected = fields.filter(hasSelector);
+  // Its text, or a picture of it, is something that every page has.
+  const isAlwaysItem = extract.text || extract.screenshots !== undefined;
   for (const { name, selector } of selected) checkSelector(`extract.fields[${name}].selector`, selector);
   const places = new Map<Field, number>(selected.map((field, index) => [field, index]));
 
@@ -101,6 +104,7 @@ function fieldsOf(extract: ExtractSpec): Extraction {
       itemLinks: extract.links,
       html: extract.text || extract.module !== undefined,
       next: null,
+      screenshot: extract.screenshots ?? null,
       signs: CHALLENGE_SIGNS,
       limits: PAGE_LIMITS,
     },
@@ -117,7 +121,7 @@ function fieldsOf(extract: ExtractSpec): Extraction {
         const item = { ...Object.fromEntries(entries), ...images, ...links };
         // A page on which nothing was found holds no item: sites have more pages than those with products.
         const values = fields.length > 0 ? entries.map(([, value]) => value) : Object.values(item);
-        if (!values.every(isEmpty) || (fields.length === 0 && extract.text)) items.push(item);
+        if (!values.every(isEmpty) || (fields.length === 0 && isAlwaysItem)) items.push(item);
       }
       return { items };
     },

@@ -19,6 +19,8 @@ export type PagePlan = {
   readonly images: boolean;
   readonly itemLinks: boolean;
   readonly html: boolean;
+  /** Of the page as the browser shows it; null: none is taken. */
+  readonly screenshot: 'PNG' | 'JPEG' | null;
   /** What is or holds the link to the next page; null: it is not looked for. */
   readonly next: string | null;
   /** Selectors of what tells a challenge from a page; looked for in documents with little text alone. */

@@ -6,8 +6,9 @@ import { childName } from '../../resources/names.ts';
 import type { OutputItem, OutputResult, WorkerStore } from '../../store/worker-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { pause } from '../pause.ts';
-import { OutputFileError, writeOutputFile } from './output-file.ts';
+import { OutputFileError, removeUnfinished, writeOutputFile } from './output-file.ts';
 import { outputFormat } from './output-format.ts';
+import { screenshotFolder } from './screenshot-files.ts';
 
 /** Times between tries at a volume that may come round, such as a full one. */
 const RETRY_MS = [2_000, 10_000];
@@ -95,6 +96,10 @@ async function write(delivery: OutputDelivery, attempt: string, fence: string): 
   const found = format === 'CSV' ? held(await delivery.store.outputFields(fence, delivery.stopping)) : [];
   const { head, page, tail } = outputFormat(format, spec, found);
   const name = outputFileName(spec.output, runName);
+  await removeUnfinished({ volume, folder, name: `${name}.` });
+  if (spec.extract?.screenshots !== undefined) {
+    await removeUnfinished({ volume, folder: screenshotFolder(spec.output, runName), name: '' });
+  }
   let items = 0;
 
   async function* chunks(): AsyncGenerator<string> {

@@ -24,6 +24,9 @@ export type OutputFilePlace = {
   readonly attempt: string;
 };
 
+/** Text is written as UTF-8. */
+type Chunks = AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
+
 export type WrittenFile = { readonly bytes: number; readonly sha256: string };
 
 /**
@@ -32,11 +35,10 @@ export type WrittenFile = { readonly bytes: number; readonly sha256: string };
  */
 export async function writeOutputFile(
   { volume, folder, name, attempt }: OutputFilePlace,
-  chunks: AsyncIterable<string>,
+  chunks: Chunks,
 ): Promise<WrittenFile> {
   const directory = await explained(() => makeFolder(volume, folder));
   const unfinished = `.${name}.${attempt}.part`;
-  await explained(() => removeUnfinished(directory, name));
   const path = join(directory, unfinished);
   try {
     const written = await fill(path, chunks);
@@ -51,13 +53,13 @@ export async function writeOutputFile(
   }
 }
 
-async function fill(path: string, chunks: AsyncIterable<string>): Promise<WrittenFile> {
+async function fill(path: string, chunks: Chunks): Promise<WrittenFile> {
   const hash = createHash('sha256');
   let bytes = 0;
   const file = await explained(() => open(path, 'wx', 0o644));
   try {
     for await (const chunk of chunks) {
-      const data = Buffer.from(chunk, 'utf8');
+      const data = typeof chunk === 'string' ? Buffer.from(chunk, 'utf8') : chunk;
       hash.update(data);
       bytes += data.length;
       await explained(() => file.writeFile(data));
@@ -86,11 +88,17 @@ async function makeFolder(volume: string, folder: string): Promise<string> {
   return directory;
 }
 
-/** What is left of workers that were killed in the middle. */
-async function removeUnfinished(directory: string, name: string): Promise<void> {
-  for (const entry of await readdir(directory)) {
-    if (entry.startsWith(`.${name}.`) && entry.endsWith('.part')) await rm(join(directory, entry), { force: true });
-  }
+/**
+ * Removes what is left in the folder of workers that were killed in the middle, when nobody writes there any more.
+ * @param name of a file, or the beginning of several ones'
+ */
+export async function removeUnfinished({ volume, folder, name }: Omit<OutputFilePlace, 'attempt'>): Promise<void> {
+  await explained(async () => {
+    const directory = await makeFolder(volume, folder);
+    for (const entry of await readdir(directory)) {
+      if (entry.startsWith(`.${name}`) && entry.endsWith('.part')) await rm(join(directory, entry), { force: true });
+    }
+  });
 }
 
 /** A rename lasts only when its folder is on the disk, too. */

@@ -80,8 +80,11 @@ export function createPageCrawler(options: {
   readonly pacer: HostPacer;
   /** Absent when the spec asks for nothing that it does. */
   readonly extractor?: Extractor;
+  /** Absent when the spec asks for none. */
+  readonly screenshots?: Screenshots;
 }): PageCrawler {
-  const { spec, store, reports, traps, routes, renderer, robots, sitemaps, memory, pacer, extractor } = options;
+  const { spec, store, reports, traps, routes, renderer, robots, sitemaps, memory, pacer, extractor, screenshots } =
+    options;
   const extraction = createExtraction(spec.extract);
   const verdicts = createVerdicts();
   const sources = new Map(
@@ -159,9 +162,29 @@ export function createPageCrawler(options: {
     }
     const extracted = await extractedFrom(page, url, result.items, facts, signals.abort);
     if ('failure' in extracted) return failed(claim, extracted.failure, facts, signals);
-    const items = extracted.items.slice(0, sources.get(claim.source)?.maxItems);
+    const taken = extracted.items.slice(0, sources.get(claim.source)?.maxItems);
+    const pictured = await withScreenshot(claim, taken, rendered);
+    if ('failure' in pictured) return failed(claim, pictured.failure, facts, signals);
+    const { items } = pictured;
     const references = asked?.nofollow ? links.references : [...links.references, ...extracted.links];
-    return kept(claim, url, { items, links: { ...links, references } }, facts, validators);
+    return kept(claim, url, { items, links: { ...links, references } }, pictured.facts, validators);
+  }
+
+  /** The items name the page's picture when that is on the disk; a page without items needs none. */
+  async function withScreenshot(
+    claim: Claim,
+    items: readonly ItemData[],
+    { screenshot, facts }: Extract<Rendered, { type: 'page' }>,
+  ): Promise<{ readonly items: readonly ItemData[]; readonly facts: FetchFacts } | { readonly failure: Failure }> {
+    if (screenshots === undefined || items.length === 0) return { items, facts };
+    if (screenshot === undefined) return { items: items.map((item) => ({ ...item, screenshot: null })), facts };
+    try {
+      const { name, path } = await screenshots.keep(claim, screenshot);
+      return { items: items.map((item) => ({ ...item, screenshot: name })), facts: { ...facts, screenshot: path } };
+    } catch (error) {
+      if (error instanceof CrawlError) return { failure: error.failure };
+      throw error;
+    }
   }
 
   function linksToFollow(page: RawPage, url: URL, none: boolean): PageLinks {
@@ -357,6 +380,11 @@ export function createPageCrawler(options: {
     },
   };
 }
+
+export type Screenshots = {
+  /** Resolves when the picture will last. Rejects with a CrawlError when it cannot be stored. */
+  readonly keep: (claim: Claim, picture: Buffer) => Promise<{ readonly name: string; readonly path: string }>;
+};
 
 /** What a page's links come to. */
 type Links = { readonly links: readonly Discovery[]; readonly leftOut?: LeftOut };

@@ -17,6 +17,7 @@ import { type Extractor, ExtractorModuleError, modulePathOf, startExtractor } fr
 import { createHostPacer } from '../network/host-pacer.ts';
 import { SecretHeaderError } from '../network/request-headers.ts';
 import { deliverOutput } from '../output/deliver-output.ts';
+import { createScreenshotFiles, type ScreenshotFiles } from '../output/screenshot-files.ts';
 import { createPageCrawler } from '../page/crawl-page.ts';
 import { createHostReports } from '../page/host-reports.ts';
 import { createPageMemory } from '../page/page-memory.ts';
@@ -178,6 +179,7 @@ async function crawl(options: WorkContext, spec: CrawlRunSpec): Promise<WorkerEn
   const { userAgent } = spec.fetch;
   const pacer = createHostPacer({ spacingMs: hostSpacingMs(spec.politeness), reserve: store.reserveHost });
   const extractor = await createExtractor(config, spec, log);
+  const screenshots = screenshotsOf(options);
   let memory: { readonly end: () => void } | undefined;
   let slots: OpenPagesWatch | undefined;
   const { proxy } = spec;
@@ -197,6 +199,7 @@ async function crawl(options: WorkContext, spec: CrawlRunSpec): Promise<WorkerEn
       ...(spec.politeness.robots === 'Obey' ? { robots } : {}),
       ...(remembersPages ? { memory: createPageMemory(assignment.spec, store) } : {}),
       ...(extractor === undefined ? {} : { extractor }),
+      ...(screenshots === undefined ? {} : { screenshots }),
     });
     heartbeat.setState('Crawling');
     const { signals } = shutdown;
@@ -241,6 +244,13 @@ async function createExtractor(config: WorkerConfig, spec: CrawlRunSpec, log: Lo
   const modulePath = modulePathOf(spec, config.extractorDirectory);
   if (modulePath === undefined && !spec.extract?.text) return undefined;
   return startExtractor(modulePath === undefined ? {} : { modulePath }, log);
+}
+
+function screenshotsOf({ config, assignment }: WorkContext): ScreenshotFiles | undefined {
+  const { output, extract } = assignment.spec;
+  const format = extract?.screenshots;
+  if (output === undefined || format === undefined) return undefined;
+  return createScreenshotFiles({ output, format, runName: assignment.name, volume: config.outputDirectory });
 }
 
 /** Says how it ended, in a line that stands for itself at the end of the log. */

@@ -121,6 +121,7 @@ describe('what is accepted', () => {
         images: true,
         links: true,
         text: false,
+        screenshots: 'JPEG',
         module: { configMap: { name: 'extractors', key: 'shop.mjs' } },
       },
       limits: { maxPages: 100, maxDepth: 0 },
@@ -250,7 +251,34 @@ describe('what is refused, by name', () => {
     [
       'a field with the name of an option',
       run('bad', { extract: { fields: [{ name: 'links' }], links: true } }),
-      'spec.extract.fields: Invalid value: a field has the name of what images, links or text adds',
+      'spec.extract.fields: Invalid value: a field has the name of what images, links, text or screenshots adds',
+    ],
+    [
+      'screenshots of pages that no browser shows',
+      run('bad', { extract: { screenshots: 'PNG' }, output: { volumeClaim: 'a' } }),
+      'spec.fetch.render: Invalid value: screenshots are taken by the browser',
+    ],
+    [
+      'screenshots with nowhere to go',
+      run('bad', { extract: { screenshots: 'PNG' }, fetch: { render: 'Auto' } }),
+      'spec.output: Required value: screenshots are files: name a volume for them in output',
+    ],
+    [
+      'screenshots of a schedule with nowhere to go',
+      schedule('bad', {
+        runTemplate: { spec: { sources, extract: { screenshots: 'PNG' }, fetch: { render: 'Browser' } } },
+      }),
+      'spec.runTemplate.spec.output: Required value: screenshots are files',
+    ],
+    [
+      'screenshots in a format that browsers do not draw',
+      run('bad', { extract: { screenshots: 'GIF' } }),
+      'spec.extract.screenshots: Unsupported value: "GIF"',
+    ],
+    [
+      'a field with the name of the screenshot',
+      run('bad', { extract: { fields: [{ name: 'screenshot' }], screenshots: 'PNG' } }),
+      'spec.extract.fields: Invalid value: a field has the name of what images, links, text or screenshots adds',
     ],
     [
       'a module from nowhere',

@@ -13,6 +13,7 @@ const plan: PagePlan = {
   itemLinks: true,
   html: true,
   next: '.next',
+  screenshot: null,
   signs: ['#challenge', '#other'],
   limits: { links: 10, items: 10, jsonLd: 100, values: 10, characters: 100, linkText: 10, html: 100, beginning: 50 },
 };
