@@ -2,6 +2,7 @@
 // keeps what a page has used until its context is closed. A browser that crashed or hangs is replaced, too.
 import type { Logger } from '../../telemetry/logger.ts';
 import type { GuardProxy } from '../network/guard-proxy.ts';
+import { type BrowserCookie, createCarriedCookies } from './browser-cookies.ts';
 import { type Chromium, type ChromiumPage, launchChromium } from './chromium.ts';
 import type { Session } from './devtools.ts';
 import type { BlockedResource } from './resource-blocking.ts';
@@ -13,7 +14,7 @@ import type { BlockedResource } from './resource-blocking.ts';
 const DOCUMENTS_PER_COLLECTION = 10;
 /** Documents until the whole browser is replaced. */
 const DOCUMENTS_PER_BROWSER = 2_000;
-/** How long a context may take to close before its browser is given up. */
+/** How long a context may take to close, or to tell its cookies, before its browser is given up. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
 export type PooledPage = {
@@ -31,7 +32,13 @@ export type BrowserPool = {
 };
 
 type Instance = { readonly chromium: Chromium; documents: number; openPages: number; isRetired: boolean };
-type Entry = PooledPage & { readonly instance: Instance; readonly page: ChromiumPage; documents: number };
+type Entry = PooledPage & {
+  readonly instance: Instance;
+  readonly page: ChromiumPage;
+  /** What its context began with. */
+  readonly given: readonly BrowserCookie[];
+  documents: number;
+};
 
 export function createBrowserPool(options: {
   readonly executablePath: string;
@@ -47,6 +54,9 @@ export function createBrowserPool(options: {
   const idle: Entry[] = [];
   const instances = new Set<Instance>();
   const entries = new WeakMap<PooledPage, Entry>();
+  const cookies = createCarriedCookies();
+  /** Of contexts that are being closed: the next one begins with what they had. */
+  const savings = new Set<Promise<boolean>>();
   let launching: Promise<Instance> | undefined;
   let current: Instance | undefined;
 
@@ -93,18 +103,31 @@ export function createBrowserPool(options: {
   }
 
   async function openIn(instance: Instance): Promise<Entry> {
-    const page = await instance.chromium.openPage();
-    const entry = { session: page.session, mainFrameId: page.targetId, instance, page, documents: 0 };
+    await Promise.all(savings);
+    const given = cookies.all();
+    const page = await instance.chromium.openPage(given);
+    const entry = { session: page.session, mainFrameId: page.targetId, instance, page, given, documents: 0 };
     entries.set(entry, entry);
     return entry;
   }
 
   async function discard(entry: Entry): Promise<void> {
     const { instance, page } = entry;
-    const closed = await closesInTime(page);
+    const closed = (await saveCookies(entry)) && (await succeedsInTime(page.close()));
     instance.openPages--;
     if (!closed) retire(instance);
     await closeIfUnused(instance, !closed);
+  }
+
+  /** False when the browser does not answer, or is gone. */
+  async function saveCookies({ page, given }: Entry): Promise<boolean> {
+    const saving = succeedsInTime(page.cookies().then((kept) => cookies.take(given, kept)));
+    savings.add(saving);
+    try {
+      return await saving;
+    } finally {
+      savings.delete(saving);
+    }
   }
 
   async function closeIfUnused(instance: Instance, hangs = false): Promise<void> {
@@ -165,15 +188,14 @@ function collectGarbage(session: Session): void {
   session.send('HeapProfiler.collectGarbage', {}).catch(() => {});
 }
 
-/** False when the browser does not answer, or is gone. */
-async function closesInTime(page: ChromiumPage): Promise<boolean> {
+async function succeedsInTime(work: Promise<void>): Promise<boolean> {
   const { promise: late, resolve } = Promise.withResolvers<false>();
   const timer = setTimeout(() => resolve(false), CLOSE_TIMEOUT_MS);
-  const closed = page.close().then(
+  const done = work.then(
     () => true,
     () => false,
   );
-  const inTime = await Promise.race([closed, late]);
+  const inTime = await Promise.race([done, late]);
   clearTimeout(timer);
   return inTime;
 }

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Browser, type CDPSession, chromium } from 'playwright-core';
+import { type BrowserCookie, cookieToSet } from './browser-cookies.ts';
 import { createDevtools, type Devtools, type Session } from './devtools.ts';
 import { type BlockedResource, blockingSwitches } from './resource-blocking.ts';
 
@@ -24,8 +25,8 @@ export function findChromium(): string | undefined {
 
 export type Chromium = {
   readonly version: string;
-  /** Opens a tab in a context of its own, with cookies and a cache of its own. */
-  readonly openPage: () => Promise<ChromiumPage>;
+  /** Opens a tab in a context of its own, with a cache of its own and the given cookies to begin with. */
+  readonly openPage: (cookies?: readonly BrowserCookie[]) => Promise<ChromiumPage>;
   /** Resolves when it is of no more use, before what waits for its answers is rejected. */
   readonly gone: Promise<void>;
   /** Closes it, by force if need be. Never rejects. */
@@ -38,6 +39,8 @@ export type ChromiumPage = {
   readonly session: Session;
   /** Also the name of its main frame. */
   readonly targetId: string;
+  /** Those of its context. Rejects when the browser does not answer any more. */
+  readonly cookies: () => Promise<readonly BrowserCookie[]>;
   /** Rejects when the browser does not answer any more. */
   readonly close: () => Promise<void>;
 };
@@ -81,24 +84,42 @@ export async function launchChromium(options: {
   const kill = () => killGroup(processId);
   return {
     version: browser.version(),
-    openPage: () => openPage(channel, devtools),
+    openPage: (cookies = []) => openPage(channel, devtools, cookies),
     gone,
     kill,
     close: () => closeBrowser(browser, kill),
   };
 }
 
-async function openPage(channel: CDPSession, devtools: Devtools): Promise<ChromiumPage> {
+async function openPage(
+  channel: CDPSession,
+  devtools: Devtools,
+  cookies: readonly BrowserCookie[],
+): Promise<ChromiumPage> {
   const { browserContextId } = await channel.send('Target.createBrowserContext', { disposeOnDetach: true });
   await channel.send('Browser.setDownloadBehavior', { behavior: 'deny', browserContextId });
+  await setCookies(channel, browserContextId, cookies);
   const { targetId } = await channel.send('Target.createTarget', { url: 'about:blank', browserContextId });
   return {
     session: await devtools.attach(targetId),
     targetId,
+    cookies: async () => (await channel.send('Storage.getCookies', { browserContextId })).cookies,
     async close() {
       await channel.send('Target.disposeBrowserContext', { browserContextId });
     },
   };
+}
+
+/** One cookie that Chromium gave and does not take back makes it refuse them all: then they are set one by one. */
+async function setCookies(
+  channel: CDPSession,
+  browserContextId: string,
+  cookies: readonly BrowserCookie[],
+): Promise<void> {
+  if (cookies.length === 0) return;
+  const set = (some: readonly BrowserCookie[]) =>
+    channel.send('Storage.setCookies', { browserContextId, cookies: some.map(cookieToSet) });
+  await set(cookies).catch(() => Promise.allSettled(cookies.map((cookie) => set([cookie]))));
 }
 
 function guardSwitches(proxyPort: number): string[] {
@@ -124,6 +145,8 @@ export function renderingSwitches(blocked: readonly BlockedResource[]): string[]
     '--window-size=1280,720',
     '--mute-audio',
     '--disable-gpu',
+    // No WebGL by software, either: the library for it takes 40 MB.
+    '--disable-software-rasterizer',
     '--disable-dev-shm-usage',
     ...blockingSwitches(blocked),
   ];

@@ -47,6 +47,11 @@ beforeAll(async () => {
       if (known) html('<title>Welcome</title>')(request, response);
       else response.writeHead(302, { location: '/cookie', 'set-cookie': 'seen=1' }).end();
     },
+    '/session': (request, response) => {
+      const visits = Number(/visits=(\d+)/.exec(request.headers.cookie ?? '')?.[1] ?? 0) + 1;
+      html(`<title>Visit ${visits}</title>`, { 'set-cookie': `visits=${visits}` })(request, response);
+    },
+    '/goodbye': html('<title>Goodbye</title>', { 'set-cookie': 'visits=0; max-age=0' }),
     '/missing': html('<title>no</title>', {}, 404),
     '/busy': html('', { 'retry-after': '3' }, 429),
     '/pdf': (_, response) => void response.writeHead(200, { 'content-type': 'application/pdf' }).end('%PDF-1.4'),
@@ -227,6 +232,23 @@ describe('a redirect', () => {
     const result = await render('/cookie');
     expect(result.type === 'redirect' && result.to.href).toBe(`${site.origin}/cookie`);
     expect(await render('/cookie')).toMatchObject({ type: 'page', page: { title: 'Welcome' } });
+  });
+});
+
+describe('a host', () => {
+  it('meets the same visitor when a page or the whole browser has been replaced, until it ends the session', async () => {
+    const restless = await startRenderer({ recycleAfterPages: 1 });
+    const visit = (path: string) => restless.render(site.url(path), plan, 20_000, never);
+    try {
+      expect(await visit('/session')).toMatchObject({ type: 'page', page: { title: 'Visit 1' } });
+      expect(await visit('/session')).toMatchObject({ type: 'page', page: { title: 'Visit 2' } });
+      restless.recycle?.('Gently');
+      expect(await visit('/session')).toMatchObject({ type: 'page', page: { title: 'Visit 3' } });
+      expect(await visit('/goodbye')).toMatchObject({ type: 'page' });
+      expect(await visit('/session')).toMatchObject({ type: 'page', page: { title: 'Visit 1' } });
+    } finally {
+      await restless.close();
+    }
   });
 });
 

@@ -15,10 +15,11 @@ const STILL_ON_THEIR_WAY_MS = 1_500;
 
 describe.concurrent('Retry-After', { timeout: 180_000 }, () => {
   it.for([
-    ['429 in seconds', 429, () => String(SECONDS), {}],
-    ['503 as a date', 503, () => new Date(Date.now() + (SECONDS + 1) * 1_000).toUTCString(), {}],
-    ['a redirect within the host', 302, () => String(SECONDS), { location: '/target' }],
-  ] as const)('of %s leaves the host alone, by two workers', async ([, status, retryAfter, headers], { expect }) => {
+    ['429 in seconds', 'HTTP', 429, () => String(SECONDS), {}],
+    ['503 as a date', 'HTTP', 503, () => new Date(Date.now() + (SECONDS + 1) * 1_000).toUTCString(), {}],
+    ['a redirect within the host', 'HTTP', 302, () => String(SECONDS), { location: '/target' }],
+    ['a redirect in the browser', 'Browser', 302, () => String(SECONDS), { location: '/target' }],
+  ] as const)('of %s leaves the host alone, by two workers', async ([, render, status, after, headers], { expect }) => {
     const times: number[] = [];
     let askedAt: number | undefined;
     const page = html('<title>Page</title>');
@@ -31,7 +32,7 @@ describe.concurrent('Retry-After', { timeout: 180_000 }, () => {
     const impatient: Answer = (request, response) => {
       if (askedAt !== undefined) return page(request, response);
       askedAt = performance.now();
-      response.writeHead(status, { ...headers, 'retry-after': retryAfter() }).end();
+      response.writeHead(status, { ...headers, 'retry-after': after() }).end();
     };
     const paths = Array.from({ length: 60 }, (_, number) => `/p/${number}`);
     await using site = await startSite({
@@ -41,6 +42,7 @@ describe.concurrent('Retry-After', { timeout: 180_000 }, () => {
     await using run = await database.accept({
       sources: [{ name: 'site', urls: paths.map((path) => site.url(path).href) }],
       politeness: { requestsPerSecond: 10, robots: 'Ignore' },
+      fetch: { render },
       heartbeat: { interval: '1s' },
       workers: 2,
     });
