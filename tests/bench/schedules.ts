@@ -336,7 +336,7 @@ async function measureRelist(
   config: KubeConfig,
   directory: string,
 ) {
-  const proxy = await startFaultProxy(config);
+  const proxy = await startFaultProxy(config, { keepAlive: true });
   const kubeconfigPath = join(directory, 'proxy.kubeconfig');
   await writeFile(kubeconfigPath, proxy.config.exportConfig());
   const operator = start(kubeconfigPath);

@@ -1,7 +1,7 @@
 // A proxy in front of the real API server that spoils chosen requests, so that real answers meet real faults.
 import { once } from 'node:events';
 import { type ClientRequest, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { request as httpsRequest, type RequestOptions } from 'node:https';
+import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { KubeConfig } from '@kubernetes/client-node';
@@ -33,6 +33,8 @@ export interface StreamedEvent {
 export interface FaultProxyOptions {
   /** Lists and watches of all namespaces see this one alone, as if the cluster had no other. */
   namespace?: string;
+  /** Requests share connections to the API server, as those of a client do; else each has one of its own. */
+  keepAlive?: boolean;
 }
 
 export interface FaultProxy {
@@ -74,6 +76,7 @@ export async function startFaultProxy(upstream: KubeConfig, options: FaultProxyO
   const forwarded = new Set<ClientRequest>();
   const credentials: RequestOptions = {};
   await upstream.applyToHTTPSOptions(credentials);
+  const agent = options.keepAlive ? new Agent({ keepAlive: true }) : false;
   const target = new URL(upstream.getCurrentCluster()?.server ?? '');
   let frozen = false;
   let keepEvent: ((event: StreamedEvent) => boolean) | undefined;
@@ -101,7 +104,7 @@ export async function startFaultProxy(upstream: KubeConfig, options: FaultProxyO
     const { host: _, connection: __, ...headers } = request.headers;
     const { url: path, method } = request;
     const { hostname: host, port } = target;
-    const onward = httpsRequest({ ...credentials, agent: false, host, port, path, method, headers }, answered);
+    const onward = httpsRequest({ ...credentials, agent, host, port, path, method, headers }, answered);
     forwarded.add(onward);
     onward.on('close', () => forwarded.delete(onward));
     onward.on('error', end);
@@ -211,6 +214,7 @@ export async function startFaultProxy(upstream: KubeConfig, options: FaultProxyO
     },
     async close() {
       for (const onward of forwarded) onward.destroy();
+      if (agent) agent.destroy();
       server.closeAllConnections();
       server.close();
       await once(server, 'close');
