@@ -25,6 +25,8 @@ export interface Stage extends AsyncDisposable {
 }
 
 const { signal } = new AbortController();
+/** How an operator ends that could not renew its Lease in time; the kubelet starts it again, and so does the stage. */
+const LEADERSHIP_LOST = 75;
 
 /** Namespace and proxy; no operator yet. */
 export async function setStage(world: World, name: string, database: TestDatabase): Promise<Stage> {
@@ -34,6 +36,7 @@ export async function setStage(world: World, name: string, database: TestDatabas
   const logPath = join(world.directory, `${namespace}.log`);
   const operators: OperatorProcess[] = [];
   let kubeconfigs = 0;
+  let isOver = false;
 
   async function startOperator(through = proxy): Promise<OperatorProcess> {
     const kubeconfigPath = join(world.directory, `${namespace}-${++kubeconfigs}.kubeconfig`);
@@ -42,6 +45,9 @@ export async function setStage(world: World, name: string, database: TestDatabas
     const databaseUrl = database.ownerUrl;
     const operator = spawnOperator({ program, kubeconfigPath, databaseUrl, namespace, logPath });
     operators.push(operator);
+    void operator.ended.then(async ({ code }) => {
+      if (code === LEADERSHIP_LOST && operators.at(-1) === operator && !isOver) await startOperator(through);
+    });
     return operator;
   }
 
@@ -57,6 +63,7 @@ export async function setStage(world: World, name: string, database: TestDatabas
   return {
     ...{ world, namespace, database, proxy, logPath, startOperator, restartOperator },
     async [Symbol.asyncDispose]() {
+      isOver = true;
       for (const operator of operators) operator.kill('SIGKILL');
       await Promise.all(operators.map((operator) => operator.ended));
       await proxy.close();
