@@ -1,5 +1,6 @@
 // The operator image's program: `operator` runs the controllers, `migrate` only brings the database up to date.
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { type Config, ConfigError, loadConfig } from '../src/config.ts';
@@ -29,9 +30,15 @@ function untilSignalled(logger: Logger): AbortSignal {
   return controller.signal;
 }
 
+/** The content of `databaseCaFile`. */
+function databaseCa({ databaseCaFile }: Config): { ca?: string } {
+  return databaseCaFile === undefined ? {} : { ca: readFileSync(databaseCaFile, 'utf8') };
+}
+
 function openStore(config: Config, logger: Logger): OperatorStore {
   return createOperatorStore({
     databaseUrl: config.databaseUrl,
+    ...databaseCa(config),
     ...(config.databaseWorkerUrl === undefined ? {} : { workerDatabaseUrl: config.databaseWorkerUrl }),
     schema: config.databaseSchema,
     poolSize: config.databasePoolSize,
@@ -56,6 +63,7 @@ async function operator(config: Config, logger: Logger): Promise<void> {
     const end = await runOperator({
       api,
       store,
+      ...databaseCa(config),
       migrate: config.databaseMigrate,
       settings: config,
       limits: {

@@ -32,6 +32,11 @@ const flag = z.preprocess((value) => (value === 'true' ? true : value === 'false
 const schema = z.object({
   databaseUrl: postgresUrl.describe('PostgreSQL as the owner of the schema.'),
   databaseWorkerUrl: postgresUrl.optional().describe('PostgreSQL as pods reach it; databaseUrl when left out.'),
+  databaseCaFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("PEM file of the authority that signed PostgreSQL's certificate; operator and pods check it then."),
   databaseSchema: z
     .string()
     .regex(/^[a-z_][a-z0-9_]{0,40}$/, 'must be a lower-case SQL name of at most 41 characters')

@@ -40,6 +40,8 @@ import { sweep } from './sweep.ts';
 export type OperatorOptions = {
   readonly api: KubeApi;
   readonly store: OperatorStore;
+  /** PEM of the authority that signed the database's certificate, for the pods. */
+  readonly ca?: string;
   /** Whether the database is brought up to date before its first use. */
   readonly migrate: boolean;
   readonly settings: JobSettings;
@@ -132,6 +134,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     reconcile: createRunReconciler({
       ...{ runs, jobs, pods, secrets, claims, runCache, jobCache, podCache },
       ...{ queue, store, database, events, settings, now, logger },
+      ...(options.ca === undefined ? {} : { ca: options.ca }),
     }),
     ...shared,
   });

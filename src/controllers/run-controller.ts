@@ -38,6 +38,8 @@ export type RunControllerOptions = {
   readonly queue: RunQueue;
   readonly store: OperatorStore;
   readonly database: PreparedDatabase;
+  /** PEM of the authority that signed the database's certificate. */
+  readonly ca?: string;
   readonly events: EventRecorder;
   readonly settings: JobSettings;
   readonly now: () => Date;
@@ -64,7 +66,7 @@ const CLEAN_UP_WINDOW_MS = 3_600_000;
 
 export function createRunReconciler(options: RunControllerOptions) {
   const { runs, jobs, pods, secrets, claims, runCache, jobCache, podCache } = options;
-  const { queue, store, database, events, settings, now, logger } = options;
+  const { queue, store, database, ca, events, settings, now, logger } = options;
   /** UIDs of finished runs whose token is revoked and whose Secret is gone. */
   const cleanedUp = new Set<string>();
   /** By UID of live runs, on the monotonic clock. */
@@ -168,7 +170,8 @@ export function createRunReconciler(options: RunControllerOptions) {
     isLost: boolean,
     signal: AbortSignal,
   ): Promise<{ acceptance?: Acceptance; obstacle?: Obstacle }> {
-    const secret = await ensureRunSecret(secrets, run, await database.workerUrl(signal), signal);
+    const access = { databaseUrl: await database.workerUrl(signal), ...(ca === undefined ? {} : { ca }) };
+    const secret = await ensureRunSecret(secrets, run, access, signal);
     if (secret.type === 'Foreign') {
       events.record(run, {
         type: 'Warning',

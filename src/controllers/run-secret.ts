@@ -12,11 +12,18 @@ export type RunSecret =
   | { readonly type: 'Ours'; readonly token: string }
   | { readonly type: 'Foreign'; readonly message: string };
 
+/** How the run's pods reach Postgres. */
+export type DatabaseAccess = {
+  readonly databaseUrl: string;
+  /** PEM of the authority that signed its certificate. */
+  readonly ca?: string;
+};
+
 /** Creates the Secret or reads the one that an earlier attempt made. A Secret of somebody else is left alone. */
 export async function ensureRunSecret(
   secrets: ResourceClient<Secret>,
   run: CrawlRun,
-  databaseUrl: string,
+  access: DatabaseAccess,
   signal: AbortSignal,
 ): Promise<RunSecret> {
   const ref = { namespace: run.metadata.namespace ?? 'default', name: childName(run.metadata.name) };
@@ -26,7 +33,11 @@ export async function ensureRunSecret(
       {
         metadata: { ...ref, labels: runLabels(run), ownerReferences: [controllerReference(run)] },
         type: 'trawler.dev/run-credentials',
-        data: { token: encode(token), 'database-url': encode(databaseUrl) },
+        data: {
+          token: encode(token),
+          'database-url': encode(access.databaseUrl),
+          ...(access.ca === undefined ? {} : { 'ca.crt': encode(access.ca) }),
+        },
       },
       { signal },
     );
@@ -35,7 +46,7 @@ export async function ensureRunSecret(
     if (!isAlreadyExists(error)) throw error;
   }
   const existing = await secrets.get(ref, { signal });
-  if (existing === undefined) return ensureRunSecret(secrets, run, databaseUrl, signal);
+  if (existing === undefined) return ensureRunSecret(secrets, run, access, signal);
   const known = existing.data?.['token'];
   if (!isControlledBy(existing, run) || known === undefined) {
     return {

@@ -17,7 +17,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 export function createPool(options: PoolOptions): pg.Pool {
   const settings = Object.entries(options.sessionSettings ?? {});
   const pool = new pg.Pool({
-    connectionString: options.databaseUrl,
+    connectionString: options.ca === undefined ? options.databaseUrl : withoutTls(options.databaseUrl),
     application_name: options.applicationName,
     max: options.max,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
@@ -30,6 +30,13 @@ export function createPool(options: PoolOptions): pg.Pool {
   // So does one that breaks between two statements of a call, which the pool no longer listens to.
   pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
+}
+
+/** What a URL says of TLS would take the place of the authority: with one, the server is always checked in full. */
+function withoutTls(databaseUrl: string): string {
+  const url = new URL(databaseUrl);
+  for (const name of ['ssl', 'sslmode', 'sslrootcert', 'uselibpqcompat']) url.searchParams.delete(name);
+  return url.href;
 }
 
 /** One statement on a connection of the pool; see `withClient`. */

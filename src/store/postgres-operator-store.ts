@@ -17,6 +17,8 @@ import { type WorkerLogin, workerUrl } from './worker-login.ts';
 export type OperatorStoreOptions = WorkerLogin & {
   /** The schema that holds everything; two installs may share a database with one schema each. */
   readonly schema: string;
+  /** PEM of the authority that signed the server's certificate, where that is no public one. */
+  readonly ca?: string;
   readonly logger: Logger;
   /** Most connections of this process. */
   readonly poolSize?: number;
@@ -30,6 +32,7 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
   checkSchemaName(schema);
   const pool = createPool({
     databaseUrl: options.databaseUrl,
+    ...(options.ca === undefined ? {} : { ca: options.ca }),
     applicationName: 'trawler-operator',
     max: options.poolSize ?? 5,
     sessionSettings: {

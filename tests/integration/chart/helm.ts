@@ -35,6 +35,7 @@ interface Container {
   imagePullPolicy: string;
   args: string[];
   env: { name: string; value?: string; valueFrom?: unknown }[];
+  volumeMounts: object[];
 }
 
 /** Runs Helm; rejects with what it printed. */

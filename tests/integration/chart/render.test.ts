@@ -86,6 +86,21 @@ describe('values', () => {
     });
   });
 
+  test("the database's certificate authority is mounted from its Secret, where there is one", async () => {
+    const deployment = async (...values: string[]) =>
+      one(await render(OWN_DATABASE, ...values), 'Deployment', 'trawler-operator');
+    const own = await deployment('database.caSecret=db-ca', 'database.caKey=authority.pem');
+    expect(container(own).env).toContainEqual({
+      name: 'TRAWLER_DATABASE_CA_FILE',
+      value: '/run/trawler-database/ca.crt',
+    });
+    const mount = { name: 'database-ca', mountPath: '/run/trawler-database', readOnly: true };
+    expect(container(own).volumeMounts).toContainEqual(mount);
+    const secret = { secretName: 'db-ca', items: [{ key: 'authority.pem', path: 'ca.crt' }] };
+    expect(own.spec.template.spec.volumes).toContainEqual({ name: 'database-ca', secret });
+    expect(JSON.stringify(await deployment())).not.toContain('database-ca');
+  });
+
   test('the evaluation Postgres has one password, under a name that pods of every namespace can resolve', async () => {
     const { stringData = {} } = one(await render(EVALUATION), 'Secret', 'trawler-postgres');
     const host = 'trawler-postgres.trawler-system.svc.cluster.local:5432';

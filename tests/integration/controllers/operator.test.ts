@@ -122,6 +122,14 @@ describe('a CrawlRun', () => {
     await eventually(async () => expect(await reasons()).toContain('JobCreated'));
   });
 
+  test('gets the certificate authority of the database in its Secret, where there is one', async () => {
+    running.push(startOperatorOn(cluster.kubeconfigPath, database.ownerUrl, { ca: 'the authority' }));
+    await apply(run('shop'));
+    await eventually(async () => expect(await list<Job>('jobs')).toHaveLength(1));
+    const { data } = await get<Secret>('secret', 'shop');
+    expect(Buffer.from(data?.['ca.crt'] ?? '', 'base64').toString('utf8')).toBe('the authority');
+  });
+
   test('that is stopped keeps its row, ends Stopped and loses its credentials', async () => {
     startOperator();
     await apply(run('shop'));
