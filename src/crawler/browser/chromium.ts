@@ -145,8 +145,6 @@ export function renderingSwitches(blocked: readonly BlockedResource[]): string[]
     '--window-size=1280,720',
     '--mute-audio',
     '--disable-gpu',
-    // No WebGL by software, either: the library for it takes 40 MB.
-    '--disable-software-rasterizer',
     '--disable-dev-shm-usage',
     ...blockingSwitches(blocked),
   ];
