@@ -73,7 +73,7 @@ function configuration(root: string, port: number, log: string): string {
       server {
         listen 127.0.0.1:${port};
         root ${root};
-        access_log ${log} times;
+        access_log ${log} times; log_not_found off;
         location = /answers { access_log off; return 204; }
       }
     }`;
