@@ -12,14 +12,15 @@ async function inspect(): Promise<object> {
   const { openPage, close } = await launchChromium(options);
   const { session } = await openPage();
   await session.send('Page.navigate', { url: 'data:text/html,<title>in the sandbox</title>' });
-  const renderers = browserGroups(process.pid).flatMap(rendererProcesses);
-  const namespaces = renderers.map((id) => statusOf(id, 'NSpid').split(/\s+/).length);
-  const filters = renderers.map((id) => Number(statusOf(id, 'Seccomp_filters')));
   const expression = `new Promise((resolve) => {
     if (document.readyState === 'complete') resolve(document.title);
     else addEventListener('load', () => resolve(document.title));
   })`;
   const { result } = await session.send('Runtime.evaluate', { expression, awaitPromise: true });
+  // By now its process has the name of what it does.
+  const renderers = browserGroups(process.pid).flatMap(rendererProcesses);
+  const namespaces = renderers.map((id) => statusOf(id, 'NSpid').split(/\s+/).length);
+  const filters = renderers.map((id) => Number(statusOf(id, 'Seccomp_filters')));
   await close();
   return { title: result.value, pidNamespaces: Math.min(...namespaces), seccompFilters: Math.min(...filters) };
 }
