@@ -18,6 +18,8 @@ ${QUEUE_PLANS} as $$
 declare
   -- A host is offered when it is due within this time; the worker waits the rest.
   horizon constant interval := '500 ms';
+  -- So much of it at most is left to a worker whose answers come late: with more it would never be offered anything.
+  longest_head_start constant interval := '400 ms';
   -- Requests of one host that become due within this time are taken together.
   batch_ms constant int := 100;
   this_run run := run_of_token(token);
@@ -84,7 +86,7 @@ begin
   with lane as (
     select l.run_id, l.run_host_id, l.host_id, l.source_no, h.name as host, s.name as source,
       h.slowdown > 1 or h.failures > 0 as is_troubled, h.proxy_until > moment as via_proxy,
-      greatest(h.next_at, moment + head_start(spacing, lateness_ms)) as base,
+      greatest(h.next_at, moment + least(head_start(spacing, lateness_ms), longest_head_start)) as base,
       spacing * interval '1 ms' as delay,
       greatest(per_host, ceil(slots::numeric / count(*) over ()))::int as quota,
       case when l.source_no = any (full_sources) then 0 else run_left end as room

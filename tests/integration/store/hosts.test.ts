@@ -65,6 +65,19 @@ describe.each(POSTGRES_VERSIONS)('hosts on PostgreSQL %i', (version) => {
     expect(Math.min(...all)).toBeGreaterThan(delay - 0.01);
   });
 
+  it('offers a host to a worker however late its answers come', async () => {
+    await using installation = await install(server);
+    const run = await installation.createRun({ politeness: { requestsPerSecond: 10 } });
+    const worker = run.worker();
+    await worker.seed(urls(1), never);
+    const login = new pg.Client({ connectionString: installation.workerUrl });
+    await login.connect();
+    const claim = `select ${SCHEMA}.claim_requests($1, $2, 1, $3) as result`;
+    const { rows } = await login.query(claim, [run.token, worker.workerId, 60_000]);
+    await login.end();
+    expect(rows[0].result).toMatchObject({ state: 'Claimed', claims: [{ host: 'site.test' }] });
+  });
+
   it('lets two runs of a namespace keep one rate, and leaves another namespace alone', async () => {
     await using installation = await install(server);
     const spec = { politeness: { requestsPerSecond: 20 } };
