@@ -389,18 +389,33 @@ export function createRunReconciler(options: RunControllerOptions) {
   async function writeOutput(run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<boolean> {
     const ref = { namespace: run.metadata.namespace ?? 'default', name: outputJobName(run.metadata.name) };
     const job = jobCache.get(ref) ?? (await jobs.get(ref, { signal }));
-    if (job === undefined) {
-      const created = await jobs.create(outputJob(run, spec, settings), { signal });
-      jobCache.observe(created);
-      const message = `created Job ${ref.name} to write the results`;
-      events.record(run, { type: 'Normal', reason: 'WritingOutput', action: 'CreateJob', message });
-      return false;
-    }
+    if (job === undefined) return createOutputJob(run, spec, signal);
     const verdict = jobVerdict(job);
     if (verdict === undefined) return false;
     const cause = lastFailure(podsOf(run)) ?? verdict.message;
-    const message = `the output was not written (${verdict.reason}): ${cause}`;
-    await store.finishStopped(run.metadata.uid, 'Failed', message, signal);
+    return endWithoutOutput(run, `${cause} (${verdict.reason})`, signal);
+  }
+
+  /** True when the API server will never take it, so that the run has ended; a quota may have room for it later. */
+  async function createOutputJob(run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<boolean> {
+    try {
+      const job = await jobs.create(outputJob(run, spec, settings), { signal });
+      jobCache.observe(job);
+      const message = `created Job ${job.metadata.name} to write the results`;
+      events.record(run, { type: 'Normal', reason: 'WritingOutput', action: 'CreateJob', message });
+      return false;
+    } catch (error) {
+      if (isAlreadyExists(error)) return false; // the next look finds it
+      if (!isInvalid(error) && !isForbidden(error)) throw error;
+      const message = `the API server refuses the Job that writes the results: ${error instanceof Error ? error.message : error}`;
+      events.record(run, { type: 'Warning', reason: 'JobRefused', action: 'CreateJob', message });
+      if (isForbidden(error)) throw error;
+      return endWithoutOutput(run, message, signal);
+    }
+  }
+
+  async function endWithoutOutput(run: CrawlRun, cause: string, signal: AbortSignal): Promise<true> {
+    await store.finishStopped(run.metadata.uid, 'Failed', `the output was not written: ${cause}`, signal);
     return true;
   }
 

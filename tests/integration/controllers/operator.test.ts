@@ -289,6 +289,37 @@ describe('a CrawlRun', () => {
   });
 });
 
+/** A policy as a cluster's owner may have it: the API server answers 422 to new Jobs of the namespace. */
+async function refuseFurtherJobs(): Promise<AsyncDisposable> {
+  const name = `no-jobs-${namespace}`;
+  const group = { apiVersion: 'admissionregistration.k8s.io/v1', metadata: { name } };
+  await apply({
+    ...group,
+    kind: 'ValidatingAdmissionPolicy',
+    spec: {
+      matchConstraints: {
+        resourceRules: [{ apiGroups: ['batch'], apiVersions: ['v1'], operations: ['CREATE'], resources: ['jobs'] }],
+      },
+      validations: [{ expression: 'false', message: 'no further Jobs here' }],
+    },
+  });
+  const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': namespace } };
+  await apply({
+    ...group,
+    kind: 'ValidatingAdmissionPolicyBinding',
+    spec: { policyName: name, validationActions: ['Deny'], matchResources: { namespaceSelector } },
+  });
+  await eventually(async () => {
+    const probe = kubectl(['create', 'job', 'probe', '-n', namespace, '--image=none', '--dry-run=server']);
+    await expect(probe).rejects.toThrow('no further Jobs here');
+  });
+  return {
+    async [Symbol.asyncDispose]() {
+      await kubectl(['delete', 'validatingadmissionpolicybindings,validatingadmissionpolicies', name]);
+    },
+  };
+}
+
 describe('a CrawlRun with an output', () => {
   const claim = (name: string, accessMode: string) =>
     apply({
@@ -400,6 +431,24 @@ describe('a CrawlRun with an output', () => {
       output: { path: 'shop.jsonl', bytes: 62, items: 1, sha256: 'abc' },
     });
     expect(condition(stopped, 'OutputWritten')).toMatchObject({ status: 'True', reason: 'OutputWritten' });
+  });
+
+  test('has failed when its stopped crawl may not have the Job that writes the results', async () => {
+    startOperator();
+    await claim('results', 'ReadWriteOnce');
+    await apply(run('shop', { output: { volumeClaim: 'results' } }));
+    await eventually(async () => expect(await list<Pod>('pods')).toHaveLength(1));
+    const worker = await workerOf('shop');
+    try {
+      await crawlOnePage(worker);
+      await using _refusal = await refuseFurtherJobs();
+      await patch('crawlrun', 'shop', { shutdown: 'Stop' });
+      await kubectl(['wait', '-n', namespace, '--for=condition=Failed', 'crawlrun/shop', '--timeout=45s']);
+    } finally {
+      await worker.close();
+    }
+    expect((await get<CrawlRun>('crawlrun', 'shop')).status?.message).toContain('no further Jobs here');
+    await eventually(async () => expect(await reasons()).toContain('JobRefused'));
   });
 
   test('whose file cannot be written has failed, and says why', async () => {
