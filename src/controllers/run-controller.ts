@@ -242,14 +242,17 @@ export function createRunReconciler(options: RunControllerOptions) {
   ): Promise<JobOutcome> {
     const ref = { namespace: run.metadata.namespace ?? 'default', name: childName(run.metadata.name) };
     const cached = jobCache.get(ref);
-    const isOver = snapshot.state === 'Finished' || stopReason !== undefined;
     if (cached && isControlledBy(cached, run) && cached.metadata.deletionTimestamp === undefined) {
       const mustStop = stopReason !== undefined && snapshot.state !== 'Finished';
       return { job: mustStop ? await suspend(cached, signal) : cached };
     }
-    if (isOver) return {};
+    if (snapshot.state === 'Finished') return {};
     const existing = await jobs.get(ref, { signal });
     if (existing?.metadata.deletionTimestamp !== undefined) return {}; // recreated when it is gone
+    if (stopReason !== undefined) {
+      // Made by an earlier attempt, whose answer was lost, and not in the cache yet: it must not go on without its run.
+      return existing && isControlledBy(existing, run) ? { job: await suspend(existing, signal) } : {};
+    }
     if (existing === undefined) return createJob(run, spec, signal);
     if (isControlledBy(existing, run)) return { job: existing };
     const message = `a Job named ${ref.name} that is not of this run is in the way: delete or rename it`;

@@ -1,6 +1,7 @@
 // The reference scenario while answers are lost, wrong, late or from the past: its end stays the same.
 import type { IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Job } from '#src/kube/builtin-types.ts';
 import {
   answerWith,
   dropAnswer,
@@ -152,6 +153,24 @@ test('a slot that was skipped is told of though the first attempt to do so fails
   const error = answerWith(500, statusObject(500, 'InternalError'));
   stage.proxy.inject(first(isUpdate), error, ALWAYS);
   await playOn(stage, slot);
+});
+
+test('a Job that the operator never heard of is suspended with the run that is stopped', async () => {
+  await using stage = await setStage(world, 'unheard', await world.postgres.createDatabase());
+  const { namespace, proxy } = stage;
+  const { jobs, runs } = world.kube;
+  const { signal } = new AbortController();
+  const isCreate = ({ method, url }: IncomingMessage) => method === 'POST' && /\/jobs$/.test(url ?? '');
+  proxy.inject(isCreate, dropAnswer);
+  proxy.filterEvents(({ object }) => object.kind !== 'Job' || (object as unknown as Job).spec?.suspend === true);
+  await stage.startOperator();
+  const spec = { sources: [{ name: 'shop', urls: ['http://shop.example/'] }] };
+  await runs.create({ metadata: { name: 'shop', namespace }, spec }, { signal });
+  const read = () => runs.get({ name: 'shop', namespace }, { signal });
+  await expect.poll(async () => (await read())?.status?.phase, { timeout: 60_000 }).toBe('Pending');
+  await runs.patch({ name: 'shop', namespace }, { type: 'merge', body: { spec: { shutdown: 'Stop' } } }, { signal });
+  await expect.poll(async () => (await read())?.status?.phase, { timeout: 60_000 }).toBe('Stopped');
+  expect((await jobs.get({ name: 'shop', namespace }, { signal }))?.spec?.suspend).toBe(true);
 });
 
 test('an operator that starts with lists from the past makes no run twice', async () => {

@@ -266,6 +266,8 @@ interface StoredRun {
 
 async function storedRuns(url: string, namespace: string): Promise<{ rows: StoredRun[]; tokens: number }> {
   const client = new pg.Client(url);
+  // The server may crash under it; whoever waits for an answer hears of that.
+  client.on('error', () => {});
   await client.connect();
   try {
     const known = await client.query("select to_regclass('trawler.run_token') is not null as migrated");
