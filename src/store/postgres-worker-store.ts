@@ -47,6 +47,10 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
   const pool = openPool(options, 'trawler-worker');
   const known = new KnownUrls();
   const clock = new DatabaseClock();
+  /** Of the leases that this worker knows of. */
+  const leaseTokens = new Set<string>();
+  /** Raised when the answer to a claim was lost, see begin_claim_epoch; and that of the last answer. */
+  let [claimEpoch, heardEpoch] = [0, 0];
 
   /** Calls a function of the schema; the token is always its first argument. */
   const call = async <T>(name: string, args: readonly unknown[], signal: AbortSignal): Promise<T> => {
@@ -62,6 +66,19 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
       const asked = performance.now();
       const [row] = await query<{ now: number }>(pool, DATABASE_TIME, [], signal);
       if (row) clock.look(asked, row.now);
+    }
+  };
+
+  const claimRequests = async (slots: number, signal: AbortSignal): Promise<ClaimAnswer> => {
+    const held = claimEpoch === heardEpoch ? null : [...leaseTokens];
+    try {
+      const args = [workerId, slots, clock.lateness(), claimEpoch, held];
+      const answer = await call<ClaimAnswer>('claim_requests', args, signal);
+      heardEpoch = claimEpoch;
+      return answer;
+    } catch (error) {
+      claimEpoch++;
+      throw error;
     }
   };
 
@@ -83,8 +100,9 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
     async claim(slots, signal) {
       await setClock(signal);
       const asked = performance.now();
-      const answer = await call<ClaimAnswer>('claim_requests', [workerId, slots, clock.lateness()], signal);
+      const answer = await claimRequests(slots, signal);
       if (answer.state !== 'Claimed') return answer;
+      for (const claim of answer.claims) leaseTokens.add(claim.leaseToken);
       clock.observe({ asked, ...answer });
       const claims = answer.claims.map(({ turn, sendBy, ...claim }) => ({ ...claim, ...clock.window(turn, sendBy) }));
       return { state: 'Claimed', claims };
@@ -154,6 +172,7 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
       );
       // Only what is surely in the frontier is known; after a lost lease some links may not be.
       if (ours.length === outcomes.length) for (const link of links) known.add(link.key, link.depth);
+      for (const { claim } of outcomes) leaseTokens.delete(claim.leaseToken);
       return new Set(ours);
     },
 

@@ -6,13 +6,15 @@ import { QUEUE_PLANS } from './queue-plans.ts';
  * Leases at most `slots` requests to the worker and answers with JSON: {state, claims, moment, now | retryInMs | reason}.
  * A claim may be sent from its turn on and, where the host has a delay worth the name, until its sendBy: then the next
  * in line may come. All are milliseconds of the database's clock; turns were placed at moment, the answer ends at now.
- * lateness_ms is how late the worker's answers come at worst, see head_start.
+ * lateness_ms is how late the worker's answers come at worst, see head_start. A worker that lost the answer to a claim
+ * raises claim_epoch, see begin_claim_epoch; \`held\` is only looked at then.
  *
  * Locks, always in this order: worker, claim lock of the run, run_host and host (skipping locked ones), request,
  * progress. Nothing after the claim lock is ever waited for but progress, which only this worker writes.
  */
 const claimRequests = `
-create or replace function claim_requests(token text, me uuid, slots int, lateness_ms double precision) returns json
+create or replace function claim_requests(
+  token text, me uuid, slots int, lateness_ms double precision, claim_epoch int, held uuid[]) returns json
 language plpgsql security definer set search_path from current
 ${QUEUE_PLANS} as $$
 declare
@@ -23,6 +25,7 @@ declare
   -- Requests of one host that become due within this time are taken together.
   batch_ms constant int := 100;
   this_run run := run_of_token(token);
+  mine worker;
   per_host int;
   run_left bigint;
   source_left bigint[];
@@ -35,8 +38,15 @@ begin
     return json_build_object('state', 'Finished');
   end if;
   slots := least(greatest(slots, 1), 500);
-  if not enlist_worker(this_run, me, slots) then
+  mine := enlist_worker(this_run, me, slots);
+  if mine.released_at is not null then
     return json_build_object('state', 'Stopping', 'reason', 'Released');
+  end if;
+  if mine.claim_epoch <> claim_epoch then
+    if mine.claim_epoch < claim_epoch then
+      perform begin_claim_epoch(this_run, me, claim_epoch, held);
+    end if;
+    return json_build_object('state', 'Wait', 'retryInMs', 0);
   end if;
 
   if this_run.exact_limits then
@@ -182,11 +192,11 @@ begin
 end $$`;
 
 /**
- * Makes sure that the worker has a row, that its leases live on and that the run knows how much it may claim at once.
- * False when it was released. The row stays locked: claims of one worker, and its release, go one after another.
+ * Makes sure that the worker has a row, that its leases live on and that the run knows how much it may claim at once,
+ * unless it was released. The row stays locked: claims of one worker, and its release, go one after another.
  */
 const enlistWorker = `
-create or replace function enlist_worker(this_run run, me uuid, wanted_slots int) returns boolean
+create or replace function enlist_worker(this_run run, me uuid, wanted_slots int) returns worker
 language plpgsql set search_path from current as $$
 declare
   lease constant interval := this_run.lease_seconds * interval '1 s';
@@ -200,14 +210,27 @@ begin
     on conflict (run_id, worker_id) do update set slots = greatest(worker.slots, excluded.slots)
     returning * into mine;
   end if;
-  if mine.released_at is not null then
-    return false;
-  end if;
-  if mine.slots < wanted_slots or mine.lease_until is null or mine.lease_until < clock_timestamp() + lease / 2 then
+  if mine.released_at is null and (
+    mine.slots < wanted_slots or mine.lease_until is null or mine.lease_until < clock_timestamp() + lease / 2) then
     update worker w set slots = greatest(slots, wanted_slots), lease_until = clock_timestamp() + lease
     where w.run_id = this_run.run_id and w.worker_id = me;
   end if;
-  return true;
+  return mine;
+end $$`;
+
+/**
+ * The answer to a claim can be lost when what it leased is committed, and the heartbeat keeps those leases alive though
+ * the worker does not know of them. So it begins a new epoch with the next claim: whatever it does not hold is queued again,
+ * and claims of earlier epochs, which may still be on their way to the server, lease nothing any more.
+ */
+const beginClaimEpoch = `
+create or replace function begin_claim_epoch(this_run run, me uuid, new_epoch int, held uuid[]) returns void
+language plpgsql set search_path from current as $$
+begin
+  update worker w set claim_epoch = new_epoch where w.run_id = this_run.run_id and w.worker_id = me;
+  if this_run.finished_at is null then
+    perform return_leases(this_run, array[me], me, held);
+  end if;
 end $$`;
 
 /**
@@ -288,4 +311,4 @@ begin
   return skipped_now;
 end $$`;
 
-export const claimFunctions = [enlistWorker, skipBeyondLimits, retryInMs, restOfRun, claimRequests];
+export const claimFunctions = [enlistWorker, beginClaimEpoch, skipBeyondLimits, retryInMs, restOfRun, claimRequests];

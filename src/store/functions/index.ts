@@ -30,7 +30,7 @@ export const functions: readonly string[] = [
 export const WORKER_FUNCTIONS = [
   'current_run()',
   'function_versions()',
-  'claim_requests(text, uuid, int, double precision)',
+  'claim_requests(text, uuid, int, double precision, int, uuid[])',
   'commit_outcomes(text, uuid, json, json)',
   'add_links(text, uuid, uuid, uuid, json)',
   'add_seeds(text, uuid, json)',

@@ -2,14 +2,14 @@
 import { QUEUE_PLANS } from './queue-plans.ts';
 
 /**
- * Queues again what the given workers hold. A commit that is being written is waited for: what it
+ * Queues again what the given workers hold, but for the leases with the tokens in \`kept\`. A commit that is being written is waited for: what it
  * ends stays ended. A request that was lost ten times with its worker is a dead letter: it may be what kills them. The
  * count is kept by `me`. To be called once in a transaction, since it locks rows of several kinds.
  *
  * Locks in order: request by key, progress, run_host by id.
  */
 const returnLeases = `
-create or replace function return_leases(this_run run, lost uuid[], me uuid) returns int
+create or replace function return_leases(this_run run, lost uuid[], me uuid, kept uuid[] default null) returns int
 language plpgsql set search_path from current
 ${QUEUE_PLANS} as $$
 declare
@@ -21,7 +21,7 @@ begin
   with held as materialized (
     select run_id, url_key from request r
     where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.state = 'leased'
-      and r.leased_by = any (lost)
+      and r.leased_by = any (lost) and (kept is null or r.lease_token <> all (kept))
     order by url_key for no key update
   ), freed as (
     update request r
@@ -30,7 +30,9 @@ begin
       has_place = r.lease_losses + 1 < most_losses or not r.is_sitemap,
       reason = 'LeaseExpired', finished_at = case when r.lease_losses + 1 < most_losses then null else moment end,
       errors = coalesce(r.errors, '[]') || jsonb_build_object(
-        'cause', 'LeaseExpired', 'message', 'worker ' || r.leased_by || ' was lost', 'at', moment)
+        'cause', 'LeaseExpired', 'at', moment,
+        'message', case when kept is null then 'worker ' || r.leased_by || ' was lost'
+          else 'the answer to the claim of worker ' || r.leased_by || ' was lost' end)
     from held
     where r.run_day = this_run.run_day and r.run_id = held.run_id and r.url_key = held.url_key
     returning r.run_host_id, r.source_no, r.state, r.is_sitemap

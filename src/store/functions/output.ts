@@ -16,7 +16,7 @@ begin
   if this_run.finished_at is not null then
     return json_build_object('state', 'Finished');
   end if;
-  if not enlist_worker(this_run, me, 0) then
+  if (enlist_worker(this_run, me, 0)).released_at is not null then
     return json_build_object('state', 'Stopping');
   end if;
   select * into file from output o where o.run_id = this_run.run_id for no key update;

@@ -71,6 +71,7 @@ const tables = [
   )`,
 
   // One crawler pod, as its last heartbeat showed it. lease_until is when its leases expire, null when it has none to lose.
+  // claim_epoch is that of the claims which are heard.
   `create table worker (
     run_id uuid not null references run on delete cascade,
     worker_id uuid not null,
@@ -82,6 +83,7 @@ const tables = [
     lease_until timestamptz,
     released_at timestamptz,
     slots int not null default 0,
+    claim_epoch int not null default 0,
     pages_in_flight int not null default 0,
     concurrency int not null default 0,
     current_url text,

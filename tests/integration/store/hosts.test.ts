@@ -21,7 +21,7 @@ describe.each(POSTGRES_VERSIONS)('hosts on PostgreSQL %i', (version) => {
     const login = new pg.Client({ connectionString: installation.workerUrl });
     await login.connect();
     for (;;) {
-      const { rows } = await login.query(`select ${SCHEMA}.claim_requests($1, $2, $3, 25) as result`, [
+      const { rows } = await login.query(`select ${SCHEMA}.claim_requests($1, $2, $3, 25, 0, null) as result`, [
         run.token,
         worker.workerId,
         slots,
@@ -72,7 +72,7 @@ describe.each(POSTGRES_VERSIONS)('hosts on PostgreSQL %i', (version) => {
     await worker.seed(urls(1), never);
     const login = new pg.Client({ connectionString: installation.workerUrl });
     await login.connect();
-    const claim = `select ${SCHEMA}.claim_requests($1, $2, 1, $3) as result`;
+    const claim = `select ${SCHEMA}.claim_requests($1, $2, 1, $3, 0, null) as result`;
     const { rows } = await login.query(claim, [run.token, worker.workerId, 60_000]);
     await login.end();
     expect(rows[0].result).toMatchObject({ state: 'Claimed', claims: [{ host: 'site.test' }] });

@@ -152,7 +152,7 @@ describe.each(POSTGRES_VERSIONS)('rights on PostgreSQL %i', (version) => {
   it.each(['wrong', ''])('refuses every function with the token "%s"', async (token) => {
     const id = '00000000-0000-4000-8000-000000000001';
     for (const [text, values] of [
-      ['claim_requests($1, $2, 1, 0)', [token, id]],
+      ['claim_requests($1, $2, 1, 0, 0, null)', [token, id]],
       [`commit_outcomes($1, $2, '[]', null)`, [token, id]],
       [`seed_frontier($1, $2, '[]')`, [token, id]],
       ['recall_page($1, $2)', [token, id]],

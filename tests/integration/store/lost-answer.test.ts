@@ -1,0 +1,83 @@
+// What a worker does when a statement took effect and its answer never came: the connection broke in between.
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createWorkerStore } from '#src/store/postgres-worker-store.ts';
+import { type LossyProxy, startLossyProxy } from '../../support/lossy-proxy.ts';
+import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
+import { claimSome, done, FAST, type Installation, install, never, SCHEMA, type TestRun, urls } from './fixture.ts';
+
+let server: PostgresServer;
+beforeAll(async () => {
+  server = await startPostgres(18);
+});
+afterAll(() => server.stop());
+
+function workerBehind(proxy: LossyProxy, { runId, token }: TestRun, workerId: string) {
+  return createWorkerStore({ databaseUrl: proxy.databaseUrl, schema: SCHEMA, token, runId, workerId });
+}
+
+async function leasesOf(installation: Installation, workerId: string): Promise<unknown[]> {
+  const { rows } = await installation.admin.query(
+    `select lease_token from request where state = 'leased' and leased_by = $1 order by 1`,
+    [workerId],
+  );
+  return rows.map(({ lease_token }) => lease_token);
+}
+
+describe('a claim whose answer is lost', () => {
+  it('leaves nothing leased that its worker does not know of', async () => {
+    await using installation = await install(server);
+    const run = await installation.createRun(FAST);
+    await using proxy = await startLossyProxy(installation.workerUrl);
+    const workerId = randomUUID();
+    const worker = workerBehind(proxy, run, workerId);
+    await worker.seed(urls(10), never);
+    const known = await claimSome(worker, 3);
+    expect(
+      await worker.commit(
+        known.slice(0, 1).map((claim) => done(claim)),
+        never,
+      ),
+    ).toHaveProperty('size', 1);
+
+    proxy.loseAnswerTo('claim_requests');
+    await expect(worker.claim(4, never)).rejects.toMatchObject({ reason: 'Unavailable' });
+    expect(await leasesOf(installation, workerId)).toHaveLength(6);
+
+    expect(await worker.claim(4, never)).toEqual({ state: 'Wait', retryInMs: 0 });
+    const held = known.slice(1).map(({ leaseToken }) => leaseToken);
+    expect(await leasesOf(installation, workerId)).toEqual(held.sort());
+    const more = await claimSome(worker, 7);
+    expect(new Set([...known, ...more].map(({ url }) => url)).size).toBe(10);
+    expect(
+      (
+        await worker.commit(
+          [...known.slice(1), ...more].map((claim) => done(claim)),
+          never,
+        )
+      ).size,
+    ).toBe(9);
+    expect(await worker.finish(never)).toBe(true);
+    await worker.close();
+  });
+
+  it('leases nothing when it reaches the server after the next one', async () => {
+    await using installation = await install(server);
+    const run = await installation.createRun(FAST);
+    await using proxy = await startLossyProxy(installation.workerUrl);
+    const workerId = randomUUID();
+    const worker = workerBehind(proxy, run, workerId);
+    await worker.seed(urls(10), never);
+    proxy.loseAnswerTo('claim_requests');
+    await expect(worker.claim(4, never)).rejects.toMatchObject({ reason: 'Unavailable' });
+    const known = await claimSome(worker, 4);
+
+    const { rows } = await installation.admin.query('select claim_requests($1, $2, 4, 25, 0, null) as result', [
+      run.token,
+      workerId,
+    ]);
+    expect(rows).toEqual([{ result: { state: 'Wait', retryInMs: 0 } }]);
+    expect(await leasesOf(installation, workerId)).toEqual(known.map(({ leaseToken }) => leaseToken).sort());
+    await worker.close();
+  });
+});
