@@ -1,9 +1,10 @@
 // The operator over minutes of constant work: whether its memory and its file descriptors stay what they were.
-// Run: npm run bench -- soak [--minutes 10] [--schedules 50] [--json]
+// Run: npm run bench -- soak [--minutes 10] [--schedules 40] [--json]
 //
 // Schedules are due every second and keep one finished run; every run is ended in PostgreSQL, as its workers would end it,
-// so that it is pruned and makes room. Meanwhile schedules are deleted and made again, and the operator's watches are cut.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+// so that it is pruned and makes room. With more schedules than the machine can serve, the line of unfinished runs grows
+// and with it the operator's memory: then the slopes say nothing, see unfinished_runs. Meanwhile schedules are deleted and made again, and the operator's watches are cut.
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -21,7 +22,7 @@ import { createKubeMetrics } from '../../src/kube/metrics.ts';
 import { OPERATOR_ID } from '../../src/store/runs.ts';
 import { startControlPlane } from '../support/control-plane.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
-import { bundleOperator, spawnOperator } from '../support/operator-process.ts';
+import { bundleOperator, type OperatorProcess, spawnOperator } from '../support/operator-process.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { scrape, total } from './operator-metrics.ts';
 import { fileDescriptors, memoryMb } from './process-usage.ts';
@@ -30,7 +31,7 @@ const { values: options } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
     minutes: { type: 'string', default: '10' },
-    schedules: { type: 'string', default: '50' },
+    schedules: { type: 'string', default: '40' },
   },
 });
 const MINUTES = Number(options.minutes);
@@ -56,6 +57,8 @@ interface Sample {
   rssMb: number;
   fds: number;
   fired: number;
+  /** Runs that the operator has to look after. */
+  unfinished: number;
 }
 
 const directory = await mkdtemp(join(tmpdir(), 'trawler-soak-'));
@@ -80,7 +83,7 @@ try {
     ...{ program, kubeconfigPath, logPath, databaseUrl: database.ownerUrl, namespace: NAMESPACE },
     env: { TRAWLER_METRICS_PORT: String(METRICS_PORT), TRAWLER_LOG_LEVEL: 'warn' },
   });
-  const result = await soak(operator.pid, database.ownerUrl);
+  const result = await Promise.race([soak(operator.pid, database.ownerUrl), earlyEnd(operator)]);
   operator.kill('SIGTERM');
   const { code } = await operator.ended;
   console.log(JSON.stringify({ ...result, exit_code: code }));
@@ -88,6 +91,15 @@ try {
   await proxy.close();
   await Promise.all([plane.stop(), postgres.stop()]);
   await rm(directory, { recursive: true, force: true });
+}
+
+/** Rejects when the operator ends by itself, with the last that it said. */
+async function earlyEnd(operator: OperatorProcess): Promise<never> {
+  const { code, signal: killedBy } = await operator.ended;
+  const log = await readFile(logPath, 'utf8');
+  throw new Error(
+    `the operator ended (${killedBy ?? `exit code ${code}`}): ${log.trimEnd().split('\n').slice(-5).join('\n')}`,
+  );
 }
 
 async function soak(pid: number, databaseUrl: string) {
@@ -138,7 +150,7 @@ async function load(pid: number, database: pg.Pool, api: KubeApi): Promise<{ sam
     }
     if (elapsedMs() >= sampleAt) {
       sampleAt += SAMPLE_MS;
-      const sample = await take(pid, elapsedMs() / 60_000);
+      const sample = await take(pid, database, elapsedMs() / 60_000);
       samples.push(sample);
       if (samples.length % 12 === 0) say(JSON.stringify(sample));
     }
@@ -163,6 +175,8 @@ function figuresOf({ samples, made }: { samples: readonly Sample[]; made: number
     rss_slope_mb_per_minute: slope(({ rssMb }) => rssMb),
     fds: last?.fds ?? 0,
     fd_slope_per_minute: slope(({ fds }) => fds),
+    unfinished_runs: last?.unfinished ?? 0,
+    unfinished_runs_slope_per_minute: slope(({ unfinished }) => unfinished),
   };
 }
 
@@ -190,8 +204,9 @@ function scheduleOf(name: string) {
   };
 }
 
-async function take(pid: number, minutes: number): Promise<Sample> {
+async function take(pid: number, database: pg.Pool, minutes: number): Promise<Sample> {
   const samples = await scrape(METRICS_PORT);
+  const { rows } = await database.query('select count(*)::int as unfinished from run where finished_at is null');
   const created = { verb: 'create', resource: 'crawlruns', code: '201' };
   return {
     minutes: round(minutes),
@@ -199,6 +214,7 @@ async function take(pid: number, minutes: number): Promise<Sample> {
     rssMb: round((await memoryMb(pid)).now),
     fds: await fileDescriptors(pid),
     fired: total(samples, 'trawler_kube_requests_total', created),
+    unfinished: rows[0].unfinished,
   };
 }
 
