@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createWorkerStore } from '#src/store/postgres-worker-store.ts';
-import { type LossyProxy, startLossyProxy } from '../../support/lossy-proxy.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
+import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
 import { claimSome, done, FAST, type Installation, install, never, SCHEMA, type TestRun, urls } from './fixture.ts';
 
 let server: PostgresServer;
@@ -12,8 +12,13 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-function workerBehind(proxy: LossyProxy, { runId, token }: TestRun, workerId: string) {
-  return createWorkerStore({ databaseUrl: proxy.databaseUrl, schema: SCHEMA, token, runId, workerId });
+/** What the server sends last, when a statement is over and committed: "ready for query, idle". */
+const COMMITTED = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
+
+function workerBehind(proxy: TcpProxy, installation: Installation, { runId, token }: TestRun, workerId: string) {
+  const url = new URL(installation.workerUrl);
+  url.port = String(proxy.port);
+  return createWorkerStore({ databaseUrl: url.href, schema: SCHEMA, token, runId, workerId });
 }
 
 async function leasesOf(installation: Installation, workerId: string): Promise<unknown[]> {
@@ -28,9 +33,9 @@ describe('a claim whose answer is lost', () => {
   it('leaves nothing leased that its worker does not know of', async () => {
     await using installation = await install(server);
     const run = await installation.createRun(FAST);
-    await using proxy = await startLossyProxy(installation.workerUrl);
+    await using proxy = await startTcpProxy(server);
     const workerId = randomUUID();
-    const worker = workerBehind(proxy, run, workerId);
+    const worker = workerBehind(proxy, installation, run, workerId);
     await worker.seed(urls(10), never);
     const known = await claimSome(worker, 3);
     expect(
@@ -40,7 +45,7 @@ describe('a claim whose answer is lost', () => {
       ),
     ).toHaveProperty('size', 1);
 
-    proxy.loseAnswerTo('claim_requests');
+    proxy.loseAnswerTo('claim_requests', COMMITTED);
     await expect(worker.claim(4, never)).rejects.toMatchObject({ reason: 'Unavailable' });
     expect(await leasesOf(installation, workerId)).toHaveLength(6);
 
@@ -64,11 +69,11 @@ describe('a claim whose answer is lost', () => {
   it('leases nothing when it reaches the server after the next one', async () => {
     await using installation = await install(server);
     const run = await installation.createRun(FAST);
-    await using proxy = await startLossyProxy(installation.workerUrl);
+    await using proxy = await startTcpProxy(server);
     const workerId = randomUUID();
-    const worker = workerBehind(proxy, run, workerId);
+    const worker = workerBehind(proxy, installation, run, workerId);
     await worker.seed(urls(10), never);
-    proxy.loseAnswerTo('claim_requests');
+    proxy.loseAnswerTo('claim_requests', COMMITTED);
     await expect(worker.claim(4, never)).rejects.toMatchObject({ reason: 'Unavailable' });
     const known = await claimSome(worker, 4);
 
