@@ -1,60 +1,27 @@
 // Results on a real volume: a pod of its own user writes to a folder that root made, and a stopped run leaves what it has.
 import { createHash } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import type { Job, Node } from '../../src/kube/builtin-types.ts';
+import type { Job } from '../../src/kube/builtin-types.ts';
 import type { CrawlRun } from '../../src/kube/custom-types.ts';
 import { apply, getJson, kubectl, testNamespace } from '../support/cluster.ts';
 import { deployManual, manualUrl } from './manual.ts';
 import { itemsOf } from './results.ts';
+import { makeVolume, type Volume } from './volume.ts';
 
 let namespace: Awaited<ReturnType<typeof testNamespace>>;
-/** On this machine, which is the node of the local cluster. */
-let folder: string;
+let volume: Volume;
 
 beforeAll(async () => {
   namespace = await testNamespace('output');
-  folder = await mkdtemp(path.join(tmpdir(), 'trawler-output-'));
   await deployManual(namespace.name);
-  await makeVolume();
+  volume = await makeVolume(namespace.name);
 });
 afterAll(async () => {
   await namespace?.remove();
-  await kubectl('delete', 'persistentvolume', namespace.name, '--wait=false', '--ignore-not-found');
-  if (folder) await rm(folder, { recursive: true });
+  await volume?.remove();
 });
-
-/** A volume of the kind `local`, to which the kubelet gives the pod's group. */
-async function makeVolume(): Promise<void> {
-  const { items: nodes } = await getJson<{ items: Node[] }>('nodes');
-  const hostnames = nodes.map((node) => node.metadata.labels?.['kubernetes.io/hostname']);
-  const common = { accessModes: ['ReadWriteOnce'], storageClassName: '' };
-  await apply({
-    apiVersion: 'v1',
-    kind: 'PersistentVolume',
-    metadata: { name: namespace.name },
-    spec: {
-      ...common,
-      capacity: { storage: '1Gi' },
-      local: { path: folder },
-      nodeAffinity: {
-        required: {
-          nodeSelectorTerms: [
-            { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: hostnames }] },
-          ],
-        },
-      },
-    },
-  });
-  await apply({
-    apiVersion: 'v1',
-    kind: 'PersistentVolumeClaim',
-    metadata: { name: 'results', namespace: namespace.name },
-    spec: { ...common, volumeName: namespace.name, resources: { requests: { storage: '1Gi' } } },
-  });
-}
 
 async function start(name: string, spec: Record<string, unknown>): Promise<void> {
   await apply({
@@ -82,7 +49,7 @@ async function finished(name: string): Promise<CrawlRun> {
 /** What the status says of the file is what is there. */
 async function fileOf({ status }: CrawlRun): Promise<string> {
   expect(status?.conditions?.find(({ type }) => type === 'OutputWritten')?.status, status?.message).toBe('True');
-  const file = await readFile(path.join(folder, status?.output?.path ?? ''));
+  const file = await readFile(path.join(volume.folder, status?.output?.path ?? ''));
   expect(file.length).toBe(status?.output?.bytes);
   expect(createHash('sha256').update(file).digest('hex')).toBe(status?.output?.sha256);
   expect(status?.output?.items).toBe(status?.progress?.items);
@@ -90,18 +57,18 @@ async function fileOf({ status }: CrawlRun): Promise<string> {
 }
 
 test('a run leaves its items as one CSV file, there when it is finished', async () => {
-  const output = { format: 'CSV', volumeClaim: 'results', path: 'manual', filenamePrefix: 'titles-' };
+  const output = { format: 'CSV', volumeClaim: volume.claim, path: 'manual', filenamePrefix: 'titles-' };
   await start('whole', { output, limits: { maxPages: 60 }, politeness: { requestsPerSecond: 1_000 } });
   const run = await finished('whole');
   expect(run.status?.phase, run.status?.message).toBe('Succeeded');
   const lines = (await fileOf(run)).trim().split('\r\n');
   expect(lines[0]).toBe('source,url,title');
   expect(lines).toHaveLength(61);
-  expect(await readdir(path.join(folder, 'manual'))).toEqual(['titles-whole.csv']);
+  expect(await readdir(path.join(volume.folder, 'manual'))).toEqual(['titles-whole.csv']);
 });
 
 test('a run that is stopped in the middle leaves what it has', async () => {
-  await start('stopped', { output: { volumeClaim: 'results' }, politeness: { requestsPerSecond: 20 } });
+  await start('stopped', { output: { volumeClaim: volume.claim }, politeness: { requestsPerSecond: 20 } });
   await vi.waitFor(async () => expect((await read('stopped')).status?.progress?.items ?? 0).toBeGreaterThan(20), {
     timeout: 180_000,
     interval: 300,
