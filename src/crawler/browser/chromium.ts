@@ -1,7 +1,7 @@
 // One Chromium process: found, started with switches that keep it behind the guard proxy, and ended for certain.
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Browser, type CDPSession, chromium } from 'playwright-core';
+import type { Browser, CDPSession } from 'playwright-core';
 import { type BrowserCookie, cookieToSet } from './browser-cookies.ts';
 import { createDevtools, type Devtools, type Session } from './devtools.ts';
 import { type BlockedResource, blockingSwitches } from './resource-blocking.ts';
@@ -54,6 +54,8 @@ export async function launchChromium(options: {
   /** Whether Chromium shuts its pages in by itself, too. */
   readonly sandbox: boolean;
 }): Promise<Chromium> {
+  // Only now, since runs without a browser start sooner and smaller without its code.
+  const { chromium } = await import('playwright-core');
   const browser = await chromium.launch({
     executablePath: options.executablePath,
     headless: true,

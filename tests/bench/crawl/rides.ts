@@ -50,6 +50,9 @@ export async function ridePeer(stage: Stage, course: Course, peer: Peer, switche
   });
 }
 
+/** As in crawler-image/Dockerfile, and so is MALLOC_ARENA_MAX below. */
+const NODE_FLAGS = ['--max-semi-space-size=8'];
+
 /** @param main the bundled worker, as it is in the image */
 export async function rideTrawler(
   stage: Stage,
@@ -61,10 +64,11 @@ export async function rideTrawler(
   await using run = await stage.database.accept(specOf(stage.web, course, render, workers));
   return await ride(stage, course, `trawler ${render}`, () => {
     const children = Array.from({ length: workers }, () =>
-      spawn(process.execPath, [main], {
+      spawn(process.execPath, [...NODE_FLAGS, main], {
         detached: true,
         env: run.environment({
           TRAWLER_LOG_LEVEL: 'info',
+          MALLOC_ARENA_MAX: '1',
           TRAWLER_CHROMIUM: stage.chromium,
           TRAWLER_ALLOWED_ADDRESSES: `127.0.0.1:${stage.web.portOf(course.corpus)}`,
         }),
