@@ -3,6 +3,7 @@ import type { CrawlRun, CrawlSchedule } from '../kube/custom-types.ts';
 import { controllerOf, controllerReference, type NewObject } from '../kube/kube-object.ts';
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import type { CrawlScheduleSpec } from '../resources/crawl-schedule.ts';
+import { withoutDefaults } from '../resources/defaults.ts';
 import { LABEL } from '../resources/group.ts';
 import { runName } from '../resources/names.ts';
 
@@ -31,7 +32,7 @@ function fromTemplate(
       annotations: metadata.annotations,
       ownerReferences: [controllerReference(schedule)],
     },
-    spec: { ...crawl, scheduleName: schedule.metadata.name, trigger },
+    spec: { ...withoutDefaults(crawl), scheduleName: schedule.metadata.name, trigger },
   };
 }
 

@@ -176,7 +176,7 @@ const sourceFields = z.object({
 
 const source = withRules(sourceFields, [
   {
-    rule: 'size(self.urls) + size(self.sitemaps) > 0 || has(self.urlsFrom)',
+    rule: '(has(self.urls) && size(self.urls) > 0) || (has(self.sitemaps) && size(self.sitemaps) > 0) || has(self.urlsFrom)',
     message: 'a source needs a start URL, a list of them or a sitemap',
     reason: 'FieldValueRequired',
     fieldPath: '.urls',
@@ -357,6 +357,9 @@ const module = withRules(
   ],
 );
 
+/** Rules are for objects with and without their defaults. */
+const isTrue = (name: string) => `(has(self.${name}) && self.${name})`;
+
 const extract = withRules(
   z
     .object({
@@ -387,18 +390,18 @@ const extract = withRules(
     .describe('What is taken out of a page. When left out: the title, the first heading and the links of each page.'),
   [
     {
-      rule: 'size(self.fields) > 0 || self.images || self.links || self.text || has(self.screenshots) || has(self.module)',
+      rule: `(has(self.fields) && size(self.fields) > 0) || ${isTrue('images')} || ${isTrue('links')} || ${isTrue('text')} || has(self.screenshots) || has(self.module)`,
       message: 'extract takes nothing: give fields, images, links, text, screenshots or a module',
       reason: 'FieldValueInvalid',
     },
     {
-      rule: '!self.text || !has(self.itemSelector)',
+      rule: `!${isTrue('text')} || !has(self.itemSelector)`,
       message: 'text is the main text of a whole page: it cannot be given for each match of itemSelector',
       reason: 'FieldValueInvalid',
       fieldPath: '.text',
     },
     {
-      rule: "!self.fields.exists(field, (self.images && field.name == 'images') || (self.links && field.name == 'links') || (self.text && field.name == 'text') || (has(self.screenshots) && field.name == 'screenshot'))",
+      rule: `!has(self.fields) || !self.fields.exists(field, (${isTrue('images')} && field.name == 'images') || (${isTrue('links')} && field.name == 'links') || (${isTrue('text')} && field.name == 'text') || (has(self.screenshots) && field.name == 'screenshot'))`,
       message: 'a field has the name of what images, links, text or screenshots adds to the item',
       reason: 'FieldValueInvalid',
       fieldPath: '.fields',
@@ -556,10 +559,15 @@ export const crawlSpecShape = {
   image: z.string().min(1).max(512).optional().describe("Crawler image; the operator's own when left out."),
 } as const;
 
+export const crawlSpec = z.object(crawlSpecShape);
+/** The shape with every default filled in, and as a user may write it. */
+export type CrawlSpec = z.output<typeof crawlSpec>;
+export type CrawlSpecInput = z.input<typeof crawlSpec>;
+
 /** Rules over fields of `crawlSpecShape`, for every object that carries them. */
 export const crawlSpecRules: readonly ValidationRule[] = [
   {
-    rule: "self.fetch.render != 'HTTP' || !has(self.extract) || !has(self.extract.screenshots)",
+    rule: "(has(self.fetch) && has(self.fetch.render) && self.fetch.render != 'HTTP') || !has(self.extract) || !has(self.extract.screenshots)",
     message: 'screenshots are taken by the browser: set fetch.render to Browser or Auto',
     reason: 'FieldValueInvalid',
     fieldPath: '.fetch.render',
@@ -571,13 +579,13 @@ export const crawlSpecRules: readonly ValidationRule[] = [
     fieldPath: '.output',
   },
   {
-    rule: 'self.sources.exists(source, source.active)',
+    rule: 'self.sources.exists(source, !has(source.active) || source.active)',
     message: 'at least one source must be active',
     reason: 'FieldValueInvalid',
     fieldPath: '.sources',
   },
   {
-    rule: "self.politeness.robots == 'Obey' || !self.sources.exists(source, source.sitemapsFromRobots)",
+    rule: "!has(self.politeness) || !has(self.politeness.robots) || self.politeness.robots == 'Obey' || !self.sources.exists(source, has(source.sitemapsFromRobots) && source.sitemapsFromRobots)",
     message: 'sitemapsFromRobots needs politeness.robots Obey: robots.txt is not read otherwise',
     reason: 'FieldValueInvalid',
     fieldPath: '.politeness.robots',

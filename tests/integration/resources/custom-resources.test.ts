@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { crawlRunSpec, MUTABLE_RUN_FIELDS } from '#src/resources/crawl-run.ts';
+import { crawlRunSpec, crawlSpec, MUTABLE_RUN_FIELDS } from '#src/resources/crawl-run.ts';
 import { crawlScheduleSpec } from '#src/resources/crawl-schedule.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
@@ -58,9 +58,12 @@ const create = ['create', '-f', '-', '-o', 'json'];
 const dryRun = ['create', '-f', '-', '--dry-run=server'];
 
 describe('what is accepted', () => {
-  test('the smallest run and schedule get the same defaults from the API server as from the schemas', async () => {
-    const createdRun = JSON.parse(await kubectl(create, run('smallest')));
-    expect(createdRun.spec).toEqual(crawlRunSpec.parse({ sources }));
+  test('the smallest run is stored as it was given, but for its trigger', async () => {
+    const created = JSON.parse(await kubectl(create, run('smallest')));
+    expect(created.spec).toEqual({ sources, trigger: { type: 'Manual', only: 'All' } });
+  });
+
+  test('the smallest schedule gets the same defaults from the API server as from the schemas', async () => {
     const createdSchedule = JSON.parse(await kubectl(create, schedule('smallest')));
     expect(createdSchedule.spec).toEqual(
       crawlScheduleSpec.parse({ schedule: '*/5 * * * *', runTemplate: { spec: { sources } } }),
@@ -70,9 +73,9 @@ describe('what is accepted', () => {
   test('an empty section gets its defaults from both, too', async () => {
     const list = { name: 'list', urlsFrom: { configMap: { name: 'urls', key: 'list.txt' } } };
     const spec = { sources: [{ ...sources[0], limits: { followNext: {} } }, list] };
-    const created = JSON.parse(await kubectl(create, run('sections', spec)));
-    expect(created.spec).toEqual(crawlRunSpec.parse(spec));
-    expect(created.spec.sources[0].limits.followNext).toEqual({ maxPages: 5 });
+    const created = JSON.parse(await kubectl(create, schedule('sections', { runTemplate: { spec } })));
+    expect(created.spec.runTemplate.spec).toEqual(crawlSpec.parse(spec));
+    expect(created.spec.runTemplate.spec.sources[0].limits.followNext).toEqual({ maxPages: 5 });
   });
 
   test('every field at once', async () => {
