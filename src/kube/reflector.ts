@@ -3,6 +3,7 @@
 // A watch ends all the time: by its own time-out, a dropped connection, an API server that restarts. It then goes on
 // from the last version seen. Only when that version is too old (410), when the API server reports an error in the
 // stream, or when watching fails again and again, everything is listed anew.
+import { setImmediate } from 'node:timers/promises';
 import type { Logger } from '../telemetry/logger.ts';
 import { type Backoff, backoffMs } from './backoff.ts';
 import { delay } from './delay.ts';
@@ -153,7 +154,10 @@ export async function reflect<T extends KubeObject>(
   }
 }
 
-/** Page by page. When the pages expire in between, once more in a single answer, which cannot. */
+/**
+ * Page by page, and the next one asked for before this one is trimmed, so that the API server is at it meanwhile. When the
+ * pages expire in between, once more in a single answer, which cannot.
+ */
 async function listAll<T extends KubeObject>(
   client: ResourceClient<T>,
   trim: (object: T) => T,
@@ -163,9 +167,12 @@ async function listAll<T extends KubeObject>(
   const items: T[] = [];
   let page = await client.list({ ...request, limit: PAGE_SIZE });
   while (page.continueToken !== undefined) {
-    items.push(...page.items.map(trim));
+    const nextPage = client.list({ ...request, limit: PAGE_SIZE, continueToken: page.continueToken });
+    const trimmed = setImmediate().then(() => page.items.map(trim));
     try {
-      page = await client.list({ ...request, limit: PAGE_SIZE, continueToken: page.continueToken });
+      const [next, some] = await Promise.all([nextPage, trimmed]);
+      items.push(...some);
+      page = next;
     } catch (error) {
       if (!isExpired(error)) throw error;
       const whole = await client.list(request);
