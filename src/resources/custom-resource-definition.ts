@@ -1,7 +1,7 @@
 // zod schema -> CustomResourceDefinition: one normaliser to a structural schema, which fails on what that cannot hold.
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { crawlRunSpec, crawlRunStatus } from './crawl-run.ts';
+import { crawlRunSpec, crawlRunStatus, crawlSpecShape } from './crawl-run.ts';
 import { crawlScheduleSpec, crawlScheduleStatus } from './crawl-schedule.ts';
 import { GROUP, VERSION } from './group.ts';
 import type { ValidationRule } from './validation.ts';
@@ -98,8 +98,6 @@ type Kind = {
   description: string;
   spec: z.ZodType;
   status: z.ZodType;
-  /** Sections of the spec whose defaults the API server fills in; the operator fills in the others as it reads. */
-  defaultedBy: 'APIServer' | { readonly operatorExcept: readonly string[] };
   rules: readonly ValidationRule[];
   columns: readonly PrinterColumn[];
   selectableFields: readonly string[];
@@ -116,7 +114,6 @@ const KINDS: readonly Kind[] = [
     description: 'A CrawlSchedule crawls websites at set times: at each due time it makes a CrawlRun.',
     spec: crawlScheduleSpec,
     status: crawlScheduleStatus,
-    defaultedBy: 'APIServer',
     rules: [
       {
         rule: "size(self.metadata.name) <= 52 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
@@ -145,8 +142,6 @@ const KINDS: readonly Kind[] = [
     description: 'A CrawlRun is one execution of a crawl by a short-lived Job of crawler pods.',
     spec: crawlRunSpec,
     status: crawlRunStatus,
-    // Runs are many, and half of what each costs the API server is its defaults. A trigger is selected by.
-    defaultedBy: { operatorExcept: ['trigger'] },
     rules: [],
     columns: [
       { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
@@ -171,37 +166,54 @@ function jsonSchema(schema: z.ZodType): JsonObject {
   return z.toJSONSchema(schema, { io: 'input', reused: 'inline', target: 'draft-2020-12' }) as JsonObject;
 }
 
-/** What users of kubectl explain see of a default that is not in the schema. */
-function defaultsInWords(schema: JsonObject, except: readonly string[] = []): JsonObject {
+/**
+ * The schema with the defaults of the crawl in words, for those who ask kubectl: the operator fills them in, not the API
+ * server. See docs/decisions/0021-lean-crawls.md.
+ */
+function withLeanCrawl(schema: JsonObject): JsonObject {
+  const properties = asObject(schema['properties'], 'properties');
+  return {
+    ...schema,
+    properties: Object.fromEntries(
+      Object.entries(properties).map(([name, child]) => [
+        name,
+        name in crawlSpecShape
+          ? defaultsInWords(asObject(child, name))
+          : name === 'runTemplate'
+            ? templateWithLeanCrawl(asObject(child, name))
+            : child,
+      ]),
+    ),
+  };
+}
+
+function templateWithLeanCrawl(template: JsonObject): JsonObject {
+  const properties = asObject(template['properties'], 'runTemplate');
+  return { ...template, properties: { ...properties, spec: withLeanCrawl(asObject(properties['spec'], 'spec')) } };
+}
+
+function defaultsInWords(schema: JsonObject): JsonObject {
   const { default: given, ...rest } = schema;
   const isWorthSaying = given !== undefined && !isDeepStrictEqual(given, {}) && !isDeepStrictEqual(given, []);
   return {
     ...rest,
     ...(isWorthSaying ? { description: `${schema['description'] ?? ''} Default: ${sayDefault(given)}.`.trim() } : {}),
     ...(schema['items'] === undefined ? {} : { items: defaultsInWords(asObject(schema['items'], 'items')) }),
-    ...(schema['properties'] === undefined ? {} : { properties: propertiesInWords(schema['properties'], except) }),
+    ...(schema['properties'] === undefined ? {} : { properties: propertiesInWords(schema['properties']) }),
   };
 }
 
-function propertiesInWords(properties: Json, except: readonly string[]): JsonObject {
+function propertiesInWords(properties: Json): JsonObject {
   return Object.fromEntries(
     Object.entries(asObject(properties, 'properties')).map(([name, child]) => [
       name,
-      except.includes(name) ? child : defaultsInWords(asObject(child, name)),
+      defaultsInWords(asObject(child, name)),
     ]),
   );
 }
 
 function sayDefault(value: Json): string {
   return Array.isArray(value) ? value.join(', ') : String(value);
-}
-
-function specSchema({ spec, defaultedBy }: Kind): JsonObject {
-  const schema = jsonSchema(spec);
-  return structuralSchema(
-    defaultedBy === 'APIServer' ? schema : defaultsInWords(schema, defaultedBy.operatorExcept),
-    'spec',
-  );
 }
 
 function definition(kind: Kind): JsonObject {
@@ -237,7 +249,7 @@ function definition(kind: Kind): JsonObject {
                 apiVersion: { type: 'string' },
                 kind: { type: 'string' },
                 metadata: { type: 'object' },
-                spec: specSchema(kind),
+                spec: structuralSchema(withLeanCrawl(jsonSchema(kind.spec)), 'spec'),
                 status: structuralSchema(jsonSchema(kind.status), 'status'),
               },
               ...(kind.rules.length > 0 ? { 'x-kubernetes-validations': kind.rules } : {}),

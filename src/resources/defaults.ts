@@ -1,4 +1,4 @@
-// A crawl without what is left out anyway: runs are stored as they were given, see docs/decisions/0021-lean-runs.md.
+// A crawl without what need not be said: crawls are stored as they were given, see docs/decisions/0021-lean-crawls.md.
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { type CrawlSpec, type CrawlSpecInput, crawlSpec } from './crawl-run.ts';

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { crawlRunSpec, crawlSpec, MUTABLE_RUN_FIELDS } from '#src/resources/crawl-run.ts';
+import { crawlRunSpec, MUTABLE_RUN_FIELDS } from '#src/resources/crawl-run.ts';
 import { crawlScheduleSpec } from '#src/resources/crawl-schedule.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
@@ -63,19 +63,10 @@ describe('what is accepted', () => {
     expect(created.spec).toEqual({ sources, trigger: { type: 'Manual', only: 'All' } });
   });
 
-  test('the smallest schedule gets the same defaults from the API server as from the schemas', async () => {
-    const createdSchedule = JSON.parse(await kubectl(create, schedule('smallest')));
-    expect(createdSchedule.spec).toEqual(
-      crawlScheduleSpec.parse({ schedule: '*/5 * * * *', runTemplate: { spec: { sources } } }),
-    );
-  });
-
-  test('an empty section gets its defaults from both, too', async () => {
-    const list = { name: 'list', urlsFrom: { configMap: { name: 'urls', key: 'list.txt' } } };
-    const spec = { sources: [{ ...sources[0], limits: { followNext: {} } }, list] };
-    const created = JSON.parse(await kubectl(create, schedule('sections', { runTemplate: { spec } })));
-    expect(created.spec.runTemplate.spec).toEqual(crawlSpec.parse(spec));
-    expect(created.spec.runTemplate.spec.sources[0].limits.followNext).toEqual({ maxPages: 5 });
+  test('the smallest schedule gets its defaults from the API server as from the schemas, but for the crawl', async () => {
+    const created = JSON.parse(await kubectl(create, schedule('smallest')));
+    const whole = crawlScheduleSpec.parse({ schedule: '*/5 * * * *', runTemplate: { spec: { sources } } });
+    expect(created.spec).toEqual({ ...whole, runTemplate: { ...whole.runTemplate, spec: { sources } } });
   });
 
   test('every field at once', async () => {
