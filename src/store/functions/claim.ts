@@ -7,7 +7,7 @@ import { QUEUE_PLANS } from './queue-plans.ts';
  * A claim may be sent from its turn on and, where the host has a delay worth the name, until its sendBy: then the next
  * in line may come. All are milliseconds of the database's clock; turns were placed at moment, the answer ends at now.
  * lateness_ms is how late the worker's answers come at worst, see head_start. A worker that lost the answer to a claim
- * raises claim_epoch, see begin_claim_epoch; \`held\` is only looked at then.
+ * raises claim_epoch, see begin_claim_epoch; `held` is only looked at then.
  *
  * Locks, always in this order: worker, claim lock of the run, run_host and host (skipping locked ones), request,
  * progress. Nothing after the claim lock is ever waited for but progress, which only this worker writes.

@@ -2,9 +2,9 @@
 import { QUEUE_PLANS } from './queue-plans.ts';
 
 /**
- * Queues again what the given workers hold, but for the leases with the tokens in \`kept\`. A commit that is being written is waited for: what it
- * ends stays ended. A request that was lost ten times with its worker is a dead letter: it may be what kills them. The
- * count is kept by `me`. To be called once in a transaction, since it locks rows of several kinds.
+ * Queues again what the given workers hold, but for the leases with the tokens in `kept`. A commit that is being written
+ * is waited for: what it ends stays ended. A request that was lost ten times with its worker is a dead letter: it may be
+ * what kills them. The count is kept by `me`. To be called once in a transaction, since it locks rows of several kinds.
  *
  * Locks in order: request by key, progress, run_host by id.
  */

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createWorkerStore } from '#src/store/postgres-worker-store.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
-import { claimSome, done, FAST, type Installation, install, never, SCHEMA, type TestRun, urls } from './fixture.ts';
+import { claimSome, done, FAST, type Installation, install, never, SCHEMA, urls } from './fixture.ts';
 
 let server: PostgresServer;
 beforeAll(async () => {
@@ -15,10 +15,15 @@ afterAll(() => server.stop());
 /** What the server sends last, when a statement is over and committed: "ready for query, idle". */
 const COMMITTED = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
 
-function workerBehind(proxy: TcpProxy, installation: Installation, { runId, token }: TestRun, workerId: string) {
+/** A worker of a run of ten pages, behind the proxy. */
+async function seededWorkerBehind(proxy: TcpProxy, installation: Installation) {
+  const { runId, token } = await installation.createRun(FAST);
   const url = new URL(installation.workerUrl);
   url.port = String(proxy.port);
-  return createWorkerStore({ databaseUrl: url.href, schema: SCHEMA, token, runId, workerId });
+  const workerId = randomUUID();
+  const worker = createWorkerStore({ databaseUrl: url.href, schema: SCHEMA, token, runId, workerId });
+  await worker.seed(urls(10), never);
+  return { worker, workerId, token };
 }
 
 async function leasesOf(installation: Installation, workerId: string): Promise<unknown[]> {
@@ -32,11 +37,8 @@ async function leasesOf(installation: Installation, workerId: string): Promise<u
 describe('a claim whose answer is lost', () => {
   it('leaves nothing leased that its worker does not know of', async () => {
     await using installation = await install(server);
-    const run = await installation.createRun(FAST);
     await using proxy = await startTcpProxy(server);
-    const workerId = randomUUID();
-    const worker = workerBehind(proxy, installation, run, workerId);
-    await worker.seed(urls(10), never);
+    const { worker, workerId } = await seededWorkerBehind(proxy, installation);
     const known = await claimSome(worker, 3);
     expect(
       await worker.commit(
@@ -68,17 +70,14 @@ describe('a claim whose answer is lost', () => {
 
   it('leases nothing when it reaches the server after the next one', async () => {
     await using installation = await install(server);
-    const run = await installation.createRun(FAST);
     await using proxy = await startTcpProxy(server);
-    const workerId = randomUUID();
-    const worker = workerBehind(proxy, installation, run, workerId);
-    await worker.seed(urls(10), never);
+    const { worker, workerId, token } = await seededWorkerBehind(proxy, installation);
     proxy.loseAnswerTo('claim_requests', COMMITTED);
     await expect(worker.claim(4, never)).rejects.toMatchObject({ reason: 'Unavailable' });
     const known = await claimSome(worker, 4);
 
     const { rows } = await installation.admin.query('select claim_requests($1, $2, 4, 25, 0, null) as result', [
-      run.token,
+      token,
       workerId,
     ]);
     expect(rows).toEqual([{ result: { state: 'Wait', retryInMs: 0 } }]);
