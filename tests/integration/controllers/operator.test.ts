@@ -344,6 +344,14 @@ describe('a CrawlRun with an output', () => {
     });
   }
 
+  async function workerOfRunWithOutput(): Promise<WorkerStore> {
+    startOperator();
+    await claim('results', 'ReadWriteOnce');
+    await apply(run('shop', { output: { volumeClaim: 'results' } }));
+    await eventually(async () => expect(await list<Pod>('pods')).toHaveLength(1));
+    return workerOf('shop');
+  }
+
   /** One page with one item. */
   async function crawlOnePage(worker: WorkerStore): Promise<void> {
     const seeds = ['a', 'b'].map((page) => {
@@ -400,11 +408,7 @@ describe('a CrawlRun with an output', () => {
   });
 
   test('that is stopped gets a Job that writes its results, and ends when they are written', async () => {
-    startOperator();
-    await claim('results', 'ReadWriteOnce');
-    await apply(run('shop', { output: { volumeClaim: 'results' } }));
-    await eventually(async () => expect(await list<Pod>('pods')).toHaveLength(1));
-    const worker = await workerOf('shop');
+    const worker = await workerOfRunWithOutput();
     try {
       await crawlOnePage(worker);
       await patch('crawlrun', 'shop', { shutdown: 'Stop' });
@@ -434,11 +438,7 @@ describe('a CrawlRun with an output', () => {
   });
 
   test('has failed when its stopped crawl may not have the Job that writes the results', async () => {
-    startOperator();
-    await claim('results', 'ReadWriteOnce');
-    await apply(run('shop', { output: { volumeClaim: 'results' } }));
-    await eventually(async () => expect(await list<Pod>('pods')).toHaveLength(1));
-    const worker = await workerOf('shop');
+    const worker = await workerOfRunWithOutput();
     try {
       await crawlOnePage(worker);
       await using _refusal = await refuseFurtherJobs();
