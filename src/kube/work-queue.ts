@@ -72,6 +72,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   const giveUp = new AbortController();
   const done = Promise.withResolvers<void>();
   let wakeUp: NodeJS.Timeout | undefined;
+  let wakeUpAt = Number.POSITIVE_INFINITY;
   let impatience: NodeJS.Timeout | undefined;
   let start: NodeJS.Immediate | undefined;
   let drainTimer: NodeJS.Timeout | undefined;
@@ -112,17 +113,23 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   }
 
   function sleep(): void {
-    clearTimeout(wakeUp);
     const dueAt = Math.min(
       delayed.nextDueAt() ?? Number.POSITIVE_INFINITY,
       appointments.nextDueAt() ?? Number.POSITIVE_INFINITY,
     );
     metrics.delayed.set(delayed.size + appointments.size);
     if (dueAt === Number.POSITIVE_INFINITY) return;
-    wakeUp = setTimeout(releaseDue, Math.min(Math.max(1, dueAt - Date.now()), LONGEST_SLEEP_MS));
+    const now = Date.now();
+    const at = Math.min(Math.max(now + 1, dueAt), now + LONGEST_SLEEP_MS);
+    // Waking up too early does no harm, and a thousand keys delayed one after the other need one timer.
+    if (at >= wakeUpAt) return;
+    clearTimeout(wakeUp);
+    wakeUpAt = at;
+    wakeUp = setTimeout(releaseDue, at - now);
   }
 
   function releaseDue(): void {
+    wakeUpAt = Number.POSITIVE_INFINITY;
     for (const key of appointments.takeDue(Date.now())) add(key, { urgent: true });
     for (const key of delayed.takeDue(Date.now())) add(key);
     sleep();
