@@ -315,21 +315,11 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
 
 /** How much later than its slots this schedule starts: drawn once, so that the time between two runs stays as written. */
 function jitterMs(schedule: CrawlSchedule, spec: CrawlScheduleSpec): number {
+  if (spec.jitterSeconds === 0) return 0;
   return (draw(`${schedule.metadata.uid}/jitter`) % (spec.jitterSeconds + 1)) * 1_000;
 }
 
-/** Found before, by timetable: schedules with the same expression share one, and slots stay true until they come. */
-const knownSlots = new WeakMap<Timetable, { readonly since: Date; readonly slots: readonly Date[] }>();
-
-function upcomingSlots(timetable: Timetable, after: Date): readonly Date[] {
-  const known = knownSlots.get(timetable);
-  if (known?.slots[0] && known.since <= after && known.slots[0] > after) return known.slots;
-  const slots = findUpcoming(timetable, after);
-  knownSlots.set(timetable, { since: after, slots });
-  return slots;
-}
-
-function findUpcoming(timetable: Timetable, after: Date): Date[] {
+function upcomingSlots(timetable: Timetable, after: Date): Date[] {
   const slots: Date[] = [];
   for (
     let slot = timetable.next(after);

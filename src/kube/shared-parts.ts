@@ -1,8 +1,9 @@
 // Equal parts of many objects kept once in memory: thousands of cached objects differ in little but their names.
+import QuickLRU from 'quick-lru';
 
-/** Parts that were not met for the longest are forgotten first: their like is then kept a second time, no more. */
-const REMEMBERED = 5_000;
-/** In characters of JSON. */
+/** Texts, and as many objects. Parts that were not met for the longest are forgotten: their like is then kept twice. */
+const REMEMBERED = 2_500;
+/** In characters, of an object those of its JSON. */
 const LARGEST = 1_000;
 
 /**
@@ -10,25 +11,15 @@ const LARGEST = 1_000;
  * object. It changes the object that it is given; from then on nobody may change any of its parts.
  */
 export function createPartSharing(): <T extends object>(object: T) => T {
-  const firsts = new Map<string, unknown>();
+  const texts = new QuickLRU<string, string>({ maxSize: REMEMBERED });
+  const objects = new QuickLRU<string, object>({ maxSize: REMEMBERED });
 
   /** The first part that was equal to this one; undefined when there was none. */
   function find(part: unknown): unknown {
-    if (typeof part === 'string') return findAndRemember(part);
+    if (typeof part === 'string') return firstOf(texts, part, part);
     if (typeof part !== 'object' || part === null) return part;
     // With a part of its own that nobody has seen, the whole is new as well.
-    return shareParts(part) ? findAndRemember(part) : undefined;
-  }
-
-  function findAndRemember(part: string | object): unknown {
-    const text = JSON.stringify(part);
-    if (text.length > LARGEST) return undefined;
-    const found = firsts.get(text);
-    // Last in the Map's order is what was met last.
-    firsts.delete(text);
-    firsts.set(text, found ?? part);
-    if (firsts.size > REMEMBERED) firsts.delete(firsts.keys().next().value ?? '');
-    return found;
+    return shareParts(part) ? firstOf(objects, JSON.stringify(part), part) : undefined;
   }
 
   /** Whether each part was met before. */
@@ -46,4 +37,12 @@ export function createPartSharing(): <T extends object>(object: T) => T {
     shareParts(object);
     return object;
   };
+}
+
+/** What was first met with this key; undefined, and remembered from now on, when nothing was. */
+function firstOf<Part>(met: QuickLRU<string, Part>, key: string, part: Part): Part | undefined {
+  if (key.length > LARGEST) return undefined;
+  const first = met.get(key);
+  if (first === undefined) met.set(key, part);
+  return first;
 }

@@ -1,6 +1,8 @@
 // Cron expressions in a time zone: when a schedule is due. Pure: the caller brings the time.
 import { Cron } from 'croner';
+import QuickLRU from 'quick-lru';
 import { expandHashedFields } from './hashed-fields.ts';
+import { rememberingSlots } from './remembered-slots.ts';
 import { findTimeZone } from './time-zone.ts';
 import type { Timetable } from './timetable.ts';
 import { type WallClockPattern, wallClockTimetable } from './wall-clock-timetable.ts';
@@ -81,20 +83,19 @@ function isEveryValue(field: string): boolean {
   return field.split(',').some((part) => ['*', '*/1', '?', '?/1'].includes(part));
 }
 
-const CACHE_LIMIT = 20_000;
-const cache = new Map<string, CronParse>();
+const parsed = new QuickLRU<string, CronParse>({ maxSize: 10_000 });
 
-/** parseCron, remembering what it parsed: an operator asks for the same expressions again and again. */
+/** parseCron, remembering what it parsed and found: an operator asks for the same expressions again and again. */
 export function parseCronCached(expression: string, timeZone: string, hashSeed: string): CronParse {
   // Only an expression that draws is different for each seed.
   const seed = expression.includes('H') ? hashSeed : '';
   const key = `${timeZone} ${seed} ${expression}`;
-  const known = cache.get(key);
+  const known = parsed.get(key);
   if (known) return known;
-  const parsed = parseCron(expression, timeZone, hashSeed);
-  if (cache.size >= CACHE_LIMIT) cache.clear();
-  cache.set(key, parsed);
-  return parsed;
+  const result = parseCron(expression, timeZone, hashSeed);
+  const remembering: CronParse = result.ok ? { ok: true, timetable: rememberingSlots(result.timetable) } : result;
+  parsed.set(key, remembering);
+  return remembering;
 }
 
 function failure(reason: CronError['reason'], message: string): CronParse {

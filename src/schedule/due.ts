@@ -34,8 +34,12 @@ export const MISSED_COUNT_LIMIT = 100;
 export const ON_TIME_SECONDS = 60;
 
 export function dueSlots({ timetable, cursor, now, catchUp, startingDeadlineSeconds }: DueInput): Due {
-  const newest = timetable.latest(now);
-  if (newest === undefined || newest <= cursor) return { slots: [], missed: 0 };
+  const first = timetable.next(cursor);
+  if (first === undefined || first > now) return { slots: [], missed: 0 };
+  const second = timetable.next(first);
+  const isOnly = second === undefined || second > now;
+  // Looking back costs more than looking ahead.
+  const newest = isOnly ? first : (timetable.latest(now) ?? first);
 
   const isWithin = (slot: Date, seconds: number) => now.getTime() - slot.getTime() <= seconds * 1_000;
   if (startingDeadlineSeconds !== undefined && !isWithin(newest, startingDeadlineSeconds)) {
@@ -48,7 +52,7 @@ export function dueSlots({ timetable, cursor, now, catchUp, startingDeadlineSeco
   if (catchUp.policy === 'None' && !isWithin(newest, ON_TIME_SECONDS)) {
     return { slots: [], missed: countSlots(timetable, cursor, newest), tooLate: { slot: newest, rule: 'catchUp' } };
   }
-  const wanted = catchUp.policy === 'All' ? catchUp.maxRuns : 1;
+  const wanted = catchUp.policy === 'All' && !isOnly ? catchUp.maxRuns : 1;
   const slots = newestSlots(timetable, cursor, newest, wanted).filter(
     (slot) => startingDeadlineSeconds === undefined || isWithin(slot, startingDeadlineSeconds),
   );
@@ -58,11 +62,11 @@ export function dueSlots({ timetable, cursor, now, catchUp, startingDeadlineSeco
 
 /** At most `count` slots after the cursor up to `newest`, walking back from it; oldest first. */
 function newestSlots(timetable: Timetable, cursor: Date, newest: Date, count: number): Date[] {
-  const slots: Date[] = [];
-  let slot: Date | undefined = newest;
-  while (slot !== undefined && slot > cursor && slots.length < count) {
+  const slots = [newest];
+  while (slots.length < count) {
+    const slot = timetable.latest(new Date((slots[0] ?? newest).getTime() - 1_000));
+    if (slot === undefined || slot <= cursor) break;
     slots.unshift(slot);
-    slot = timetable.latest(new Date(slot.getTime() - 1_000));
   }
   return slots;
 }
