@@ -3,7 +3,6 @@ import type { CrawlRun, CrawlSchedule } from '../kube/custom-types.ts';
 import { controllerOf, controllerReference, type NewObject } from '../kube/kube-object.ts';
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import type { CrawlScheduleSpec } from '../resources/crawl-schedule.ts';
-import { withoutDefaults } from '../resources/defaults.ts';
 import { LABEL } from '../resources/group.ts';
 import { runName } from '../resources/names.ts';
 
@@ -19,7 +18,7 @@ function fromTemplate(
   name: string,
   trigger: Trigger,
 ): NewObject<CrawlRun> {
-  const { metadata, spec: crawl } = spec.runTemplate;
+  const { metadata } = spec.runTemplate;
   return {
     metadata: {
       name,
@@ -32,7 +31,8 @@ function fromTemplate(
       annotations: metadata.annotations,
       ownerReferences: [controllerReference(schedule)],
     },
-    spec: { ...withoutDefaults(crawl), scheduleName: schedule.metadata.name, trigger },
+    // As it was given: whoever reads it fills in the defaults, see docs/decisions/0021-lean-crawls.md.
+    spec: { ...schedule.spec.runTemplate.spec, scheduleName: schedule.metadata.name, trigger },
   };
 }
 
