@@ -4,8 +4,8 @@ import type { Outcome, WorkerStore } from '../../store/worker-store.ts';
 
 /** Outcomes in one transaction. */
 const MAX_BATCH = 500;
-/** How long the first outcome waits for company. */
-const GATHER_MS = 25;
+/** How long the first outcome waits for company: the fewer commits, the more of the processors is the browser's. */
+const GATHER_MS = 100;
 
 export type Committer = {
   readonly add: (outcome: Outcome) => void;

@@ -35,11 +35,11 @@ it('wants what the slots can take while nothing is known of the pace', () => {
   expect([line.wanted(0, 4, 0), line.wanted(3, 4, 0), line.wanted(4, 4, 0)]).toEqual([4, 1, 0]);
 });
 
-it('wants a tenth of a second more of fast pages, many at a time', () => {
+it('wants a quarter of a second more of fast pages, many at a time', () => {
   const { line, now } = lineAtPace(10);
-  expect(line.wanted(4, 4, now)).toBe(10);
-  line.add(Array.from({ length: 5 }, (_, index) => claim(`${index}`, 0)));
-  expect(line.wanted(4, 4, now)).toBe(5);
+  expect(line.wanted(4, 4, now)).toBe(25);
+  line.add(Array.from({ length: 12 }, (_, index) => claim(`${index}`, 0)));
+  expect(line.wanted(4, 4, now)).toBe(13);
   line.add([claim('one more', 0)]);
   expect(line.wanted(4, 4, now)).toBe(0);
 });
@@ -56,5 +56,5 @@ it('wants slow pages only when there is a slot for them', () => {
 
 it('wants few where places are lost while every slot is busy', () => {
   const { line, now } = lineAtPace(10, 50);
-  expect([line.wanted(4, 4, now), line.wanted(3, 4, now)]).toEqual([2, 11]);
+  expect([line.wanted(4, 4, now), line.wanted(3, 4, now)]).toEqual([2, 26]);
 });
