@@ -1,54 +1,37 @@
 // One request from claim to outcome: ask robots.txt, wait for its place on the host, fetch, extract, find links.
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { durationMs } from '../../resources/duration.ts';
-import {
-  type Claim,
-  type Discovery,
-  type FetchFacts,
-  type ItemData,
-  type LeftOut,
-  MAX_BLOCKED_RETRIES,
-  type Outcome,
-  type PageLinks,
-  type SkipReason,
-  type Validators,
-  type WorkerStore,
+import type {
+  Claim,
+  FetchFacts,
+  ItemData,
+  Outcome,
+  PageLinks,
+  Validators,
+  WorkerStore,
 } from '../../store/worker-store.ts';
-import { backOffMs } from '../back-off.ts';
-import { createLinkFilter, createVerdicts, type Verdicts } from '../discovery/link-filter.ts';
 import { productToken } from '../discovery/robots.ts';
 import type { RobotsGate } from '../discovery/robots-gate.ts';
 import type { SitemapReader } from '../discovery/sitemap-reader.ts';
-import type { Trap } from '../discovery/spider-traps.ts';
 import { blockedBy } from '../extraction/blocked.ts';
-import { baseOf, createExtraction, planForSource } from '../extraction/extraction.ts';
+import { createExtraction } from '../extraction/extraction.ts';
 import type { Extractor } from '../extraction/extractor.ts';
-import type { ExtractorAnswer } from '../extraction/extractor-messages.ts';
 import { directivesOf } from '../extraction/page-directives.ts';
-import type { PagePlan, RawPage } from '../extraction/read-page.ts';
-import { CrawlError, type Failure } from '../failure.ts';
 import type { HostPacer } from '../network/host-pacer.ts';
 import type { Rendered, Renderer } from '../renderer.ts';
 import type { Routes } from '../rendering/routes.ts';
-import { createScope, isSameSite } from '../scope.ts';
-import { hostKey, normaliseUrl } from '../url.ts';
+import { hostKey } from '../url.ts';
+import { createFailPage } from './failed-page.ts';
 import { createHostHistory } from './host-history.ts';
 import type { HostReports } from './host-reports.ts';
+import { MAX_REDIRECTS, skipped, tooManyRedirects } from './outcomes.ts';
+import { createPageAdditions, type Screenshots } from './page-additions.ts';
+import { createPageLinks } from './page-links.ts';
 import type { PageMemory } from './page-memory.ts';
-import { createRecentSet } from './recent-set.ts';
+import { inPlaceOf } from './requests.ts';
+import { createSitemapClaims } from './sitemap-claim.ts';
+import { createSourceRules } from './source-rules.ts';
 import type { TrapReports } from './trap-reports.ts';
-
-/** Redirects from the URL that was asked for to a page. */
-const MAX_REDIRECTS = 10;
-
-/** Pages that are remembered to have been skipped for another. */
-const MAX_REPLACED = 10_000;
-
-/** A host that refuses without saying for how long is left alone this much longer than a page that merely failed. */
-const REFUSAL_FACTOR = 8;
-
-/** What the extractor has for a page at least, however long that took to come. */
-const MIN_EXTRACTOR_MS = 1_000;
 
 export type PageCrawler = {
   /**
@@ -83,17 +66,15 @@ export function createPageCrawler(options: {
   /** Absent when the spec asks for none. */
   readonly screenshots?: Screenshots;
 }): PageCrawler {
-  const { spec, store, reports, traps, routes, renderer, robots, sitemaps, memory, pacer, extractor, screenshots } =
-    options;
+  const { spec, store, reports, traps, routes, renderer, robots, sitemaps, memory, pacer } = options;
   const extraction = createExtraction(spec.extract);
-  const verdicts = createVerdicts();
-  const sources = new Map(
-    spec.sources.map((source) => [source.name, rulesOf(source, spec, extraction.plan, verdicts, traps.noticed)]),
-  );
+  const sources = createSourceRules(spec, extraction.plan, traps.noticed);
+  const { linksToFollow, canonicalOf, linksOf } = createPageLinks(spec, sources);
+  const { extractedFrom, withScreenshot } = createPageAdditions(options);
+  const failPage = createFailPage(options);
+  const { addNamedSitemaps, readSitemap } = createSitemapClaims({ sources, store, sitemaps, failPage });
   const product = productToken(spec.fetch.userAgent);
   const obeysMeta = spec.politeness.robotsMeta === 'Obey';
-  /** Pages that were skipped for their canonical ones. */
-  const replaced = createRecentSet(MAX_REPLACED);
   const timeoutMs = durationMs(spec.fetch.pageTimeout);
   const history = createHostHistory();
 
@@ -101,43 +82,10 @@ export function createPageCrawler(options: {
   async function refusal(claim: Claim, url: URL, signals: CrawlSignals): Promise<Outcome | undefined> {
     if (robots === undefined) return undefined;
     const answer = await robots.check(url, signals.abort);
-    if ('failure' in answer) return failed(claim, answer.failure, undefined, signals);
-    await addNamedSitemaps(claim, url, answer.sitemaps, signals);
+    if ('failure' in answer) return failPage(claim, answer.failure, undefined, signals.abort);
+    await addNamedSitemaps(claim, url, answer.sitemaps, signals.abort);
     if (!answer.allowed) return skipped(claim, 'RobotsDisallowed');
     return undefined;
-  }
-
-  /** Puts in the sitemaps that robots.txt of a start URL's host names, within its site. The store knows most of them. */
-  async function addNamedSitemaps(claim: Claim, url: URL, references: readonly string[], { abort }: CrawlSignals) {
-    const rules = sources.get(claim.source);
-    if (rules === undefined || !rules.takesNamedSitemaps || claim.depth > 0) return;
-    const links = references
-      .map((reference) => normaliseUrl(reference, url.href))
-      .filter((sitemap) => sitemap !== undefined)
-      .filter((sitemap) => isSameSite(sitemap, url))
-      .map((sitemap) => sitemapAt(claim.source, sitemap));
-    if (links.length > 0) await store.addLinks(claim, links, abort);
-  }
-
-  /** Puts a failed page back for later when that may help, and leaves its host alone when it asked for that. */
-  async function failed(
-    claim: Claim,
-    failure: Failure,
-    facts: FetchFacts | undefined,
-    signals: CrawlSignals,
-  ): Promise<Outcome> {
-    const { cause, message, retryable } = failure;
-    const base = { claim, cause, message, ...(facts === undefined ? {} : { facts }) };
-    const hostPauseMs = hostPause(failure, claim);
-    const isSwitched = await reports.failed(claim, failure, facts?.status, signals.abort);
-    if (hostPauseMs > 0 && !isSwitched) await store.deferHost(claim.host, hostPauseMs, signals.abort);
-    if (!retryable || !hasRetriesLeft(claim, cause)) return { type: 'dead', ...base };
-    const delayMs = Math.max(backOffMs(claim.attempt), hostPauseMs, failure.retryAfterMs ?? 0);
-    return { type: 'retry', ...base, delayMs };
-  }
-
-  function hasRetriesLeft({ attempt, blocks = 0 }: Claim, cause: Failure['cause']): boolean {
-    return cause === 'Blocked' ? blocks < MAX_BLOCKED_RETRIES : attempt <= spec.fetch.maxRetries;
   }
 
   async function done(
@@ -161,83 +109,13 @@ export function createPageCrawler(options: {
       return { type: 'dead', claim, cause: 'MissingField', message, facts };
     }
     const extracted = await extractedFrom(page, url, result.items, facts, signals.abort);
-    if ('failure' in extracted) return failed(claim, extracted.failure, facts, signals);
+    if ('failure' in extracted) return failPage(claim, extracted.failure, facts, signals.abort);
     const taken = extracted.items.slice(0, sources.get(claim.source)?.maxItems);
     const pictured = await withScreenshot(claim, taken, rendered);
-    if ('failure' in pictured) return failed(claim, pictured.failure, facts, signals);
+    if ('failure' in pictured) return failPage(claim, pictured.failure, facts, signals.abort);
     const { items } = pictured;
     const references = asked?.nofollow ? links.references : [...links.references, ...extracted.links];
     return kept(claim, url, { items, links: { ...links, references } }, pictured.facts, validators);
-  }
-
-  /** The items name the page's picture when that is on the disk; a page without items needs none. */
-  async function withScreenshot(
-    claim: Claim,
-    items: readonly ItemData[],
-    { screenshot, facts }: Extract<Rendered, { type: 'page' }>,
-  ): Promise<{ readonly items: readonly ItemData[]; readonly facts: FetchFacts } | { readonly failure: Failure }> {
-    if (screenshots === undefined || items.length === 0) return { items, facts };
-    if (screenshot === undefined) return { items: items.map((item) => ({ ...item, screenshot: null })), facts };
-    try {
-      const { name, path } = await screenshots.keep(claim, screenshot);
-      return { items: items.map((item) => ({ ...item, screenshot: name })), facts: { ...facts, screenshot: path } };
-    } catch (error) {
-      if (error instanceof CrawlError) return { failure: error.failure };
-      throw error;
-    }
-  }
-
-  function linksToFollow(page: RawPage, url: URL, none: boolean): PageLinks {
-    const held = new Set(spec.politeness.nofollow === 'Obey' ? page.nofollow : []);
-    const isHeld = (_: string, position: number) => none || held.has(position);
-    const nofollow = page.links.filter(isHeld);
-    const { next } = page;
-    return {
-      base: baseOf(page, url),
-      references: page.links.filter((reference, position) => !isHeld(reference, position)),
-      unread: page.linksLeftOut,
-      ...(nofollow.length === 0 ? {} : { nofollow }),
-      ...(next === null || none || nofollow.includes(next) ? {} : { next }),
-    };
-  }
-
-  /** The request for the page that is to be crawled in place of this one, where the source goes by that. */
-  function canonicalOf(claim: Claim, url: URL, page: RawPage): Discovery | undefined {
-    const { source, redirects = [], url: asked } = claim;
-    const rules = sources.get(source);
-    if (rules === undefined || !rules.followsCanonical || page.canonical === null) return undefined;
-    const to = normaliseUrl(page.canonical, baseOf(page, url));
-    const path = [...redirects, asked];
-    if (to === undefined || to.href === url.href || path.includes(to.href) || path.length > MAX_REDIRECTS)
-      return undefined;
-    // Two pages that name each other would both be skipped.
-    if (!rules.scope.followsRedirect(to) || replaced.has(to.href)) return undefined;
-    replaced.add(url.href);
-    return inPlaceOf(claim, to, path);
-  }
-
-  /** The page's items with what the extractor process adds to them; it has the rest of the page's time. */
-  async function extractedFrom(
-    { html }: RawPage,
-    url: URL,
-    items: readonly ItemData[],
-    { status, contentType, durationMs = 0 }: FetchFacts,
-    signal: AbortSignal,
-  ): Promise<ExtractorAnswer | { readonly failure: Failure }> {
-    const wantsText = spec.extract?.text ?? false;
-    if (extractor === undefined || (spec.extract?.module === undefined && items.length === 0))
-      return { items, links: [] };
-    const response = {
-      ...(status === undefined ? {} : { status }),
-      ...(contentType === undefined ? {} : { contentType }),
-    };
-    try {
-      const job = { url: url.href, html, items, wantsText, response };
-      return await extractor.extract(job, Math.max(timeoutMs - durationMs, MIN_EXTRACTOR_MS), signal);
-    } catch (error) {
-      if (error instanceof CrawlError) return { failure: error.failure };
-      throw error;
-    }
   }
 
   /** The page gives what it gave last time; undefined when that is not known any more. */
@@ -264,17 +142,6 @@ export function createPageCrawler(options: {
     return { type: 'done', claim, items, facts, ...linksOf(claim, url, links), ...(page ? { page } : {}) };
   }
 
-  function linksOf({ source, depth, listingPage = 1 }: Claim, url: URL, page: PageLinks): Links {
-    const rules = sources.get(source);
-    if (rules === undefined) return { links: [] };
-    const { followsLink: within, followsNext } = rules.scope;
-    const listing = { page: listingPage, within: followsNext };
-    const { follow, next, leftOut } = rules.chooseLinks(page, { depth: depth + 1, within, page: url, listing });
-    const links: Discovery[] = follow.map((link) => requestFor(source, link, depth + 1));
-    if (next !== undefined) links.unshift({ ...requestFor(source, next, depth), listingPage: listingPage + 1 });
-    return { links, ...countsOf(leftOut) };
-  }
-
   /**
    * A redirect's target becomes a request of its own, so that it is fetched once however many URLs lead to it. Only a
    * way back to where we came from is gone at once, and once: a cookie may make the difference.
@@ -287,29 +154,6 @@ export function createPageCrawler(options: {
     if (visits > 0) return 'again';
     if (!sources.get(claim.source)?.scope.followsRedirect(to)) return skipped(claim, 'OutOfScope', facts);
     return { ...skipped(claim, 'Redirected', facts), links: [inPlaceOf(claim, to, path)] };
-  }
-
-  async function readSitemap(claim: Claim, url: URL, signals: CrawlSignals): Promise<Outcome> {
-    const rules = sources.get(claim.source);
-    if (rules === undefined) return skipped(claim, 'OutOfScope');
-    const end = await sitemaps.read(claim, url, rules, signals.abort);
-    switch (end.type) {
-      case 'read':
-        return { ...skipped(claim, 'Sitemap', end.facts), ...countsOf(end.leftOut) };
-      case 'redirect':
-        return sitemapRedirected(claim, url, end.to, end.facts);
-      case 'failed':
-        return failed(claim, end.failure, end.facts, signals);
-    }
-  }
-
-  function sitemapRedirected(claim: Claim, url: URL, to: URL, facts: FetchFacts): Outcome {
-    const path = [...(claim.redirects ?? []), url.href];
-    if (path.length > MAX_REDIRECTS || path.includes(to.href))
-      return tooManyRedirects(claim, [...path, to.href], facts);
-    if (!isSameSite(url, to)) return skipped(claim, 'OutOfScope', facts);
-    const target = { ...sitemapAt(claim.source, to), depth: claim.depth, redirects: path };
-    return { ...skipped(claim, 'Redirected', facts), links: [target] };
   }
 
   async function fetchPage(claim: Claim, start: URL, signals: CrawlSignals): Promise<Outcome> {
@@ -349,7 +193,7 @@ export function createPageCrawler(options: {
     switch (rendered.type) {
       case 'page': {
         const evidence = history.emptyShell(claim.host, rendered.page);
-        if (evidence !== undefined) return failed(claim, blockedBy(evidence), rendered.facts, signals);
+        if (evidence !== undefined) return failPage(claim, blockedBy(evidence), rendered.facts, signals.abort);
         await reports.answered(claim, signals.abort);
         return done(claim, url, rendered, signals);
       }
@@ -358,7 +202,7 @@ export function createPageCrawler(options: {
       case 'failed': {
         const evidence = rendered.facts.status === 403 ? history.forbidden(claim.host) : undefined;
         const failure = evidence === undefined ? rendered.failure : blockedBy(evidence);
-        return failed(claim, failure, rendered.facts, signals);
+        return failPage(claim, failure, rendered.facts, signals.abort);
       }
     }
   }
@@ -373,72 +217,11 @@ export function createPageCrawler(options: {
       const refused = await refusal(claim, url, signals);
       if (refused !== undefined) return refused;
       await pacer.untilPlace(claim.host, claim, signals.stopping);
-      const read = claim.kind === 'Sitemap' ? readSitemap : fetchPage;
-      const outcome = await read(claim, url, signals);
+      const outcome = await (claim.kind === 'Sitemap'
+        ? readSitemap(claim, url, signals.abort)
+        : fetchPage(claim, url, signals));
       await traps.send(signals.abort);
       return outcome;
     },
   };
-}
-
-export type Screenshots = {
-  /** Resolves when the picture will last. Rejects with a CrawlError when it cannot be stored. */
-  readonly keep: (claim: Claim, picture: Buffer) => Promise<{ readonly name: string; readonly path: string }>;
-};
-
-/** What a page's links come to. */
-type Links = { readonly links: readonly Discovery[]; readonly leftOut?: LeftOut };
-
-function rulesOf(
-  source: CrawlRunSpec['sources'][number],
-  { limits }: CrawlRunSpec,
-  plan: PagePlan,
-  verdicts: Verdicts,
-  onTrap: (trap: Trap, url: URL) => void,
-) {
-  const scope = createScope(source);
-  const chooseLinks = createLinkFilter(source, limits, verdicts, onTrap);
-  return {
-    scope,
-    chooseLinks,
-    plan: planForSource(plan, source),
-    maxItems: source.limits.maxItemsPerPage ?? Number.POSITIVE_INFINITY,
-    takesNamedSitemaps: source.sitemapsFromRobots,
-    followsCanonical: source.scope.canonical === 'Follow',
-  };
-}
-
-function requestFor(source: string, url: URL, depth: number): Discovery {
-  return { source, url: url.href, host: hostKey(url), depth };
-}
-
-/** The request for what the claim's URL led to: it is as far from the start, and the same page of its listing. */
-function inPlaceOf({ source, depth, listingPage }: Claim, to: URL, path: readonly string[]): Discovery {
-  const listing = listingPage === undefined ? {} : { listingPage };
-  return { ...requestFor(source, to, depth), redirects: path, ...listing };
-}
-
-function sitemapAt(source: string, url: URL): Discovery {
-  return { ...requestFor(source, url, 0), kind: 'Sitemap' };
-}
-
-function countsOf(leftOut: LeftOut): { readonly leftOut?: LeftOut } {
-  return Object.keys(leftOut).length === 0 ? {} : { leftOut };
-}
-
-function tooManyRedirects(claim: Claim, path: readonly string[], facts: FetchFacts): Outcome {
-  const isLoop = path.indexOf(path.at(-1) ?? '') < path.length - 1;
-  const message = `${isLoop ? 'redirect loop' : 'too many redirects'}: ${path.join(' -> ')}`;
-  return { type: 'dead', claim, cause: 'TooManyRedirects', message: message.slice(0, 2_000), facts };
-}
-
-function skipped(claim: Claim, reason: SkipReason, facts?: FetchFacts) {
-  return { type: 'skipped', claim, reason, ...(facts === undefined ? {} : { facts }) } as const;
-}
-
-/** How long the host is left alone after the failure, in milliseconds. */
-function hostPause({ cause, retryAfterMs }: Failure, { attempt, blocks = 0 }: Claim): number {
-  if (cause === 'Blocked') return Math.max(retryAfterMs ?? 0, REFUSAL_FACTOR * backOffMs(blocks + 1));
-  if (cause === 'RateLimited') return retryAfterMs ?? REFUSAL_FACTOR * backOffMs(attempt);
-  return cause === 'HttpError' ? (retryAfterMs ?? 0) : 0;
 }

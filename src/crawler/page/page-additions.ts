@@ -1,0 +1,71 @@
+// What is added to the items of a page: by the extractor process, and its picture.
+import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
+import { durationMs } from '../../resources/duration.ts';
+import type { Claim, FetchFacts, ItemData } from '../../store/worker-store.ts';
+import type { Extractor } from '../extraction/extractor.ts';
+import type { ExtractorAnswer } from '../extraction/extractor-messages.ts';
+import type { RawPage } from '../extraction/read-page.ts';
+import { CrawlError, type Failure } from '../failure.ts';
+import type { Rendered } from '../renderer.ts';
+
+/** What the extractor has for a page at least, however long that took to come. */
+const MIN_EXTRACTOR_MS = 1_000;
+
+export type Screenshots = {
+  /** Resolves when the picture will last. Rejects with a CrawlError when it cannot be stored. */
+  readonly keep: (claim: Claim, picture: Buffer) => Promise<{ readonly name: string; readonly path: string }>;
+};
+
+export function createPageAdditions(options: {
+  readonly spec: CrawlRunSpec;
+  /** Absent when the spec asks for nothing that it does. */
+  readonly extractor?: Extractor;
+  /** Absent when the spec asks for none. */
+  readonly screenshots?: Screenshots;
+}) {
+  const { spec, extractor, screenshots } = options;
+  const timeoutMs = durationMs(spec.fetch.pageTimeout);
+
+  /** The page's items with what the extractor process adds to them; it has the rest of the page's time. */
+  async function extractedFrom(
+    { html }: RawPage,
+    url: URL,
+    items: readonly ItemData[],
+    { status, contentType, durationMs: spentMs = 0 }: FetchFacts,
+    signal: AbortSignal,
+  ): Promise<ExtractorAnswer | { readonly failure: Failure }> {
+    const wantsText = spec.extract?.text ?? false;
+    if (extractor === undefined || (spec.extract?.module === undefined && items.length === 0))
+      return { items, links: [] };
+    const response = {
+      ...(status === undefined ? {} : { status }),
+      ...(contentType === undefined ? {} : { contentType }),
+    };
+    try {
+      const job = { url: url.href, html, items, wantsText, response };
+      return await extractor.extract(job, Math.max(timeoutMs - spentMs, MIN_EXTRACTOR_MS), signal);
+    } catch (error) {
+      if (error instanceof CrawlError) return { failure: error.failure };
+      throw error;
+    }
+  }
+
+  /** The items name the page's picture when that is on the disk; a page without items needs none. */
+  async function withScreenshot(
+    claim: Claim,
+    items: readonly ItemData[],
+    { screenshot, facts }: Extract<Rendered, { type: 'page' }>,
+  ): Promise<{ readonly items: readonly ItemData[]; readonly facts: FetchFacts } | { readonly failure: Failure }> {
+    if (screenshots === undefined || items.length === 0) return { items, facts };
+    if (screenshot === undefined) return { items: items.map((item) => ({ ...item, screenshot: null })), facts };
+    try {
+      const { name, path } = await screenshots.keep(claim, screenshot);
+      return { items: items.map((item) => ({ ...item, screenshot: name })), facts: { ...facts, screenshot: path } };
+    } catch (error) {
+      if (error instanceof CrawlError) return { failure: error.failure };
+      throw error;
+    }
+  }
+
+  return { extractedFrom, withScreenshot };
+}

@@ -1,0 +1,63 @@
+// What the links of a page come to: requests, and how many were left out.
+import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
+import type { Claim, Discovery, LeftOut, PageLinks } from '../../store/worker-store.ts';
+import { baseOf } from '../extraction/extraction.ts';
+import type { RawPage } from '../extraction/read-page.ts';
+import { normaliseUrl } from '../url.ts';
+import { countsOf, MAX_REDIRECTS } from './outcomes.ts';
+import { createRecentSet } from './recent-set.ts';
+import { inPlaceOf, requestFor } from './requests.ts';
+import type { SourceRules } from './source-rules.ts';
+
+/** Pages that are remembered to have been skipped for another. */
+const MAX_REPLACED = 10_000;
+
+/** What a page's links come to. */
+export type Links = { readonly links: readonly Discovery[]; readonly leftOut?: LeftOut };
+
+export function createPageLinks(spec: CrawlRunSpec, sources: ReadonlyMap<string, SourceRules>) {
+  /** Pages that were skipped for their canonical ones. */
+  const replaced = createRecentSet(MAX_REPLACED);
+
+  function linksToFollow(page: RawPage, url: URL, none: boolean): PageLinks {
+    const held = new Set(spec.politeness.nofollow === 'Obey' ? page.nofollow : []);
+    const isHeld = (_: string, position: number) => none || held.has(position);
+    const nofollow = page.links.filter(isHeld);
+    const { next } = page;
+    return {
+      base: baseOf(page, url),
+      references: page.links.filter((reference, position) => !isHeld(reference, position)),
+      unread: page.linksLeftOut,
+      ...(nofollow.length === 0 ? {} : { nofollow }),
+      ...(next === null || none || nofollow.includes(next) ? {} : { next }),
+    };
+  }
+
+  /** The request for the page that is to be crawled in place of this one, where the source goes by that. */
+  function canonicalOf(claim: Claim, url: URL, page: RawPage): Discovery | undefined {
+    const { source, redirects = [], url: asked } = claim;
+    const rules = sources.get(source);
+    if (rules === undefined || !rules.followsCanonical || page.canonical === null) return undefined;
+    const to = normaliseUrl(page.canonical, baseOf(page, url));
+    const path = [...redirects, asked];
+    if (to === undefined || to.href === url.href || path.includes(to.href) || path.length > MAX_REDIRECTS)
+      return undefined;
+    // Two pages that name each other would both be skipped.
+    if (!rules.scope.followsRedirect(to) || replaced.has(to.href)) return undefined;
+    replaced.add(url.href);
+    return inPlaceOf(claim, to, path);
+  }
+
+  function linksOf({ source, depth, listingPage = 1 }: Claim, url: URL, page: PageLinks): Links {
+    const rules = sources.get(source);
+    if (rules === undefined) return { links: [] };
+    const { followsLink: within, followsNext } = rules.scope;
+    const listing = { page: listingPage, within: followsNext };
+    const { follow, next, leftOut } = rules.chooseLinks(page, { depth: depth + 1, within, page: url, listing });
+    const links: Discovery[] = follow.map((link) => requestFor(source, link, depth + 1));
+    if (next !== undefined) links.unshift({ ...requestFor(source, next, depth), listingPage: listingPage + 1 });
+    return { links, ...countsOf(leftOut) };
+  }
+
+  return { linksToFollow, canonicalOf, linksOf };
+}

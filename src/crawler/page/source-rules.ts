@@ -1,0 +1,38 @@
+// What each source of the spec lets its pages lead to, and what is read from them.
+import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
+import { createLinkFilter, createVerdicts, type Verdicts } from '../discovery/link-filter.ts';
+import type { Trap } from '../discovery/spider-traps.ts';
+import { planForSource } from '../extraction/extraction.ts';
+import type { PagePlan } from '../extraction/read-page.ts';
+import { createScope } from '../scope.ts';
+
+export type SourceRules = ReturnType<typeof rulesOf>;
+
+/** By the source's name. */
+export function createSourceRules(
+  spec: CrawlRunSpec,
+  plan: PagePlan,
+  onTrap: (trap: Trap, url: URL) => void,
+): ReadonlyMap<string, SourceRules> {
+  const verdicts = createVerdicts();
+  return new Map(spec.sources.map((source) => [source.name, rulesOf(source, spec, plan, verdicts, onTrap)]));
+}
+
+function rulesOf(
+  source: CrawlRunSpec['sources'][number],
+  { limits }: CrawlRunSpec,
+  plan: PagePlan,
+  verdicts: Verdicts,
+  onTrap: (trap: Trap, url: URL) => void,
+) {
+  const scope = createScope(source);
+  const chooseLinks = createLinkFilter(source, limits, verdicts, onTrap);
+  return {
+    scope,
+    chooseLinks,
+    plan: planForSource(plan, source),
+    maxItems: source.limits.maxItemsPerPage ?? Number.POSITIVE_INFINITY,
+    takesNamedSitemaps: source.sitemapsFromRobots,
+    followsCanonical: source.scope.canonical === 'Follow',
+  };
+}
