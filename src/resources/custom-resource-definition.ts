@@ -171,45 +171,32 @@ function jsonSchema(schema: z.ZodType): JsonObject {
  * server. See docs/decisions/0021-lean-crawls.md.
  */
 function withLeanCrawl(schema: JsonObject): JsonObject {
-  const properties = asObject(schema['properties'], 'properties');
-  return {
-    ...schema,
-    properties: Object.fromEntries(
-      Object.entries(properties).map(([name, child]) => [
-        name,
-        name in crawlSpecShape
-          ? defaultsInWords(asObject(child, name))
-          : name === 'runTemplate'
-            ? templateWithLeanCrawl(asObject(child, name))
-            : child,
-      ]),
-    ),
-  };
-}
-
-function templateWithLeanCrawl(template: JsonObject): JsonObject {
-  const properties = asObject(template['properties'], 'runTemplate');
-  return { ...template, properties: { ...properties, spec: withLeanCrawl(asObject(properties['spec'], 'spec')) } };
+  return mapProperties(schema, (child, name) => {
+    if (name in crawlSpecShape) return defaultsInWords(child);
+    if (name !== 'runTemplate') return child;
+    return mapProperties(child, (part, key) => (key === 'spec' ? withLeanCrawl(part) : part));
+  });
 }
 
 function defaultsInWords(schema: JsonObject): JsonObject {
   const { default: given, ...rest } = schema;
   const isWorthSaying = given !== undefined && !isDeepStrictEqual(given, {}) && !isDeepStrictEqual(given, []);
-  return {
+  const said = {
     ...rest,
     ...(isWorthSaying ? { description: `${schema['description'] ?? ''} Default: ${sayDefault(given)}.`.trim() } : {}),
     ...(schema['items'] === undefined ? {} : { items: defaultsInWords(asObject(schema['items'], 'items')) }),
-    ...(schema['properties'] === undefined ? {} : { properties: propertiesInWords(schema['properties']) }),
   };
+  return mapProperties(said, defaultsInWords);
 }
 
-function propertiesInWords(properties: Json): JsonObject {
-  return Object.fromEntries(
-    Object.entries(asObject(properties, 'properties')).map(([name, child]) => [
-      name,
-      defaultsInWords(asObject(child, name)),
-    ]),
-  );
+/** The schema of an object with others for its properties; any other schema as it is. */
+function mapProperties(schema: JsonObject, change: (child: JsonObject, name: string) => JsonObject): JsonObject {
+  if (schema['properties'] === undefined) return schema;
+  const properties = Object.entries(asObject(schema['properties'], 'properties')).map(([name, child]) => [
+    name,
+    change(asObject(child, name), name),
+  ]);
+  return { ...schema, properties: Object.fromEntries(properties) as JsonObject };
 }
 
 function sayDefault(value: Json): string {
