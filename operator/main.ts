@@ -1,6 +1,5 @@
 // The operator image's program: `operator` runs the controllers, `migrate` only brings the database up to date.
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { type Config, ConfigError, loadConfig } from '../src/config.ts';
@@ -30,15 +29,14 @@ function untilSignalled(logger: Logger): AbortSignal {
   return controller.signal;
 }
 
-/** The content of `databaseCaFile`. */
-function databaseCa({ databaseCaFile }: Config): { ca?: string } {
-  return databaseCaFile === undefined ? {} : { ca: readFileSync(databaseCaFile, 'utf8') };
+function caOf({ databaseCa }: Config): { ca?: string } {
+  return databaseCa === undefined ? {} : { ca: databaseCa };
 }
 
 function openStore(config: Config, logger: Logger): OperatorStore {
   return createOperatorStore({
     databaseUrl: config.databaseUrl,
-    ...databaseCa(config),
+    ...caOf(config),
     ...(config.databaseWorkerUrl === undefined ? {} : { workerDatabaseUrl: config.databaseWorkerUrl }),
     schema: config.databaseSchema,
     poolSize: config.databasePoolSize,
@@ -63,7 +61,7 @@ async function operator(config: Config, logger: Logger): Promise<void> {
     const end = await runOperator({
       api,
       store,
-      ...databaseCa(config),
+      ...caOf(config),
       migrate: config.databaseMigrate,
       settings: config,
       limits: {

@@ -69,7 +69,10 @@ const schema = z.object({
   logLevel: z.enum(LOG_LEVELS).default('info').describe('Least level of log lines.'),
 });
 
-export type Config = z.output<typeof schema>;
+export type Config = z.output<typeof schema> & {
+  /** The certificates in databaseCaFile. */
+  readonly databaseCa?: string;
+};
 
 /** TRAWLER_DATABASE_URL for databaseUrl. */
 export function environmentName(key: string): string {
@@ -86,7 +89,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
     if (value !== undefined && value !== '') values[key] = value;
   }
   const parsed = schema.strict().safeParse(values);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return { ...parsed.data, ...readDatabaseCa(parsed.data.databaseCaFile) };
   const problems = parsed.error.issues.map((issue) => {
     if (issue.code === 'unrecognized_keys') return `${path}: unknown key ${issue.keys.join(', ')}`;
     const key = String(issue.path[0]);
@@ -96,12 +99,31 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
   throw new ConfigError(problems.join('; '));
 }
 
+function readDatabaseCa(path: string | undefined): { databaseCa?: string } {
+  if (path === undefined) return {};
+  const variable = environmentName('databaseCaFile');
+  const databaseCa = readText(path, variable);
+  if (!databaseCa.includes('-----BEGIN CERTIFICATE-----')) {
+    throw new ConfigError(`${variable}: ${path} holds no certificate in PEM (-----BEGIN CERTIFICATE-----)`);
+  }
+  return { databaseCa };
+}
+
+function readText(path: string, variable: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new ConfigError(`${variable}: cannot read ${path}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
 function readConfigFile(path: string): Record<string, unknown> {
+  const text = readText(path, 'TRAWLER_CONFIG');
   let content: unknown;
   try {
-    content = parse(readFileSync(path, 'utf8'));
+    content = parse(text);
   } catch (error) {
-    throw new ConfigError(`TRAWLER_CONFIG: cannot read ${path}: ${error instanceof Error ? error.message : error}`);
+    throw new ConfigError(`TRAWLER_CONFIG: ${path} is no YAML: ${error instanceof Error ? error.message : error}`);
   }
   if (content === null) return {};
   if (typeof content !== 'object' || Array.isArray(content))

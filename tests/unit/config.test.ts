@@ -56,4 +56,18 @@ describe('loadConfig', () => {
     const TRAWLER_CONFIG = await configFile('logLevle: debug\n');
     expect(() => loadConfig({ ...database, TRAWLER_CONFIG })).toThrow('unknown key logLevle');
   });
+
+  test('takes the certificates of the authority from their file', async () => {
+    const pem = '-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n';
+    const TRAWLER_DATABASE_CA_FILE = await configFile(pem);
+    expect(loadConfig({ ...database, TRAWLER_DATABASE_CA_FILE }).databaseCa).toBe(pem);
+  });
+
+  test('says which variable names a file that cannot be used, and why', async () => {
+    const load = (TRAWLER_DATABASE_CA_FILE: string) => () => loadConfig({ ...database, TRAWLER_DATABASE_CA_FILE });
+    expect(load('/nowhere/ca.crt')).toThrow(/^TRAWLER_DATABASE_CA_FILE: cannot read \/nowhere\/ca\.crt: ENOENT/);
+    expect(load(await configFile('no certificate'))).toThrow(
+      /^TRAWLER_DATABASE_CA_FILE: .* holds no certificate in PEM/,
+    );
+  });
 });
