@@ -110,7 +110,11 @@ export async function runWorker(options: {
       for (const outcome of outcomes) {
         if ('cause' in outcome && outcome.cause === 'Blocked') mayBeBlocked = true;
         if (kept.has(outcome.claim.requestId)) count(totals, outcome);
-        else log.warn({ url: outcome.claim.url }, 'lease lost: the result was not written');
+        else
+          log.warn(
+            { url: outcome.claim.url },
+            'lease lost: the result was not written, unless by an earlier try whose answer was lost',
+          );
       }
       // New links, or the end of the run.
       if (outcomes.some(mayBringWork) || isIdle()) askAgainAt = 0;

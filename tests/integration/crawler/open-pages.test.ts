@@ -27,30 +27,37 @@ const endless: Answer = (request, response) => {
 const numbersIn = (worker: TestWorker, message: string) =>
   worker.lines.filter((line) => line.msg === message).map((line) => Number(line['pages']));
 
+/** With so little that it is throttled at its first number of pages. */
+const MODES = [
+  { render: 'HTTP', cpus: 0.25, concurrency: 256, first: 16 },
+  { render: 'Browser', cpus: 0.5, concurrency: 16, first: 4 },
+] as const;
+
 // Needs a superuser of a machine whose control groups are not all taken.
-it.skipIf(group === undefined)(
-  'opens fewer pages when its group is throttled, more when it gets processors, and says so in its heartbeat',
+it.skipIf(group === undefined).each(MODES)(
+  'mode $render: opens fewer pages when its group is throttled, more when it gets processors, and says so in its heartbeat',
   { timeout: 240_000 },
-  async () => {
-    group?.limitCpu(0.25);
+  async ({ render, cpus, concurrency, first }) => {
+    group?.limitCpu(cpus);
     await using site = await startSite({ '/p': endless });
     await using run = await database.accept({
       sources: [{ name: 'site', urls: [site.url('/p?n=0').href], scope: { mode: 'Host' } }],
+      fetch: { render },
       politeness: { requestsPerSecond: 10_000, robots: 'Ignore' },
       limits: { maxPages: 1_000_000 },
-      concurrency: 256,
+      concurrency,
       heartbeat: { interval: '1s' },
     });
     const worker = run.startWorker({ TRAWLER_ALLOWED_ADDRESSES: `127.0.0.1:${site.port}` });
     group?.add(worker.process.pid ?? 0);
 
-    await until('as many as a quarter of a processor carries', () =>
-      numbersIn(worker, 'this pod carries fewer pages').includes(16),
+    await until('as many as these processors carry', () =>
+      numbersIn(worker, 'this pod carries fewer pages').includes(first),
     );
-    await until('fewer', () => numbersIn(worker, 'fewer pages at once').some((pages) => pages < 16));
+    await until('fewer', () => numbersIn(worker, 'fewer pages at once').some((pages) => pages < first));
     await until('a heartbeat that says so', async () => {
-      const { concurrency = 16 } = (await run.snapshot()).workers[0] ?? {};
-      return concurrency > 0 && concurrency < 16;
+      const { concurrency: open = first } = (await run.snapshot()).workers[0] ?? {};
+      return open > 0 && open < first;
     });
 
     group?.limitCpu(4);
