@@ -1,7 +1,7 @@
 // kubectl-trawler: the verbs that kubectl has no word for. Put it on the PATH and say `kubectl trawler run shop`.
 import { Command, InvalidArgumentError } from 'commander';
 import { Registry } from 'prom-client';
-import { backfillRun, manualRun, retryRun } from '../controllers/new-runs.ts';
+import { backfillRun, manualRun, retryRun } from '../controllers/schedule/new-runs.ts';
 import { createKubeApi, type KubeApi } from '../kube/client.ts';
 import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '../kube/custom-types.ts';
 import { loadKubeConfig } from '../kube/kube-config.ts';

@@ -32,6 +32,11 @@ export type CachesOptions = {
   readonly signal: AbortSignal;
 };
 
+/** The run's pods, whatever became of them. */
+export function podsOf(pods: PodCache, run: CrawlRun): Pod[] {
+  return pods.byIndex('run', run.metadata.uid);
+}
+
 /** The key of the schedule that this one comes after, when there is one. */
 function upstreamKey({ spec, metadata }: CrawlSchedule): [string] | undefined {
   if (spec.after === undefined || metadata.namespace === undefined) return undefined;

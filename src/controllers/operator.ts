@@ -23,18 +23,18 @@ import { GROUP, LABEL } from '../resources/group.ts';
 import type { OperatorStore } from '../store/operator-store.ts';
 import { StoreError } from '../store/store-error.ts';
 import type { Logger } from '../telemetry/logger.ts';
-import type { ActiveLimits } from './admission.ts';
 import { startCaches } from './caches.ts';
-import type { JobSettings } from './crawl-job.ts';
 import { createDatabasePreparation } from './database-preparation.ts';
 import type { OperatorMetrics } from './metrics.ts';
-import { loginRefusal } from './pods.ts';
 import { keepDays } from './retention.ts';
-import { createRunReconciler } from './run-controller.ts';
-import { createRunQueue } from './run-queue.ts';
-import { createScheduleReconciler } from './schedule-controller.ts';
-import { isFinished } from './schedule-status.ts';
-import { createSlotMemory } from './slot-memory.ts';
+import type { ActiveLimits } from './run/admission.ts';
+import type { JobSettings } from './run/crawl-job.ts';
+import { loginRefusal } from './run/pods.ts';
+import { createRunReconciler } from './run/run-controller.ts';
+import { createRunQueue } from './run/run-queue.ts';
+import { createScheduleReconciler } from './schedule/schedule-controller.ts';
+import { isFinished } from './schedule/schedule-status.ts';
+import { createSlotMemory } from './schedule/slot-memory.ts';
 import { sweep } from './sweep.ts';
 
 export type OperatorOptions = {

@@ -2,8 +2,8 @@
 import type { OperatorStore } from '../store/operator-store.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { RunCache } from './caches.ts';
-import { runDay } from './crawl-job.ts';
-import { isFinished } from './schedule-status.ts';
+import { runDay } from './run/crawl-job.ts';
+import { isFinished } from './schedule/schedule-status.ts';
 
 export type RetentionOptions = {
   readonly store: Pick<OperatorStore, 'ensureDay' | 'dropDaysBefore'>;

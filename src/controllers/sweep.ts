@@ -4,7 +4,7 @@ import type { ResourceClient } from '../kube/resource-client.ts';
 import type { OperatorStore } from '../store/operator-store.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { PodCache, RunCache } from './caches.ts';
-import { hasEnded } from './pods.ts';
+import { hasEnded } from './run/pods.ts';
 
 export type SweepOptions = {
   readonly runs: ResourceClient<CrawlRun>;

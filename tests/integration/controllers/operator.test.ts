@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { ActiveLimits } from '#src/controllers/admission.ts';
+import type { ActiveLimits } from '#src/controllers/run/admission.ts';
 import type { Job, Pod, Secret } from '#src/kube/builtin-types.ts';
 import type { CrawlRun, CrawlSchedule } from '#src/kube/custom-types.ts';
 import { createWorkerStore } from '#src/store/postgres-worker-store.ts';

@@ -1,11 +1,11 @@
 // The Secret of a run: the token that opens its rows, and where Postgres is. Made once, read again, never listed.
-import type { Secret } from '../kube/builtin-types.ts';
-import type { CrawlRun } from '../kube/custom-types.ts';
-import { isAlreadyExists } from '../kube/kube-error.ts';
-import { controllerReference, isControlledBy } from '../kube/kube-object.ts';
-import type { ResourceClient } from '../kube/resource-client.ts';
-import { childName } from '../resources/names.ts';
-import { createToken } from '../store/run-token.ts';
+import type { Secret } from '../../kube/builtin-types.ts';
+import type { CrawlRun } from '../../kube/custom-types.ts';
+import { isAlreadyExists } from '../../kube/kube-error.ts';
+import { controllerReference, isControlledBy } from '../../kube/kube-object.ts';
+import type { ResourceClient } from '../../kube/resource-client.ts';
+import { childName } from '../../resources/names.ts';
+import { createToken } from '../../store/run-token.ts';
 import { runLabels } from './crawl-job.ts';
 
 export type RunSecret =

@@ -1,13 +1,13 @@
 // CrawlRun -> Job: the pods that crawl it. Pure function.
 
-import type { Job } from '../kube/builtin-types.ts';
-import type { CrawlRun } from '../kube/custom-types.ts';
-import { controllerReference, type NewObject } from '../kube/kube-object.ts';
-import type { CrawlRunSpec } from '../resources/crawl-run.ts';
-import { LABEL } from '../resources/group.ts';
-import { childName, outputJobName } from '../resources/names.ts';
-import { FATAL_EXIT_CODES, STOPPED_EXIT_CODE } from '../resources/worker-exit.ts';
-import { defined } from './defined.ts';
+import type { Job } from '../../kube/builtin-types.ts';
+import type { CrawlRun } from '../../kube/custom-types.ts';
+import { controllerReference, type NewObject } from '../../kube/kube-object.ts';
+import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
+import { LABEL } from '../../resources/group.ts';
+import { childName, outputJobName } from '../../resources/names.ts';
+import { FATAL_EXIT_CODES, STOPPED_EXIT_CODE } from '../../resources/worker-exit.ts';
+import { defined } from '../defined.ts';
 
 /** What the operator's configuration says of every Job. */
 export type JobSettings = {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { admissions, type Candidate } from '#src/controllers/admission.ts';
+import { admissions, type Candidate } from '#src/controllers/run/admission.ts';
 
 function candidate(name: string, change: Partial<Candidate> = {}): Candidate {
   return { uid: name, name, namespace: 'default', priority: 0, createdAt: new Date(0), admitted: false, ...change };

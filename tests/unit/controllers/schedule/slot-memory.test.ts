@@ -1,7 +1,7 @@
 // What Postgres remembers of slots is asked for once; what was dealt with since is remembered here.
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { createSlotMemory } from '#src/controllers/slot-memory.ts';
+import { createSlotMemory } from '#src/controllers/schedule/slot-memory.ts';
 import { StoreError } from '#src/store/store-error.ts';
 
 const { signal } = new AbortController();

@@ -1,19 +1,19 @@
 // Reconciles one CrawlSchedule: makes the run that is due, keeps the history short, tells how it stands.
-import type { CrawlRun, CrawlSchedule } from '../kube/custom-types.ts';
-import type { EventRecorder } from '../kube/events.ts';
-import { isAlreadyExists, isConflict, isInvalid } from '../kube/kube-error.ts';
-import { controllerOf, isControlledBy, parseObjectKey } from '../kube/kube-object.ts';
-import type { ResourceClient } from '../kube/resource-client.ts';
-import { updateStatus } from '../kube/status.ts';
-import type { ReconcileResult } from '../kube/work-queue.ts';
-import { type CrawlScheduleSpec, crawlScheduleSpec } from '../resources/crawl-schedule.ts';
-import { durationMs } from '../resources/duration.ts';
-import { parseCronCached } from '../schedule/cron.ts';
-import { type Due, dueSlots } from '../schedule/due.ts';
-import { draw } from '../schedule/hashed-fields.ts';
-import { intervalTimetable, type Timetable } from '../schedule/timetable.ts';
-import type { Logger } from '../telemetry/logger.ts';
-import type { RunCache, ScheduleCache } from './caches.ts';
+import type { CrawlRun, CrawlSchedule } from '../../kube/custom-types.ts';
+import type { EventRecorder } from '../../kube/events.ts';
+import { isAlreadyExists, isConflict, isInvalid } from '../../kube/kube-error.ts';
+import { controllerOf, isControlledBy, parseObjectKey } from '../../kube/kube-object.ts';
+import type { ResourceClient } from '../../kube/resource-client.ts';
+import { updateStatus } from '../../kube/status.ts';
+import type { ReconcileResult } from '../../kube/work-queue.ts';
+import { type CrawlScheduleSpec, crawlScheduleSpec } from '../../resources/crawl-schedule.ts';
+import { durationMs } from '../../resources/duration.ts';
+import { parseCronCached } from '../../schedule/cron.ts';
+import { type Due, dueSlots } from '../../schedule/due.ts';
+import { draw } from '../../schedule/hashed-fields.ts';
+import { intervalTimetable, type Timetable } from '../../schedule/timetable.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import type { RunCache, ScheduleCache } from '../caches.ts';
 import { scheduledRun } from './new-runs.ts';
 import { findUpstream, type TimetableSearch } from './run-after-run.ts';
 import {

@@ -1,6 +1,6 @@
 // Whether the claim that spec.output names can take the file of a run. Pure function.
-import type { PersistentVolumeClaim } from '../kube/builtin-types.ts';
-import type { CrawlRunSpec } from '../resources/crawl-run.ts';
+import type { PersistentVolumeClaim } from '../../kube/builtin-types.ts';
+import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 
 /** `VolumeClaimMissing` may mend itself; `VolumeClaimUnsuitable` cannot, since access modes and runs never change. */
 export type VolumeClaimTrouble = {

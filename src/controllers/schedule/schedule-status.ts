@@ -1,11 +1,11 @@
 // What a CrawlSchedule's status says, from the schedule and its runs. Pure functions.
-import { isConditionTrue, setCondition } from '../kube/conditions.ts';
-import type { CrawlRun, CrawlSchedule } from '../kube/custom-types.ts';
-import type { ScheduleReason } from '../resources/conditions.ts';
-import type { CrawlScheduleSpec, CrawlScheduleStatus } from '../resources/crawl-schedule.ts';
-import { durationMs, formatDuration } from '../resources/duration.ts';
-import { adaptInterval } from '../schedule/adaptive-interval.ts';
-import { defined } from './defined.ts';
+import { isConditionTrue, setCondition } from '../../kube/conditions.ts';
+import type { CrawlRun, CrawlSchedule } from '../../kube/custom-types.ts';
+import type { ScheduleReason } from '../../resources/conditions.ts';
+import type { CrawlScheduleSpec, CrawlScheduleStatus } from '../../resources/crawl-schedule.ts';
+import { durationMs, formatDuration } from '../../resources/duration.ts';
+import { adaptInterval } from '../../schedule/adaptive-interval.ts';
+import { defined } from '../defined.ts';
 
 export type Timing = NonNullable<CrawlScheduleStatus['timing']>;
 

@@ -1,7 +1,7 @@
 // What the pods of a run tell: which still live, what keeps them from starting, why they ended. Pure functions.
-import type { Pod } from '../kube/builtin-types.ts';
-import type { RunReason } from '../resources/conditions.ts';
-import { parseTerminationMessage } from '../resources/worker-exit.ts';
+import type { Pod } from '../../kube/builtin-types.ts';
+import type { RunReason } from '../../resources/conditions.ts';
+import { parseTerminationMessage } from '../../resources/worker-exit.ts';
 import { CRAWLER_CONTAINER } from './crawl-job.ts';
 
 const CREATE_FAILURES = ['CreateContainerError', 'CreateContainerConfigError'];

@@ -1,7 +1,7 @@
 // What a run's pods are given: what they may do, each volume that the spec asks for where the worker looks for it, and no
 // other.
 import { describe, expect, test } from 'vitest';
-import { crawlJob, type JobSettings, outputJob } from '#src/controllers/crawl-job.ts';
+import { crawlJob, type JobSettings, outputJob } from '#src/controllers/run/crawl-job.ts';
 import type { CrawlRun } from '#src/kube/custom-types.ts';
 import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
 

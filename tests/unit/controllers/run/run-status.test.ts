@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { percentage, runStatus } from '#src/controllers/run-status.ts';
+import { percentage, runStatus } from '#src/controllers/run/run-status.ts';
 import type { Pod } from '#src/kube/builtin-types.ts';
 import type { CrawlRun } from '#src/kube/custom-types.ts';
 import type { Progress, RunSnapshot } from '#src/store/operator-store.ts';

@@ -1,11 +1,11 @@
 // What a CrawlRun's status says, from its Job, its pods and what Postgres knows. Pure functions.
-import type { Job, Pod } from '../kube/builtin-types.ts';
-import { type NewCondition, setCondition } from '../kube/conditions.ts';
-import type { CrawlRun } from '../kube/custom-types.ts';
-import type { Condition, RunConditionType, RunReason } from '../resources/conditions.ts';
-import type { CrawlRunStatus, RunPhase } from '../resources/crawl-run.ts';
-import type { ContentChange, Progress, RunOutcome, RunSnapshot, SourceSnapshot } from '../store/operator-store.ts';
-import { defined } from './defined.ts';
+import type { Job, Pod } from '../../kube/builtin-types.ts';
+import { type NewCondition, setCondition } from '../../kube/conditions.ts';
+import type { CrawlRun } from '../../kube/custom-types.ts';
+import type { Condition, RunConditionType, RunReason } from '../../resources/conditions.ts';
+import type { CrawlRunStatus, RunPhase } from '../../resources/crawl-run.ts';
+import type { ContentChange, Progress, RunOutcome, RunSnapshot, SourceSnapshot } from '../../store/operator-store.ts';
+import { defined } from '../defined.ts';
 import { podTrouble } from './pods.ts';
 
 /** All that a reconcile has found out about a run. */
@@ -17,12 +17,14 @@ export type RunObservation = {
   readonly pods: readonly Pod[];
   /** What a finished run found, against the one before. */
   readonly changes?: ContentChange;
-  /** What keeps the run from going on, beside the crawl itself. */
-  readonly obstacle?: {
-    readonly condition: 'Accepted' | 'JobCreated';
-    readonly reason: RunReason;
-    readonly message: string;
-  };
+  readonly obstacle?: Obstacle;
+};
+
+/** What keeps a run from going on, beside the crawl itself. */
+export type Obstacle = {
+  readonly condition: 'Accepted' | 'JobCreated';
+  readonly reason: RunReason;
+  readonly message: string;
 };
 
 type Verdict = { readonly status: 'True' | 'False'; readonly reason: RunReason; readonly message: string };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { backfillRun, manualRun, retryRun, scheduledRun } from '#src/controllers/new-runs.ts';
+import { backfillRun, manualRun, retryRun, scheduledRun } from '#src/controllers/schedule/new-runs.ts';
 import type { CrawlRun, CrawlSchedule } from '#src/kube/custom-types.ts';
 import { crawlRunSpec } from '#src/resources/crawl-run.ts';
 import { crawlScheduleSpec } from '#src/resources/crawl-schedule.ts';

@@ -1,6 +1,6 @@
 // Which claims a run's pods can write to: by their access modes and the number of workers.
 import { describe, expect, test } from 'vitest';
-import { volumeClaimTrouble } from '#src/controllers/volume-claim.ts';
+import { volumeClaimTrouble } from '#src/controllers/run/volume-claim.ts';
 import type { PersistentVolumeClaim } from '#src/kube/builtin-types.ts';
 import { crawlRunSpec } from '#src/resources/crawl-run.ts';
 

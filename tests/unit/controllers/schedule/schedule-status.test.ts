@@ -5,7 +5,7 @@ import {
   scheduleCursor,
   scheduleStatus,
   timingInForce,
-} from '#src/controllers/schedule-status.ts';
+} from '#src/controllers/schedule/schedule-status.ts';
 import type { CrawlRun, CrawlSchedule } from '#src/kube/custom-types.ts';
 import type { RunPhase } from '#src/resources/crawl-run.ts';
 import { crawlScheduleSpec } from '#src/resources/crawl-schedule.ts';

@@ -1,8 +1,8 @@
 // Run after run: a schedule whose slots are the ends of another schedule's runs. Chains are fine, loops are refused.
-import type { CrawlRun, CrawlSchedule } from '../kube/custom-types.ts';
-import type { ScheduleReason } from '../resources/conditions.ts';
-import { pastTimetable, type Timetable } from '../schedule/timetable.ts';
-import type { ScheduleCache } from './caches.ts';
+import type { CrawlRun, CrawlSchedule } from '../../kube/custom-types.ts';
+import type { ScheduleReason } from '../../resources/conditions.ts';
+import { pastTimetable, type Timetable } from '../../schedule/timetable.ts';
+import type { ScheduleCache } from '../caches.ts';
 
 export type TimetableSearch =
   | { readonly ok: true; readonly timetable: Timetable }

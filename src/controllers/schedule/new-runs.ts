@@ -1,10 +1,10 @@
 // The CrawlRuns that come out of a schedule or of another run: due slots, manual runs, backfills, retries. Pure.
-import type { CrawlRun, CrawlSchedule } from '../kube/custom-types.ts';
-import { controllerOf, controllerReference, type NewObject } from '../kube/kube-object.ts';
-import type { CrawlRunSpec } from '../resources/crawl-run.ts';
-import type { CrawlScheduleSpec } from '../resources/crawl-schedule.ts';
-import { LABEL } from '../resources/group.ts';
-import { runName } from '../resources/names.ts';
+import type { CrawlRun, CrawlSchedule } from '../../kube/custom-types.ts';
+import { controllerOf, controllerReference, type NewObject } from '../../kube/kube-object.ts';
+import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
+import type { CrawlScheduleSpec } from '../../resources/crawl-schedule.ts';
+import { LABEL } from '../../resources/group.ts';
+import { runName } from '../../resources/names.ts';
 
 type Trigger = CrawlRunSpec['trigger'];
 

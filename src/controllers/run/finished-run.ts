@@ -1,0 +1,82 @@
+// What is left to do for a run after its end: its credentials go, and it goes itself when its time to live is over.
+import type { Secret } from '../../kube/builtin-types.ts';
+import type { CrawlRun } from '../../kube/custom-types.ts';
+import { isConflict } from '../../kube/kube-error.ts';
+import { isControlledBy } from '../../kube/kube-object.ts';
+import type { ResourceClient } from '../../kube/resource-client.ts';
+import type { ReconcileResult } from '../../kube/work-queue.ts';
+import { childName } from '../../resources/names.ts';
+import type { OperatorStore } from '../../store/operator-store.ts';
+import { StoreError } from '../../store/store-error.ts';
+import { type PodCache, podsOf, type RunCache } from '../caches.ts';
+import { hasEnded } from './pods.ts';
+
+export type FinishedRunOptions = {
+  readonly runs: ResourceClient<CrawlRun>;
+  readonly secrets: ResourceClient<Secret>;
+  readonly runCache: RunCache;
+  readonly podCache: PodCache;
+  readonly store: OperatorStore;
+  readonly now: () => Date;
+};
+
+/** A finished run's credentials are looked after for this long after a restart; then it is taken as done. */
+const CLEAN_UP_WINDOW_MS = 3_600_000;
+const DATABASE_RETRY_MS = 5_000;
+
+export function createFinishedRunSettler({ runs, secrets, runCache, podCache, store, now }: FinishedRunOptions) {
+  /** UIDs of finished runs whose token is revoked and whose Secret is gone. */
+  const cleanedUp = new Set<string>();
+  runCache.subscribe(({ type, object }) => {
+    if (type === 'deleted') cleanedUp.delete(object.metadata.uid);
+  });
+
+  /** After the end: no token outlives the pods, and the run goes when its time to live is over. */
+  async function settleFinished(run: CrawlRun, signal: AbortSignal): Promise<ReconcileResult> {
+    const waits = [await revokeCredentials(run, signal), await deleteWhenExpired(run, signal)];
+    const requeue = waits.filter((wait) => wait !== undefined);
+    return requeue.length > 0 ? { requeueAfterMs: Math.min(...requeue) } : {};
+  }
+
+  /** Milliseconds until it is worth another look, or undefined when nothing is left to do. */
+  async function revokeCredentials(run: CrawlRun, signal: AbortSignal): Promise<number | undefined> {
+    const { uid } = run.metadata;
+    const age = now().getTime() - Date.parse(run.status?.completionTime ?? '');
+    if (cleanedUp.has(uid) || age > CLEAN_UP_WINDOW_MS) return undefined;
+    if (podsOf(podCache, run).some((pod) => !hasEnded(pod))) return undefined; // the pod's end brings us back
+    try {
+      await store.revokeToken(uid, signal);
+    } catch (error) {
+      if (error instanceof StoreError) return DATABASE_RETRY_MS;
+      throw error;
+    }
+    const ref = { namespace: run.metadata.namespace ?? 'default', name: childName(run.metadata.name) };
+    const secret = await secrets.get(ref, { signal });
+    if (secret && isControlledBy(secret, run)) {
+      await secrets.delete(ref, { preconditions: { uid: secret.metadata.uid }, signal });
+    }
+    cleanedUp.add(uid);
+    return undefined;
+  }
+
+  async function deleteWhenExpired(run: CrawlRun, signal: AbortSignal): Promise<number | undefined> {
+    const { ttlSecondsAfterFinished } = run.spec;
+    const { completionTime } = run.status ?? {};
+    if (ttlSecondsAfterFinished === undefined || completionTime === undefined) return undefined;
+    const left = Date.parse(completionTime) + ttlSecondsAfterFinished * 1_000 - now().getTime();
+    if (left > 0) return left;
+    const { uid, resourceVersion } = run.metadata; // an edit of the time to live in this moment counts
+    try {
+      await runs.delete(run.metadata, {
+        preconditions: { uid, resourceVersion },
+        propagationPolicy: 'Background',
+        signal,
+      });
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+    }
+    return undefined;
+  }
+
+  return settleFinished;
+}

@@ -1,0 +1,52 @@
+// What people are told of a run that is under way or has ended: Events and log lines, each once.
+import type { CrawlRun } from '../../kube/custom-types.ts';
+import type { EventRecorder } from '../../kube/events.ts';
+import type { RunSnapshot } from '../../store/operator-store.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+import { logFields } from './run-log-fields.ts';
+
+export function createAnnouncements({ events, logger }: { readonly events: EventRecorder; readonly logger: Logger }) {
+  /** Once a run and host, and once a change of its way: the status remembers what has been told. */
+  function announceBlocks(run: CrawlRun, { blockedHosts }: RunSnapshot): void {
+    const told = new Map(run.status?.blockedHosts?.map((one) => [one.host, one]));
+    for (const { host, evidence, refusals, viaProxy } of blockedHosts) {
+      const before = told.get(host);
+      if (refusals > 0 && !before?.refusals) {
+        const message = `${host} is asked more slowly: ${evidence}`;
+        events.record(run, { type: 'Warning', reason: 'HostBlocked', action: 'Crawl', message });
+        logger.warn({ ...logFields(run), host, evidence }, 'host refuses the crawl');
+      }
+      if (viaProxy === (before?.viaProxy ?? false)) continue;
+      const [reason, message] = viaProxy
+        ? ['HostByProxy', `${host} is asked by the proxy: ${evidence}`]
+        : ['HostDirect', `${host} is asked directly again, since the cool-down of the proxy is over`];
+      events.record(run, { type: viaProxy ? 'Warning' : 'Normal', reason, action: 'Crawl', message });
+      logger.info({ ...logFields(run), host, viaProxy }, 'the way to a host has changed');
+    }
+  }
+
+  /** Once a run and kind of links, as above. */
+  function announceTraps(run: CrawlRun, { spiderTraps }: RunSnapshot): void {
+    const told = new Set(run.status?.spiderTraps?.map((trap) => trap.pattern));
+    for (const { kind, pattern, url } of spiderTraps) {
+      if (told.has(pattern)) continue;
+      const message = `links like ${pattern} look as if the site made them up without end (${kind}) and are not followed, such as ${url}`;
+      events.record(run, { type: 'Warning', reason: 'SpiderTrap', action: 'Crawl', message });
+      logger.warn({ ...logFields(run), kind, pattern, url }, 'spider trap');
+    }
+  }
+
+  function announceEnd(run: CrawlRun, snapshot: RunSnapshot): void {
+    const isGood = snapshot.outcome === 'Succeeded' || snapshot.outcome === 'Stopped';
+    const { succeeded, failed, skipped, items } = snapshot.progress;
+    events.record(run, {
+      type: isGood ? 'Normal' : 'Warning',
+      reason: `Run${snapshot.outcome}`,
+      action: 'FinishRun',
+      message: `${snapshot.message ? `${snapshot.message}; ` : ''}${succeeded} pages succeeded, ${failed} failed, ${skipped} skipped, ${items} items`,
+    });
+    logger.info({ ...logFields(run), outcome: snapshot.outcome, ...snapshot.progress }, 'run finished');
+  }
+
+  return { announceBlocks, announceTraps, announceEnd };
+}

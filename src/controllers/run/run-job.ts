@@ -1,0 +1,122 @@
+// The Job of a run's workers: made, found again, made again once, and suspended when the run has to stop.
+import type { Job, PersistentVolumeClaim } from '../../kube/builtin-types.ts';
+import type { CrawlRun } from '../../kube/custom-types.ts';
+import type { EventRecorder } from '../../kube/events.ts';
+import { isAlreadyExists, isConflict, isForbidden, isInvalid } from '../../kube/kube-error.ts';
+import { isControlledBy } from '../../kube/kube-object.ts';
+import type { ResourceClient } from '../../kube/resource-client.ts';
+import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
+import { childName } from '../../resources/names.ts';
+import type { OperatorStore, RunSnapshot } from '../../store/operator-store.ts';
+import type { JobCache } from '../caches.ts';
+import { crawlJob, type JobSettings } from './crawl-job.ts';
+import { endOfJob } from './job-end.ts';
+import type { Obstacle } from './run-status.ts';
+import { volumeClaimTrouble } from './volume-claim.ts';
+
+export type RunJobOptions = {
+  readonly jobs: ResourceClient<Job>;
+  readonly claims: ResourceClient<PersistentVolumeClaim>;
+  readonly jobCache: JobCache;
+  readonly store: OperatorStore;
+  readonly events: EventRecorder;
+  readonly settings: JobSettings;
+};
+
+/** The run's Job, when it has one now; `recreated` when it was made again after somebody deleted it. */
+export type JobOutcome = { readonly job?: Job; readonly recreated?: boolean } | { readonly obstacle: Obstacle };
+
+export function createRunJobs({ jobs, claims, jobCache, store, events, settings }: RunJobOptions) {
+  async function ensureJob(
+    run: CrawlRun,
+    spec: CrawlRunSpec,
+    snapshot: RunSnapshot,
+    stopReason: string | undefined,
+    signal: AbortSignal,
+  ): Promise<JobOutcome> {
+    const ref = { namespace: run.metadata.namespace ?? 'default', name: childName(run.metadata.name) };
+    const cached = jobCache.get(ref);
+    if (cached && isControlledBy(cached, run) && cached.metadata.deletionTimestamp === undefined) {
+      const mustStop = stopReason !== undefined && snapshot.state !== 'Finished';
+      return { job: mustStop ? await suspend(cached, signal) : cached };
+    }
+    if (snapshot.state === 'Finished') return {};
+    const existing = await jobs.get(ref, { signal });
+    if (existing?.metadata.deletionTimestamp !== undefined) return {}; // recreated when it is gone
+    if (stopReason !== undefined) {
+      // Made by an earlier attempt, whose answer was lost, and not in the cache yet: it must not go on without its run.
+      return existing && isControlledBy(existing, run) ? { job: await suspend(existing, signal) } : {};
+    }
+    if (existing === undefined) return createJob(run, spec, signal);
+    if (isControlledBy(existing, run)) return { job: existing };
+    const message = `a Job named ${ref.name} that is not of this run is in the way: delete or rename it`;
+    events.record(run, { type: 'Warning', reason: 'JobConflict', action: 'CreateJob', message });
+    return { obstacle: { condition: 'JobCreated', reason: 'JobConflict', message } };
+  }
+
+  async function createJob(run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<JobOutcome> {
+    const hadOne = run.status?.jobName !== undefined;
+    const hadTwo = run.status?.conditions?.some((condition) => condition.reason === 'JobRecreated');
+    if (hadTwo) {
+      await store.requestStop(run.metadata.uid, 'JobDeleted', signal);
+      return {};
+    }
+    const obstacle = await findVolumeObstacle(run, spec, signal);
+    if (obstacle) return { obstacle };
+    try {
+      const job = await jobs.create(crawlJob(run, spec, settings), { signal });
+      jobCache.observe(job);
+      events.record(run, {
+        type: hadOne ? 'Warning' : 'Normal',
+        reason: hadOne ? 'JobRecreated' : 'JobCreated',
+        action: 'CreateJob',
+        message: hadOne
+          ? `Job ${job.metadata.name} was deleted; created it again, once`
+          : `created Job ${job.metadata.name}`,
+      });
+      return { job, recreated: hadOne };
+    } catch (error) {
+      if (isAlreadyExists(error)) return {}; // the next look tells whose it is
+      if (!isInvalid(error) && !isForbidden(error)) throw error;
+      const message = `the API server refuses the Job: ${error instanceof Error ? error.message : error}`;
+      events.record(run, { type: 'Warning', reason: 'JobRefused', action: 'CreateJob', message });
+      return { obstacle: { condition: 'JobCreated', reason: 'JobRefused', message } };
+    }
+  }
+
+  /** What keeps the run from writing to its volume. A run that never could is ended here. */
+  async function findVolumeObstacle(
+    run: CrawlRun,
+    spec: CrawlRunSpec,
+    signal: AbortSignal,
+  ): Promise<Obstacle | undefined> {
+    if (spec.output === undefined) return undefined;
+    const ref = { namespace: run.metadata.namespace ?? 'default', name: spec.output.volumeClaim };
+    const trouble = volumeClaimTrouble(spec, await claims.get(ref, { signal }));
+    if (trouble === undefined) return undefined;
+    const { reason, message } = trouble;
+    events.record(run, { type: 'Warning', reason, action: 'CreateJob', message });
+    if (reason === 'VolumeClaimUnsuitable') {
+      await store.requestStop(run.metadata.uid, reason, signal);
+      await store.finishStopped(run.metadata.uid, 'Failed', message, signal);
+    }
+    return { condition: 'JobCreated', reason, message };
+  }
+
+  /** Suspending a Job ends its pods with SIGTERM and keeps it from making new ones. */
+  async function suspend(job: Job, signal: AbortSignal): Promise<Job> {
+    if (job.spec?.suspend || endOfJob(job)) return job;
+    const { uid, resourceVersion } = job.metadata;
+    try {
+      const body = { metadata: { uid, resourceVersion }, spec: { suspend: true } };
+      const suspended = await jobs.patch(job.metadata, { type: 'merge', body }, { signal });
+      jobCache.observe(suspended);
+      return suspended;
+    } catch (error) {
+      if (isConflict(error)) return job; // its change brings us back
+      throw error;
+    }
+  }
+
+  return { ensureJob, createJob };
+}
