@@ -9,7 +9,7 @@ import { inParallel } from './in-parallel.ts';
 /** Requests under way at once, as the operator has them. */
 const CONCURRENCY = 32;
 
-/** Seconds until the last of `count` CrawlRuns is there, and then the last of their Secrets and Jobs. */
+/** Seconds until the last of `count` CrawlRuns is there, and then the last of their Secrets and Jobs. They are deleted again. */
 export async function bareCreates(
   api: KubeApi,
   namespaces: readonly string[],
@@ -31,7 +31,18 @@ export async function bareCreates(
     await create<Secret>(api, SECRETS, like(secret, namespaces, n), signal);
     await create<Job>(api, JOBS, like(withoutSelector(job), namespaces, n), signal);
   });
-  return { runs, jobs: elapsed() };
+  const seconds = { runs, jobs: elapsed() };
+  await inParallel(count, CONCURRENCY, async (n) => {
+    const ref = { namespace: namespaceOf(namespaces, n), name: `bare-${n}` };
+    for (const type of [CRAWL_RUNS, SECRETS, JOBS]) {
+      await api.resource(type).delete(ref, { propagationPolicy: 'Background', signal });
+    }
+  });
+  return seconds;
+}
+
+function namespaceOf(namespaces: readonly string[], n: number): string {
+  return namespaces[n % namespaces.length] ?? 'default';
 }
 
 function create<T extends KubeObject>(api: KubeApi, type: ResourceType, object: NewObject<T>, signal: AbortSignal) {
@@ -41,9 +52,11 @@ function create<T extends KubeObject>(api: KubeApi, type: ResourceType, object: 
 /** Owned by nobody, so that nobody collects it. */
 function like<T extends KubeObject>(model: T, namespaces: readonly string[], n: number): NewObject<T> {
   const { metadata, status: _, ...rest } = model as T & { status?: object };
-  const namespace = namespaces[n % namespaces.length] ?? 'default';
   const { labels = {}, annotations = {} } = metadata;
-  return { ...rest, metadata: { namespace, name: `bare-${n}`, labels, annotations } } as unknown as NewObject<T>;
+  return {
+    ...rest,
+    metadata: { namespace: namespaceOf(namespaces, n), name: `bare-${n}`, labels, annotations },
+  } as unknown as NewObject<T>;
 }
 
 /** Suspended, and without what the API server has given it: selector and labels that name its UID. */
