@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseCron } from '#src/schedule/cron.ts';
+import { parseCron, parseCronCached } from '#src/schedule/cron.ts';
 import type { Timetable } from '#src/schedule/timetable.ts';
 
 function cron(expression: string, timeZone = 'Etc/UTC', seed = 'seed'): Timetable {
@@ -136,5 +136,21 @@ describe('H', () => {
       ).toContain('02');
     }
     expect(cron('0 0 * * THU').next(at('2026-05-05T00:00:00Z'))).toEqual(at('2026-05-07T00:00:00Z'));
+  });
+});
+
+describe('parseCronCached', () => {
+  const slotOf = (expression: string, seed: string) => {
+    const parsed = parseCronCached(expression, 'Etc/UTC', seed);
+    return parsed.ok ? parsed.timetable.next(at('2026-11-22T00:00:00Z')) : undefined;
+  };
+
+  test('the same expression has its slots found once, whoever asks', () => {
+    expect(slotOf('30 3 * * *', 'a')).toBe(slotOf('30 3 * * *', 'b'));
+  });
+
+  test('one that draws has slots for each seed', () => {
+    const slots = ['a', 'b', 'c'].map((seed) => slotOf('H H * * *', seed)?.toISOString());
+    expect(new Set(slots).size).toBe(3);
   });
 });
