@@ -39,25 +39,6 @@ export function createRunAcceptance(options: RunAcceptanceOptions) {
     if (type === 'deleted' || isFinished(object)) credentialsCheckedAt.delete(object.metadata.uid);
   });
 
-  /** Its workers may still hold a login that is gone, and its results are: see docs/decisions/0016-lost-data.md. */
-  async function giveUpLost(run: CrawlRun, signal: AbortSignal): Promise<void> {
-    await store.requestStop(run.metadata.uid, 'DataLost', signal);
-    const message = 'PostgreSQL has lost the run and its results; it is ended';
-    events.record(run, { type: 'Warning', reason: 'DataLost', action: 'StopRun', message });
-    logger.error(logFields(run), 'run lost: PostgreSQL does not know it any more');
-  }
-
-  /** Whether this process made sure of Secret and row a short while ago. */
-  function hasCredentials(run: CrawlRun): boolean {
-    const checkedAt = credentialsCheckedAt.get(run.metadata.uid);
-    return checkedAt !== undefined && performance.now() - checkedAt < CREDENTIALS_CHECK_MS;
-  }
-
-  /** Whether Postgres once had it. */
-  function wasAccepted(run: CrawlRun): boolean {
-    return isConditionTrue(run.status?.conditions, 'Accepted') || credentialsCheckedAt.has(run.metadata.uid);
-  }
-
   /** Secret first, then the row that knows its token: a pod never starts with a token that nobody knows. */
   async function accept(
     run: CrawlRun,
@@ -105,6 +86,25 @@ export function createRunAcceptance(options: RunAcceptanceOptions) {
   function retriedRun(run: CrawlRun, { trigger }: CrawlRunSpec): CrawlRun | 'Unknown' | undefined {
     if (trigger.retryOf === undefined || trigger.only === 'All') return undefined;
     return runCache.get({ namespace: run.metadata.namespace ?? 'default', name: trigger.retryOf }) ?? 'Unknown';
+  }
+
+  /** Whether this process made sure of Secret and row a short while ago. */
+  function hasCredentials(run: CrawlRun): boolean {
+    const checkedAt = credentialsCheckedAt.get(run.metadata.uid);
+    return checkedAt !== undefined && performance.now() - checkedAt < CREDENTIALS_CHECK_MS;
+  }
+
+  /** Whether Postgres once had it. */
+  function wasAccepted(run: CrawlRun): boolean {
+    return isConditionTrue(run.status?.conditions, 'Accepted') || credentialsCheckedAt.has(run.metadata.uid);
+  }
+
+  /** Its workers may still hold a login that is gone, and its results are: see docs/decisions/0016-lost-data.md. */
+  async function giveUpLost(run: CrawlRun, signal: AbortSignal): Promise<void> {
+    await store.requestStop(run.metadata.uid, 'DataLost', signal);
+    const message = 'PostgreSQL has lost the run and its results; it is ended';
+    events.record(run, { type: 'Warning', reason: 'DataLost', action: 'StopRun', message });
+    logger.error(logFields(run), 'run lost: PostgreSQL does not know it any more');
   }
 
   return { accept, wasAccepted, hasCredentials, giveUpLost };
