@@ -1,6 +1,7 @@
 // kubectl-trawler: the verbs that kubectl has no word for. Put it on the PATH and say `kubectl trawler run shop`.
 import { Command, InvalidArgumentError } from 'commander';
 import { Registry } from 'prom-client';
+import { isFinished } from '../controllers/run/run-status.ts';
 import { backfillRun, manualRun, retryRun } from '../controllers/schedule/new-runs.ts';
 import { createKubeApi, type KubeApi } from '../kube/client.ts';
 import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '../kube/custom-types.ts';
@@ -105,8 +106,7 @@ async function backfill(session: Session, name: string, { from, to, max }: Backf
 
 async function retry(session: Session, name: string, only: 'All' | 'Dead'): Promise<string[]> {
   const run = await findRun(session, name);
-  const isFinished = run.status?.conditions?.some((one) => one.type === 'Finished' && one.status === 'True');
-  if (!isFinished) throw new UsageError(`CrawlRun "${name}" has not finished; a run retries its own pages`);
+  if (!isFinished(run)) throw new UsageError(`CrawlRun "${name}" has not finished; a run retries its own pages`);
   for (let attempt = 1; attempt <= RETRY_LIMIT; attempt += 1) {
     const created = await create(session, retryRun(run, only, attempt));
     if (created) return [created.metadata.name];

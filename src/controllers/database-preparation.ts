@@ -24,6 +24,9 @@ export type DatabasePreparationOptions = {
   readonly signal: AbortSignal;
 };
 
+/** When to look again at what waits for the database. */
+export const DATABASE_RETRY_MS = 5_000;
+
 const REPEAT_MS = 24 * 3_600_000;
 const RETRY: Backoff = { baseMs: 500, maxMs: 10_000 };
 /** Trouble that comes after so long without any is the first again. */

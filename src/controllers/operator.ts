@@ -32,8 +32,8 @@ import type { JobSettings } from './run/crawl-job.ts';
 import { loginRefusal } from './run/pods.ts';
 import { createRunReconciler } from './run/run-controller.ts';
 import { createRunQueue } from './run/run-queue.ts';
+import { isFinished } from './run/run-status.ts';
 import { createScheduleReconciler } from './schedule/schedule-controller.ts';
-import { isFinished } from './schedule/schedule-status.ts';
 import { createSlotMemory } from './schedule/slot-memory.ts';
 import { sweep } from './sweep.ts';
 

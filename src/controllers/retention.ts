@@ -3,7 +3,7 @@ import type { OperatorStore } from '../store/operator-store.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { RunCache } from './caches.ts';
 import { runDay } from './run/crawl-job.ts';
-import { isFinished } from './schedule/schedule-status.ts';
+import { isFinished } from './run/run-status.ts';
 
 export type RetentionOptions = {
   readonly store: Pick<OperatorStore, 'ensureDay' | 'dropDaysBefore'>;

@@ -16,11 +16,17 @@ export function setCondition(conditions: readonly Condition[] | undefined, next:
   return present.map((existing) => (existing.type === next.type ? condition : existing));
 }
 
-export function findCondition(conditions: readonly Condition[] | undefined, type: string): Condition | undefined {
+/** Of built-in types, too. */
+type AnyCondition = { readonly type: string; readonly status: string };
+
+export function findCondition<T extends AnyCondition>(
+  conditions: readonly T[] | undefined,
+  type: string,
+): T | undefined {
   return conditions?.find((condition) => condition.type === type);
 }
 
-export function isConditionTrue(conditions: readonly Condition[] | undefined, type: string): boolean {
+export function isConditionTrue(conditions: readonly AnyCondition[] | undefined, type: string): boolean {
   return findCondition(conditions, type)?.status === 'True';
 }
 

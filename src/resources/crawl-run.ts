@@ -565,11 +565,6 @@ export const crawlSpecShape = {
   image: z.string().min(1).max(512).optional().describe("Crawler image; the operator's own when left out."),
 } as const;
 
-export const crawlSpec = z.object(crawlSpecShape);
-/** The shape with every default filled in, and as a user may write it. */
-export type CrawlSpec = z.output<typeof crawlSpec>;
-export type CrawlSpecInput = z.input<typeof crawlSpec>;
-
 /**
  * Rules over fields of `crawlSpecShape`, for every object that carries them. Each look at a field of so wide an object
  * costs the API server some 10 µs: rules ask first for what is seldom there, and a rule over one field belongs to it.

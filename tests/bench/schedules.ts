@@ -237,16 +237,15 @@ async function measureTrawler() {
         nodeFlags: options.node.split(' ').filter(Boolean),
       });
     operator = start(kubeconfigPath);
-    let { pid } = operator;
     await settled();
-    say(`every schedule has its status; memory ${await memoryOf(pid)}`);
+    say(`every schedule has its status; memory ${await memoryOf(operator.pid)}`);
 
-    const cpuBefore = await processorSeconds(pid);
+    const cpuBefore = await processorSeconds(operator.pid);
     await delay(IDLE_SECONDS * 1_000);
-    const idle = ((await processorSeconds(pid)) - cpuBefore) / IDLE_SECONDS;
+    const idle = ((await processorSeconds(operator.pid)) - cpuBefore) / IDLE_SECONDS;
     say(`idle for ${IDLE_SECONDS} s: ${round(idle * 100)} % of a core`);
 
-    const memoryBefore = await memoryOf(pid);
+    const memoryBefore = await memoryOf(operator.pid);
     const slot = await client.makeDue(settled);
     say(`${DUE} are due at ${slot.toISOString()}; memory ${memoryBefore}`);
     await delay(slot.getTime() - 500 - Date.now());
@@ -258,7 +257,7 @@ async function measureTrawler() {
     const requests = await requestsSince(plane, slot);
     say(`requests since then: ${JSON.stringify(Object.fromEntries([...requests].sort(([, a], [, b]) => b - a)))}`);
     say(`mean time of a request in ms: ${JSON.stringify(await requestTimes())}`);
-    const { peak } = await memoryMb(pid);
+    const { peak } = await memoryMb(operator.pid);
     await stop(operator);
 
     await kubectl(['create', 'serviceaccount', 'bench', `--namespace=${NAMESPACE}`]);
@@ -268,7 +267,6 @@ async function measureTrawler() {
     say(`the same objects by a client that does nothing else: runs ${round(bare.runs)} s, Jobs ${round(bare.jobs)} s`);
 
     operator = start(kubeconfigPath);
-    ({ pid } = operator);
     await settled();
     // The watch cache of a new API server knows nothing of the past: watches expire, and everything is listed again.
     const listsBefore = await listsOf('crawlschedules');
@@ -281,8 +279,8 @@ async function measureTrawler() {
     const afterRestart = (await listsOf('crawlschedules')).seconds - listsBefore.seconds;
     say(`first list ${round(listsBefore.seconds)} s, list after the API server's restart ${round(afterRestart)} s`);
     await settled();
-    const memory = await memoryMb(pid);
-    say(`memory ${await memoryOf(pid)}`);
+    const memory = await memoryMb(operator.pid);
+    say(`memory ${await memoryOf(operator.pid)}`);
     await stop(operator);
     const relist = await measureRelist(start, adminConfig(plane), directory);
     say(`list after the watch has expired ${round(relist)} s`);
@@ -303,8 +301,7 @@ async function measureTrawler() {
       idle_cpu_pct: round(idle * 100),
     };
   } finally {
-    operator?.kill('SIGTERM');
-    await operator?.ended;
+    if (operator) await stop(operator);
     await Promise.all([plane.stop(), postgres.stop()]);
     if (options.keep) say(`left in ${directory}`);
     else await rm(directory, { recursive: true, force: true });

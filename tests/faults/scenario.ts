@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import pg from 'pg';
-import { isConditionTrue } from '#src/kube/conditions.ts';
+import { isFinished } from '#src/controllers/run/run-status.ts';
 import type { CrawlRun, CrawlSchedule } from '#src/kube/custom-types.ts';
 import { controllerOf, controllerReference } from '#src/kube/kube-object.ts';
 import type { Stage } from './stage.ts';
@@ -223,10 +223,6 @@ async function observe({ world, namespace, database }: Stage, slot: Date): Promi
     rows: sorted(rows.map(({ name, outcome, stop_reason }) => [label(name), `${outcome} ${stop_reason}`])),
     tokens,
   };
-}
-
-function isFinished(run: CrawlRun): boolean {
-  return isConditionTrue(run.status?.conditions, 'Finished');
 }
 
 function describeRun(run: CrawlRun): string {

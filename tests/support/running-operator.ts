@@ -8,6 +8,7 @@ import { createKubeMetrics } from '#src/kube/metrics.ts';
 import type { OperatorStore } from '#src/store/operator-store.ts';
 import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
+import { JOB_SETTINGS } from './job-settings.ts';
 
 export type RunningOperator = {
   readonly store: OperatorStore;
@@ -30,15 +31,7 @@ export function startOperator(
   const done = runOperator({
     ...{ api, store, logger, migrate: true, limits: {}, retentionDays: 30, reconcilers: 8 },
     metrics,
-    settings: {
-      crawlerImage: 'registry.example/crawler:1',
-      imagePullPolicy: 'IfNotPresent',
-      databaseSchema: 'trawler',
-      allowedAddresses: [],
-      allowedProxies: [],
-      browserSeccompProfile: 'trawler/chromium.json',
-      logLevel: 'info',
-    },
+    settings: JOB_SETTINGS,
     namespace: 'default',
     identity: 'operator',
     signal: ending.signal,

@@ -9,6 +9,7 @@ import { childName } from '../../resources/names.ts';
 import type { OperatorStore } from '../../store/operator-store.ts';
 import { StoreError } from '../../store/store-error.ts';
 import { type PodCache, podsOf, type RunCache } from '../caches.ts';
+import { DATABASE_RETRY_MS } from '../database-preparation.ts';
 import { hasEnded } from './pods.ts';
 
 export type FinishedRunOptions = {
@@ -22,7 +23,6 @@ export type FinishedRunOptions = {
 
 /** A finished run's credentials are looked after for this long after a restart; then it is taken as done. */
 const CLEAN_UP_WINDOW_MS = 3_600_000;
-const DATABASE_RETRY_MS = 5_000;
 
 export function createFinishedRunSettler({ runs, secrets, runCache, podCache, store, now }: FinishedRunOptions) {
   /** UIDs of finished runs whose token is revoked and whose Secret is gone. */

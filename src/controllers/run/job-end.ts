@@ -1,4 +1,4 @@
-// What a Job says of its own end. Pure functions.
+// What a Job says of its own end.
 import type { Job } from '../../kube/builtin-types.ts';
 
 /** How the Job ended, if it has. */
@@ -7,8 +7,4 @@ export function endOfJob(job: Job): { reason: string; message: string } | undefi
     (condition) => (condition.type === 'Complete' || condition.type === 'Failed') && condition.status === 'True',
   );
   return final && { reason: final.reason ?? final.type, message: final.message ?? `the Job is ${final.type}` };
-}
-
-export function hasCondition(job: Job, type: string): boolean {
-  return job.status?.conditions?.some((condition) => condition.type === type && condition.status === 'True') ?? false;
 }

@@ -11,11 +11,10 @@ import { hashToken } from '../../store/run-token.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { RunCache } from '../caches.ts';
 import type { PreparedDatabase } from '../database-preparation.ts';
-import { isFinished } from '../schedule/schedule-status.ts';
 import { runDay } from './crawl-job.ts';
 import { logFields } from './run-log-fields.ts';
 import { ensureRunSecret } from './run-secret.ts';
-import type { Obstacle } from './run-status.ts';
+import { isFinished, type Obstacle } from './run-status.ts';
 
 export type RunAcceptanceOptions = {
   readonly secrets: ResourceClient<Secret>;

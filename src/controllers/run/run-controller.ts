@@ -8,7 +8,7 @@ import { type CrawlRunSpec, crawlRunSpec } from '../../resources/crawl-run.ts';
 import type { ContentChange, RunSnapshot } from '../../store/operator-store.ts';
 import { StoreError } from '../../store/store-error.ts';
 import { podsOf } from '../caches.ts';
-import { isFinished } from '../schedule/schedule-status.ts';
+import { DATABASE_RETRY_MS } from '../database-preparation.ts';
 import type { Admission } from './admission.ts';
 import { createFinishedRunSettler, type FinishedRunOptions } from './finished-run.ts';
 import { createRunAcceptance, type RunAcceptanceOptions } from './run-acceptance.ts';
@@ -17,7 +17,7 @@ import { createRunEnd, type RunEndOptions } from './run-end.ts';
 import { createRunJobs, type RunJobOptions } from './run-job.ts';
 import { logFields } from './run-log-fields.ts';
 import type { RunQueue } from './run-queue.ts';
-import { type RunObservation, runStatus } from './run-status.ts';
+import { isFinished, type RunObservation, runStatus } from './run-status.ts';
 
 export type RunControllerOptions = RunAcceptanceOptions &
   RunJobOptions &
@@ -29,7 +29,6 @@ type Waiting = Extract<Admission, { admitted: false }>;
 /** Progress is read this often, less often the more runs are active: the API server and Postgres are shared. */
 const REFRESH_MS = 3_000;
 const REFRESH_MS_PER_ACTIVE_RUN = 50;
-const DATABASE_RETRY_MS = 5_000;
 /** Those who are next are told at once; the others see their place in line this often. */
 const QUEUE_REFRESH_MS = 30_000;
 

@@ -1,6 +1,7 @@
 // How a live run is brought to its end: asked to stop when it is time, given up where no worker is left to end it, and its
 // results written by a Job of their own.
 import type { Job, Pod } from '../../kube/builtin-types.ts';
+import { isConditionTrue } from '../../kube/conditions.ts';
 import type { CrawlRun } from '../../kube/custom-types.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import { isAlreadyExists, isForbidden, isInvalid } from '../../kube/kube-error.ts';
@@ -11,7 +12,7 @@ import type { OperatorStore, RunSnapshot } from '../../store/operator-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { type JobCache, type PodCache, podsOf } from '../caches.ts';
 import { type JobSettings, outputJob } from './crawl-job.ts';
-import { endOfJob, hasCondition } from './job-end.ts';
+import { endOfJob } from './job-end.ts';
 import { hasEnded, lastFailure, saidBlocked } from './pods.ts';
 import { logFields } from './run-log-fields.ts';
 
@@ -80,10 +81,12 @@ export function createRunEnd(options: RunEndOptions) {
     signal: AbortSignal,
   ): Promise<boolean> {
     if (snapshot.state === 'Finished') return true;
-    if (podsOf(podCache, run).some((pod) => !hasEnded(pod))) return false;
+    const workers = podsOf(podCache, run);
+    if (workers.some((pod) => !hasEnded(pod))) return false;
     const verdict = job && endOfJob(job);
     const isStopped =
-      stopReason !== undefined && (job === undefined || verdict !== undefined || hasCondition(job, 'Suspended'));
+      stopReason !== undefined &&
+      (job === undefined || verdict !== undefined || isConditionTrue(job.status?.conditions, 'Suspended'));
     if (!isStopped && (stopReason !== undefined || verdict === undefined)) return false;
     if (snapshot.output?.due) return writeOutput(run, spec, signal);
     const uid = run.metadata.uid;
@@ -91,10 +94,10 @@ export function createRunEnd(options: RunEndOptions) {
       const [outcome, message] = endOfStopped(stopReason);
       return endCrawl(run, spec, snapshot, outcome, message, signal);
     }
-    const blocked = saidBlocked(podsOf(podCache, run));
+    const blocked = saidBlocked(workers);
     await store.requestStop(uid, blocked === undefined ? 'WorkersFailed' : 'Blocked', signal);
     const outcome = verdict?.reason === 'DeadlineExceeded' ? 'TimedOut' : 'Failed';
-    const cause = lastFailure(podsOf(podCache, run)) ?? verdict?.message;
+    const cause = lastFailure(workers) ?? verdict?.message;
     const message = blocked ?? `the workers failed (${verdict?.reason}): ${cause}`;
     return endCrawl(run, spec, snapshot, outcome, message, signal);
   }

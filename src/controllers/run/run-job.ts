@@ -24,7 +24,7 @@ export type RunJobOptions = {
 };
 
 /** The run's Job, when it has one now; `recreated` when it was made again after somebody deleted it. */
-export type JobOutcome = { readonly job?: Job; readonly recreated?: boolean } | { readonly obstacle: Obstacle };
+type JobOutcome = { readonly job?: Job; readonly recreated?: boolean } | { readonly obstacle: Obstacle };
 
 export function createRunJobs({ jobs, claims, jobCache, store, events, settings }: RunJobOptions) {
   async function ensureJob(

@@ -4,8 +4,8 @@ import { isConditionTrue } from '../../kube/conditions.ts';
 import type { CrawlRun } from '../../kube/custom-types.ts';
 import { controllerOf, objectKey } from '../../kube/kube-object.ts';
 import type { RunCache, ScheduleCache } from '../caches.ts';
-import { isFinished } from '../schedule/schedule-status.ts';
 import { type ActiveLimits, type Admission, admissions, type Candidate } from './admission.ts';
+import { isFinished } from './run-status.ts';
 
 export type RunQueue = {
   /** Whether this unfinished run may work now. A run that was let in once stays in. */

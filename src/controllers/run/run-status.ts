@@ -1,12 +1,16 @@
 // What a CrawlRun's status says, from its Job, its pods and what Postgres knows. Pure functions.
 import type { Job, Pod } from '../../kube/builtin-types.ts';
-import { type NewCondition, setCondition } from '../../kube/conditions.ts';
+import { findCondition, isConditionTrue, type NewCondition, setCondition } from '../../kube/conditions.ts';
 import type { CrawlRun } from '../../kube/custom-types.ts';
 import type { Condition, RunConditionType, RunReason } from '../../resources/conditions.ts';
 import type { CrawlRunStatus, RunPhase } from '../../resources/crawl-run.ts';
 import type { ContentChange, Progress, RunOutcome, RunSnapshot, SourceSnapshot } from '../../store/operator-store.ts';
 import { defined } from '../defined.ts';
 import { podTrouble } from './pods.ts';
+
+export function isFinished(run: CrawlRun): boolean {
+  return isConditionTrue(run.status?.conditions, 'Finished');
+}
 
 /** All that a reconcile has found out about a run. */
 export type RunObservation = {
@@ -112,7 +116,7 @@ function acceptedVerdict({ snapshot, obstacle }: RunObservation): Verdict {
 function jobVerdict(run: CrawlRun, { job, recreated, obstacle, snapshot }: RunObservation): Verdict {
   if (obstacle?.condition === 'JobCreated')
     return { status: 'False', reason: obstacle.reason, message: obstacle.message };
-  const before = run.status?.conditions?.find((condition) => condition.type === 'JobCreated');
+  const before = findCondition(run.status?.conditions, 'JobCreated');
   if (job) {
     const reason = recreated || before?.reason === 'JobRecreated' ? 'JobRecreated' : 'JobCreated';
     return { status: 'True', reason, message: `Job ${job.metadata.name}` };

@@ -14,13 +14,13 @@ import { draw } from '../../schedule/hashed-fields.ts';
 import { intervalTimetable, type Timetable } from '../../schedule/timetable.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { RunCache, ScheduleCache } from '../caches.ts';
+import { isFinished } from '../run/run-status.ts';
 import { scheduledRun } from './new-runs.ts';
 import { findUpstream, type TimetableSearch } from './run-after-run.ts';
 import {
   type CurrentInterval,
   currentInterval,
   expiredRuns,
-  isFinished,
   newestFirst,
   nominalTime,
   type ScheduleObservation,

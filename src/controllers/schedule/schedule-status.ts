@@ -6,6 +6,7 @@ import type { CrawlScheduleSpec, CrawlScheduleStatus } from '../../resources/cra
 import { durationMs, formatDuration } from '../../resources/duration.ts';
 import { adaptInterval } from '../../schedule/adaptive-interval.ts';
 import { defined } from '../defined.ts';
+import { isFinished } from '../run/run-status.ts';
 
 export type Timing = NonNullable<CrawlScheduleStatus['timing']>;
 
@@ -32,10 +33,6 @@ export function timingInForce(schedule: CrawlSchedule, spec: CrawlScheduleSpec, 
 /** The nominal time of a run; a manual run, which has none, counts from its creation. */
 export function nominalTime(run: CrawlRun): Date {
   return new Date(run.spec.trigger?.scheduledTime ?? run.metadata.creationTimestamp ?? 0);
-}
-
-export function isFinished(run: CrawlRun): boolean {
-  return isConditionTrue(run.status?.conditions, 'Finished');
 }
 
 /** Newest nominal time first. */

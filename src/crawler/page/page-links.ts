@@ -13,7 +13,7 @@ import type { SourceRules } from './source-rules.ts';
 const MAX_REPLACED = 10_000;
 
 /** What a page's links come to. */
-export type Links = { readonly links: readonly Discovery[]; readonly leftOut?: LeftOut };
+type Links = { readonly links: readonly Discovery[]; readonly leftOut?: LeftOut };
 
 export function createPageLinks(spec: CrawlRunSpec, sources: ReadonlyMap<string, SourceRules>) {
   /** Pages that were skipped for their canonical ones. */

@@ -1,6 +1,7 @@
 // How CrawlSchedules and their CrawlRuns say it. There is no node, so that their pods wait for ever.
+
+import { isFinished } from '#src/controllers/run/run-status.ts';
 import { manualRun } from '#src/controllers/schedule/new-runs.ts';
-import { isFinished } from '#src/controllers/schedule/schedule-status.ts';
 import { JOBS, type Job } from '#src/kube/builtin-types.ts';
 import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '#src/kube/custom-types.ts';
 import { crawlScheduleSpec } from '#src/resources/crawl-schedule.ts';

@@ -1,25 +1,16 @@
 // What a run's pods are given: what they may do, each volume that the spec asks for where the worker looks for it, and no
 // other.
 import { describe, expect, test } from 'vitest';
-import { crawlJob, type JobSettings, outputJob } from '#src/controllers/run/crawl-job.ts';
+import { crawlJob, outputJob } from '#src/controllers/run/crawl-job.ts';
 import type { CrawlRun } from '#src/kube/custom-types.ts';
 import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
-
-const settings: JobSettings = {
-  crawlerImage: 'registry.example/crawler:1',
-  imagePullPolicy: 'IfNotPresent',
-  databaseSchema: 'trawler',
-  allowedAddresses: [],
-  allowedProxies: [],
-  browserSeccompProfile: 'trawler/chromium.json',
-  logLevel: 'info',
-};
+import { JOB_SETTINGS } from '../../../support/job-settings.ts';
 
 function podOf(spec: object, job = crawlJob) {
   const whole = { sources: [{ name: 'shop', urls: ['http://shop.example/'] }], ...spec };
   const metadata = { name: 'shop-1', namespace: 'default', uid: 'run-uid', resourceVersion: '1' };
   const run = { apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlRun', metadata, spec: whole } as CrawlRun;
-  const pod = job(run, crawlRunSpec.parse(whole), settings).spec?.template.spec;
+  const pod = job(run, crawlRunSpec.parse(whole), JOB_SETTINGS).spec?.template.spec;
   if (!pod) throw new Error('the Job has no pod');
   return pod;
 }

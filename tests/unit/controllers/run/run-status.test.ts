@@ -45,6 +45,13 @@ function pod(status: Pod['status']): Pod {
   };
 }
 
+/** Its container waits, for this reason. */
+function waitingPod(reason: string, message: string): Pod {
+  const state = { waiting: { reason, message } };
+  const container = { name: 'crawler', image: '', imageID: '', ready: false, restartCount: 0, state };
+  return pod({ phase: 'Pending', containerStatuses: [container] });
+}
+
 const condition = (status: ReturnType<typeof runStatus>, type: string) =>
   status.conditions?.find((one) => one.type === type);
 
@@ -75,37 +82,13 @@ describe('runStatus', () => {
   test.each([
     [
       'an image that cannot be pulled',
-      pod({
-        phase: 'Pending',
-        containerStatuses: [
-          {
-            name: 'crawler',
-            image: '',
-            imageID: '',
-            ready: false,
-            restartCount: 0,
-            state: { waiting: { reason: 'ImagePullBackOff', message: 'not found' } },
-          },
-        ],
-      }),
+      waitingPod('ImagePullBackOff', 'not found'),
       'ImagePullFailed',
       'cannot pull registry.example/crawler:1: not found',
     ],
     [
       'a seccomp profile that its node does not have',
-      pod({
-        phase: 'Pending',
-        containerStatuses: [
-          {
-            name: 'crawler',
-            image: '',
-            imageID: '',
-            ready: false,
-            restartCount: 0,
-            state: { waiting: { reason: 'CreateContainerError', message: 'cannot load seccomp profile "/x/y.json"' } },
-          },
-        ],
-      }),
+      waitingPod('CreateContainerError', 'cannot load seccomp profile "/x/y.json"'),
       'ContainerRefused',
       'node unknown cannot start pod shop-1-0-abcde: cannot load seccomp profile "/x/y.json": put the profile there (docs/browser-sandbox.md), or set spec.browser.sandbox to false',
     ],
