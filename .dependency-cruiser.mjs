@@ -16,14 +16,17 @@ const allowed = {
 
 /** A room of src/crawler and the rooms beside it that it may import from; the files above them are for all. */
 const rooms = {
-  extraction: [],
+  urls: [],
+  html: [],
+  network: ['urls'],
+  blocking: ['html'],
+  extraction: ['html', 'blocking', 'urls'],
   output: [],
-  network: [],
-  http: ['network', 'extraction'],
-  browser: ['network', 'extraction'],
-  rendering: ['http', 'browser', 'network', 'extraction'],
-  discovery: ['http', 'network'],
-  page: ['rendering', 'discovery', 'extraction', 'network'],
+  rendering: ['extraction', 'html', 'urls'],
+  http: ['rendering', 'blocking', 'html', 'network', 'urls'],
+  browser: ['rendering', 'blocking', 'html', 'network', 'urls'],
+  discovery: ['rendering', 'http', 'network', 'urls'],
+  page: ['discovery', 'rendering', 'extraction', 'blocking', 'html', 'network', 'urls'],
 };
 
 const crawlerRooms = Object.entries(rooms).map(([room, others]) => ({

@@ -1,7 +1,7 @@
 // What goes wrong in a browser, as one of the causes that users see.
 import { CrawlError, type Failure } from '../failure.ts';
 import type { GuardProxy } from '../network/guard-proxy.ts';
-import type { Rendered } from '../renderer.ts';
+import type { Rendered } from '../rendering/renderer.ts';
 
 /** How Chromium names its network errors; the first that fits counts. */
 const NET_ERRORS: readonly (readonly [RegExp, Failure['cause'], retryable: boolean])[] = [

@@ -4,7 +4,7 @@ import type { AddressGuard } from '../network/address-guard.ts';
 import { startGuardProxy } from '../network/guard-proxy.ts';
 import type { HeadersFor } from '../network/request-headers.ts';
 import type { UpstreamProxy } from '../network/upstream-proxy.ts';
-import type { Rendered, Renderer } from '../renderer.ts';
+import type { Rendered, Renderer } from '../rendering/renderer.ts';
 import { failureOfBrowser } from './browser-errors.ts';
 import { type BrowserPool, createBrowserPool, type PooledPage } from './browser-pool.ts';
 import { createVisitor, type Visitor } from './browser-visit.ts';

@@ -1,12 +1,12 @@
 // One visit to a page of the browser: it goes to one document, is given time to show itself, and is read.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { blockEvidence, blockedBy } from '../extraction/blocked.ts';
-import { type PagePlan, type RawPage, withoutContent } from '../extraction/read-page.ts';
+import { blockEvidence, blockedBy } from '../blocking/blocked.ts';
 import { CrawlError } from '../failure.ts';
+import { type PagePlan, type RawPage, withoutContent } from '../html/read-page.ts';
 import type { GuardProxy } from '../network/guard-proxy.ts';
 import type { HeadersFor } from '../network/request-headers.ts';
-import type { Rendered } from '../renderer.ts';
-import { normaliseUrl } from '../url.ts';
+import type { Rendered } from '../rendering/renderer.ts';
+import { normaliseUrl } from '../urls/url.ts';
 import { endOfError, isAborted, isNetworkError } from './browser-errors.ts';
 import type { PooledPage } from './browser-pool.ts';
 import { settle, trackDataRequests } from './data-requests.ts';

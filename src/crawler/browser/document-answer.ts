@@ -1,10 +1,10 @@
 // What the server said of a document before there was anything to read: most that is no page ends with it.
 import type { FetchFacts } from '../../store/worker-store.ts';
-import { isRefusing } from '../extraction/blocked.ts';
+import { isRefusing } from '../blocking/blocked.ts';
 import { type Failure, failureOfStatus } from '../failure.ts';
 import { type GuardProxy, PROXY_FAILURE_HEADER } from '../network/guard-proxy.ts';
-import { redirectOf } from '../redirect.ts';
-import { isHtml, type Rendered } from '../renderer.ts';
+import { redirectOf } from '../rendering/redirect.ts';
+import { isHtml, type Rendered } from '../rendering/renderer.ts';
 import { proxyFailure } from './browser-errors.ts';
 import type { Events } from './devtools.ts';
 

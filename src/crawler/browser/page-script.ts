@@ -1,6 +1,6 @@
 // The text that is evaluated in a page of the browser: `readPage` over the browser's own document.
 import { z } from 'zod';
-import { type PageDom, type PagePlan, type RawPage, readPage } from '../extraction/read-page.ts';
+import { type PageDom, type PagePlan, type RawPage, readPage } from '../html/read-page.ts';
 
 /** The few members of browser nodes that are used; this project is not compiled against the DOM. */
 type BrowserNode = {

@@ -1,9 +1,9 @@
 // Which links of a page become requests of its source, and why the others do not.
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import type { LeftOut, PageLinks, SkipReason } from '../../store/worker-store.ts';
-import { isTooLong, normaliseUrl } from '../url.ts';
+import { isTooLong, normaliseUrl } from '../urls/url.ts';
+import { createUrlCleaner } from '../urls/url-cleaner.ts';
 import { createTrapDetector, type Trap } from './spider-traps.ts';
-import { createUrlCleaner } from './url-cleaner.ts';
 
 /** Links that are remembered, so that each is judged and counted once however many pages carry it. */
 const MOST_REMEMBERED = 20_000;

@@ -5,8 +5,8 @@ import type { WorkerStore } from '../../store/worker-store.ts';
 import { type Failure, failureOfError } from '../failure.ts';
 import type { HttpClient, HttpResponse } from '../http/http-client.ts';
 import type { HostPacer } from '../network/host-pacer.ts';
-import { isRedirect } from '../renderer.ts';
-import { hostKey, normaliseUrl } from '../url.ts';
+import { isRedirect } from '../rendering/renderer.ts';
+import { hostKey, normaliseUrl } from '../urls/url.ts';
 import { compileRules, MAX_ROBOTS_BYTES, type RobotsRules, rulesFromResponse, sitemapsOf } from './robots.ts';
 
 const FRESH_MS = 24 * 60 * 60_000;

@@ -1,7 +1,7 @@
 // The requests that a run begins with: the start URLs and sitemaps of its active sources.
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import type { Discovery } from '../../store/worker-store.ts';
-import { hostKey, normaliseUrl } from '../url.ts';
+import { hostKey, normaliseUrl } from '../urls/url.ts';
 
 /** A start URL that cannot be crawled is put in as it is: it will be seen as a failed page with the cause InvalidUrl. */
 export function seedsOf(spec: CrawlRunSpec): Discovery[] {

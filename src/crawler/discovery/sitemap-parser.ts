@@ -1,7 +1,7 @@
 // Reads a sitemap as its text arrives: XML (sitemaps.org, protocol 0.9) or one URL a line. Nothing of it is kept.
 import { Parser } from 'htmlparser2';
 import { CrawlError } from '../failure.ts';
-import { MAX_URL_LENGTH } from '../url.ts';
+import { MAX_URL_LENGTH } from '../urls/url.ts';
 
 /** A location is kept so far: enough to be seen as too long. */
 const MOST_OF_LOCATION = 2 * MAX_URL_LENGTH;

@@ -7,9 +7,9 @@ import { StoreError } from '../../store/store-error.ts';
 import type { Claim, Discovery, FetchFacts, LeftOut, SkipReason, WorkerStore } from '../../store/worker-store.ts';
 import { CrawlError, type Failure, failureOfError, failureOfStatus } from '../failure.ts';
 import type { HttpClient, HttpResponse } from '../http/http-client.ts';
-import { isRedirect } from '../renderer.ts';
-import { isSameSite, type Scope } from '../scope.ts';
-import { hostKey, normaliseUrl } from '../url.ts';
+import { isRedirect } from '../rendering/renderer.ts';
+import { isSameSite, type Scope } from '../urls/scope.ts';
+import { hostKey, normaliseUrl } from '../urls/url.ts';
 import type { LinkFilter } from './link-filter.ts';
 import { createSitemapParser, type SitemapEntry } from './sitemap-parser.ts';
 

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
-import { isTooLong, MAX_URL_LENGTH, normaliseUrl } from '../url.ts';
+import { isTooLong, MAX_URL_LENGTH, normaliseUrl } from '../urls/url.ts';
 
 type Source = CrawlRunSpec['sources'][number];
 

@@ -2,10 +2,10 @@
 import { compile } from 'css-select';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import type { ItemData } from '../../store/worker-store.ts';
-import { normaliseUrl } from '../url.ts';
-import { CHALLENGE_SIGNS } from './blocked.ts';
+import { CHALLENGE_SIGNS } from '../blocking/blocked.ts';
+import type { FieldPlan, PagePlan, RawPage } from '../html/read-page.ts';
+import { normaliseUrl } from '../urls/url.ts';
 import { createFieldLookup, kindOf } from './known-fields.ts';
-import type { FieldPlan, PagePlan, RawPage } from './read-page.ts';
 
 type ExtractSpec = NonNullable<CrawlRunSpec['extract']>;
 type Field = ExtractSpec['fields'][number];

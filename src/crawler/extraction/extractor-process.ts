@@ -2,9 +2,9 @@
 // has no environment, and of the file system it may only read the program and the module.
 import { pathToFileURL } from 'node:url';
 import type { ItemData } from '../../store/worker-store.ts';
+import { parsePage } from '../html/page-document.ts';
 import type { ExtractorInput, ExtractorJob, ExtractorStart, FromExtractor } from './extractor-messages.ts';
 import { mainText } from './main-text.ts';
-import { parsePage } from './page-document.ts';
 
 type Extract = (input: ExtractorInput) => unknown;
 

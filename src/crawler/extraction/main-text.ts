@@ -1,7 +1,7 @@
 // The main text of a page as Markdown: Readability finds it, Turndown writes it.
 import { Readability } from '@mozilla/readability';
 import TurndownService from 'turndown';
-import { parsePage } from './page-document.ts';
+import { parsePage } from '../html/page-document.ts';
 
 /** What is read of a page, and kept of its text, in characters. */
 const MAX_HTML = 500_000;

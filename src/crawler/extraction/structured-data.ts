@@ -1,5 +1,5 @@
 // What a page says of itself to machines: JSON-LD and microdata, both as things with properties (schema.org).
-import type { RawProperty } from './read-page.ts';
+import type { RawProperty } from '../html/read-page.ts';
 
 /** A node as JSON-LD writes it: `@type`, `@id` and properties. It comes from a page: nothing in it is sure. */
 type Thing = Readonly<Record<string, unknown>>;

@@ -1,7 +1,7 @@
 // The cookies that a run got (RFC 6265): in the worker's memory, apart by registrable domain, and so few that no site
 // can fill it or make its own requests too large to be answered.
 import { type Cookie, CookieJar, MemoryCookieStore } from 'tough-cookie';
-import { registrableDomain } from '../scope.ts';
+import { registrableDomain } from '../urls/scope.ts';
 
 /** Domains that cookies are kept of; the one that was asked longest ago goes first. */
 const MAX_DOMAINS = 1_000;

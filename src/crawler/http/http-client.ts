@@ -10,7 +10,7 @@ import { type AddressGuard, guardedConnector, portOf } from '../network/address-
 import type { LastLook } from '../network/host-pacer.ts';
 import type { HeadersFor } from '../network/request-headers.ts';
 import { createProxyDispatcher, refusalByStatus, type UpstreamProxy } from '../network/upstream-proxy.ts';
-import { hostKey } from '../url.ts';
+import { hostKey } from '../urls/url.ts';
 import { createCookies } from './cookies.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;

@@ -1,14 +1,14 @@
 // Render mode HTTP: pages as the server sends them, read by one parse.
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FetchFacts } from '../../store/worker-store.ts';
-import { blockEvidence, blockedBy, isRefusing } from '../extraction/blocked.ts';
-import { type PagePlan, type RawPage, withoutContent } from '../extraction/read-page.ts';
-import { type ScriptSigns, scriptSignsOf } from '../extraction/script-signs.ts';
+import { blockEvidence, blockedBy, isRefusing } from '../blocking/blocked.ts';
 import { CrawlError, failureOfError, failureOfStatus } from '../failure.ts';
-import { redirectOf } from '../redirect.ts';
-import { isHtml, type Rendered, type Renderer } from '../renderer.ts';
-import { decodeHtml } from './charset.ts';
-import { readHtml } from './html-page.ts';
+import { decodeHtml } from '../html/charset.ts';
+import { readHtml } from '../html/html-page.ts';
+import { type PagePlan, type RawPage, withoutContent } from '../html/read-page.ts';
+import { type ScriptSigns, scriptSignsOf } from '../html/script-signs.ts';
+import { redirectOf } from '../rendering/redirect.ts';
+import { isHtml, type Rendered, type Renderer } from '../rendering/renderer.ts';
 import type { HttpClient, HttpResponse } from './http-client.ts';
 import { conditionalHeaders, validatorsOf } from './validators.ts';
 

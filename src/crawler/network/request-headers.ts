@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { HEADER_NAME_PATTERN, HEADER_VALUE_PATTERN, isReservedHeader } from '../../resources/request-headers.ts';
-import { normaliseUrl } from '../url.ts';
+import { normaliseUrl } from '../urls/url.ts';
 
 export type Headers = Readonly<Record<string, string>>;
 

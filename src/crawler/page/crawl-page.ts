@@ -10,19 +10,20 @@ import type {
   Validators,
   WorkerStore,
 } from '../../store/worker-store.ts';
+import { blockedBy } from '../blocking/blocked.ts';
+import { createHostHistory } from '../blocking/host-history.ts';
 import { productToken } from '../discovery/robots.ts';
 import type { RobotsGate } from '../discovery/robots-gate.ts';
 import type { SitemapReader } from '../discovery/sitemap-reader.ts';
-import { blockedBy } from '../extraction/blocked.ts';
+import type { TrapReports } from '../discovery/trap-reports.ts';
 import { createExtraction } from '../extraction/extraction.ts';
 import type { Extractor } from '../extraction/extractor.ts';
-import { directivesOf } from '../extraction/page-directives.ts';
+import { directivesOf } from '../html/page-directives.ts';
 import type { HostPacer } from '../network/host-pacer.ts';
-import type { Rendered, Renderer } from '../renderer.ts';
-import type { Routes } from '../rendering/routes.ts';
-import { hostKey } from '../url.ts';
+import type { Routes } from '../network/routes.ts';
+import type { Rendered, Renderer } from '../rendering/renderer.ts';
+import { hostKey } from '../urls/url.ts';
 import { createFailPage } from './failed-page.ts';
-import { createHostHistory } from './host-history.ts';
 import type { HostReports } from './host-reports.ts';
 import { MAX_REDIRECTS, skipped, tooManyRedirects } from './outcomes.ts';
 import { createPageAdditions, type Screenshots } from './page-additions.ts';
@@ -31,7 +32,6 @@ import type { PageMemory } from './page-memory.ts';
 import { inPlaceOf } from './requests.ts';
 import { createSitemapClaims } from './sitemap-claim.ts';
 import { createSourceRules } from './source-rules.ts';
-import type { TrapReports } from './trap-reports.ts';
 
 export type PageCrawler = {
   /**

@@ -4,9 +4,9 @@ import { durationMs } from '../../resources/duration.ts';
 import type { Claim, FetchFacts, ItemData } from '../../store/worker-store.ts';
 import type { Extractor } from '../extraction/extractor.ts';
 import type { ExtractorAnswer } from '../extraction/extractor-messages.ts';
-import type { RawPage } from '../extraction/read-page.ts';
 import { CrawlError, type Failure } from '../failure.ts';
-import type { Rendered } from '../renderer.ts';
+import type { RawPage } from '../html/read-page.ts';
+import type { Rendered } from '../rendering/renderer.ts';
 
 /** What the extractor has for a page at least, however long that took to come. */
 const MIN_EXTRACTOR_MS = 1_000;

@@ -2,8 +2,8 @@
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import type { Claim, Discovery, LeftOut, PageLinks } from '../../store/worker-store.ts';
 import { baseOf } from '../extraction/extraction.ts';
-import type { RawPage } from '../extraction/read-page.ts';
-import { normaliseUrl } from '../url.ts';
+import type { RawPage } from '../html/read-page.ts';
+import { normaliseUrl } from '../urls/url.ts';
 import { countsOf, MAX_REDIRECTS } from './outcomes.ts';
 import { createRecentSet } from './recent-set.ts';
 import { inPlaceOf, requestFor } from './requests.ts';

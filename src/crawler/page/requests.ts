@@ -1,6 +1,6 @@
 // The requests that a crawled page puts into the frontier.
 import type { Claim, Discovery } from '../../store/worker-store.ts';
-import { hostKey } from '../url.ts';
+import { hostKey } from '../urls/url.ts';
 
 export function requestFor(source: string, url: URL, depth: number): Discovery {
   return { source, url: url.href, host: hostKey(url), depth };

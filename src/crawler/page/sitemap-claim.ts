@@ -1,8 +1,8 @@
 // Claims of sitemaps: those that robots.txt names are put in, and those that are claimed are read.
 import type { Claim, FetchFacts, Outcome, WorkerStore } from '../../store/worker-store.ts';
 import type { SitemapReader } from '../discovery/sitemap-reader.ts';
-import { isSameSite } from '../scope.ts';
-import { normaliseUrl } from '../url.ts';
+import { isSameSite } from '../urls/scope.ts';
+import { normaliseUrl } from '../urls/url.ts';
 import type { FailPage } from './failed-page.ts';
 import { countsOf, MAX_REDIRECTS, skipped, tooManyRedirects } from './outcomes.ts';
 import { sitemapAt } from './requests.ts';

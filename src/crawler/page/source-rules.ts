@@ -3,8 +3,8 @@ import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { createLinkFilter, createVerdicts, type Verdicts } from '../discovery/link-filter.ts';
 import type { Trap } from '../discovery/spider-traps.ts';
 import { planForSource } from '../extraction/extraction.ts';
-import type { PagePlan } from '../extraction/read-page.ts';
-import { createScope } from '../scope.ts';
+import type { PagePlan } from '../html/read-page.ts';
+import { createScope } from '../urls/scope.ts';
 
 export type SourceRules = ReturnType<typeof rulesOf>;
 

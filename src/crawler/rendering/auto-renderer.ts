@@ -1,8 +1,7 @@
 // Render mode Auto: pages by HTTP, and in the browser where that finds more. What is learnt of a host is kept.
 import type { Extraction } from '../extraction/extraction.ts';
-import type { RawPage } from '../extraction/read-page.ts';
-import type { Rendered, Renderer } from '../renderer.ts';
-import { hostKey } from '../url.ts';
+import type { RawPage } from '../html/read-page.ts';
+import { hostKey } from '../urls/url.ts';
 import type { HostRenderings } from './host-renderings.ts';
 import {
   type Evidence,
@@ -14,6 +13,7 @@ import {
   isWorthTheBrowser,
   type Yield,
 } from './render-choice.ts';
+import type { Rendered, Renderer } from './renderer.ts';
 
 type Page = Extract<Rendered, { type: 'page' }>;
 

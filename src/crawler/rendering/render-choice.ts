@@ -1,6 +1,6 @@
 // Render mode Auto's decisions: how a page of a host is asked for, when what HTTP found is worth a look by the browser,
 // and whether that look was of use. Pure functions; see docs/decisions on render mode Auto.
-import type { ScriptSigns } from '../extraction/script-signs.ts';
+import type { ScriptSigns } from '../html/script-signs.ts';
 
 /** What is known of a host, by this worker and by those before it. */
 export type HostKnowledge = {

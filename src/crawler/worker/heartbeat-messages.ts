@@ -1,7 +1,7 @@
 // What the worker's main thread and its heartbeat thread tell each other.
 import type { Heartbeat, HeartbeatAnswer } from '../../store/worker-store.ts';
 import type { LogLevel } from '../../telemetry/logger.ts';
-import type { WorkerConfig } from '../worker-config.ts';
+import type { WorkerConfig } from './worker-config.ts';
 
 /** What the thread is started with. */
 export type HeartbeatStart = {

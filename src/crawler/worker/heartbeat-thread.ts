@@ -4,10 +4,10 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { createHeartbeatStore } from '../../store/postgres-worker-store.ts';
 import type { Heartbeat, HeartbeatAnswer } from '../../store/worker-store.ts';
 import { createLogger } from '../../telemetry/logger.ts';
-import { storeOptions } from '../worker-config.ts';
 import type { FromThread, HeartbeatStart, ToThread, WorkerStatus } from './heartbeat-messages.ts';
 import { writeTerminationMessage } from './termination.ts';
 import { createWatchdog } from './watchdog.ts';
+import { storeOptions } from './worker-config.ts';
 
 const TICK_MS = 1_000;
 

@@ -11,6 +11,7 @@ import { createLogger, type Logger } from '../../telemetry/logger.ts';
 import { createRobotsGate } from '../discovery/robots-gate.ts';
 import { seedsOf } from '../discovery/seeds.ts';
 import { createSitemapReader } from '../discovery/sitemap-reader.ts';
+import { createTrapReports } from '../discovery/trap-reports.ts';
 import { UrlListError, withListedUrls } from '../discovery/url-lists.ts';
 import { SelectorError } from '../extraction/extraction.ts';
 import { type Extractor, ExtractorModuleError, modulePathOf, startExtractor } from '../extraction/extractor.ts';
@@ -21,10 +22,7 @@ import { createScreenshotFiles, type ScreenshotFiles } from '../output/screensho
 import { createPageCrawler } from '../page/crawl-page.ts';
 import { createHostReports } from '../page/host-reports.ts';
 import { createPageMemory } from '../page/page-memory.ts';
-import { createTrapReports } from '../page/trap-reports.ts';
-import type { Renderer } from '../renderer.ts';
-import { createNetwork } from '../rendering/network.ts';
-import { loadWorkerConfig, storeOptions, type WorkerConfig, WorkerConfigError } from '../worker-config.ts';
+import type { Renderer } from '../rendering/renderer.ts';
 import { findMemoryLimit } from './cgroup.ts';
 import { type HeartbeatClient, startHeartbeat } from './heartbeat.ts';
 import { readLoad } from './load.ts';
@@ -34,6 +32,8 @@ import { createPatientStore } from './patient-store.ts';
 import { installShutdown, type Shutdown } from './shutdown.ts';
 import { EXIT, type TerminationReason, writeTerminationMessage } from './termination.ts';
 import { ALL_SOURCES_BLOCKED, noTotals, runWorker, type WorkerEnd } from './worker.ts';
+import { loadWorkerConfig, storeOptions, type WorkerConfig, WorkerConfigError } from './worker-config.ts';
+import { createNetwork } from './worker-network.ts';
 
 /** How long Postgres may be away before the worker gives up, in milliseconds. */
 const OUTAGE_MS = 5 * 60_000;

@@ -6,8 +6,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findChromium } from '#src/crawler/browser/chromium.ts';
 import { pageScript, parseRawPage } from '#src/crawler/browser/page-script.ts';
 import { createExtraction } from '#src/crawler/extraction/extraction.ts';
-import type { PagePlan, RawPage } from '#src/crawler/extraction/read-page.ts';
-import { readHtml } from '#src/crawler/http/html-page.ts';
+import { readHtml } from '#src/crawler/html/html-page.ts';
+import type { PagePlan, RawPage } from '#src/crawler/html/read-page.ts';
 import { crawlRunSpec } from '#src/resources/crawl-run.ts';
 
 let browser: Browser;

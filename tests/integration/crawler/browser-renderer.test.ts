@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBrowserRenderer } from '#src/crawler/browser/browser-renderer.ts';
 import { findChromium } from '#src/crawler/browser/chromium.ts';
 import { createExtraction } from '#src/crawler/extraction/extraction.ts';
-import type { Renderer } from '#src/crawler/renderer.ts';
+import type { Renderer } from '#src/crawler/rendering/renderer.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { browserDefaults, guardAllowing, html, startSite, type TestSite } from './site.ts';
 

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createExtraction } from '#src/crawler/extraction/extraction.ts';
 import { createHttpClient, type HttpClient } from '#src/crawler/http/http-client.ts';
 import { createHttpRenderer } from '#src/crawler/http/http-renderer.ts';
-import type { Rendered } from '#src/crawler/renderer.ts';
+import type { Rendered } from '#src/crawler/rendering/renderer.ts';
 import { guardAllowing } from './site.ts';
 
 const { plan } = createExtraction(undefined);

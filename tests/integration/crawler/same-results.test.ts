@@ -6,7 +6,7 @@ import { absoluteLinks, createExtraction, planForSource } from '#src/crawler/ext
 import { mainText } from '#src/crawler/extraction/main-text.ts';
 import { createHttpClient } from '#src/crawler/http/http-client.ts';
 import { createHttpRenderer } from '#src/crawler/http/http-renderer.ts';
-import type { Renderer } from '#src/crawler/renderer.ts';
+import type { Renderer } from '#src/crawler/rendering/renderer.ts';
 import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { REALISTIC_PAGES } from './realistic-pages.ts';

@@ -1,8 +1,8 @@
 // Links of pages: which are followed, and what the others are counted as.
 import { describe, expect, it } from 'vitest';
 import { createLinkFilter, createVerdicts, type Finding } from '#src/crawler/discovery/link-filter.ts';
-import { createScope } from '#src/crawler/scope.ts';
-import { MAX_URL_LENGTH } from '#src/crawler/url.ts';
+import { createScope } from '#src/crawler/urls/scope.ts';
+import { MAX_URL_LENGTH } from '#src/crawler/urls/url.ts';
 import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
 import type { PageLinks } from '#src/store/worker-store.ts';
 

@@ -5,7 +5,7 @@ import path from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseUrlList, withListedUrls } from '#src/crawler/discovery/url-lists.ts';
-import { normaliseUrl } from '#src/crawler/url.ts';
+import { normaliseUrl } from '#src/crawler/urls/url.ts';
 import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
 
 describe('a list', () => {

@@ -1,7 +1,7 @@
 // Items out of HTML.
 import { describe, expect, it } from 'vitest';
 import { absoluteLinks, createExtraction, firstNumber, SelectorError } from '#src/crawler/extraction/extraction.ts';
-import { readHtml } from '#src/crawler/http/html-page.ts';
+import { readHtml } from '#src/crawler/html/html-page.ts';
 import { crawlRunSpec } from '#src/resources/crawl-run.ts';
 
 const URL_OF_PAGE = new URL('http://shop.example/list/');

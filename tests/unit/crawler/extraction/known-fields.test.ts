@@ -1,7 +1,7 @@
 // Fields without a selector, out of what pages say of themselves to machines.
 import { describe, expect, it } from 'vitest';
 import { createExtraction } from '#src/crawler/extraction/extraction.ts';
-import { readHtml } from '#src/crawler/http/html-page.ts';
+import { readHtml } from '#src/crawler/html/html-page.ts';
 import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
 
 type Extract = NonNullable<CrawlRunSpecInput['extract']>;

@@ -1,5 +1,5 @@
 // Takes parameters out of URLs that say who is visiting and how they came, not which page it is.
-import { normaliseUrl } from '../url.ts';
+import { normaliseUrl } from './url.ts';
 
 /** Names that mean a session on some sites and a thing of its own on others: the value tells. */
 const MAYBE_SESSION = /^(sid|s|sess|session)$/i;

@@ -2,9 +2,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { WorkerStoreOptions } from '../store/postgres-worker-store.ts';
-import { LOG_LEVELS } from '../telemetry/logger.ts';
-import { parseAllowedAddresses } from './network/address-policy.ts';
+import type { WorkerStoreOptions } from '../../store/postgres-worker-store.ts';
+import { LOG_LEVELS } from '../../telemetry/logger.ts';
+import { parseAllowedAddresses } from '../network/address-policy.ts';
 
 const allowedAddresses = z.string().transform((text, context) => {
   try {

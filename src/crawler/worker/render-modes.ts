@@ -10,9 +10,9 @@ import type { AddressGuard } from '../network/address-guard.ts';
 import type { HostPacer } from '../network/host-pacer.ts';
 import type { HeadersFor } from '../network/request-headers.ts';
 import type { UpstreamProxy } from '../network/upstream-proxy.ts';
-import type { Renderer } from '../renderer.ts';
-import { createAutoRenderer } from './auto-renderer.ts';
-import { createHostRenderings } from './host-renderings.ts';
+import { createAutoRenderer } from '../rendering/auto-renderer.ts';
+import { createHostRenderings } from '../rendering/host-renderings.ts';
+import type { Renderer } from '../rendering/renderer.ts';
 
 /** The browser, where there is one, is started with the first page that it is wanted for. */
 export async function createRenderer(options: {

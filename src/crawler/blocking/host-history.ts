@@ -1,6 +1,6 @@
 // What a host has given so far, against which an answer that proves nothing by itself is seen as a refusal: nothing at
 // all, or 403, where many pages were had before.
-import type { RawPage } from '../extraction/read-page.ts';
+import type { RawPage } from '../html/read-page.ts';
 
 /** Pages with content before anything is taken for a refusal because of them. */
 const ENOUGH_PAGES = 5;

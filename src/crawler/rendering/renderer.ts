@@ -1,8 +1,8 @@
 // What the two ways of fetching a page, HTTP and Browser, have in common.
-import type { FetchFacts, Validators } from '../store/worker-store.ts';
-import type { PagePlan, RawPage } from './extraction/read-page.ts';
-import type { ScriptSigns } from './extraction/script-signs.ts';
-import type { Failure } from './failure.ts';
+import type { FetchFacts, Validators } from '../../store/worker-store.ts';
+import type { Failure } from '../failure.ts';
+import type { PagePlan, RawPage } from '../html/read-page.ts';
+import type { ScriptSigns } from '../html/script-signs.ts';
 
 /** How the fetch of one URL ended. Redirects are reported, not followed. */
 export type Rendered = { readonly facts: FetchFacts } & (

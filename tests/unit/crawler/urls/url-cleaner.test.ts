@@ -1,8 +1,8 @@
 // What is taken out of URLs because it says nothing about the page.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createUrlCleaner } from '#src/crawler/discovery/url-cleaner.ts';
-import { normaliseUrl } from '#src/crawler/url.ts';
+import { normaliseUrl } from '#src/crawler/urls/url.ts';
+import { createUrlCleaner } from '#src/crawler/urls/url-cleaner.ts';
 
 const NAMES = ['utm_*', 'fbclid', 'jsessionid', 'a.b', 'x[y]'];
 const clean = (text: string, names = NAMES) =>

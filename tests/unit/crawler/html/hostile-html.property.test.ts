@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseRawPage } from '#src/crawler/browser/page-script.ts';
 import { createExtraction } from '#src/crawler/extraction/extraction.ts';
-import { readHtml } from '#src/crawler/http/html-page.ts';
+import { readHtml } from '#src/crawler/html/html-page.ts';
 import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
 import { storableJson } from '#src/store/storable-json.ts';
 

@@ -1,7 +1,7 @@
 // What a page's HTML says of the scripts that make it.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { scriptSignsOf } from '#src/crawler/extraction/script-signs.ts';
+import { scriptSignsOf } from '#src/crawler/html/script-signs.ts';
 
 const NONE = { scripts: 0, textLength: 0, hasEmptyRoot: false, asksForScripts: false };
 

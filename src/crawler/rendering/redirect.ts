@@ -1,8 +1,8 @@
 // Where a redirect leads: reported to the crawl, which follows it as a request of the frontier.
-import type { FetchFacts } from '../store/worker-store.ts';
-import { retryAfterMs } from './back-off.ts';
+import type { FetchFacts } from '../../store/worker-store.ts';
+import { retryAfterMs } from '../back-off.ts';
+import { normaliseUrl } from '../urls/url.ts';
 import { isRedirect, type Rendered } from './renderer.ts';
-import { normaliseUrl } from './url.ts';
 
 /** By lower-case name. */
 type Headers = { readonly location?: string | undefined; readonly 'retry-after'?: string | undefined };

@@ -1,7 +1,7 @@
 // Documents in every encoding that servers still use.
 import iconv from 'iconv-lite';
 import { describe, expect, it } from 'vitest';
-import { decodeHtml } from '#src/crawler/http/charset.ts';
+import { decodeHtml } from '#src/crawler/html/charset.ts';
 
 describe('decodeHtml', () => {
   it.each([

@@ -2,7 +2,7 @@
 import { compile, type Options, selectAll } from 'css-select';
 import { type ChildNode, type Document, DomHandler, Element, isTag, isText, type ParentNode } from 'domhandler';
 import { Parser } from 'htmlparser2';
-import { type PageDom, type PagePlan, type RawPage, readPage } from '../extraction/read-page.ts';
+import { type PageDom, type PagePlan, type RawPage, readPage } from './read-page.ts';
 
 type Node = ParentNode | ChildNode;
 

@@ -1,7 +1,7 @@
 // What pages say to crawlers.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { directivesOf } from '#src/crawler/extraction/page-directives.ts';
+import { directivesOf } from '#src/crawler/html/page-directives.ts';
 
 const NOTHING = { noindex: false, nofollow: false };
 

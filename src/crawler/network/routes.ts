@@ -2,9 +2,6 @@
 // all workers of a host go the same way.
 import type { Claim } from '../../store/worker-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import type { HttpClient } from '../http/http-client.ts';
-import type { Renderer } from '../renderer.ts';
-import { hostKey } from '../url.ts';
 
 /** Hosts whose way is kept in mind. */
 const MAX_HOSTS = 10_000;
@@ -31,26 +28,5 @@ export function learntRoutes(log: Logger): Routes {
       else if (proxied.size < MAX_HOSTS) proxied.add(host);
     },
     isProxied: (host) => proxied.has(host),
-  };
-}
-
-type Ways<Way> = { readonly direct: Way; readonly proxied: Way };
-
-export function routedClient(routes: Routes, { direct, proxied }: Ways<HttpClient>): HttpClient {
-  return {
-    get: (request, signal) => (routes.isProxied(hostKey(request.url)) ? proxied : direct).get(request, signal),
-    close: async () => void (await Promise.all([direct.close(), proxied.close()])),
-  };
-}
-
-/** Both ways are of the same kind, and so is what they have in common. */
-export function routedRenderer(routes: Routes, { direct, proxied }: Ways<Renderer>): Renderer {
-  return {
-    ...direct,
-    render: (url, ...rest) => (routes.isProxied(hostKey(url)) ? proxied : direct).render(url, ...rest),
-    recycle(how) {
-      for (const way of [direct, proxied]) way.recycle?.(how);
-    },
-    close: async () => void (await Promise.all([direct.close(), proxied.close()])),
   };
 }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { blockEvidence, CHALLENGE_SIGNS } from '#src/crawler/extraction/blocked.ts';
+import { blockEvidence, CHALLENGE_SIGNS } from '#src/crawler/blocking/blocked.ts';
+import { createHostHistory } from '#src/crawler/blocking/host-history.ts';
 import { createExtraction } from '#src/crawler/extraction/extraction.ts';
-import { readHtml } from '#src/crawler/http/html-page.ts';
-import { createHostHistory } from '#src/crawler/page/host-history.ts';
+import { readHtml } from '#src/crawler/html/html-page.ts';
 
 const { plan } = createExtraction(undefined);
 const evidenceOf = (status: number, body: string, headers: Record<string, string> = {}) =>

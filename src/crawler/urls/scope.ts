@@ -1,7 +1,7 @@
 // Which URLs belong to a source: its scope mode and its include and exclude patterns.
 import picomatch from 'picomatch';
 import { getDomain } from 'tldts';
-import type { CrawlRunSpec } from '../resources/crawl-run.ts';
+import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { normaliseUrl } from './url.ts';
 
 type Source = CrawlRunSpec['sources'][number];

@@ -10,11 +10,12 @@ import { type AddressGuard, createAddressGuard } from '../network/address-guard.
 import { createAddressPolicy } from '../network/address-policy.ts';
 import type { HostPacer } from '../network/host-pacer.ts';
 import { type Headers, type HeadersFor, headersForHosts, readSecretHeaders } from '../network/request-headers.ts';
+import { fixedRoutes, learntRoutes, type Routes } from '../network/routes.ts';
 import { parseProxyUrl, type UpstreamProxy } from '../network/upstream-proxy.ts';
-import type { Renderer } from '../renderer.ts';
-import { type WorkerConfig, WorkerConfigError } from '../worker-config.ts';
+import type { Renderer } from '../rendering/renderer.ts';
 import { createRenderer } from './render-modes.ts';
-import { fixedRoutes, learntRoutes, type Routes, routedClient, routedRenderer } from './routes.ts';
+import { routedClient, routedRenderer } from './routed.ts';
+import { type WorkerConfig, WorkerConfigError } from './worker-config.ts';
 
 export type Network = {
   /** For robots.txt and the like, and for pages in render mode HTTP. */

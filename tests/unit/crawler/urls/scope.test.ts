@@ -1,6 +1,6 @@
 // Scope: which links belong to a source.
 import { describe, expect, it } from 'vitest';
-import { createScope } from '#src/crawler/scope.ts';
+import { createScope } from '#src/crawler/urls/scope.ts';
 import { crawlRunSpec } from '#src/resources/crawl-run.ts';
 
 function scopeOf(urls: string[], scope: Record<string, unknown>) {

@@ -1,7 +1,7 @@
 // What people are told of spider traps: a line in the log, and a report from which the operator makes an Event.
 import type { WorkerStore } from '../../store/worker-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import type { Trap } from '../discovery/spider-traps.ts';
+import type { Trap } from './spider-traps.ts';
 
 /** Traps that a worker tells of; a hostile site could make them up, too. */
 const MAX_TOLD = 100;

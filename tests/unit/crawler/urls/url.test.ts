@@ -1,7 +1,7 @@
 // URLs: one form for each page.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { hostKey, MAX_URL_LENGTH, normaliseUrl } from '#src/crawler/url.ts';
+import { hostKey, MAX_URL_LENGTH, normaliseUrl } from '#src/crawler/urls/url.ts';
 
 const normal = (text: string, base?: string) => normaliseUrl(text, base)?.href;
 
