@@ -17,7 +17,7 @@ export const contexts: Record<string, () => Promise<void>> = {
 };
 
 async function crawlerContext(): Promise<void> {
-  await programContext('crawler', 'crawler-image/main.ts', ['playwright-core']);
+  await programContext('crawler', 'crawler-image/main.ts', ['playwright', 'playwright-core']);
   await cp(seccompProfile, join(projectRoot, 'build', 'crawler', basename(seccompProfile)));
 }
 

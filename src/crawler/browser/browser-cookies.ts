@@ -1,6 +1,6 @@
 // The cookies that a run's browser got: carried from a context that ends into the next one, so that a host does not meet
 // a stranger every few pages.
-import type { Protocol } from 'playwright-core/types/protocol';
+import type { Protocol } from 'playwright/types/protocol';
 
 export type BrowserCookie = Protocol.Network.Cookie;
 /** For `Storage.setCookies`. */

@@ -1,7 +1,7 @@
 // One Chromium process: found, started with switches that keep it behind the guard proxy, and ended for certain.
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Browser, CDPSession } from 'playwright-core';
+import type { Browser, CDPSession } from 'playwright';
 import { type BrowserCookie, cookieToSet } from './browser-cookies.ts';
 import { createDevtools, type Devtools, type Session } from './devtools.ts';
 import { type BlockedResource, blockingSwitches } from './resource-blocking.ts';
@@ -55,7 +55,7 @@ export async function launchChromium(options: {
   readonly sandbox: boolean;
 }): Promise<Chromium> {
   // Only now, since runs without a browser start sooner and smaller without its code.
-  const { chromium } = await import('playwright-core');
+  const { chromium } = await import('playwright');
   const browser = await chromium.launch({
     executablePath: options.executablePath,
     headless: true,

@@ -1,7 +1,7 @@
 // DevTools sessions of pages that Playwright does not attach to: its one channel to the browser carries the messages of
 // them all (`Target.sendMessageToTarget`), so that nothing is switched on in a page but what its visit takes.
-import type { CDPSession } from 'playwright-core';
-import type { Protocol } from 'playwright-core/types/protocol';
+import type { CDPSession } from 'playwright';
+import type { Protocol } from 'playwright/types/protocol';
 
 export type Commands = Protocol.CommandParameters;
 export type Events = Protocol.Events;

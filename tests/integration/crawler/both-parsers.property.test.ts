@@ -1,7 +1,7 @@
 // Any well-formed document means the same to the parser of render mode HTTP and to Chromium: links, fields, images,
 // structured data. Where HTML is malformed, browsers repair it by rules of their own: docs/extraction.md tells where.
 import fc from 'fast-check';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findChromium } from '#src/crawler/browser/chromium.ts';
 import { pageScript, parseRawPage } from '#src/crawler/browser/page-script.ts';
