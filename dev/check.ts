@@ -14,6 +14,7 @@ interface Check {
 const checks: Check[] = [
   { name: 'format and lint', fix: 'npx biome check --write', command: ['biome', 'check', '--error-on-warnings'] },
   { name: 'types', command: ['tsc', '--project', '.'] },
+  { name: 'lock file', fix: 'npm run lock', command: ['node', 'dev/lock/main.ts', '--check'] },
   { name: 'import rules', command: ['depcruise', 'src', 'operator', 'crawler-image', 'dev', 'tests'] },
   {
     name: 'generated files',

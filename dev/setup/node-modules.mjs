@@ -31,12 +31,10 @@ function linkNode() {
  * @param {(line: string) => void} say
  */
 function install(reason, say) {
-  say(`npm packages: ${reason}; running npm install (under a minute)`);
-  // Not `npm ci`: it refuses a lock file without the optional packages of every platform, and a registry that mirrors
-  // only some of them gives no other. With --no-save the lock file is followed and never rewritten.
-  const args = ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'];
+  say(`npm packages: ${reason}; running npm ci (under a minute)`);
+  const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
   const result = nodeMajor < 20 ? npmOnPinnedNode(args, say) : npm(args);
-  if (result.status !== 0) throw new Error('npm install failed; its own message is above');
+  if (result.status !== 0) throw new Error('npm ci failed; its own message is above');
 }
 
 /** @param {string[]} args */

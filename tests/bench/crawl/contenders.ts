@@ -36,7 +36,7 @@ export async function installPeers(say: (line: string) => void): Promise<void> {
   await cp(join(import.meta.dirname, 'peers'), folder, { recursive: true });
   const inFolder = { cwd: folder, env: { PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD: '1' } };
   say('peers: npm ci, pip install (a minute the first time)');
-  await execa('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline'], inFolder);
+  await execa('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline'], inFolder);
   await execa('python3', ['-m', 'venv', 'venv'], inFolder);
   await execa(python, ['-m', 'pip', 'install', '--quiet', '--requirement', 'requirements.txt'], inFolder);
 }
