@@ -58,6 +58,13 @@ export default {
       to: { path: '^(dev|tests)/' },
     },
     {
+      name: 'tests-connect-by-their-support',
+      severity: 'error',
+      comment: 'connections of tests come from tests/support/database-connections.ts, which outlive their server',
+      from: { path: '^tests/', pathNot: '^tests/support/' },
+      to: { path: '^node_modules/pg/', dependencyTypesNot: ['type-only'] },
+    },
+    {
       name: 'product-uses-declared-dependencies',
       severity: 'error',
       from: { path: '^(src|operator|crawler-image)/' },

@@ -5,7 +5,6 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import pg from 'pg';
 import { dueTime } from '../../src/crawler/network/host-pacer.ts';
 import { crawlRunSpec } from '../../src/resources/crawl-run.ts';
 import { createOperatorStore } from '../../src/store/postgres-operator-store.ts';
@@ -13,6 +12,7 @@ import { createWorkerStore, type WorkerStoreOptions } from '../../src/store/post
 import { createToken, hashToken } from '../../src/store/run-token.ts';
 import type { Claim, Discovery, Place, WorkerStore } from '../../src/store/worker-store.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
+import { testClient } from '../support/database-connections.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { processorSecondsOfEnded } from './process-usage.ts';
 
@@ -253,7 +253,7 @@ async function main(): Promise<void> {
   );
   console.log(`inserted ${requests} requests in ${inserted.seconds.toFixed(1)} s`);
 
-  const admin = new pg.Client({ connectionString: database.superuserUrl, options: `-c search_path=${SCHEMA}` });
+  const admin = testClient(database.superuserUrl, { schema: SCHEMA });
   await admin.connect();
   const sizes = async () =>
     (

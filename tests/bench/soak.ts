@@ -12,7 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { KubeConfig } from '@kubernetes/client-node';
 import { execa } from 'execa';
-import pg from 'pg';
+import type pg from 'pg';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { binary } from '../../dev/setup/kubernetes-binaries.mjs';
@@ -22,6 +22,7 @@ import { CRAWL_SCHEDULES, type CrawlSchedule } from '../../src/kube/custom-types
 import { createKubeMetrics } from '../../src/kube/metrics.ts';
 import { OPERATOR_ID } from '../../src/store/runs.ts';
 import { startControlPlane } from '../support/control-plane.ts';
+import { testPool } from '../support/database-connections.ts';
 import { bundleOperator, type OperatorProcess, spawnOperator } from '../support/operator-process.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
@@ -110,7 +111,7 @@ async function earlyEnd(operator: OperatorProcess): Promise<never> {
 }
 
 async function soak(pid: number, databaseUrl: string) {
-  const database = new pg.Pool({ connectionString: databaseUrl, max: 1 });
+  const database = testPool(databaseUrl);
   const api = createKubeApi(direct, {
     ...{ logger: pino({ level: 'silent' }), metrics: createKubeMetrics(new Registry()), qps: 1e6, burst: 1e6 },
   });

@@ -3,10 +3,10 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import pg from 'pg';
 import { isFinished } from '#src/controllers/run/run-status.ts';
 import type { CrawlRun, CrawlSchedule } from '#src/kube/custom-types.ts';
 import { controllerOf, controllerReference } from '#src/kube/kube-object.ts';
+import { testClient } from '../support/database-connections.ts';
 import type { Stage } from './stage.ts';
 
 const { signal } = new AbortController();
@@ -261,9 +261,7 @@ interface StoredRun {
 }
 
 async function storedRuns(url: string, namespace: string): Promise<{ rows: StoredRun[]; tokens: number }> {
-  const client = new pg.Client(url);
-  // The server may crash under it; whoever waits for an answer hears of that.
-  client.on('error', () => {});
+  const client = testClient(url);
   await client.connect();
   try {
     const known = await client.query("select to_regclass('trawler.run_token') is not null as migrated");

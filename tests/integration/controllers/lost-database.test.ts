@@ -1,7 +1,7 @@
 // PostgreSQL loses everything under a running operator, as the one to try Trawler out does when its pod is replaced.
 import { join } from 'node:path';
 import { execa } from 'execa';
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { JOBS, NAMESPACES, PODS, type Pod, SECRETS, type Secret } from '#src/kube/builtin-types.ts';
 import type { KubeApi } from '#src/kube/client.ts';
@@ -13,6 +13,7 @@ import type { WorkerStore } from '#src/store/worker-store.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { testClient } from '../../support/database-connections.ts';
 import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
 import { connect, type RunningOperator, startOperator } from '../../support/running-operator.ts';
 
@@ -88,7 +89,7 @@ async function workerOf(namespace: string, name: string): Promise<WorkerStore> {
 }
 
 async function asSuperuser<Result>(work: (client: pg.Client) => Promise<Result>): Promise<Result> {
-  const client = new pg.Client(database.superuserUrl);
+  const client = testClient(database.superuserUrl);
   await client.connect();
   try {
     return await work(client);

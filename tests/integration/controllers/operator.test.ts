@@ -3,7 +3,6 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ActiveLimits } from '#src/controllers/run/admission.ts';
 import type { Job, Pod, Secret } from '#src/kube/builtin-types.ts';
@@ -13,6 +12,7 @@ import type { WorkerStore } from '#src/store/worker-store.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { testClient } from '../../support/database-connections.ts';
 import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
 import { type RunningOperator, startOperator as startOperatorOn } from '../../support/running-operator.ts';
 
@@ -692,7 +692,7 @@ test('days past their time are dropped, and tomorrow has its place', async () =>
   await apply(run('shop'));
   await eventually(async () => expect(await list<Job>('jobs')).toHaveLength(1));
   await first.stop();
-  const client = new pg.Client({ connectionString: database.superuserUrl, options: '-c search_path=trawler' });
+  const client = testClient(database.superuserUrl, { schema: 'trawler' });
   await client.connect();
   const dayOf = (offset: number) => new Date(Date.now() + offset * 86_400_000).toISOString().slice(0, 10);
   await client.query('select ensure_day($1), ensure_day($2)', [dayOf(-2), dayOf(-3)]);

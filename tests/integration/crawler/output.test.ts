@@ -7,10 +7,11 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CrawlRunSpecInput } from '#src/resources/crawl-run.ts';
 import type { RunSnapshot } from '#src/store/operator-store.ts';
+import { testPool } from '../../support/database-connections.ts';
 import { type CrawlDatabase, startCrawlDatabase, type TestRun, type TestWorker, until } from './fixture.ts';
 import { html, startSite, type TestSite } from './site.ts';
 
@@ -22,7 +23,7 @@ let admin: pg.Pool;
 
 beforeAll(async () => {
   database = await startCrawlDatabase();
-  admin = new pg.Pool({ connectionString: database.superuserUrl, max: 1, options: '-c search_path=trawler' });
+  admin = testPool(database.superuserUrl, { schema: 'trawler' });
 });
 afterAll(async () => {
   await admin.end();

@@ -1,9 +1,10 @@
 // Runs of one schedule, one after another, on a site that answers conditional requests: what has not changed is not
 // sent again, and yet every run has all of the site.
 import { createHash, randomUUID } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CrawlRunSpecInput } from '#src/resources/crawl-run.ts';
+import { testPool } from '../../support/database-connections.ts';
 import { type CrawlDatabase, startCrawlDatabase } from './fixture.ts';
 import { type Answer, startSite, type TestSite } from './site.ts';
 
@@ -13,9 +14,7 @@ let admin: pg.Pool;
 
 beforeAll(async () => {
   database = await startCrawlDatabase();
-  admin = new pg.Pool({ connectionString: database.superuserUrl, max: 1, options: '-c search_path=trawler' });
-  // The server is stopped while the pool says good-bye.
-  admin.on('error', () => {});
+  admin = testPool(database.superuserUrl, { schema: 'trawler' });
 });
 afterAll(async () => {
   await admin.end();

@@ -1,8 +1,9 @@
 // Runs in flight while an operator of another version works on the database.
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CrawlRunSpecInput } from '#src/resources/crawl-run.ts';
 import { FUNCTIONS_VERSION } from '#src/store/functions/versions.ts';
+import { testPool } from '../../support/database-connections.ts';
 import { type CrawlDatabase, startCrawlDatabase, until } from './fixture.ts';
 import { type Answer, html, startSite, type TestSite } from './site.ts';
 
@@ -13,7 +14,7 @@ let admin: pg.Pool;
 
 beforeAll(async () => {
   database = await startCrawlDatabase();
-  admin = new pg.Pool({ connectionString: database.superuserUrl, max: 1, options: '-c search_path=trawler' });
+  admin = testPool(database.superuserUrl, { schema: 'trawler' });
 });
 afterAll(async () => {
   await admin.end();

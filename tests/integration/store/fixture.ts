@@ -1,6 +1,6 @@
 // One server per version and file, one database per test, and short ways to runs, workers and what is stored.
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
 import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
 import type { OperatorStore } from '#src/store/operator-store.ts';
 import { createOperatorStore, type OperatorStoreOptions } from '#src/store/postgres-operator-store.ts';
@@ -8,6 +8,7 @@ import { createHeartbeatStore, createWorkerStore } from '#src/store/postgres-wor
 import { createToken, hashToken } from '#src/store/run-token.ts';
 import type { Claim, Discovery, Heartbeat, HeartbeatStore, Outcome, WorkerStore } from '#src/store/worker-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
+import { testPool } from '../../support/database-connections.ts';
 import type { PostgresServer, TestDatabase } from '../../support/postgres.ts';
 
 export const SCHEMA = 'trawler';
@@ -52,9 +53,7 @@ export async function install(
   });
   await operator.migrate(never);
   const workerUrl = await operator.workerDatabaseUrl(never);
-  const admin = new pg.Pool({ connectionString: database.superuserUrl, max: 3, options: `-c search_path=${SCHEMA}` });
-  // A test may stop the server under it.
-  admin.on('error', () => {});
+  const admin = testPool(database.superuserUrl, { max: 3, schema: SCHEMA });
   const closers: (() => Promise<void>)[] = [];
 
   const createRun = async (spec: Partial<CrawlRunSpecInput> = {}, run: RunOptions = {}): Promise<TestRun> => {

@@ -1,7 +1,7 @@
 // Politeness as the database's clock saw it: one rate a host, over all workers and all runs of a scope.
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Claim } from '#src/store/worker-store.ts';
+import { testClient } from '../../support/database-connections.ts';
 import { POSTGRES_VERSIONS, type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { claimSome, done, FAST, type Installation, install, never, SCHEMA, type TestRun, urls } from './fixture.ts';
 
@@ -18,7 +18,7 @@ describe.each(POSTGRES_VERSIONS)('hosts on PostgreSQL %i', (version) => {
   /** Claims and commits until the run is finished; the turns are taken from the database's own answers. */
   async function crawl(installation: Installation, run: TestRun, slots: number, sends: Send[]): Promise<void> {
     const worker = run.worker();
-    const login = new pg.Client({ connectionString: installation.workerUrl });
+    const login = testClient(installation.workerUrl);
     await login.connect();
     for (;;) {
       const { rows } = await login.query(`select ${SCHEMA}.claim_requests($1, $2, $3, 25, 0, null) as result`, [
@@ -70,7 +70,7 @@ describe.each(POSTGRES_VERSIONS)('hosts on PostgreSQL %i', (version) => {
     const run = await installation.createRun({ politeness: { requestsPerSecond: 10 } });
     const worker = run.worker();
     await worker.seed(urls(1), never);
-    const login = new pg.Client({ connectionString: installation.workerUrl });
+    const login = testClient(installation.workerUrl);
     await login.connect();
     const claim = `select ${SCHEMA}.claim_requests($1, $2, 1, $3, 0, null) as result`;
     const { rows } = await login.query(claim, [run.token, worker.workerId, 60_000]);

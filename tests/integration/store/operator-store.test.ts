@@ -1,12 +1,12 @@
 // The operator's side on real PostgreSQL: schema, runs, what their status mirrors, and errors a caller can act on.
 import { randomUUID } from 'node:crypto';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { crawlRunSpec } from '#src/resources/crawl-run.ts';
 import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
 import { createWorkerStore } from '#src/store/postgres-worker-store.ts';
 import { createToken, hashToken } from '#src/store/run-token.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
+import { testClient } from '../../support/database-connections.ts';
 import { POSTGRES_VERSIONS, type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { claimSome, done, FAST, heartbeat, install, never, RUN_DAY, urls, workUntilFinished } from './fixture.ts';
 
@@ -41,7 +41,7 @@ describe.each(POSTGRES_VERSIONS)('operator store on PostgreSQL %i', (version) =>
       await Promise.all(replicas.map((replica) => replica.migrate(never)));
       const [first, ...others] = await Promise.all(replicas.map((replica) => replica.workerDatabaseUrl(never)));
       expect(others).toEqual([first, first]);
-      const worker = new pg.Client({ connectionString: first });
+      const worker = testClient(first ?? '');
       await worker.connect();
       await worker.end();
       for (const replica of replicas) await replica.close();
@@ -51,7 +51,7 @@ describe.each(POSTGRES_VERSIONS)('operator store on PostgreSQL %i', (version) =>
       await using installation = await install(server);
       const { operator, admin } = installation;
       const answers = async (url: string): Promise<boolean> => {
-        const client = new pg.Client({ connectionString: url });
+        const client = testClient(url);
         try {
           await client.connect();
           await client.query(`select trawler.function_versions()`);
@@ -81,14 +81,14 @@ describe.each(POSTGRES_VERSIONS)('operator store on PostgreSQL %i', (version) =>
 
     it('keeps two installs in one database apart', async () => {
       const database = await server.createDatabase();
-      const admin = new pg.Client({ connectionString: database.superuserUrl });
+      const admin = testClient(database.superuserUrl);
       await admin.connect();
       const installs = ['one', 'two'].map((schema) =>
         createOperatorStore({ databaseUrl: database.ownerUrl, schema, logger }),
       );
       for (const operator of installs) await operator.migrate(never);
       const [one, two] = await Promise.all(installs.map((operator) => operator.workerDatabaseUrl(never)));
-      const worker = new pg.Client({ connectionString: one });
+      const worker = testClient(one ?? '');
       await worker.connect();
       expect((await worker.query('select from one.run')).rowCount).toBe(0);
       await expect(worker.query('select from two.run')).rejects.toMatchObject({ code: '42501' });

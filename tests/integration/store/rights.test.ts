@@ -1,10 +1,11 @@
 // What a worker's login and token allow: its own run, through the functions that are meant for it, and nothing else.
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WORKER_FUNCTIONS } from '#src/store/functions/index.ts';
 import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
 import { createWorkerStore } from '#src/store/postgres-worker-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
+import { testClient, testPool } from '../../support/database-connections.ts';
 import { POSTGRES_VERSIONS, type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import {
   claimSome,
@@ -59,9 +60,7 @@ describe.each(POSTGRES_VERSIONS)('rights on PostgreSQL %i', (version) => {
     installation = await install(server);
     mine = await populate('mine');
     other = await populate('other');
-    login = new pg.Pool({ connectionString: installation.workerUrl, max: 2 });
-    // Its connections may still be closing when the server goes.
-    login.on('error', () => {});
+    login = testPool(installation.workerUrl, { max: 2 });
   });
   afterAll(async () => {
     await login.end();
@@ -278,7 +277,7 @@ describe.each(POSTGRES_VERSIONS)('rights on PostgreSQL %i', (version) => {
         .filter((line) => line.endsWith(';'))
         .join('\n')
         .replace('choose a password', 'chosen');
-      const admin = new pg.Client({ connectionString: database.superuserUrl });
+      const admin = testClient(database.superuserUrl);
       await admin.connect();
       await admin.query(sql);
       await admin.end();
@@ -294,7 +293,7 @@ describe.each(POSTGRES_VERSIONS)('rights on PostgreSQL %i', (version) => {
       await operator.migrate(never);
       expect(await operator.workerDatabaseUrl(never)).toBe(workerDatabaseUrl);
       await operator.close();
-      const worker = new pg.Client({ connectionString: workerDatabaseUrl });
+      const worker = testClient(workerDatabaseUrl);
       await worker.connect();
       expect((await worker.query(`select from ${SCHEMA}.run`)).rowCount).toBe(0);
       await expect(worker.query(`select from ${SCHEMA}.run_token`)).rejects.toMatchObject({ code: '42501' });
