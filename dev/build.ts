@@ -2,6 +2,7 @@
 import { chmod, cp, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
+import { functionTexts, migrationTexts } from '../src/store/sql/texts.ts';
 import { projectRoot } from './setup/paths.mjs';
 
 const nodeBinary = join(projectRoot, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node');
@@ -85,7 +86,7 @@ async function bundleOne(entry: string, outfile: string, external: string[], thr
     minifySyntax: true,
     // Beside it, as a single letter that is not ASCII doubles what Node needs for the source.
     legalComments: 'linked',
-    plugins: [threadFiles(threads)],
+    plugins: [sqlTexts, threadFiles(threads)],
     banner: { js: banner },
     logLevel: 'warning',
   });
@@ -113,6 +114,19 @@ function threadFiles(found: Set<string>): Plugin {
     },
   };
 }
+
+/** Puts the texts of the SQL files in the place of the module that reads them: images hold no `.sql`. */
+const sqlTexts: Plugin = {
+  name: 'sql-texts',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /\/src\/store\/sql\/texts\.ts$/ }, () => ({
+      contents: Object.entries({ functionTexts, migrationTexts })
+        .map(([name, texts]) => `export const ${name} = ${JSON.stringify(texts)};\n`)
+        .join(''),
+      loader: 'js',
+    }));
+  },
+};
 
 if (import.meta.main) {
   const started = performance.now();

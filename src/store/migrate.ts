@@ -2,9 +2,9 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import type { Logger } from '../telemetry/logger.ts';
-import { FUNCTIONS_CHECKSUM, functions, WORKER_FUNCTIONS } from './functions/index.ts';
-import { FUNCTIONS_VERSION, OLDEST_WORKER_VERSION, versionTrouble } from './functions/versions.ts';
-import { migrations } from './migrations/index.ts';
+import { FUNCTIONS_VERSION, OLDEST_WORKER_VERSION, versionTrouble } from './function-versions.ts';
+import { FUNCTIONS_CHECKSUM, functions, WORKER_FUNCTIONS } from './functions.ts';
+import { migrations } from './migrations.ts';
 import type { Database } from './schema.ts';
 import { StoreError } from './store-error.ts';
 import { ensureWorkerLogin, type WorkerLogin } from './worker-login.ts';
@@ -60,6 +60,7 @@ async function createFunctions(trx: Transaction<Database>, { schema, logger }: M
   const known = await trx.selectFrom('function_set').select('checksum').executeTakeFirst();
   if (known?.checksum === FUNCTIONS_CHECKSUM) return;
   await dropFunctions(trx, schema);
+  await sql`set local check_function_bodies = off`.execute(trx);
   for (const text of functions) await sql.raw(text).execute(trx);
   await sql`revoke all on all functions in schema ${sql.id(schema)} from public`.execute(trx);
   await trx.deleteFrom('function_set').execute();

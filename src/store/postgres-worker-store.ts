@@ -2,7 +2,7 @@
 import type { Pool } from 'pg';
 import { createPool, query, queryAsRun } from './connection.ts';
 import { type AnswerTimes, DatabaseClock } from './database-clock.ts';
-import { FUNCTIONS_VERSION, type FunctionVersions, versionTrouble } from './functions/versions.ts';
+import { FUNCTIONS_VERSION, type FunctionVersions, versionTrouble } from './function-versions.ts';
 import { KnownUrls } from './known-urls.ts';
 import { checkSchemaName } from './schema-name.ts';
 import { storableJson } from './storable-json.ts';

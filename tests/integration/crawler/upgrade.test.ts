@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CrawlRunSpecInput } from '#src/resources/crawl-run.ts';
-import { FUNCTIONS_VERSION } from '#src/store/functions/versions.ts';
+import { FUNCTIONS_VERSION } from '#src/store/function-versions.ts';
 import { testPool } from '../../support/database-connections.ts';
 import { type CrawlDatabase, startCrawlDatabase, until } from './fixture.ts';
 import { type Answer, html, startSite, type TestSite } from './site.ts';

@@ -1,7 +1,7 @@
 // What a worker's login and token allow: its own run, through the functions that are meant for it, and nothing else.
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { WORKER_FUNCTIONS } from '#src/store/functions/index.ts';
+import { WORKER_FUNCTIONS } from '#src/store/functions.ts';
 import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
 import { createWorkerStore } from '#src/store/postgres-worker-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
@@ -143,7 +143,9 @@ describe.each(POSTGRES_VERSIONS)('rights on PostgreSQL %i', (version) => {
     );
     const names = (calls: readonly string[]) => calls.map((call) => call.replace(/\(.*/, '')).sort();
     expect(names(rows.filter((row) => row.allowed).map((row) => row.call))).toEqual(names(WORKER_FUNCTIONS));
-    for (const row of rows) {
+    // An expression that the planner puts in the place of the call, with names of pg_catalog alone: it has no settings.
+    const withSettings = rows.filter((row) => !row.call.startsWith('last_send('));
+    for (const row of withSettings) {
       expect(row.config, row.call).toContainEqual(expect.stringMatching(/^search_path=trawler, ?pg_temp$/));
     }
   });

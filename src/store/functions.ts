@@ -1,0 +1,39 @@
+// The functions of the schema, one a file in sql/functions, and which of them workers may call.
+import { createHash } from 'node:crypto';
+import { functionTexts } from './sql/texts.ts';
+
+/** In the order of their names: where bodies are not checked at creation, no function has to come before another. */
+export const functions: readonly string[] = Object.values(functionTexts);
+
+/** All that a worker may call; everything else is the owner's alone. */
+export const WORKER_FUNCTIONS = [
+  'current_run()',
+  'function_versions()',
+  'claim_requests(text, uuid, int, double precision, int, uuid[])',
+  'commit_outcomes(text, uuid, json, json)',
+  'add_links(text, uuid, uuid, uuid, json)',
+  'add_seeds(text, uuid, json)',
+  'seed_frontier(text, uuid, json)',
+  'recall_page(text, uuid)',
+  'finish_run(text)',
+  'write_heartbeat(text, uuid, json)',
+  'lease_output(text, uuid)',
+  'output_items(text, uuid, bigint)',
+  'output_fields(text, uuid, bigint)',
+  'settle_output(text, uuid, json)',
+  'release_output(text, uuid)',
+  'reserve_host(text, text, double precision)',
+  'defer_host(text, text, double precision)',
+  'report_block(text, text, text)',
+  'report_failure(text, text, int, double precision, text)',
+  'report_answer(text, text)',
+  'report_trap(text, text, text, text)',
+  'all_sources_blocked(text, int)',
+  'read_robots(text, text)',
+  'write_robots(text, text, text, text, int)',
+  'read_host_rendering(text, text)',
+  'learn_host_rendering(text, text, boolean)',
+] as const;
+
+/** Changes whenever a function does: the sign that they have to be created again. */
+export const FUNCTIONS_CHECKSUM = createHash('sha256').update(functions.join('\n')).digest('hex');

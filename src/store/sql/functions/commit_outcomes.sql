@@ -1,0 +1,118 @@
+-- Ends claimed requests: outcomes is JSON
+-- [{key, token, type, reason?, cause?, message?, delayMs?, facts?, items?, leftOut?, page?}],
+-- links as for discover, with from: the keys of the requests that they were found at. What is not leased with its
+-- token any more is left alone, and so is what was found at it alone. Returns the keys that were still ours.
+--
+-- Locks in order: request by key, progress, page by key, then as discover, then run_host by id.
+create or replace function commit_outcomes(token text, this_worker uuid, outcomes json, links json) returns uuid[]
+language plpgsql security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
+set enable_mergejoin = off set plan_cache_mode = force_generic_plan set jit = off as $$
+declare
+  -- As the workers count them: MAX_BLOCKED_RETRIES.
+  most_blocked_retries constant int := 3;
+  this_run run := run_of_token(token);
+  time_now timestamptz := clock_timestamp();
+  ours uuid[];
+  arrivals arrival[];
+begin
+  with held as materialized (
+    select this_run.run_id as run_id, r.url_key, r.source_no, r.url, o.reason, o.cause, o.facts, o.items, o.left_out,
+      left(o.message, 1000) as message, o.delay_ms,
+      case
+        when o.type = 'done' then 'done'
+        when o.type = 'skipped' then 'skipped'
+        when o.type = 'released' then 'queued'
+        when o.type = 'retry' and (case when o.cause = 'Blocked' then r.blocks < most_blocked_retries
+          else r.attempts < this_run.max_retries end) then 'queued'
+        else 'dead'
+      end::request_state as state
+    from (select * from read_outcomes(outcomes) order by key offset 0) o
+    cross join lateral (
+      select url_key, source_no, url, attempts, blocks from request r
+      where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = o.key
+        and r.lease_token = o.token
+      for no key update
+    ) r
+  ), settled as (
+    update request r
+    set state = h.state, lease_token = null, leased_by = null,
+      facts = coalesce(h.facts, r.facts),
+      reason = coalesce(h.reason, h.cause),
+      attempts = r.attempts + (h.cause <> 'Blocked' and h.cause is not null)::int,
+      blocks = r.blocks + (h.cause = 'Blocked' and h.cause is not null)::int,
+      has_place = h.state = 'queued' or (h.state <> 'skipped' and not r.is_sitemap),
+      priority = 0,
+      available_at = case when h.state = 'queued' then time_now + coalesce(h.delay_ms, 0) * interval '1 ms'
+        else r.available_at end,
+      finished_at = case when h.state <> 'queued' then time_now end,
+      errors = case when h.cause is null then r.errors
+        else coalesce(r.errors, '[]') || jsonb_build_object('cause', h.cause, 'message', h.message, 'at', time_now) end
+    from held h
+    where r.run_day = this_run.run_day and r.run_id = h.run_id and r.url_key = h.url_key
+    returning r.url_key, r.run_host_id, r.source_no, r.state, r.available_at, r.is_sitemap, h.reason, h.cause,
+      h.message, h.url, h.left_out
+  ), stored as (
+    insert into item (run_id, run_day, url_key, source_no, data)
+    select this_run.run_id, this_run.run_day, h.url_key, h.source_no, i.data
+    from held h cross join lateral jsonb_array_elements(h.items) as i(data)
+    where h.state = 'done'
+    returning source_no
+  ), counted as (
+    insert into progress as p (run_id, worker_id, source_no, leased, places, succeeded, failed, skipped, items,
+      failed_sitemaps, last_success_at, last_error, last_error_at, skipped_by, failed_by)
+    select this_run.run_id, this_worker, source_no, -count(*),
+      -count(*) filter (where state = 'skipped' or (state = 'dead' and is_sitemap)),
+      count(*) filter (where state = 'done'),
+      count(*) filter (where state = 'dead'),
+      count(*) filter (where state = 'skipped'),
+      (select count(*) from stored where stored.source_no = settled.source_no),
+      count(*) filter (where state = 'dead' and is_sitemap),
+      max(time_now) filter (where state = 'done'),
+      max(cause || ': ' || message || ' (' || url || ')') filter (where state = 'dead'),
+      max(time_now) filter (where state = 'dead'),
+      case when bool_or(state = 'skipped' or left_out is not null) then (
+        select coalesce(jsonb_object_agg(reason, n), '{}') from (
+          select reason, sum(times) as n from (
+            select s.source_no, s.reason, 1 as times from settled s where s.state = 'skipped'
+            union all
+            select s.source_no, l.key, l.value::bigint from settled s cross join lateral jsonb_each_text(s.left_out) l
+          ) skips where skips.source_no = settled.source_no group by reason) c) else '{}' end,
+      case when bool_or(state = 'dead') then (
+        select jsonb_object_agg(cause, n) from (
+          select cause, count(*) as n from settled s
+          where s.source_no = settled.source_no and s.state = 'dead' group by cause) c) else '{}' end
+    from settled group by source_no order by source_no
+    on conflict (run_id, worker_id, source_no) do update set
+      leased = p.leased + excluded.leased,
+      places = p.places + excluded.places,
+      succeeded = p.succeeded + excluded.succeeded,
+      failed = p.failed + excluded.failed,
+      skipped = p.skipped + excluded.skipped,
+      items = p.items + excluded.items,
+      failed_sitemaps = p.failed_sitemaps + excluded.failed_sitemaps,
+      last_success_at = coalesce(excluded.last_success_at, p.last_success_at),
+      last_error = coalesce(excluded.last_error, p.last_error),
+      last_error_at = coalesce(excluded.last_error_at, p.last_error_at),
+      skipped_by = add_counts(p.skipped_by, excluded.skipped_by),
+      failed_by = add_counts(p.failed_by, excluded.failed_by)
+  )
+  select coalesce(array_agg(url_key), '{}'),
+    array_agg((run_host_id, 1, 1, available_at)::arrival) filter (where state = 'queued')
+  into ours, arrivals from settled;
+
+  if this_run.schedule_uid is not null then
+    perform remember_pages(this_run, this_worker, outcomes, ours);
+  end if;
+  if cardinality(ours) < json_array_length(outcomes) then
+    select json_agg(link) into links from json_array_elements(links) link
+    where exists (select from json_array_elements_text(link->'from') as f(key) where f.key::uuid = any (ours));
+  end if;
+  if links is not null then
+    arrivals := arrivals || discover(this_run, this_worker, links);
+  end if;
+  if arrivals <> '{}' then
+    perform queue_at_hosts(arrivals);
+  end if;
+  return ours;
+end $$;

@@ -1,0 +1,26 @@
+-- Seeds a run with the dead letters of an earlier one, once; false when the run is seeded already. Sources are found
+-- again by name. The run's row is locked first.
+create or replace function seed_dead_letters(retry_id uuid, this_worker uuid, earlier_id uuid) returns boolean
+language plpgsql set search_path from current as $$
+declare
+  this_run run;
+  links json;
+begin
+  select * into this_run from run where run_id = retry_id for no key update;
+  if this_run.seeded_at is not null or this_run.finished_at is not null then
+    return false;
+  end if;
+  select json_agg(json_build_object('key', r.url_key, 'url', r.url, 'host', h.name, 'source', s.name, 'depth', r.depth,
+    'sitemap', r.is_sitemap, 'listingPage', r.listing_page))
+  into links
+  from request r
+  join run_host l on l.run_host_id = r.run_host_id
+  join host h on h.host_id = l.host_id
+  join source s on s.run_id = r.run_id and s.source_no = r.source_no
+  where r.run_id = earlier_id and r.run_day = (select run_day from run where run_id = earlier_id) and r.state = 'dead';
+  if links is not null then
+    perform queue_at_hosts(discover(this_run, this_worker, links));
+  end if;
+  update run set seeded_at = clock_timestamp() where run_id = retry_id;
+  return true;
+end $$;

@@ -1,0 +1,14 @@
+-- Puts the last of the seeds in, once for the run; false when another worker did. The run's row is locked first.
+create or replace function seed_frontier(token text, this_worker uuid, links json) returns boolean
+language plpgsql security definer set search_path from current as $$
+declare
+  this_run run := live_run_of_token(token);
+begin
+  select * into this_run from run where run_id = this_run.run_id for no key update;
+  if this_run.seeded_at is not null or this_run.finished_at is not null then
+    return false;
+  end if;
+  perform queue_at_hosts(discover(this_run, this_worker, links));
+  update run set seeded_at = clock_timestamp() where run_id = this_run.run_id;
+  return true;
+end $$;
