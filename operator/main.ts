@@ -76,8 +76,9 @@ async function operator(config: Config, logger: Logger): Promise<void> {
       logger,
       signal,
     });
-    if (end === 'lost') process.exitCode = EXIT_LEADERSHIP_LOST;
     logger.info({ end }, 'operator ended');
+    // Another may lead by now: nothing may be written any more, not even by what has not ended yet.
+    if (end === 'lost') process.exit(EXIT_LEADERSHIP_LOST);
   } finally {
     await Promise.allSettled([probes.close(), api.close(), store.close()]);
   }

@@ -43,7 +43,10 @@ const TIMING: LeaseTiming = { leaseDurationMs: 15_000, renewDeadlineMs: 10_000, 
 /** One attempt; a hanging connection must leave time for the next attempts before the deadline. */
 const ATTEMPT_MS = 4_000;
 
-/** `stopped`: the signal was aborted; `finished`: the work came to its end; `lost`: another may lead, so exit. */
+/**
+ * `stopped`: the signal was aborted; `finished`: the work came to its end; `lost`: another may lead, so exit at once. The
+ * work may be under way still, when it did not end before another may lead.
+ */
 export type LeadershipEnd = 'stopped' | 'finished' | 'lost';
 
 /** The reason with which the work's signal is aborted when the leadership is lost. */
@@ -70,23 +73,34 @@ export async function runAsLeader(options: LeaderElectionOptions): Promise<Leade
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();
   const workEnded = new AbortController();
-  const renewing = keepRenewing(leases, held, { ...candidate, until: workEnded.signal }).then((kept) => {
-    if (!kept) leading.abort(new LeadershipLostError('the lease could not be renewed in time'));
-    return kept;
+  const renewing = keepRenewing(leases, held, { ...candidate, until: workEnded.signal }).then((end) => {
+    if (end.lost) leading.abort(new LeadershipLostError('the lease could not be renewed in time'));
+    return end;
   });
 
-  let kept = false;
+  let end: RenewalEnd = { lost: true, endBy: 0 };
   try {
-    await options.work(leading.signal);
+    await Promise.race([options.work(leading.signal), drainTimeOver(renewing, workEnded.signal, logger)]);
   } finally {
     workEnded.abort();
     signal.removeEventListener('abort', stop);
-    kept = await renewing;
+    end = await renewing;
     metrics.leader.set({ lease: name }, 0);
-    if (kept) await release(leases, candidate);
+    if (!end.lost) await release(leases, candidate);
   }
-  if (!kept) return 'lost';
+  if (end.lost) return 'lost';
   return signal.aborted ? 'stopped' : 'finished';
+}
+
+/** Resolves when the leadership is lost and the work has not ended by the time at which another may lead. */
+async function drainTimeOver(renewing: Promise<RenewalEnd>, workEnded: AbortSignal, logger: Logger): Promise<void> {
+  const end = await renewing;
+  if (!end.lost) return;
+  const ended = await delay(Math.max(0, end.endBy - performance.now()), workEnded).then(
+    () => false,
+    () => true,
+  );
+  if (!ended) logger.error('the work did not end before another may lead: this process has to end at once');
 }
 
 interface Candidate {
@@ -170,21 +184,28 @@ function take(
   return leases.replace({ ...current, spec }, { signal });
 }
 
-/** Renews until told otherwise: then true; false as soon as the leadership is lost. */
+/** How renewing ended: by `until`, or since the leadership is lost, and then when the work has to have ended. */
+type RenewalEnd = { lost: false } | { lost: true; endBy: number };
+
+/** Of the time between the leader's giving up and another's beginning, the part in which the work may end. */
+const DRAIN_SHARE = 0.8;
+
+/** Renews until told otherwise, or until the leadership is lost. `endBy` is a time of `performance.now()`. */
 async function keepRenewing(
   leases: ResourceClient<Lease>,
   held: HeldLease,
   { identity, logger, timing, until }: Candidate & { until: AbortSignal },
-): Promise<boolean> {
+): Promise<RenewalEnd> {
   let { lease, renewedAt } = held;
+  const drainMs = (timing.leaseDurationMs - timing.renewDeadlineMs) * DRAIN_SHARE;
   const leftMs = () => timing.renewDeadlineMs - (performance.now() - renewedAt);
   for (;;) {
     await delay(Math.max(0, Math.min(timing.retryPeriodMs, leftMs())), until).catch(() => undefined);
-    if (until.aborted) return true;
+    if (until.aborted) return { lost: false };
     // First of all: the process may have been paused during the delay.
     if (leftMs() <= 0) {
       logger.error('leadership lost: the lease could not be renewed in time');
-      return false;
+      return { lost: true, endBy: renewedAt + timing.renewDeadlineMs + drainMs };
     }
     const startedAt = performance.now();
     try {
@@ -199,7 +220,7 @@ async function keepRenewing(
       if (current === undefined) continue;
       if (current.spec?.holderIdentity !== identity) {
         logger.error({ holder: current.spec?.holderIdentity }, 'leadership lost: another took the lease');
-        return false;
+        return { lost: true, endBy: performance.now() };
       }
       lease = current;
     }

@@ -41,11 +41,12 @@ export interface ReflectorTiming {
   retry: Backoff;
 }
 
-const TIMING: ReflectorTiming = {
-  shortestWatchSeconds: 300,
-  longestWatchSeconds: 600,
-  // The API server sends a bookmark a minute: two of them missed.
-  silenceMs: 150_000,
+export const DEFAULT_TIMING: ReflectorTiming = {
+  // A connection that died without a word (half open) shows at the end of its watch at the latest: within a minute.
+  // The API server sends a bookmark just before that end, so the next watch goes on from a fresh version.
+  shortestWatchSeconds: 30,
+  longestWatchSeconds: 50,
+  silenceMs: 60_000,
   retry: { baseMs: 200, maxMs: 30_000 },
 };
 /** Small enough that a page is garbage before the collector takes it for something that lives long. */
@@ -69,7 +70,7 @@ export async function reflect<T extends KubeObject>(
   options: ReflectorOptions,
 ): Promise<void> {
   const { signal, metrics } = options;
-  const timing = options.timing ?? TIMING;
+  const timing = options.timing ?? DEFAULT_TIMING;
   const resource = client.type.plural;
   const logger = options.logger.child({ resource });
   let mustList = true;

@@ -99,7 +99,7 @@ export interface ResourceClient<T extends KubeObject> {
 const TIMEOUT_MS = 30_000;
 const SILENCE_MS = 150_000;
 /** After its timeoutSeconds the API server has so long to end a watch by itself. */
-const GRACE_MS = 5_000;
+export const GRACE_MS = 5_000;
 
 const PATCH_CONTENT_TYPES: Record<Patch['type'], string> = {
   merge: 'application/merge-patch+json',

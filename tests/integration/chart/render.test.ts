@@ -112,7 +112,10 @@ describe('values', () => {
     const single = await render(OWN_DATABASE);
     const several = await render(OWN_DATABASE, 'operator.replicas=2');
     expect(single.filter(({ kind }) => kind === 'PodDisruptionBudget')).toEqual([]);
-    expect(one(several, 'PodDisruptionBudget', 'trawler-operator').spec).toMatchObject({ maxUnavailable: 1 });
+    expect(one(several, 'PodDisruptionBudget', 'trawler-operator').spec).toMatchObject({
+      maxUnavailable: 1,
+      unhealthyPodEvictionPolicy: 'AlwaysAllow',
+    });
     expect(one(several, 'Deployment', 'trawler-operator').spec.template.spec.topologySpreadConstraints).toHaveLength(1);
   });
 

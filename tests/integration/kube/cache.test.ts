@@ -4,8 +4,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Cache, type CacheChange, createCache } from '#src/kube/cache.ts';
 import { objectKey } from '#src/kube/kube-object.ts';
 import type { KubeMetrics } from '#src/kube/metrics.ts';
-import type { ReflectorTiming } from '#src/kube/reflector.ts';
-import type { ResourceClient } from '#src/kube/resource-client.ts';
+import { DEFAULT_TIMING, type ReflectorTiming } from '#src/kube/reflector.ts';
+import { GRACE_MS, type ResourceClient } from '#src/kube/resource-client.ts';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
 import {
   answerWith,
@@ -248,6 +248,18 @@ describe('in bad weather', () => {
     proxy.thaw();
     await eventually(() => cache.get(metadata));
     expect(await total(metrics.watchRestarts, 'silent')).toBeGreaterThanOrEqual(1);
+  });
+
+  test('a connection that is open but dead is noticed when its watch should have ended, within a minute', async () => {
+    expect(DEFAULT_TIMING.longestWatchSeconds * 1_000 + GRACE_MS).toBeLessThanOrEqual(60_000);
+    const { cache, metrics } = await watched({ shortestWatchSeconds: 2, longestWatchSeconds: 2 });
+    await eventually(() => proxy.requests.some((request) => request.includes('watch=true')));
+    proxy.freeze();
+    const { metadata } = await make('a');
+    proxy.thaw();
+    await eventually(() => cache.get(metadata));
+    expect(await total(metrics.watchRestarts, 'silent')).toBe(0);
+    expect(await total(metrics.cacheLists, 'success')).toBe(1);
   });
 
   test('a watch that the API server forgets to end is ended', async () => {

@@ -97,6 +97,29 @@ test('a leader that is cut off ends before another begins', async () => {
   await proxy.close();
 });
 
+test('a leader whose work does not end is given up before another begins', async () => {
+  const log: string[] = [];
+  const proxy = await startFaultProxy(config);
+  const { api, metrics } = apiOf(proxy.config);
+  const stuck = runAsLeader({
+    ...{ api, metrics, logger, namespace, name: 'stuck', identity: 'first', timing: TIMING },
+    signal: new AbortController().signal,
+    work: () => {
+      log.push('first leads');
+      return new Promise(() => {});
+    },
+  }).then((end) => log.push(`first ${end}`));
+  await eventually(() => log.length === 1);
+  const second = candidate('stuck', 'second', log);
+  proxy.freeze();
+  await eventually(() => log.length === 3);
+  expect(log).toEqual(['first leads', 'first lost', 'second leads']);
+  await stuck;
+  second.stop();
+  await second.end;
+  await proxy.close();
+});
+
 test('of two that see a free lease at the same time, the slower one waits', async () => {
   const log: string[] = [];
   const earlier = candidate('tie', 'earlier', log);
