@@ -1,17 +1,18 @@
-// Imports point one way: resources and schedule know nothing of ours; store and kube know only those;
-// controllers, crawler and server use those; the programs in operator/ and crawler-image/ wire them together.
+// Imports point one way: resources, schedule and kube know nothing of each other but that schedule may read resources;
+// store and custom-resources know those; controllers, crawler and server use those; the programs in operator/ and crawler-image/ wire them together.
 
 /** A folder of src and the folders of src that it may import from. */
 const allowed = {
   telemetry: ['telemetry'],
   resources: ['resources'],
   schedule: ['schedule', 'resources'],
-  kube: ['kube', 'resources', 'telemetry'],
+  kube: ['kube', 'telemetry'],
+  'custom-resources': ['custom-resources', 'kube', 'resources'],
   store: ['store', 'resources', 'telemetry'],
-  controllers: ['controllers', 'kube', 'store', 'schedule', 'resources', 'telemetry'],
+  controllers: ['controllers', 'custom-resources', 'kube', 'store', 'schedule', 'resources', 'telemetry'],
   crawler: ['crawler', 'store', 'resources', 'telemetry'],
-  cli: ['cli', 'controllers', 'kube', 'schedule', 'resources', 'telemetry'],
-  server: ['server', 'kube', 'store', 'schedule', 'resources', 'telemetry'],
+  cli: ['cli', 'custom-resources', 'kube', 'schedule', 'resources', 'telemetry'],
+  server: ['server', 'custom-resources', 'kube', 'store', 'schedule', 'resources', 'telemetry'],
 };
 
 /** A room of src/crawler and the rooms beside it that it may import from; the files above them are for all. */

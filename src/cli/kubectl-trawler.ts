@@ -1,10 +1,15 @@
 // kubectl-trawler: the verbs that kubectl has no word for. Put it on the PATH and say `kubectl trawler run shop`.
 import { Command, InvalidArgumentError } from 'commander';
 import { Registry } from 'prom-client';
-import { isFinished } from '../controllers/run/run-status.ts';
-import { backfillRun, manualRun, retryRun } from '../controllers/schedule/new-runs.ts';
+import { backfillRun, manualRun, retryRun } from '../custom-resources/new-runs.ts';
+import {
+  CRAWL_RUNS,
+  CRAWL_SCHEDULES,
+  type CrawlRun,
+  type CrawlSchedule,
+  isFinished,
+} from '../custom-resources/types.ts';
 import { createKubeApi, type KubeApi } from '../kube/client.ts';
-import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '../kube/custom-types.ts';
 import { loadKubeConfig } from '../kube/kube-config.ts';
 import { isAlreadyExists, KubeError } from '../kube/kube-error.ts';
 import type { NewObject } from '../kube/kube-object.ts';

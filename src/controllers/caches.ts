@@ -1,8 +1,9 @@
 // The caches that the controllers share, and by what each is looked up.
+
+import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '../custom-resources/types.ts';
 import { JOBS, type Job, PODS, type Pod } from '../kube/builtin-types.ts';
 import { type Cache, createCache } from '../kube/cache.ts';
 import type { KubeApi } from '../kube/client.ts';
-import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '../kube/custom-types.ts';
 import { controllerOf, type KubeObject, objectKey } from '../kube/kube-object.ts';
 import type { KubeMetrics } from '../kube/metrics.ts';
 import { createPartSharing } from '../kube/shared-parts.ts';
@@ -39,7 +40,7 @@ export function podsOf(pods: PodCache, run: CrawlRun): Pod[] {
 
 /** The key of the schedule that this one comes after, when there is one. */
 function upstreamKey({ spec, metadata }: CrawlSchedule): [string] | undefined {
-  if (spec.after === undefined || metadata.namespace === undefined) return undefined;
+  if (spec.after === undefined) return undefined;
   return [objectKey({ namespace: metadata.namespace, name: spec.after.schedule })];
 }
 

@@ -1,4 +1,12 @@
 // The operator: caches, queues and reconcilers put together, running while this process leads.
+
+import {
+  CRAWL_RUNS,
+  CRAWL_SCHEDULES,
+  type CrawlRun,
+  type CrawlSchedule,
+  isFinished,
+} from '../custom-resources/types.ts';
 import {
   JOBS,
   type Job,
@@ -13,7 +21,6 @@ import {
 } from '../kube/builtin-types.ts';
 import type { Cache } from '../kube/cache.ts';
 import type { KubeApi } from '../kube/client.ts';
-import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '../kube/custom-types.ts';
 import { createEventRecorder } from '../kube/events.ts';
 import { controllerOf, type KubeObject, objectKey } from '../kube/kube-object.ts';
 import { runAsLeader } from '../kube/leader-election.ts';
@@ -32,7 +39,7 @@ import type { JobSettings } from './run/crawl-job.ts';
 import { loginRefusal } from './run/pods.ts';
 import { createRunReconciler } from './run/run-controller.ts';
 import { createRunQueue } from './run/run-queue.ts';
-import { isFinished } from './run/run-status.ts';
+
 import { createScheduleReconciler } from './schedule/schedule-controller.ts';
 import { createSlotMemory } from './schedule/slot-memory.ts';
 import { sweep } from './sweep.ts';

@@ -1,9 +1,10 @@
 // Keeps the days of the database: tomorrow's is made before midnight's runs need it, and days are dropped in their time.
+
+import { isFinished } from '../custom-resources/types.ts';
 import type { OperatorStore } from '../store/operator-store.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { RunCache } from './caches.ts';
 import { runDay } from './run/crawl-job.ts';
-import { isFinished } from './run/run-status.ts';
 
 export type RetentionOptions = {
   readonly store: Pick<OperatorStore, 'ensureDay' | 'dropDaysBefore'>;

@@ -1,5 +1,5 @@
 // Ends in Postgres what is gone from Kubernetes: runs whose CrawlRun was deleted. No finalizer could do that safely.
-import type { CrawlRun } from '../kube/custom-types.ts';
+import type { CrawlRun } from '../custom-resources/types.ts';
 import type { ResourceClient } from '../kube/resource-client.ts';
 import type { OperatorStore } from '../store/operator-store.ts';
 import type { Logger } from '../telemetry/logger.ts';

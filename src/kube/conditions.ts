@@ -1,8 +1,15 @@
 // Conditions as Kubernetes means them: lastTransitionTime moves only when the status does.
+import { timestamp } from './time.ts';
 
-import type { Condition } from '../resources/conditions.ts';
-
-export type { Condition } from '../resources/conditions.ts';
+/** metav1.Condition. */
+export interface Condition {
+  type: string;
+  status: 'True' | 'False' | 'Unknown';
+  observedGeneration?: number | undefined;
+  lastTransitionTime: string;
+  reason: string;
+  message: string;
+}
 
 export type NewCondition = Omit<Condition, 'lastTransitionTime'>;
 
@@ -10,7 +17,7 @@ export type NewCondition = Omit<Condition, 'lastTransitionTime'>;
 export function setCondition(conditions: readonly Condition[] | undefined, next: NewCondition, now: Date): Condition[] {
   const present = conditions ?? [];
   const previous = findCondition(present, next.type);
-  const lastTransitionTime = previous?.status === next.status ? previous.lastTransitionTime : wholeSeconds(now);
+  const lastTransitionTime = previous?.status === next.status ? previous.lastTransitionTime : timestamp(now);
   const condition: Condition = { ...next, lastTransitionTime };
   if (previous === undefined) return [...present, condition];
   return present.map((existing) => (existing.type === next.type ? condition : existing));
@@ -28,9 +35,4 @@ export function findCondition<T extends AnyCondition>(
 
 export function isConditionTrue(conditions: readonly AnyCondition[] | undefined, type: string): boolean {
   return findCondition(conditions, type)?.status === 'True';
-}
-
-/** metav1.Time has no fraction; sending one would make every comparison with the stored value a difference. */
-function wholeSeconds(time: Date): string {
-  return `${time.toISOString().slice(0, 19)}Z`;
 }

@@ -9,7 +9,7 @@ import { createDelayQueue } from './delay-queue.ts';
 import { isAlreadyExists, isForbidden, isInvalid, isNotFound } from './kube-error.ts';
 import { type KubeObject, objectKey, type ResourceType } from './kube-object.ts';
 import type { KubeMetrics } from './metrics.ts';
-import { microTime } from './micro-time.ts';
+import { microTime } from './time.ts';
 import { createTokenBucket, type TokenBucket } from './token-bucket.ts';
 import type { Urgency } from './urgency.ts';
 

@@ -32,12 +32,18 @@ export interface KubeObject {
   status?: unknown;
 }
 
+/** An object of a type that lives in namespaces. */
+export type NamespacedObject = KubeObject & { metadata: { namespace: string } };
+
 /** Metadata of an object that is yet to be created: the API server gives it uid and resourceVersion. */
-export type NewObjectMeta = Omit<ObjectMeta, 'uid' | 'resourceVersion' | 'generation' | 'creationTimestamp'>;
+export type NewObjectMeta<T extends KubeObject = KubeObject> = Omit<
+  T['metadata'],
+  'uid' | 'resourceVersion' | 'generation' | 'creationTimestamp'
+>;
 
 /** An object to be created. The client fills apiVersion and kind; status is ignored by the API server on create. */
 export type NewObject<T extends KubeObject> = Omit<T, 'apiVersion' | 'kind' | 'metadata' | 'status'> & {
-  metadata: NewObjectMeta;
+  metadata: NewObjectMeta<T>;
 };
 
 /** Names one object of a type; any object's metadata fits. Namespace is absent for cluster-scoped types. */

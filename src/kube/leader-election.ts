@@ -10,8 +10,8 @@ import type { KubeApi } from './client.ts';
 import { delay, withDeadline } from './delay.ts';
 import { isAlreadyExists, isConflict } from './kube-error.ts';
 import type { KubeMetrics } from './metrics.ts';
-import { microTime } from './micro-time.ts';
 import type { ResourceClient } from './resource-client.ts';
+import { microTime } from './time.ts';
 
 export interface LeaderElectionOptions {
   api: KubeApi;

@@ -1,8 +1,9 @@
 // What the API server itself takes for the objects of many runs: the same CrawlRuns, Secrets and Jobs, created by a client
 // that does nothing else. No operator can be faster than this on the same machine.
+
+import { CRAWL_RUNS, type CrawlRun } from '../../src/custom-resources/types.ts';
 import { JOBS, type Job, SECRETS, type Secret } from '../../src/kube/builtin-types.ts';
 import type { KubeApi } from '../../src/kube/client.ts';
-import { CRAWL_RUNS, type CrawlRun } from '../../src/kube/custom-types.ts';
 import type { KubeObject, NewObject, ResourceType } from '../../src/kube/kube-object.ts';
 import { inParallel } from './in-parallel.ts';
 

@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import type { CrawlRun } from '../../src/kube/custom-types.ts';
+import type { CrawlRun } from '../../src/custom-resources/types.ts';
 import { apply, getJson, kubectl, testNamespace } from '../support/cluster.ts';
 import { deployManual, manualUrl } from './manual.ts';
 import { itemsOf } from './results.ts';

@@ -1,8 +1,8 @@
 // Real input, real pods: the PostgreSQL manual is crawled whole, by HTTP and in Chromium, by one worker and by two, and
 // while pods are killed. The set of pages must always be the one that the files tell.
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { CrawlRun } from '../../src/custom-resources/types.ts';
 import type { Pod } from '../../src/kube/builtin-types.ts';
-import type { CrawlRun } from '../../src/kube/custom-types.ts';
 import { apply, getJson, kubectl, testNamespace } from '../support/cluster.ts';
 import { accessesOf, deployManual, type ManualPage, manualPages, manualUrl } from './manual.ts';
 import { itemsOf, requestsOf } from './results.ts';

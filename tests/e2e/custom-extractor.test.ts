@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { webImage } from '../../dev/images/catalog.ts';
 import { projectRoot } from '../../dev/setup/paths.mjs';
 import { listProducts } from '../../dev/site/products.ts';
-import type { CrawlRun } from '../../src/kube/custom-types.ts';
+import type { CrawlRun } from '../../src/custom-resources/types.ts';
 import { apply, cluster, getJson, kubectl, testNamespace } from '../support/cluster.ts';
 import { itemsOf } from './results.ts';
 

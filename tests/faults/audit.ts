@@ -1,6 +1,7 @@
 // What must hold in the API server's audit log, whatever happened: it knows what was really executed.
+
+import type { CrawlRun } from '#src/custom-resources/types.ts';
 import { isConditionTrue } from '#src/kube/conditions.ts';
-import type { CrawlRun } from '#src/kube/custom-types.ts';
 import { controllerOf, objectKey } from '#src/kube/kube-object.ts';
 import { type AuditEvent, auditEvents, succeeded } from '../support/audit-log.ts';
 

@@ -3,9 +3,9 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { isFinished } from '#src/controllers/run/run-status.ts';
-import type { CrawlRun, CrawlSchedule } from '#src/kube/custom-types.ts';
+import { type CrawlRun, type CrawlSchedule, isFinished } from '#src/custom-resources/types.ts';
 import { controllerOf, controllerReference } from '#src/kube/kube-object.ts';
+import { timestamp } from '#src/kube/time.ts';
 import { testClient } from '../support/database-connections.ts';
 import type { Stage } from './stage.ts';
 
@@ -150,15 +150,11 @@ export async function createSchedules(stage: Stage, slot: Date): Promise<void> {
           namespace: stage.namespace,
           ownerReferences: [controllerReference(schedule)],
         },
-        spec: { sources, scheduleName: name, trigger: { type: 'Schedule', scheduledTime: wholeSeconds(before) } },
+        spec: { sources, scheduleName: name, trigger: { type: 'Schedule', scheduledTime: timestamp(before) } },
       },
       { signal },
     );
   }
-}
-
-function wholeSeconds(time: Date): string {
-  return `${time.toISOString().slice(0, 19)}Z`;
 }
 
 async function stop(stage: Stage, slot: Date, run: string): Promise<void> {

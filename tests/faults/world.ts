@@ -6,6 +6,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { execa } from 'execa';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
+import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '#src/custom-resources/types.ts';
 import {
   JOBS,
   type Job,
@@ -17,7 +18,6 @@ import {
   type Secret,
 } from '#src/kube/builtin-types.ts';
 import { createKubeApi } from '#src/kube/client.ts';
-import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '#src/kube/custom-types.ts';
 import { createKubeMetrics } from '#src/kube/metrics.ts';
 import { binary } from '../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../dev/setup/paths.mjs';

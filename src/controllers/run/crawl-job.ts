@@ -1,7 +1,7 @@
 // CrawlRun -> Job: the pods that crawl it. Pure function.
 
+import type { CrawlRun } from '../../custom-resources/types.ts';
 import type { Job } from '../../kube/builtin-types.ts';
-import type { CrawlRun } from '../../kube/custom-types.ts';
 import { controllerReference, type NewObject } from '../../kube/kube-object.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { LABEL } from '../../resources/group.ts';
@@ -69,7 +69,7 @@ export function crawlJob(run: CrawlRun, spec: CrawlRunSpec, settings: JobSetting
   return {
     metadata: {
       name: childName(run.metadata.name),
-      namespace: run.metadata.namespace ?? 'default',
+      namespace: run.metadata.namespace,
       labels,
       ownerReferences: [controllerReference(run)],
     },

@@ -1,6 +1,7 @@
 // What is left to do for a run after its end: its credentials go, and it goes itself when its time to live is over.
+
+import type { CrawlRun } from '../../custom-resources/types.ts';
 import type { Secret } from '../../kube/builtin-types.ts';
-import type { CrawlRun } from '../../kube/custom-types.ts';
 import { isConflict } from '../../kube/kube-error.ts';
 import { isControlledBy } from '../../kube/kube-object.ts';
 import type { ResourceClient } from '../../kube/resource-client.ts';
@@ -50,7 +51,7 @@ export function createFinishedRunSettler({ runs, secrets, runCache, podCache, st
       if (error instanceof StoreError) return DATABASE_RETRY_MS;
       throw error;
     }
-    const ref = { namespace: run.metadata.namespace ?? 'default', name: childName(run.metadata.name) };
+    const ref = { namespace: run.metadata.namespace, name: childName(run.metadata.name) };
     const secret = await secrets.get(ref, { signal });
     if (secret && isControlledBy(secret, run)) {
       await secrets.delete(ref, { preconditions: { uid: secret.metadata.uid }, signal });

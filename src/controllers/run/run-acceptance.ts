@@ -1,7 +1,8 @@
 // How a run gets into PostgreSQL: its Secret first, then its row, made again when either is lost.
+
+import { type CrawlRun, isFinished } from '../../custom-resources/types.ts';
 import type { Secret } from '../../kube/builtin-types.ts';
 import { isConditionTrue } from '../../kube/conditions.ts';
-import type { CrawlRun } from '../../kube/custom-types.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import type { ResourceClient } from '../../kube/resource-client.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
@@ -14,7 +15,7 @@ import type { PreparedDatabase } from '../database-preparation.ts';
 import { runDay } from './crawl-job.ts';
 import { logFields } from './run-log-fields.ts';
 import { ensureRunSecret } from './run-secret.ts';
-import { isFinished, type Obstacle } from './run-status.ts';
+import type { Obstacle } from './run-status.ts';
 
 export type RunAcceptanceOptions = {
   readonly secrets: ResourceClient<Secret>;
@@ -66,7 +67,7 @@ export function createRunAcceptance(options: RunAcceptanceOptions) {
       {
         runId: run.metadata.uid,
         runDay: runDay(run),
-        namespace: run.metadata.namespace ?? 'default',
+        namespace: run.metadata.namespace,
         name: run.metadata.name,
         ...(scheduleUid === undefined ? {} : { scheduleUid }),
         specVersion: SPEC_VERSION,
@@ -84,7 +85,7 @@ export function createRunAcceptance(options: RunAcceptanceOptions) {
   /** The run whose dead letters this one takes; undefined when it takes its start URLs. */
   function retriedRun(run: CrawlRun, { trigger }: CrawlRunSpec): CrawlRun | 'Unknown' | undefined {
     if (trigger.retryOf === undefined || trigger.only === 'All') return undefined;
-    return runCache.get({ namespace: run.metadata.namespace ?? 'default', name: trigger.retryOf }) ?? 'Unknown';
+    return runCache.get({ namespace: run.metadata.namespace, name: trigger.retryOf }) ?? 'Unknown';
   }
 
   /** Whether this process made sure of Secret and row a short while ago. */

@@ -1,5 +1,5 @@
 // What people are told of a run that is under way or has ended: Events and log lines, each once.
-import type { CrawlRun } from '../../kube/custom-types.ts';
+import type { CrawlRun } from '../../custom-resources/types.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import type { RunSnapshot } from '../../store/operator-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';

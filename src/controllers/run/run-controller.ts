@@ -1,6 +1,7 @@
 // Reconciles one CrawlRun: stores it in Postgres, makes its Job, follows it to its end and tells how it stands.
+
+import { type CrawlRun, isFinished } from '../../custom-resources/types.ts';
 import { isConditionTrue } from '../../kube/conditions.ts';
-import type { CrawlRun } from '../../kube/custom-types.ts';
 import { parseObjectKey } from '../../kube/kube-object.ts';
 import { updateStatus } from '../../kube/status.ts';
 import type { ReconcileResult } from '../../kube/work-queue.ts';
@@ -17,7 +18,7 @@ import { createRunEnd, type RunEndOptions } from './run-end.ts';
 import { createRunJobs, type RunJobOptions } from './run-job.ts';
 import { logFields } from './run-log-fields.ts';
 import type { RunQueue } from './run-queue.ts';
-import { isFinished, type RunObservation, runStatus } from './run-status.ts';
+import { type RunObservation, runStatus } from './run-status.ts';
 
 export type RunControllerOptions = RunAcceptanceOptions &
   RunJobOptions &

@@ -1,8 +1,9 @@
 // How a live run is brought to its end: asked to stop when it is time, given up where no worker is left to end it, and its
 // results written by a Job of their own.
+
+import type { CrawlRun } from '../../custom-resources/types.ts';
 import type { Job, Pod } from '../../kube/builtin-types.ts';
 import { isConditionTrue } from '../../kube/conditions.ts';
-import type { CrawlRun } from '../../kube/custom-types.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import { isAlreadyExists, isForbidden, isInvalid } from '../../kube/kube-error.ts';
 import type { ResourceClient } from '../../kube/resource-client.ts';
@@ -67,7 +68,7 @@ export function createRunEnd(options: RunEndOptions) {
 
   /** The pod itself, since a cache may not know it yet. */
   async function findPod(run: CrawlRun, name: string, uid: string, signal: AbortSignal): Promise<Pod | undefined> {
-    const pod = await pods.get({ namespace: run.metadata.namespace ?? 'default', name }, { signal });
+    const pod = await pods.get({ namespace: run.metadata.namespace, name }, { signal });
     return pod?.metadata.uid === uid ? pod : undefined;
   }
 
@@ -120,7 +121,7 @@ export function createRunEnd(options: RunEndOptions) {
 
   /** The file of a run that has no worker any more gets a Job of its own. True when the run has ended since it failed. */
   async function writeOutput(run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<boolean> {
-    const ref = { namespace: run.metadata.namespace ?? 'default', name: outputJobName(run.metadata.name) };
+    const ref = { namespace: run.metadata.namespace, name: outputJobName(run.metadata.name) };
     const job = jobCache.get(ref) ?? (await jobs.get(ref, { signal }));
     if (job === undefined) return createOutputJob(run, spec, signal);
     const verdict = endOfJob(job);

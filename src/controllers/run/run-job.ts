@@ -1,6 +1,7 @@
 // The Job of a run's workers: made, found again, made again once, and suspended when the run has to stop.
+
+import type { CrawlRun } from '../../custom-resources/types.ts';
 import type { Job, PersistentVolumeClaim } from '../../kube/builtin-types.ts';
-import type { CrawlRun } from '../../kube/custom-types.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import { isAlreadyExists, isConflict, isForbidden, isInvalid } from '../../kube/kube-error.ts';
 import { isControlledBy } from '../../kube/kube-object.ts';
@@ -34,7 +35,7 @@ export function createRunJobs({ jobs, claims, jobCache, store, events, settings 
     stopReason: string | undefined,
     signal: AbortSignal,
   ): Promise<JobOutcome> {
-    const ref = { namespace: run.metadata.namespace ?? 'default', name: childName(run.metadata.name) };
+    const ref = { namespace: run.metadata.namespace, name: childName(run.metadata.name) };
     const cached = jobCache.get(ref);
     if (cached && isControlledBy(cached, run) && cached.metadata.deletionTimestamp === undefined) {
       const mustStop = stopReason !== undefined && snapshot.state !== 'Finished';
@@ -91,7 +92,7 @@ export function createRunJobs({ jobs, claims, jobCache, store, events, settings 
     signal: AbortSignal,
   ): Promise<Obstacle | undefined> {
     if (spec.output === undefined) return undefined;
-    const ref = { namespace: run.metadata.namespace ?? 'default', name: spec.output.volumeClaim };
+    const ref = { namespace: run.metadata.namespace, name: spec.output.volumeClaim };
     const trouble = volumeClaimTrouble(spec, await claims.get(ref, { signal }));
     if (trouble === undefined) return undefined;
     const { reason, message } = trouble;

@@ -1,11 +1,10 @@
 // The line in which runs wait: admissions computed from the caches, remembered until something changes.
 
+import { type CrawlRun, isFinished } from '../../custom-resources/types.ts';
 import { isConditionTrue } from '../../kube/conditions.ts';
-import type { CrawlRun } from '../../kube/custom-types.ts';
 import { controllerOf, objectKey } from '../../kube/kube-object.ts';
 import type { RunCache, ScheduleCache } from '../caches.ts';
 import { type ActiveLimits, type Admission, admissions, type Candidate } from './admission.ts';
-import { isFinished } from './run-status.ts';
 
 export type RunQueue = {
   /** Whether this unfinished run may work now. A run that was let in once stays in. */
@@ -48,7 +47,7 @@ export function createRunQueue({ runCache, scheduleCache, limits }: RunQueueOpti
     return {
       uid: run.metadata.uid,
       name: run.metadata.name,
-      namespace: run.metadata.namespace ?? 'default',
+      namespace: run.metadata.namespace,
       priority: run.spec.priority ?? 0,
       createdAt: new Date(run.metadata.creationTimestamp ?? 0),
       admitted: letIn.has(run.metadata.uid) || isConditionTrue(run.status?.conditions, 'Accepted'),
@@ -59,7 +58,7 @@ export function createRunQueue({ runCache, scheduleCache, limits }: RunQueueOpti
   /** The schedule whose runs go one after the other, if this run is one of them. */
   function queueOf(run: CrawlRun): string | undefined {
     const owner = controllerOf(run);
-    if (owner === undefined || run.metadata.namespace === undefined) return undefined;
+    if (owner === undefined) return undefined;
     const schedule = scheduleCache.get({ namespace: run.metadata.namespace, name: owner.name });
     if (schedule?.metadata.uid !== owner.uid) return undefined;
     const policy = schedule.spec.concurrencyPolicy;

@@ -1,6 +1,7 @@
 // The Secret of a run: the token that opens its rows, and where Postgres is. Made once, read again, never listed.
+
+import type { CrawlRun } from '../../custom-resources/types.ts';
 import type { Secret } from '../../kube/builtin-types.ts';
-import type { CrawlRun } from '../../kube/custom-types.ts';
 import { isAlreadyExists } from '../../kube/kube-error.ts';
 import { controllerReference, isControlledBy } from '../../kube/kube-object.ts';
 import type { ResourceClient } from '../../kube/resource-client.ts';
@@ -26,7 +27,7 @@ export async function ensureRunSecret(
   access: DatabaseAccess,
   signal: AbortSignal,
 ): Promise<RunSecret> {
-  const ref = { namespace: run.metadata.namespace ?? 'default', name: childName(run.metadata.name) };
+  const ref = { namespace: run.metadata.namespace, name: childName(run.metadata.name) };
   const token = createToken();
   try {
     await secrets.create(

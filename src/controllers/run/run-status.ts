@@ -1,16 +1,14 @@
 // What a CrawlRun's status says, from its Job, its pods and what Postgres knows. Pure functions.
+
+import type { CrawlRun } from '../../custom-resources/types.ts';
 import type { Job, Pod } from '../../kube/builtin-types.ts';
-import { findCondition, isConditionTrue, type NewCondition, setCondition } from '../../kube/conditions.ts';
-import type { CrawlRun } from '../../kube/custom-types.ts';
+import { findCondition, type NewCondition, setCondition } from '../../kube/conditions.ts';
+import { timestamp } from '../../kube/time.ts';
 import type { Condition, RunConditionType, RunReason } from '../../resources/conditions.ts';
 import type { CrawlRunStatus, RunPhase } from '../../resources/crawl-run.ts';
 import type { ContentChange, Progress, RunOutcome, RunSnapshot, SourceSnapshot } from '../../store/operator-store.ts';
 import { defined } from '../defined.ts';
 import { podTrouble } from './pods.ts';
-
-export function isFinished(run: CrawlRun): boolean {
-  return isConditionTrue(run.status?.conditions, 'Finished');
-}
 
 /** All that a reconcile has found out about a run. */
 export type RunObservation = {
@@ -287,8 +285,4 @@ function workerStatuses(snapshot: RunSnapshot): NonNullable<CrawlRunStatus['work
       inFlight: worker.released ? 0 : worker.pagesInFlight,
       concurrency: worker.released ? 0 : worker.concurrency,
     }));
-}
-
-function timestamp(time: Date): string {
-  return `${time.toISOString().slice(0, 19)}Z`;
 }

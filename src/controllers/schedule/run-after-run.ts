@@ -1,5 +1,5 @@
 // Run after run: a schedule whose slots are the ends of another schedule's runs. Chains are fine, loops are refused.
-import type { CrawlRun, CrawlSchedule } from '../../kube/custom-types.ts';
+import type { CrawlRun, CrawlSchedule } from '../../custom-resources/types.ts';
 import type { ScheduleReason } from '../../resources/conditions.ts';
 import { pastTimetable, type Timetable } from '../../schedule/timetable.ts';
 import type { ScheduleCache } from '../caches.ts';
@@ -38,7 +38,7 @@ export function findUpstream(
 function upstreamOf(schedule: CrawlSchedule, scheduleCache: Pick<ScheduleCache, 'get'>): CrawlSchedule | undefined {
   const { after } = schedule.spec;
   const { namespace } = schedule.metadata;
-  if (after === undefined || namespace === undefined) return undefined;
+  if (after === undefined) return undefined;
   return scheduleCache.get({ namespace, name: after.schedule });
 }
 

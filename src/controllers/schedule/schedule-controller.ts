@@ -1,5 +1,7 @@
 // Reconciles one CrawlSchedule: makes the run that is due, keeps the history short, tells how it stands.
-import type { CrawlRun, CrawlSchedule } from '../../kube/custom-types.ts';
+
+import { scheduledRun } from '../../custom-resources/new-runs.ts';
+import { type CrawlRun, type CrawlSchedule, isFinished } from '../../custom-resources/types.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import { isAlreadyExists, isConflict, isInvalid } from '../../kube/kube-error.ts';
 import { controllerOf, isControlledBy, parseObjectKey } from '../../kube/kube-object.ts';
@@ -14,8 +16,6 @@ import { draw } from '../../schedule/hashed-fields.ts';
 import { intervalTimetable, type Timetable } from '../../schedule/timetable.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { RunCache, ScheduleCache } from '../caches.ts';
-import { isFinished } from '../run/run-status.ts';
-import { scheduledRun } from './new-runs.ts';
 import { findUpstream, type TimetableSearch } from './run-after-run.ts';
 import {
   type CurrentInterval,
@@ -257,7 +257,7 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
 
   /** The name is taken: by our own earlier attempt, by a deleted schedule's run, or by something that is not ours. */
   async function adoptOrSkip(schedule: CrawlSchedule, name: string, slot: Date, signal: AbortSignal): Promise<Handled> {
-    const existing = await runs.get({ namespace: schedule.metadata.namespace ?? 'default', name }, { signal });
+    const existing = await runs.get({ namespace: schedule.metadata.namespace, name }, { signal });
     if (existing === undefined) return { waiting: true };
     if (isControlledBy(existing, schedule)) {
       runCache.observe(existing);

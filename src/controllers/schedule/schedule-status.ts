@@ -1,12 +1,13 @@
 // What a CrawlSchedule's status says, from the schedule and its runs. Pure functions.
+
+import { type CrawlRun, type CrawlSchedule, isFinished } from '../../custom-resources/types.ts';
 import { isConditionTrue, setCondition } from '../../kube/conditions.ts';
-import type { CrawlRun, CrawlSchedule } from '../../kube/custom-types.ts';
+import { timestamp } from '../../kube/time.ts';
 import type { ScheduleReason } from '../../resources/conditions.ts';
 import type { CrawlScheduleSpec, CrawlScheduleStatus } from '../../resources/crawl-schedule.ts';
 import { durationMs, formatDuration } from '../../resources/duration.ts';
 import { adaptInterval } from '../../schedule/adaptive-interval.ts';
 import { defined } from '../defined.ts';
-import { isFinished } from '../run/run-status.ts';
 
 export type Timing = NonNullable<CrawlScheduleStatus['timing']>;
 
@@ -105,10 +106,6 @@ function latest(...times: (string | undefined)[]): string | undefined {
   return known.sort((a, b) => Date.parse(b) - Date.parse(a))[0];
 }
 
-function wholeSeconds(time: Date): string {
-  return `${time.toISOString().slice(0, 19)}Z`;
-}
-
 function intervalStatus(
   interval: CurrentInterval | undefined,
 ): Pick<CrawlScheduleStatus, 'currentInterval' | 'adaptation'> {
@@ -143,21 +140,17 @@ export function scheduleStatus(schedule: CrawlSchedule, seen: ScheduleObservatio
     ...intervalStatus(seen.interval),
     active: active.map((run) => run.metadata.name),
     activeCount: active.length,
-    nextScheduleTimes: seen.upcoming.map(wholeSeconds),
+    nextScheduleTimes: seen.upcoming.map(timestamp),
     ...defined({
       lastScheduleTime: latest(
         before?.lastScheduleTime,
         known?.lastScheduleTime,
-        newestSlot && wholeSeconds(nominalTime(newestSlot)),
+        newestSlot && timestamp(nominalTime(newestSlot)),
       ),
-      lastSkippedTime: latest(
-        before?.lastSkippedTime,
-        known?.lastSkippedTime,
-        seen.skipped && wholeSeconds(seen.skipped),
-      ),
+      lastSkippedTime: latest(before?.lastSkippedTime, known?.lastSkippedTime, seen.skipped && timestamp(seen.skipped)),
       lastSuccessfulTime: latest(before?.lastSuccessfulTime, known?.lastSuccessfulTime, ...completed('Complete')),
       lastFailureTime: latest(before?.lastFailureTime, known?.lastFailureTime, ...completed('Failed')),
-      nextScheduleTime: seen.upcoming[0] && wholeSeconds(seen.upcoming[0]),
+      nextScheduleTime: seen.upcoming[0] && timestamp(seen.upcoming[0]),
     }),
     ...(newest
       ? {

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ActiveLimits } from '#src/controllers/run/admission.ts';
+import type { CrawlRun, CrawlSchedule } from '#src/custom-resources/types.ts';
 import type { Job, Pod, Secret } from '#src/kube/builtin-types.ts';
-import type { CrawlRun, CrawlSchedule } from '#src/kube/custom-types.ts';
+import { timestamp } from '#src/kube/time.ts';
 import { createWorkerStore } from '#src/store/postgres-worker-store.ts';
 import type { WorkerStore } from '#src/store/worker-store.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
@@ -646,7 +647,7 @@ describe('a CrawlSchedule', () => {
       expect(condition(await get<CrawlSchedule>('crawlschedule', 'second'), 'Ready')?.status).toBe('True'),
     );
     const first = await get<CrawlSchedule>('crawlschedule', 'first');
-    const completionTime = `${new Date(Date.now() + 1_000).toISOString().slice(0, 19)}Z`;
+    const completionTime = timestamp(new Date(Date.now() + 1_000));
     const done = {
       type: 'Finished',
       status: 'True',

@@ -35,7 +35,7 @@ export const cronJobDialect: Dialect<Job> = {
     ({
       metadata: {
         name: `${schedule.metadata.name}-by-hand`,
-        namespace: schedule.metadata.namespace ?? 'default',
+        namespace: schedule.metadata.namespace,
         annotations: { 'cronjob.kubernetes.io/instantiate': 'manual' },
         ownerReferences: [controllerReference(schedule)],
       },

@@ -1,9 +1,14 @@
 // How CrawlSchedules and their CrawlRuns say it. There is no node, so that their pods wait for ever.
 
-import { isFinished } from '#src/controllers/run/run-status.ts';
-import { manualRun } from '#src/controllers/schedule/new-runs.ts';
+import { manualRun } from '#src/custom-resources/new-runs.ts';
+import {
+  CRAWL_RUNS,
+  CRAWL_SCHEDULES,
+  type CrawlRun,
+  type CrawlSchedule,
+  isFinished,
+} from '#src/custom-resources/types.ts';
 import { JOBS, type Job } from '#src/kube/builtin-types.ts';
-import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '#src/kube/custom-types.ts';
 import { crawlScheduleSpec } from '#src/resources/crawl-schedule.ts';
 import { runName } from '#src/resources/names.ts';
 import { endOfJob } from './cronjob-dialect.ts';
@@ -42,7 +47,7 @@ export const trawlerDialect: Dialect<CrawlRun> = {
     }
     const name = run.status?.jobName;
     if (name === undefined) return;
-    const ref = { namespace: run.metadata.namespace ?? 'default', name };
+    const ref = { namespace: run.metadata.namespace, name };
     const job = await api.resource<Job>(JOBS).get(ref, { signal });
     if (job && job.spec?.activeDeadlineSeconds !== 1) await api.resource<Job>(JOBS).patch(ref, endOfJob, { signal });
   },

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Lease } from '#src/kube/builtin-types.ts';
 import { mayTake, type ObservedLease, observe } from '#src/kube/leader-election.ts';
-import { microTime } from '#src/kube/micro-time.ts';
+import { microTime } from '#src/kube/time.ts';
 
 const DURATION = 15_000;
 

@@ -2,7 +2,7 @@
 // other.
 import { describe, expect, test } from 'vitest';
 import { crawlJob, outputJob } from '#src/controllers/run/crawl-job.ts';
-import type { CrawlRun } from '#src/kube/custom-types.ts';
+import type { CrawlRun } from '#src/custom-resources/types.ts';
 import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
 import { JOB_SETTINGS } from '../../../support/job-settings.ts';
 

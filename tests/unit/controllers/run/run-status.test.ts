@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { percentage, runStatus } from '#src/controllers/run/run-status.ts';
+import type { CrawlRun } from '#src/custom-resources/types.ts';
 import type { Pod } from '#src/kube/builtin-types.ts';
-import type { CrawlRun } from '#src/kube/custom-types.ts';
 import type { Progress, RunSnapshot } from '#src/store/operator-store.ts';
 
 const NOW = new Date('2026-01-01T12:00:30Z');

@@ -6,7 +6,7 @@ import {
   scheduleStatus,
   timingInForce,
 } from '#src/controllers/schedule/schedule-status.ts';
-import type { CrawlRun, CrawlSchedule } from '#src/kube/custom-types.ts';
+import type { CrawlRun, CrawlSchedule } from '#src/custom-resources/types.ts';
 import type { RunPhase } from '#src/resources/crawl-run.ts';
 import { crawlScheduleSpec } from '#src/resources/crawl-schedule.ts';
 
@@ -42,7 +42,13 @@ function run(slot: string, phase?: RunPhase, completionTime = slot): CrawlRun {
   return {
     apiVersion: 'trawler.dev/v1alpha1',
     kind: 'CrawlRun',
-    metadata: { name: `shop-${Date.parse(slot) / 1_000}`, uid: slot, resourceVersion: '1', creationTimestamp: slot },
+    metadata: {
+      name: `shop-${Date.parse(slot) / 1_000}`,
+      namespace: 'default',
+      uid: slot,
+      resourceVersion: '1',
+      creationTimestamp: slot,
+    },
     spec: { sources, trigger: { type: 'Schedule', scheduledTime: slot } },
     ...(phase
       ? {

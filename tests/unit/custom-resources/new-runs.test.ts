@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { backfillRun, manualRun, retryRun, scheduledRun } from '#src/controllers/schedule/new-runs.ts';
-import type { CrawlRun, CrawlSchedule } from '#src/kube/custom-types.ts';
+import { backfillRun, manualRun, retryRun, scheduledRun } from '#src/custom-resources/new-runs.ts';
+import type { CrawlRun, CrawlSchedule } from '#src/custom-resources/types.ts';
 import { crawlRunSpec } from '#src/resources/crawl-run.ts';
 import { crawlScheduleSpec } from '#src/resources/crawl-schedule.ts';
 

@@ -1,11 +1,12 @@
 // Trawler's own resources as the API server sends them.
+import { isConditionTrue } from '../kube/conditions.ts';
+import type { NamespacedObject, ResourceType } from '../kube/kube-object.ts';
 import type { CrawlRunSpecInput, CrawlRunStatus } from '../resources/crawl-run.ts';
 import type { CrawlScheduleSpecInput, CrawlScheduleStatus } from '../resources/crawl-schedule.ts';
 import { GROUP, VERSION } from '../resources/group.ts';
-import type { KubeObject, ResourceType } from './kube-object.ts';
 
-export type CrawlRun = KubeObject & { spec: CrawlRunSpecInput; status?: CrawlRunStatus };
-export type CrawlSchedule = KubeObject & { spec: CrawlScheduleSpecInput; status?: CrawlScheduleStatus };
+export type CrawlRun = NamespacedObject & { spec: CrawlRunSpecInput; status?: CrawlRunStatus };
+export type CrawlSchedule = NamespacedObject & { spec: CrawlScheduleSpecInput; status?: CrawlScheduleStatus };
 
 export const CRAWL_RUNS: ResourceType = {
   group: GROUP,
@@ -22,3 +23,8 @@ export const CRAWL_SCHEDULES: ResourceType = {
   kind: 'CrawlSchedule',
   namespaced: true,
 };
+
+/** Whether the run has come to its end, however it ended. */
+export function isFinished(run: CrawlRun): boolean {
+  return isConditionTrue(run.status?.conditions, 'Finished');
+}

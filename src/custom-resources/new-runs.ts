@@ -1,16 +1,14 @@
 // The CrawlRuns that come out of a schedule or of another run: due slots, manual runs, backfills, retries. Pure.
-import type { CrawlRun, CrawlSchedule } from '../../kube/custom-types.ts';
-import { controllerOf, controllerReference, type NewObject } from '../../kube/kube-object.ts';
-import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
-import type { CrawlScheduleSpec } from '../../resources/crawl-schedule.ts';
-import { LABEL } from '../../resources/group.ts';
-import { runName } from '../../resources/names.ts';
+
+import { controllerOf, controllerReference, type NewObject } from '../kube/kube-object.ts';
+import { timestamp } from '../kube/time.ts';
+import type { CrawlRunSpec } from '../resources/crawl-run.ts';
+import type { CrawlScheduleSpec } from '../resources/crawl-schedule.ts';
+import { LABEL } from '../resources/group.ts';
+import { runName } from '../resources/names.ts';
+import type { CrawlRun, CrawlSchedule } from './types.ts';
 
 type Trigger = CrawlRunSpec['trigger'];
-
-function timestamp(slot: Date): string {
-  return `${slot.toISOString().slice(0, 19)}Z`;
-}
 
 function fromTemplate(
   schedule: CrawlSchedule,
@@ -22,7 +20,7 @@ function fromTemplate(
   return {
     metadata: {
       name,
-      namespace: schedule.metadata.namespace ?? 'default',
+      namespace: schedule.metadata.namespace,
       labels: {
         ...metadata.labels,
         [LABEL.schedule]: schedule.metadata.name,
@@ -63,7 +61,7 @@ export function retryRun(run: CrawlRun, only: Trigger['only'], attempt: number):
   return {
     metadata: {
       name: `${metadata.name}-retry-${attempt}`,
-      namespace: metadata.namespace ?? 'default',
+      namespace: metadata.namespace,
       ...(metadata.labels ? { labels: metadata.labels } : {}),
       ...(owner ? { ownerReferences: [owner] } : {}),
     },
