@@ -30,7 +30,7 @@ export function failureOfStatus(
 ): Failure | undefined {
   if (status < 400) return undefined;
   const retryable = status >= 500 || [408, 425, 429].includes(status);
-  const wait = retryable ? retryAfterMs(retryAfter, now) : undefined;
+  const wait = status === 429 || status === 503 ? retryAfterMs(retryAfter, now) : undefined;
   return {
     cause: status === 429 ? 'RateLimited' : 'HttpError',
     message: `the server answered ${status}`,

@@ -48,6 +48,7 @@ const rawPage = z.object({
   links: z.array(z.string()),
   linksLeftOut: z.int().min(0),
   nofollow: z.array(z.int().min(0)),
+  refreshes: z.array(z.string()),
   canonical: z.string().nullable(),
   next: z.string().nullable(),
   robots: z.array(z.tuple([z.string(), z.string()])),

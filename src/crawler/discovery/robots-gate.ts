@@ -5,6 +5,7 @@ import type { WorkerStore } from '../../store/worker-store.ts';
 import { type Failure, failureOfError } from '../failure.ts';
 import type { HttpClient, HttpResponse } from '../http/http-client.ts';
 import type { HostPacer } from '../network/host-pacer.ts';
+import { locationOf } from '../rendering/redirect.ts';
 import { isRedirect } from '../rendering/renderer.ts';
 import { hostKey, normaliseUrl } from '../urls/url.ts';
 import {
@@ -81,7 +82,9 @@ export function createRobotsGate(options: {
       await pacer.takePlace(hostKey(url), signal);
       const request = { url, maxBytes: MAX_ROBOTS_BYTES, onTooLarge: 'cut', wantsBody: isSuccess } as const;
       const response = await client.get(request, AbortSignal.any([signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)]));
-      const target = isRedirect(response.status) ? normaliseUrl(response.headers.location ?? '', url.href) : undefined;
+      const target = isRedirect(response.status)
+        ? normaliseUrl(locationOf(response.headers) ?? '', url.href)
+        : undefined;
       if (target === undefined || hops === MAX_REDIRECTS) return response;
       url = target;
     }

@@ -4,6 +4,7 @@ import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import type { ItemData } from '../../store/worker-store.ts';
 import { CHALLENGE_SIGNS } from '../blocking/blocked.ts';
 import type { FieldPlan, PagePlan, RawPage } from '../html/read-page.ts';
+import { baseUrlOf } from '../urls/base-url.ts';
 import { normaliseUrl } from '../urls/url.ts';
 import { createFieldLookup, kindOf } from './known-fields.ts';
 
@@ -20,6 +21,7 @@ type Reference = { readonly url: string };
 const PAGE_LIMITS: PagePlan['limits'] = {
   links: 10_000,
   items: 1_000,
+  refreshes: 10,
   jsonLd: 1_000_000,
   values: 1_000,
   characters: 100_000,
@@ -272,7 +274,7 @@ function decimalSeparator(digits: string): string | undefined {
 
 /** What the page's references are relative to. */
 export function baseOf(page: RawPage, url: URL): string {
-  return (page.base === null ? null : URL.parse(page.base, url.href))?.href ?? url.href;
+  return baseUrlOf(page.base, url);
 }
 
 /** The page's links as URLs that can be crawled, each once, in the order of the page. */

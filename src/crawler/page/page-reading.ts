@@ -51,7 +51,7 @@ export function createPageReading(options: {
 
   async function read(claim: Claim, url: URL, rendered: Page, signal: AbortSignal): Promise<Outcome> {
     const { page, validators, facts } = rendered;
-    const directives = obeysMeta ? directivesOf(page.robots, rendered.robotsHeader, product) : undefined;
+    const directives = obeysMeta ? directivesOf(page.robots, rendered.robotsHeaders, product) : undefined;
     const links = linksToFollow(page, url, directives?.nofollow ?? false);
     const canonical = canonicalOf(claim, url, page);
     if (canonical !== undefined) {
