@@ -68,6 +68,7 @@ export function runStatus(run: CrawlRun, seen: RunObservation, now: Date): Crawl
           sources: snapshot.sources.map((source) => sourceStatus(source, snapshot)),
           workers: workerStatuses(snapshot),
           skipped: defined(snapshot.skipReasons),
+          ...(Object.keys(snapshot.itemsLeftOut).length > 0 ? { itemsLeftOut: defined(snapshot.itemsLeftOut) } : {}),
           ...(snapshot.blockedHosts.length > 0 ? { blockedHosts: [...snapshot.blockedHosts] } : {}),
           ...(snapshot.spiderTraps.length > 0 ? { spiderTraps: [...snapshot.spiderTraps] } : {}),
         }

@@ -55,6 +55,7 @@ const rawPage = z.object({
   beginning: z.string(),
   signs: z.array(z.string()),
   isEmpty: z.boolean(),
+  itemsLeftOut: z.int().min(0),
   items: z.array(z.array(z.array(z.string()))),
   microdata: z.array(
     z.array(z.object({ scope: z.int(), names: z.string(), type: z.string().nullable(), value: z.string() })),

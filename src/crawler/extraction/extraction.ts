@@ -34,9 +34,20 @@ const MAX_ITEM_LINKS = 1_000;
 
 export type Extraction = {
   readonly plan: PagePlan;
-  /** The items of a page, or the required field that it lacks. */
-  readonly itemsOf: (page: RawPage, url: URL) => { readonly items: readonly ItemData[] } | { readonly missing: string };
+  readonly itemsOf: (page: RawPage, url: URL) => PageItems;
 };
+
+export type PageItems = {
+  /** Those that have every required field. */
+  readonly items: readonly ItemData[];
+  /** How many have not, and the field that the first of these lacks; absent when there are none. */
+  readonly incomplete?: { readonly items: number; readonly missing: string };
+};
+
+/** Whether the page has items of which none is whole. */
+export function hasFailed({ items, incomplete }: PageItems): boolean {
+  return items.length === 0 && incomplete !== undefined;
+}
 
 /** A selector that cannot be used; the message names the field and says why. */
 export class SelectorError extends Error {
@@ -114,10 +125,14 @@ function fieldsOf(extract: ExtractSpec): Extraction {
       const base = baseOf(page, url);
       const read = reader(page, base);
       const items: ItemData[] = [];
+      const lacking: string[] = [];
       for (const index of page.items.keys()) {
         const entries = fields.map((field) => [field.name, read(index, field)] as const);
         const missing = fields.find((field, place) => field.required && isEmpty(entries[place]?.[1]));
-        if (missing !== undefined) return { missing: missing.name };
+        if (missing !== undefined) {
+          lacking.push(missing.name);
+          continue;
+        }
         const images = extract.images ? { images: imagesOf(page.images[index] ?? [], base) } : {};
         const links = extract.links ? { links: linksOf(page.itemLinks[index] ?? [], base) } : {};
         const item = { ...Object.fromEntries(entries), ...images, ...links };
@@ -125,7 +140,8 @@ function fieldsOf(extract: ExtractSpec): Extraction {
         const values = fields.length > 0 ? entries.map(([, value]) => value) : Object.values(item);
         if (!values.every(isEmpty) || (fields.length === 0 && isAlwaysItem)) items.push(item);
       }
-      return { items };
+      const [missing] = lacking;
+      return { items, ...(missing === undefined ? {} : { incomplete: { items: lacking.length, missing } }) };
     },
   };
 }

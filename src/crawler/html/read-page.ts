@@ -72,6 +72,8 @@ export type RawPage = {
   readonly isEmpty: boolean;
   /** For each item the values of each field, in the order of the plan. */
   readonly items: readonly (readonly (readonly string[])[])[];
+  /** Items beyond the plan's bound. */
+  readonly itemsLeftOut: number;
   /** For each item its microdata, in document order; nothing without `structuredData`, as the next two. */
   readonly microdata: readonly (readonly RawProperty[])[];
   /** The text of each JSON-LD script. */
@@ -279,7 +281,9 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
   const beginning = textOf(document, limits.beginning);
   const isShort = beginning.length < limits.beginning;
   const shown = 'a[href], img, svg, canvas, video, audio, frame, iframe, object, embed';
-  const roots = plan.itemSelector === null ? [document] : dom.select(document, plan.itemSelector, limits.items);
+  const matches =
+    plan.itemSelector === null ? [document] : dom.select(document, plan.itemSelector, Number.POSITIVE_INFINITY);
+  const roots = matches.slice(0, limits.items);
   return {
     base: base === undefined ? null : dom.attribute(base, 'href'),
     title: firstText('title'),
@@ -294,6 +298,7 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     beginning,
     signs: isShort ? plan.signs.filter((sign) => dom.select(document, sign, 1).length > 0) : [],
     isEmpty: beginning === '' && dom.select(document, shown, 1).length === 0,
+    itemsLeftOut: matches.length - roots.length,
     items: roots.map((root) => plan.fields.map((field) => valuesOf(root, field))),
     microdata: plan.structuredData ? roots.map(microdataOf) : [],
     jsonLd: plan.structuredData ? jsonLdTexts() : [],

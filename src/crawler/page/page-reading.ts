@@ -1,13 +1,22 @@
 // What a loaded page comes to: its directives are heard, its links chosen, its items extracted and added to.
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
-import type { Claim, FetchFacts, ItemData, Outcome, PageLinks, Validators } from '../../store/worker-store.ts';
+import type {
+  Claim,
+  FetchFacts,
+  ItemData,
+  ItemLeftOutReason,
+  Outcome,
+  PageLinks,
+  Validators,
+} from '../../store/worker-store.ts';
 import { productToken } from '../discovery/robots.ts';
-import type { Extraction } from '../extraction/extraction.ts';
+import { type Extraction, hasFailed } from '../extraction/extraction.ts';
 import type { Extractor } from '../extraction/extractor.ts';
+import type { Failure } from '../failure.ts';
 import { directivesOf } from '../html/page-directives.ts';
 import type { Rendered } from '../rendering/renderer.ts';
 import type { FailPage } from './failed-page.ts';
-import { skipped } from './outcomes.ts';
+import { itemsLeftOut, skipped } from './outcomes.ts';
 import { createPageAdditions, type Screenshots } from './page-additions.ts';
 import { createPageLinks } from './page-links.ts';
 import type { PageMemory } from './page-memory.ts';
@@ -17,6 +26,12 @@ type Page = Extract<Rendered, { type: 'page' }>;
 
 /** What a page gives: read from it now, or kept from the run before. */
 export type PageContent = { readonly items: readonly ItemData[]; readonly links: PageLinks };
+
+/** How many items are left out by reason, and those that stay, or why the page has failed. */
+type PageItems = { readonly leftOut: Readonly<Record<ItemLeftOutReason, number>> } & (
+  | { readonly items: readonly ItemData[]; readonly links: readonly string[]; readonly facts: FetchFacts }
+  | { readonly failure: Failure }
+);
 
 export type PageReading = {
   /** The outcome of a page that has been loaded. */
@@ -59,19 +74,32 @@ export function createPageReading(options: {
       return { ...skipped(claim, 'Canonical', facts), ...found, links: [canonical, ...found.links] };
     }
     if (directives?.noindex) return { ...skipped(claim, 'NoIndex', facts), ...linksOf(claim, url, links) };
-    const result = extraction.itemsOf(page, url);
-    if ('missing' in result) {
-      const message = `the page has no ${result.missing}, which is required`;
-      return { type: 'dead', claim, cause: 'MissingField', message, facts };
+    const result = await itemsFrom(claim, url, rendered, signal);
+    if ('failure' in result) {
+      const failed = await failPage(claim, result.failure, facts, signal);
+      return { ...failed, ...linksOf(claim, url, links), ...itemsLeftOut(failed, result.leftOut) };
     }
-    const extracted = await extractedFrom(page, url, result.items, facts, signal);
-    if ('failure' in extracted) return failPage(claim, extracted.failure, facts, signal);
+    const references = directives?.nofollow ? links.references : [...links.references, ...result.links];
+    const content = { items: result.items, links: { ...links, references } };
+    const outcome = done(claim, url, content, result.facts, validators);
+    return { ...outcome, ...itemsLeftOut(outcome, result.leftOut) };
+  }
+
+  /** What the page gives: by its fields, then with what the extractor adds, then with its picture. */
+  async function itemsFrom(claim: Claim, url: URL, rendered: Page, signal: AbortSignal): Promise<PageItems> {
+    const { page, facts } = rendered;
+    const read = extraction.itemsOf(page, url);
+    const leftOut = { MissingField: read.incomplete?.items ?? 0, TooManyItems: page.itemsLeftOut };
+    if (hasFailed(read)) {
+      const message = `the page has no ${read.incomplete?.missing}, which is required`;
+      return { leftOut, failure: { cause: 'MissingField', message, retryable: false } };
+    }
+    const extracted = await extractedFrom(page, url, read.items, facts, signal);
+    if ('failure' in extracted) return { leftOut, ...extracted };
     const taken = extracted.items.slice(0, sources.get(claim.source)?.maxItems);
+    leftOut.TooManyItems += extracted.items.length - taken.length;
     const pictured = await withScreenshot(claim, taken, rendered);
-    if ('failure' in pictured) return failPage(claim, pictured.failure, facts, signal);
-    const { items } = pictured;
-    const references = directives?.nofollow ? links.references : [...links.references, ...extracted.links];
-    return done(claim, url, { items, links: { ...links, references } }, pictured.facts, validators);
+    return 'failure' in pictured ? { leftOut, ...pictured } : { leftOut, links: extracted.links, ...pictured };
   }
 
   function done(

@@ -243,5 +243,5 @@ class CrawlLoop {
 
 /** Whether its commit may have put something into the queue, or freed a place in the page limits. */
 function mayBringWork(outcome: Outcome): boolean {
-  return outcome.type === 'done' ? outcome.links.length > 0 : outcome.type === 'retry' || outcome.type === 'skipped';
+  return (outcome.links ?? []).length > 0 || outcome.type === 'retry' || outcome.type === 'skipped';
 }

@@ -30,6 +30,7 @@ function snapshot(change: Partial<RunSnapshot> = {}): RunSnapshot {
     spiderTraps: [],
     errors: 0,
     skipReasons: {},
+    itemsLeftOut: {},
     failureCauses: {},
     ...change,
   };

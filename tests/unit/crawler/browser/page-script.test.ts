@@ -63,6 +63,7 @@ const expected = {
   signs: ['#challenge'],
   isEmpty: false,
   items: [[['Hello']]],
+  itemsLeftOut: 0,
   microdata: [],
   jsonLd: [],
   meta: [],
