@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { DEFAULT_POD_FIELDS, POLICED_POD_FIELDS } from './resources/pod-template.ts';
 import { LOG_LEVELS } from './telemetry/logger.ts';
 
 /** A value that stops the start; the message names the key and says what is wrong with it. */
@@ -13,16 +14,20 @@ const postgresUrl = z
   .string()
   .regex(/^postgres(ql)?:\/\//, 'must be a PostgreSQL URL, postgres://user:password@host:5432/database');
 
-const list = z.preprocess(
-  (value) =>
-    typeof value === 'string'
-      ? value
-          .split(',')
-          .map((entry) => entry.trim())
-          .filter(Boolean)
-      : value,
-  z.array(z.string()),
-);
+/** A list in the file, or entries with commas between them. */
+const listOf = <T extends z.ZodType>(entry: T) =>
+  z.preprocess(
+    (value) =>
+      typeof value === 'string'
+        ? value
+            .split(',')
+            .map((one) => one.trim())
+            .filter(Boolean)
+        : value,
+    z.array(entry),
+  );
+
+const list = listOf(z.string());
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const count = z.coerce.number().int().min(1);
@@ -48,9 +53,6 @@ const schema = z.object({
     .max(3_650)
     .default(30)
     .describe("Whole days of runs and results that are kept beside today's."),
-  watchNamespaces: list
-    .default([])
-    .describe('Namespaces whose schedules and runs are looked after; all of them when left out.'),
   namespace: z.string().default('default').describe("The operator's own namespace, where its Lease lives."),
   podName: z.string().default('operator').describe("The operator's pod, as the Lease and Events name it."),
   crawlerImage: z.string().min(1).default('ghcr.io/trawler/crawler:0.1.0').describe('Image of the crawler pods.'),
@@ -64,6 +66,15 @@ const schema = z.object({
     .min(1)
     .default('trawler/chromium.json')
     .describe("Seccomp profile of pods whose Chromium has its sandbox, in the kubelet's folder of profiles."),
+  crawlerUser: z
+    .union([z.literal('Assigned'), z.coerce.number().int().min(1).max(2_147_483_647)])
+    .default(65_532)
+    .transform((user) => (user === 'Assigned' ? undefined : user))
+    .describe('User and group of crawler pods; Assigned: none, so that the cluster assigns them, as OpenShift does.'),
+  allowedPodFields: z
+    .preprocess((value) => (value === 'None' ? [] : value), listOf(z.enum(POLICED_POD_FIELDS)))
+    .default([...DEFAULT_POD_FIELDS])
+    .describe('Fields of spec.pod, and image, that schedules and runs may set; None for none.'),
   healthPort: port.default(8080).describe('Port of /health and /ready.'),
   metricsPort: port.default(2112).describe('Port of /metrics.'),
   reconcilers: count.max(64).default(32).describe('Objects of one kind worked on at once.'),

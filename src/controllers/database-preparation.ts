@@ -8,8 +8,8 @@ import type { Logger } from '../telemetry/logger.ts';
 export type PreparedDatabase = {
   /** Resolves when the database is up to date. After a failure it rejects with that until another try is due. */
   ready(): Promise<void>;
-  /** To be told what a call failed with: a missing table or login makes the database to be prepared again. */
-  mistrust(error: unknown): void;
+  /** Takes what a call failed with: after a missing table or login the database is prepared again. */
+  reportFailure(error: unknown): void;
   /** Where workers log in, as a run's Secret holds it. */
   workerUrl(signal: AbortSignal): Promise<string>;
 };
@@ -18,7 +18,7 @@ export type DatabasePreparationOptions = {
   readonly store: Pick<OperatorStore, 'migrate' | 'workerDatabaseUrl'>;
   /** Off: the database is prepared by somebody else. */
   readonly migrate: boolean;
-  /** Told when the tables were gone and have been made again. */
+  /** Called when the tables were gone and have been made again. */
   readonly onEmptied: () => void;
   readonly logger: Logger;
   readonly signal: AbortSignal;
@@ -33,8 +33,8 @@ const RETRY: Backoff = { baseMs: 500, maxMs: 10_000 };
 const FORGET_TROUBLE_MS = 10 * 60_000;
 /** The login changes rarely, and the one before stays good for a while. */
 const WORKER_URL_AGE_MS = 10_000;
-/** What tells that tables, functions or logins are not there. */
-const DISTRUSTED: readonly string[] = ['SchemaMismatch', 'LoginRefused'];
+/** Tables, functions or logins are not there. */
+const SIGNS_OF_LOSS: readonly string[] = ['SchemaMismatch', 'LoginRefused'];
 
 type Trouble = { readonly error: unknown; readonly count: number; readonly at: number; readonly retryAt: number };
 
@@ -80,9 +80,9 @@ export function createDatabasePreparation(options: DatabasePreparationOptions): 
       attempt ??= prepare();
       await attempt;
     },
-    mistrust(error) {
+    reportFailure(error) {
       if (!migrate || isPreparing || attempt === undefined) return;
-      if (!(error instanceof StoreError) || !DISTRUSTED.includes(error.reason)) return;
+      if (!(error instanceof StoreError) || !SIGNS_OF_LOSS.includes(error.reason)) return;
       logger.warn({ reason: error.reason, err: error }, 'database is not as it was left: preparing it again');
       again(error);
     },

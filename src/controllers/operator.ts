@@ -1,17 +1,15 @@
 // The operator: caches, queues and reconcilers put together, running while this process leads.
 
+import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '../custom-resources/types.ts';
 import {
-  CRAWL_RUNS,
-  CRAWL_SCHEDULES,
-  type CrawlRun,
-  type CrawlSchedule,
-  isFinished,
-} from '../custom-resources/types.ts';
-import {
+  CLUSTER_EVENTS,
+  type ClusterEvent,
   JOBS,
   type Job,
   LEASES,
   type Lease,
+  NODES,
+  type Node,
   PERSISTENT_VOLUME_CLAIMS,
   type PersistentVolumeClaim,
   PODS,
@@ -26,7 +24,7 @@ import { controllerOf, type KubeObject, objectKey } from '../kube/kube-object.ts
 import { runAsLeader } from '../kube/leader-election.ts';
 import { createUrgency } from '../kube/urgency.ts';
 import { createWorkQueue, type WorkQueue } from '../kube/work-queue.ts';
-import { GROUP, LABEL } from '../resources/group.ts';
+import { GROUP } from '../resources/group.ts';
 import type { OperatorStore } from '../store/operator-store.ts';
 import { StoreError } from '../store/store-error.ts';
 import type { Logger } from '../telemetry/logger.ts';
@@ -39,6 +37,7 @@ import type { JobSettings } from './run/crawl-job.ts';
 import { loginRefusal } from './run/pods.ts';
 import { createRunReconciler } from './run/run-controller.ts';
 import { createRunQueue } from './run/run-queue.ts';
+import { wakeRuns } from './run/run-wake.ts';
 
 import { createScheduleReconciler } from './schedule/schedule-controller.ts';
 import { createSlotMemory } from './schedule/slot-memory.ts';
@@ -55,8 +54,6 @@ export type OperatorOptions = {
   readonly limits: ActiveLimits;
   /** How many whole days of runs and results are kept beside today's. */
   readonly retentionDays: number;
-  /** The namespaces to look after; absent: all of them. */
-  readonly watchNamespaces?: readonly string[];
   /** Where the Lease lives. */
   readonly namespace: string;
   /** This process, as Lease and Events name it. */
@@ -66,8 +63,7 @@ export type OperatorOptions = {
   readonly metrics: OperatorMetrics;
   readonly logger: Logger;
   readonly signal: AbortSignal;
-  /** Called when this process leads and begins to fill its caches, and when they are filled and the controllers work. */
-  readonly onLeading?: () => void;
+  /** Told when the caches are in sync and the controllers work. */
   readonly onReady?: () => void;
 };
 
@@ -78,8 +74,6 @@ const RETENTION_INTERVAL_MS = 3_600_000;
 const RETENTION_KEY = 'retention';
 /** A schedule tells of its runs this long after a change: most changes come in groups, and make one status. */
 const STATUS_DELAY_MS = 1_000;
-/** When a run has ended, so many of those that wait look whether it is their turn. */
-const WOKEN_AT_ONCE = 20;
 
 /** Waits for the leadership, then runs the controllers until the signal is aborted or the leadership is lost. */
 export async function runOperator(options: OperatorOptions): Promise<'stopped' | 'finished' | 'lost'> {
@@ -108,10 +102,11 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   const leases = api.resource<Lease>(LEASES);
   const claims = api.resource<PersistentVolumeClaim>(PERSISTENT_VOLUME_CLAIMS);
 
+  const nodes = api.resource<Node>(NODES);
+  const clusterEvents = api.resource<ClusterEvent>(CLUSTER_EVENTS);
+
   const shared = { logger, metrics, signal };
-  const namespaces = options.watchNamespaces === undefined ? {} : { namespaces: options.watchNamespaces };
-  options.onLeading?.();
-  const caches = startCaches({ api, ...namespaces, ...shared });
+  const caches = startCaches({ api, ...shared });
   const { scheduleCache, runCache, jobCache, podCache } = caches;
   const urgency = createUrgency();
   const events = createEventRecorder({ api, controller: `${GROUP}/operator`, instance: identity, urgency, ...shared });
@@ -144,7 +139,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     workers: reconcilers,
     urgency,
     reconcile: createRunReconciler({
-      ...{ runs, jobs, pods, secrets, claims, runCache, jobCache, podCache },
+      ...{ runs, jobs, pods, nodes, secrets, claims, clusterEvents, runCache, jobCache, podCache },
       ...{ queue, store, database, events, settings, now, logger },
       ...(options.ca === undefined ? {} : { ca: options.ca }),
     }),
@@ -154,7 +149,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     name: 'sweep',
     workers: 1,
     reconcile: async (_key, signal) => {
-      await onDatabase(() => sweep({ runs, runCache, podCache, store, ...namespaces, logger }, signal));
+      await onDatabase(() => sweep({ runs, runCache, podCache, store, logger }, signal));
       return { requeueAfterMs: SWEEP_INTERVAL_MS };
     },
     ...shared,
@@ -176,18 +171,14 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     addDownstream(key);
   });
   runCache.subscribe((change) => {
-    runQueue.add(objectKey(change.object.metadata), { urgent: change.object.status === undefined });
-    if (change.type === 'deleted') sweepQueue.add(SWEEP_KEY);
-    if (change.type === 'deleted' || isFinished(change.object)) wakeWaiting();
     addController(change.object, scheduleCache, scheduleQueue, STATUS_DELAY_MS);
     const controller = controllerOf(change.object);
     if (controller) addDownstream(objectKey({ ...change.object.metadata, name: controller.name }));
   });
-  jobCache.subscribe(({ object }) => addController(object, runCache, runQueue));
+  wakeRuns({ runCache, jobCache, podCache, line: queue, queue: runQueue, onGone: () => sweepQueue.add(SWEEP_KEY) });
   podCache.subscribe(({ type, object }) => {
     const refusal = loginRefusal(object);
-    if (type !== 'deleted' && refusal !== undefined) database.mistrust(new StoreError('LoginRefused', refusal));
-    addRunOfPod(object, runQueue);
+    if (type !== 'deleted' && refusal !== undefined) database.reportFailure(new StoreError('LoginRefused', refusal));
   });
   sweepQueue.add(SWEEP_KEY);
   retentionQueue.add(RETENTION_KEY);
@@ -209,7 +200,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
       await database.ready();
       await work();
     } catch (error) {
-      database.mistrust(error);
+      database.reportFailure(error);
       throw error;
     }
   }
@@ -227,17 +218,6 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   /** Schedules that come after this one. */
   function addDownstream(key: string): void {
     for (const schedule of scheduleCache.byIndex('after', key)) scheduleQueue.add(objectKey(schedule.metadata));
-  }
-
-  function wakeWaiting(): void {
-    for (const key of queue.waiting().slice(0, WOKEN_AT_ONCE)) runQueue.add(key);
-  }
-
-  function addRunOfPod(pod: Pod, queue: WorkQueue): void {
-    const uid = pod.metadata.labels?.[LABEL.runUid];
-    const [run] = uid === undefined ? [] : runCache.byIndex('uid', uid);
-    if (run) queue.add(objectKey(run.metadata));
-    else sweepQueue.add(SWEEP_KEY); // a pod of a deleted run has changed: it may have been the last
   }
 }
 

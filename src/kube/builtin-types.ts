@@ -1,5 +1,6 @@
 // The types of Kubernetes' own that Trawler uses, with the shape they have on the wire.
 import type {
+  CoreV1Event,
   V1ConfigMap,
   V1Job,
   V1Lease,
@@ -22,6 +23,8 @@ type OnTheWire<T> = T extends Date
 
 type Builtin<Model> = KubeObject & Omit<OnTheWire<Model>, 'apiVersion' | 'kind' | 'metadata'>;
 
+/** An Event about any object, as the core group has it. */
+export type ClusterEvent = Builtin<CoreV1Event>;
 export type ConfigMap = Builtin<V1ConfigMap>;
 export type Job = Builtin<V1Job>;
 export type Lease = Builtin<V1Lease>;
@@ -31,6 +34,7 @@ export type PersistentVolumeClaim = Builtin<V1PersistentVolumeClaim>;
 export type Pod = Builtin<V1Pod>;
 export type Secret = Builtin<V1Secret>;
 
+export const CLUSTER_EVENTS: ResourceType = core('events', 'Event');
 export const CONFIG_MAPS: ResourceType = core('configmaps', 'ConfigMap');
 export const PERSISTENT_VOLUME_CLAIMS: ResourceType = core('persistentvolumeclaims', 'PersistentVolumeClaim');
 export const PODS: ResourceType = core('pods', 'Pod');

@@ -58,3 +58,19 @@ export function isForbidden(error: unknown): boolean {
 function hasStatus(error: unknown, status: number): boolean {
   return error instanceof KubeError && error.status === status;
 }
+
+/** An object, its status included, that does not fit into etcd (1.5 MiB); the API server answers 500 for it. */
+export function isTooLarge(error: unknown): boolean {
+  return error instanceof KubeError && (error.status === 413 || /request is too large/i.test(error.message));
+}
+
+const FINAL_STATUSES = [400, 403, 404, 405, 413, 415, 422];
+
+/**
+ * Whether the same request would be refused again: the object or the policies of the cluster have to change first. A quota that
+ * is used up (403) has room again when other objects go; 409, 429, 5xx and no answer at all pass by themselves.
+ */
+export function isFinalAnswer(error: unknown): boolean {
+  if (!(error instanceof KubeError) || /exceeded quota/.test(error.message)) return false;
+  return FINAL_STATUSES.includes(error.status) || isTooLarge(error);
+}

@@ -7,33 +7,64 @@ export const RUN_CONDITIONS = [
   'JobCreated',
   'Progressing',
   'OutputWritten',
+  'EmptyResult',
   'Complete',
   'Failed',
   'Finished',
 ] as const;
 export type RunConditionType = (typeof RUN_CONDITIONS)[number];
 
+/**
+ * What keeps a run from starting, and ends it when it stays: each names an obstacle before the first heartbeat of a
+ * worker. A run that is ended for one of them carries it as the reason of its end.
+ */
+export const START_REASONS = [
+  // The run itself
+  'SpecInvalid',
+  'SpecTooLarge',
+  'PodFieldForbidden',
+  'UnknownRun',
+  // Its Secret, its volume and its Job
+  'SecretConflict',
+  'SecretRefused',
+  'VolumeClaimMissing',
+  'VolumeClaimUnsuitable',
+  'JobConflict',
+  'JobRefused',
+  'JobDeleted',
+  'ApiServerError',
+  // Its pods
+  'QuotaExceeded',
+  'PodsRefused',
+  'Unschedulable',
+  'VolumeNotMounted',
+  'SandboxFailed',
+  'ImagePullFailed',
+  'ContainerRefused',
+  'WorkerCrashed',
+  'NoHeartbeat',
+] as const;
+export type StartReason = (typeof START_REASONS)[number];
+
+export function isStartReason(text: string): text is StartReason {
+  return (START_REASONS as readonly string[]).includes(text);
+}
+
 /** Why a run's condition is as it is. */
 export const RUN_REASONS = [
+  ...START_REASONS,
   // Accepted
   'WaitingForSlot',
   'WaitingForPrevious',
   'SpecStored',
   'DatabaseUnavailable',
-  'SecretConflict',
-  'UnknownRun',
   // JobCreated
   'JobCreated',
-  'JobConflict',
-  'JobRefused',
   'JobRecreated',
-  'VolumeClaimMissing',
-  'VolumeClaimUnsuitable',
   // Progressing
   'WaitingForWorker',
-  'ImagePullFailed',
-  'ContainerRefused',
-  'Unschedulable',
+  'JobSuspended',
+  'NodeLost',
   'Crawling',
   'HostsBlocked',
   'Stopping',
@@ -43,10 +74,15 @@ export const RUN_REASONS = [
   'OutputWritten',
   'OutputFailed',
   'NothingToWrite',
+  // EmptyResult
+  'ItemsStored',
+  'NoPageSucceeded',
+  'NoItems',
   // Complete, Failed, Finished
   'Succeeded',
   'SomeRequestsFailed',
   'AllRequestsFailed',
+  'NothingCrawled',
   'Shutdown',
   'TimedOut',
   'WorkersFailed',

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { conditions } from './conditions.ts';
 import { DURATION_PATTERN } from './duration.ts';
+import { podTemplate } from './pod-template.ts';
 import { HEADER_NAME_PATTERN, HEADER_VALUE_PATTERN, RESERVED_HEADERS } from './request-headers.ts';
 import { keyedBy, type ValidationRule, withRules } from './validation.ts';
 
@@ -321,12 +322,7 @@ const field = withRules(
         'String as it stands, Number the first number in it, Boolean whether the element is there, URL made absolute. Null when there is none of that type.',
       ),
     multiple: z.boolean().default(false).describe('Take all matches, as a list.'),
-    required: z
-      .boolean()
-      .default(false)
-      .describe(
-        'An item without it is left out, and counted in status.itemsLeftOut; a page that has no other has failed with the cause MissingField. Its links are followed all the same.',
-      ),
+    required: z.boolean().default(false).describe('A page without it has failed with the cause MissingField.'),
   }),
   [
     {
@@ -463,45 +459,6 @@ const output = z
   })
   .describe('A file with all items, written when the crawl is over, also when it was stopped. The run ends with it.');
 
-const quantity = z.union([z.int(), z.string().max(32)]).meta({ 'x-kubernetes-int-or-string': true });
-
-const pod = z
-  .object({
-    resources: z
-      .object({
-        requests: z.record(z.string(), quantity).optional().describe('What a worker is given at least.'),
-        limits: z.record(z.string(), quantity).optional().describe('What a worker may use at most.'),
-      })
-      .prefault({})
-      .describe("CPU and memory of a worker; the operator's defaults when left out."),
-    nodeSelector: z.record(z.string(), z.string().max(63)).default({}).describe('Labels that the node must carry.'),
-    tolerations: z
-      .array(
-        z.object({
-          key: z.string().max(316).optional().describe('The taint; every taint when left out.'),
-          operator: z.enum(['Exists', 'Equal']).default('Equal').describe('Whether the value counts.'),
-          value: z.string().max(63).optional().describe("The taint's value."),
-          effect: z
-            .enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute'])
-            .optional()
-            .describe('Every effect when left out.'),
-          tolerationSeconds: z.int().min(0).max(86_400).optional().describe('How long a NoExecute taint is tolerated.'),
-        }),
-      )
-      .max(50)
-      .default([])
-      .describe('Taints of nodes that workers bear.'),
-    imagePullSecrets: keyedBy(
-      z
-        .array(z.object({ name: z.string().min(1).max(253).describe('Name of a Secret in the same namespace.') }))
-        .max(20)
-        .default([])
-        .describe('Secrets to pull the image with.'),
-      'name',
-    ),
-  })
-  .describe('The pods of the workers.');
-
 /** What is crawled and how: the part of a run's spec that a CrawlSchedule's template carries. */
 export const crawlSpecShape = {
   sources: withRules(keyedBy(z.array(source).min(1).max(100).describe('The sites to crawl.'), 'name'), [
@@ -548,6 +505,14 @@ export const crawlSpecShape = {
     .prefault({})
     .describe('Signs of life.'),
   priority: z.int().min(-1_000_000).max(1_000_000).default(0).describe('Higher goes first when runs wait for a slot.'),
+  startTimeoutSeconds: z
+    .int()
+    .min(10)
+    .max(86_400)
+    .default(600)
+    .describe(
+      'How long a run may take from its acceptance to its first heartbeat: what keeps it from starting for so long ends it as Failed. Time in which PostgreSQL is away or the Job is suspended does not count.',
+    ),
   timeoutSeconds: z
     .int()
     .min(1)
@@ -559,14 +524,16 @@ export const crawlSpecShape = {
     .min(0)
     .max(100)
     .default(6)
-    .describe('How many crashed workers are replaced before the run fails.'),
+    .describe(
+      'How often each worker is replaced after a crash. The run fails when no worker is left; waiting for PostgreSQL is no crash.',
+    ),
   ttlSecondsAfterFinished: z
     .int()
     .min(0)
     .max(31_536_000)
     .optional()
     .describe('How long the finished run is kept in the API; for ever when left out.'),
-  pod: pod.prefault({}),
+  pod: podTemplate.prefault({}),
   image: z.string().min(1).max(512).optional().describe("Crawler image; the operator's own when left out."),
 } as const;
 
@@ -592,6 +559,12 @@ export const crawlSpecRules: readonly ValidationRule[] = [
     message: 'sitemapsFromRobots needs politeness.robots Obey: robots.txt is not read otherwise',
     reason: 'FieldValueInvalid',
     fieldPath: '.politeness.robots',
+  },
+  {
+    rule: "!has(self.pod) || !has(self.pod.resources) || !has(self.pod.resources.limits) || !('memory' in self.pod.resources.limits) || !has(self.fetch) || !has(self.fetch.render) || self.fetch.render == 'HTTP' || quantity(string(self.pod.resources.limits['memory'])).compareTo(quantity('512Mi')) >= 0",
+    message: 'a browser needs at least 512Mi of memory: raise pod.resources.limits.memory, or set fetch.render to HTTP',
+    reason: 'FieldValueInvalid',
+    fieldPath: '.pod',
   },
 ];
 
@@ -750,6 +723,7 @@ export const crawlRunStatus = z.object({
   scheduledTime: time('The nominal time that the run is for.'),
   startTime: time('When the first worker gave its first heartbeat.'),
   completionTime: time('When the run finished.'),
+  startDeadline: time('Until when a worker has to give the first heartbeat; absent while that time does not run.'),
   lastHeartbeatTime: time('When a worker last gave a heartbeat.'),
   progress: progress.optional().describe('Counters of the whole run.'),
   sources: keyedBy(z.array(sourceStatus).max(100), 'name').optional().describe('Counters and result of each source.'),
@@ -782,12 +756,6 @@ export const crawlRunStatus = z.object({
     .record(z.string(), z.int())
     .optional()
     .describe('URLs left out, counted by reason; also links that were never tried, such as those beyond maxDepth.'),
-  itemsLeftOut: z
-    .record(z.string(), z.int())
-    .optional()
-    .describe(
-      'Items that were not stored, counted by reason: MissingField lack a required field, TooManyItems are beyond the most of one page.',
-    ),
   jobName: z.string().max(63).optional().describe('The Job of the run; `kubectl logs job/NAME` shows its output.'),
   imageID: z.string().max(512).optional().describe('Digest of the image that the workers really run.'),
 });

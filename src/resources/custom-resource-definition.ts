@@ -21,6 +21,7 @@ const KEPT = new Set([
   'maxLength',
   'minItems',
   'maxItems',
+  'maxProperties',
   'minimum',
   'maximum',
   'required',

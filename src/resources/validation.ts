@@ -24,3 +24,8 @@ export function keyedBy<T extends z.ZodType>(schema: T, key: string): T {
 export function uniqueValues<T extends z.ZodType>(schema: T): T {
   return schema.meta({ ...schema.meta(), 'x-kubernetes-list-type': 'set' });
 }
+
+/** The map with at most so many entries: without a bound the API server takes every rule over it for too costly. */
+export function withMaxProperties<T extends z.ZodType>(schema: T, maxProperties: number): T {
+  return schema.meta({ ...schema.meta(), maxProperties });
+}

@@ -1,5 +1,6 @@
 // What operators of tests, and tests of Jobs, have as the operator's configuration.
 import type { JobSettings } from '../../src/controllers/run/crawl-job.ts';
+import { DEFAULT_POD_FIELDS } from '../../src/resources/pod-template.ts';
 
 export const JOB_SETTINGS: JobSettings = {
   crawlerImage: 'registry.example/crawler:1',
@@ -9,4 +10,6 @@ export const JOB_SETTINGS: JobSettings = {
   allowedProxies: [],
   browserSeccompProfile: 'trawler/chromium.json',
   logLevel: 'info',
+  crawlerUser: 65_532,
+  allowedPodFields: DEFAULT_POD_FIELDS,
 };

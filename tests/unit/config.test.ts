@@ -41,7 +41,23 @@ describe('loadConfig', () => {
     expect(config).toMatchObject({ allowedAddresses: ['a:80', 'b:81'], databaseMigrate: false });
   });
 
+  test('the user of crawler pods is a number, or assigned by the cluster', () => {
+    expect(loadConfig(database).crawlerUser).toBe(65_532);
+    expect(loadConfig({ ...database, TRAWLER_CRAWLER_USER: '1000' }).crawlerUser).toBe(1_000);
+    expect(loadConfig({ ...database, TRAWLER_CRAWLER_USER: 'Assigned' }).crawlerUser).toBeUndefined();
+  });
+
+  test('the fields of a pod that tenants may set are a list, which may be empty', () => {
+    const allowed = (TRAWLER_ALLOWED_POD_FIELDS: string) =>
+      loadConfig({ ...database, TRAWLER_ALLOWED_POD_FIELDS }).allowedPodFields;
+    expect(allowed('labels, image')).toEqual(['labels', 'image']);
+    expect(allowed('None')).toEqual([]);
+    expect(loadConfig(database).allowedPodFields).not.toContain('priorityClassName');
+  });
+
   test.each([
+    [{ ...database, TRAWLER_CRAWLER_USER: '0' }, 'TRAWLER_CRAWLER_USER (crawlerUser)'],
+    [{ ...database, TRAWLER_ALLOWED_POD_FIELDS: 'hostNetwork' }, 'TRAWLER_ALLOWED_POD_FIELDS (allowedPodFields)'],
     [{}, 'TRAWLER_DATABASE_URL (databaseUrl): is missing'],
     [{ TRAWLER_DATABASE_URL: 'mysql://x' }, 'TRAWLER_DATABASE_URL (databaseUrl): must be a PostgreSQL URL'],
     [{ ...database, TRAWLER_METRICS_PORT: 'http' }, 'TRAWLER_METRICS_PORT (metricsPort)'],

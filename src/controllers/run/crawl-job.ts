@@ -6,8 +6,11 @@ import { controllerReference, type NewObject } from '../../kube/kube-object.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { LABEL } from '../../resources/group.ts';
 import { childName, outputJobName } from '../../resources/names.ts';
-import { FATAL_EXIT_CODES, STOPPED_EXIT_CODE } from '../../resources/worker-exit.ts';
+import type { PolicedPodField } from '../../resources/pod-template.ts';
+import { FATAL_EXIT_CODES, NO_CRASH_EXIT_CODES } from '../../resources/worker-exit.ts';
 import { defined } from '../defined.ts';
+import { inheritedAnnotations, inheritedLabels } from './inherited-metadata.ts';
+import { workerResources } from './worker-resources.ts';
 
 /** What the operator's configuration says of every Job. */
 export type JobSettings = {
@@ -19,6 +22,10 @@ export type JobSettings = {
   readonly logLevel: string;
   /** Of pods whose Chromium has its sandbox, relative to the kubelet's folder of seccomp profiles. */
   readonly browserSeccompProfile: string;
+  /** User and group of the crawler pods; undefined where the cluster assigns them, as OpenShift does. */
+  readonly crawlerUser: number | undefined;
+  /** Fields of spec.pod, and spec.image, that schedules and runs may set. */
+  readonly allowedPodFields: readonly PolicedPodField[];
 };
 
 export const CRAWLER_CONTAINER = 'crawler';
@@ -30,18 +37,15 @@ const PROXY_DIR = '/run/trawler-proxy';
 const EXTRACTOR_DIR = '/run/trawler-extractor';
 /** TRAWLER_URL_LISTS_DIR of the worker's configuration. */
 const URL_LISTS_DIR = '/run/trawler-url-lists';
-const CRAWLER_UID = 65_532;
 /** A worker gets 2 minutes to finish its pages; the rest is for the container runtime. */
 const TERMINATION_GRACE_SECONDS = 150;
-/** timeoutSeconds counts from the first heartbeat; the Job's own deadline leaves this long for getting that far. */
-const START_ALLOWANCE_SECONDS = 3_600;
+/**
+ * The Job's own deadline is for the time in which no operator is there: it leaves this long beside startTimeoutSeconds
+ * and timeoutSeconds, in which PostgreSQL may be away before the first heartbeat.
+ */
+const DEADLINE_ALLOWANCE_SECONDS = 3_600;
 /** How long a worker on a node that does not answer is waited for. */
 const LOST_NODE_SECONDS = 30;
-
-const DEFAULT_RESOURCES = {
-  HTTP: { requests: { cpu: '250m', memory: '256Mi' }, limits: { memory: '512Mi' } },
-  Browser: { requests: { cpu: '500m', memory: '1Gi' }, limits: { memory: '2Gi' } },
-} as const;
 
 /** Labels of everything that works for a run, the selector of caches and of `kubectl get pods -l`. */
 export function runLabels(run: CrawlRun): Record<string, string> {
@@ -65,20 +69,23 @@ export function runDay(run: CrawlRun): string {
  * says that the run is finished; every other end is replaced, except the fatal ones, which no replacement can mend.
  */
 export function crawlJob(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): NewObject<Job> {
-  const labels = runLabels(run);
+  const labels = { ...inheritedLabels(run), ...spec.pod.labels, ...runLabels(run) };
+  const annotations = inheritedAnnotations(run);
   return {
     metadata: {
       name: childName(run.metadata.name),
       namespace: run.metadata.namespace,
       labels,
+      annotations,
       ownerReferences: [controllerReference(run)],
     },
     spec: {
       completionMode: 'Indexed',
       completions: spec.workers,
       parallelism: spec.workers,
-      backoffLimit: spec.backoffLimit,
-      activeDeadlineSeconds: spec.timeoutSeconds + START_ALLOWANCE_SECONDS,
+      // Each worker has its own: one that crashes again and again does not use up those of the others.
+      backoffLimitPerIndex: spec.backoffLimit,
+      activeDeadlineSeconds: spec.startTimeoutSeconds + spec.timeoutSeconds + DEADLINE_ALLOWANCE_SECONDS,
       podFailurePolicy: {
         rules: [
           {
@@ -87,12 +94,15 @@ export function crawlJob(run: CrawlRun, spec: CrawlRunSpec, settings: JobSetting
           },
           {
             action: 'Ignore',
-            onExitCodes: { containerName: CRAWLER_CONTAINER, operator: 'In', values: [STOPPED_EXIT_CODE] },
+            onExitCodes: { containerName: CRAWLER_CONTAINER, operator: 'In', values: [...NO_CRASH_EXIT_CODES] },
           },
           { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
         ],
       },
-      template: { metadata: { labels }, spec: podSpec(run, spec, settings) },
+      template: {
+        metadata: { labels, annotations: { ...annotations, ...spec.pod.annotations } },
+        spec: podSpec(run, spec, settings),
+      },
     },
   };
 }
@@ -106,11 +116,11 @@ export function outputJob(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettin
   return { ...job, metadata: { ...job.metadata, name: outputJobName(run.metadata.name) } };
 }
 
+type EnvironmentVariable = NonNullable<PodSpec['containers'][number]['env']>[number];
 type PodSpec = NonNullable<NonNullable<Job['spec']>['template']['spec']>;
 
 function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodSpec {
-  const { requests, limits } = spec.pod.resources;
-  const defaults = DEFAULT_RESOURCES[spec.fetch.render === 'HTTP' ? 'HTTP' : 'Browser'];
+  const { pod } = spec;
   const extractor = spec.extract?.module?.configMap;
   const headersSecret = spec.fetch.headersSecretRef;
   return {
@@ -120,16 +130,14 @@ function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodS
     enableServiceLinks: false,
     securityContext: {
       runAsNonRoot: true,
-      runAsUser: CRAWLER_UID,
-      runAsGroup: CRAWLER_UID,
-      fsGroup: CRAWLER_UID,
+      ...userOf(spec, settings),
       // A volume of a million files is not gone through at each start.
       fsGroupChangePolicy: 'OnRootMismatch',
       seccompProfile: { type: 'RuntimeDefault' },
     },
-    nodeSelector: spec.pod.nodeSelector,
+    nodeSelector: pod.nodeSelector,
     tolerations: [
-      ...spec.pod.tolerations.map(defined),
+      ...pod.tolerations.map(defined),
       {
         key: 'node.kubernetes.io/unreachable',
         operator: 'Exists',
@@ -137,7 +145,9 @@ function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodS
         tolerationSeconds: LOST_NODE_SECONDS,
       },
     ],
-    imagePullSecrets: spec.pod.imagePullSecrets,
+    ...placement(run, spec),
+    imagePullSecrets: pod.imagePullSecrets,
+    hostAliases: pod.hostAliases,
     volumes: [
       { name: 'credentials', secret: { secretName: childName(run.metadata.name), defaultMode: 0o440 } },
       { name: 'tmp', emptyDir: {} },
@@ -153,11 +163,8 @@ function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodS
         name: CRAWLER_CONTAINER,
         image: spec.image ?? settings.crawlerImage,
         imagePullPolicy: settings.imagePullPolicy,
-        env: environment(run, settings),
-        resources: {
-          requests: quantities(requests) ?? defaults.requests,
-          limits: quantities(limits) ?? defaults.limits,
-        },
+        env: [...environment(run, settings), ...pod.env.map(variable)],
+        resources: workerResources(spec),
         securityContext: {
           allowPrivilegeEscalation: false,
           readOnlyRootFilesystem: true,
@@ -180,6 +187,30 @@ function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodS
       },
     ],
   };
+}
+
+/** User and groups: those of the spec, else those of the operator's configuration, else none for the cluster to assign. */
+function userOf({ pod }: CrawlRunSpec, { crawlerUser }: JobSettings): NonNullable<PodSpec['securityContext']> {
+  const {
+    runAsUser = crawlerUser,
+    runAsGroup = crawlerUser,
+    fsGroup = crawlerUser,
+    supplementalGroups,
+  } = pod.securityContext ?? {};
+  return defined({ runAsUser, runAsGroup, fsGroup, supplementalGroups });
+}
+
+/** Where the workers run and with which classes of the cluster. */
+function placement(run: CrawlRun, { pod }: CrawlRunSpec): Partial<PodSpec> {
+  const { affinity, priorityClassName, runtimeClassName, serviceAccountName, dnsConfig } = pod;
+  const ownWorkers = { matchLabels: { [LABEL.runUid]: run.metadata.uid } };
+  return defined({
+    ...{ affinity, priorityClassName, runtimeClassName, serviceAccountName, dnsConfig },
+    topologySpreadConstraints: pod.topologySpreadConstraints.map((spread) => ({
+      labelSelector: ownWorkers,
+      ...spread,
+    })),
+  }) as Partial<PodSpec>;
 }
 
 /** Chromium's sandbox is made of namespaces, which the container runtime's own seccomp profile refuses. */
@@ -211,7 +242,7 @@ function urlListVolumes({ sources }: CrawlRunSpec) {
 }
 
 /** Nothing secret is here: a browser inherits the environment of its worker. */
-function environment(run: CrawlRun, settings: JobSettings): { name: string; value?: string; valueFrom?: object }[] {
+function environment(run: CrawlRun, settings: JobSettings): EnvironmentVariable[] {
   const fieldRef = (name: string, fieldPath: string) => ({ name, valueFrom: { fieldRef: { fieldPath } } });
   return [
     { name: 'TRAWLER_RUN_ID', value: run.metadata.uid },
@@ -231,6 +262,6 @@ function environment(run: CrawlRun, settings: JobSettings): { name: string; valu
   ];
 }
 
-function quantities(values: Record<string, string | number> | undefined): Record<string, string> | undefined {
-  return values && Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]));
+function variable({ name, value, valueFrom }: CrawlRunSpec['pod']['env'][number]): EnvironmentVariable {
+  return { name, ...defined({ value, valueFrom: valueFrom && defined(valueFrom) }) };
 }

@@ -4,6 +4,7 @@ import { type CrawlRun, isFinished } from '../../custom-resources/types.ts';
 import type { Secret } from '../../kube/builtin-types.ts';
 import { isConditionTrue } from '../../kube/conditions.ts';
 import type { EventRecorder } from '../../kube/events.ts';
+import { KubeError } from '../../kube/kube-error.ts';
 import type { ResourceClient } from '../../kube/resource-client.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { SPEC_VERSION } from '../../resources/group.ts';
@@ -13,9 +14,9 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { RunCache } from '../caches.ts';
 import type { PreparedDatabase } from '../database-preparation.ts';
 import { runDay } from './crawl-job.ts';
+import { obstacleOfAnswer, type StartObstacle } from './obstacle.ts';
 import { logFields } from './run-log-fields.ts';
 import { ensureRunSecret } from './run-secret.ts';
-import type { Obstacle } from './run-status.ts';
 
 export type RunAcceptanceOptions = {
   readonly secrets: ResourceClient<Secret>;
@@ -43,25 +44,59 @@ export function createRunAcceptance(options: RunAcceptanceOptions) {
   async function accept(
     run: CrawlRun,
     spec: CrawlRunSpec,
-    isLost: boolean,
     signal: AbortSignal,
-  ): Promise<{ acceptance?: Acceptance; obstacle?: Obstacle }> {
-    const access = { databaseUrl: await database.workerUrl(signal), ...(ca === undefined ? {} : { ca }) };
-    const secret = await ensureRunSecret(secrets, run, access, signal);
-    if (secret.type === 'Foreign') {
-      events.record(run, {
-        type: 'Warning',
-        reason: 'SecretConflict',
-        action: 'CreateSecret',
-        message: secret.message,
-      });
-      return { obstacle: { condition: 'Accepted', reason: 'SecretConflict', message: secret.message } };
-    }
-    const earlier = isLost ? undefined : retriedRun(run, spec);
+  ): Promise<{ readonly acceptance: Acceptance } | { readonly obstacle: StartObstacle }> {
+    const secret = await ensureSecret(run, signal);
+    if (typeof secret !== 'string') return { obstacle: secret };
+    const earlier = retriedRun(run, spec);
     if (earlier === 'Unknown') {
       const message = `spec.trigger.retryOf: there is no CrawlRun "${spec.trigger.retryOf}" any more whose dead letters could be taken`;
-      return { obstacle: { condition: 'Accepted', reason: 'UnknownRun', message } };
+      return { obstacle: { condition: 'Accepted', patience: 'Final', reason: 'UnknownRun', message } };
     }
+    return { acceptance: await storeRun(run, spec, secret, earlier, signal) };
+  }
+
+  /**
+   * PostgreSQL does not know a run any more that it had accepted: the run gets a row again, which is stopped at once, so
+   * that it ends as any stopped run does. Its workers may still hold a login that is gone, and its results are: see
+   * docs/decisions/0016-lost-data.md.
+   */
+  async function acceptLost(
+    run: CrawlRun,
+    spec: CrawlRunSpec,
+    signal: AbortSignal,
+  ): Promise<{ readonly obstacle: StartObstacle } | undefined> {
+    const secret = await ensureSecret(run, signal);
+    if (typeof secret !== 'string') return { obstacle: secret };
+    await storeRun(run, spec, secret, undefined, signal);
+    await store.requestStop(run.metadata.uid, 'DataLost', signal);
+    const message = 'PostgreSQL has lost the run and its results; it is ended';
+    events.record(run, { type: 'Warning', reason: 'DataLost', action: 'StopRun', message });
+    logger.error(logFields(run), 'run lost: PostgreSQL does not know it any more');
+    return undefined;
+  }
+
+  /** The token in the run's Secret, which is made where it is missing. */
+  async function ensureSecret(run: CrawlRun, signal: AbortSignal): Promise<string | StartObstacle> {
+    const access = { databaseUrl: await database.workerUrl(signal), ...(ca === undefined ? {} : { ca }) };
+    try {
+      const secret = await ensureRunSecret(secrets, run, access, signal);
+      if (secret.type === 'Ours') return secret.token;
+      const { message } = secret;
+      return { condition: 'Accepted', patience: 'StartDeadline', reason: 'SecretConflict', message };
+    } catch (error) {
+      if (!(error instanceof KubeError)) throw error;
+      return obstacleOfAnswer(error, 'Accepted', 'SecretRefused', "the Secret with the run's credentials");
+    }
+  }
+
+  async function storeRun(
+    run: CrawlRun,
+    spec: CrawlRunSpec,
+    token: string,
+    earlier: CrawlRun | undefined,
+    signal: AbortSignal,
+  ): Promise<Acceptance> {
     const scheduleUid = run.metadata.ownerReferences?.find((owner) => owner.controller)?.uid;
     const acceptance = await store.acceptRun(
       {
@@ -72,14 +107,14 @@ export function createRunAcceptance(options: RunAcceptanceOptions) {
         ...(scheduleUid === undefined ? {} : { scheduleUid }),
         specVersion: SPEC_VERSION,
         spec,
-        tokenHash: hashToken(secret.token),
+        tokenHash: hashToken(token),
         ...(earlier ? { deadLettersOf: earlier.metadata.uid } : {}),
       },
       signal,
     );
     if (acceptance === 'Created') logger.info(logFields(run), 'run accepted');
     credentialsCheckedAt.set(run.metadata.uid, performance.now());
-    return { acceptance };
+    return acceptance;
   }
 
   /** The run whose dead letters this one takes; undefined when it takes its start URLs. */
@@ -89,23 +124,15 @@ export function createRunAcceptance(options: RunAcceptanceOptions) {
   }
 
   /** Whether this process made sure of Secret and row a short while ago. */
-  function hasCredentials(run: CrawlRun): boolean {
+  function credentialsChecked(run: CrawlRun): boolean {
     const checkedAt = credentialsCheckedAt.get(run.metadata.uid);
     return checkedAt !== undefined && performance.now() - checkedAt < CREDENTIALS_CHECK_MS;
   }
 
-  /** Whether Postgres once had it. */
-  function wasAccepted(run: CrawlRun): boolean {
+  /** Whether PostgreSQL once had it. */
+  function acceptedBefore(run: CrawlRun): boolean {
     return isConditionTrue(run.status?.conditions, 'Accepted') || credentialsCheckedAt.has(run.metadata.uid);
   }
 
-  /** Its workers may still hold a login that is gone, and its results are: see docs/decisions/0016-lost-data.md. */
-  async function giveUpLost(run: CrawlRun, signal: AbortSignal): Promise<void> {
-    await store.requestStop(run.metadata.uid, 'DataLost', signal);
-    const message = 'PostgreSQL has lost the run and its results; it is ended';
-    events.record(run, { type: 'Warning', reason: 'DataLost', action: 'StopRun', message });
-    logger.error(logFields(run), 'run lost: PostgreSQL does not know it any more');
-  }
-
-  return { accept, wasAccepted, hasCredentials, giveUpLost };
+  return { accept, acceptLost, acceptedBefore, credentialsChecked };
 }

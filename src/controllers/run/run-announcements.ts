@@ -1,9 +1,12 @@
-// What people are told of a run that is under way or has ended: Events and log lines, each once.
+// Events and log lines about a run that is under way or has ended, each once.
 import type { CrawlRun } from '../../custom-resources/types.ts';
+import { findCondition } from '../../kube/conditions.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import type { RunSnapshot } from '../../store/operator-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
+import type { Obstacle } from './obstacle.ts';
 import { logFields } from './run-log-fields.ts';
+import type { RunEnd } from './run-status.ts';
 
 export function createAnnouncements({ events, logger }: { readonly events: EventRecorder; readonly logger: Logger }) {
   /** Once a run and host, and once a change of its way: the status remembers what has been told. */
@@ -36,17 +39,26 @@ export function createAnnouncements({ events, logger }: { readonly events: Event
     }
   }
 
-  function announceEnd(run: CrawlRun, snapshot: RunSnapshot): void {
-    const isGood = snapshot.outcome === 'Succeeded' || snapshot.outcome === 'Stopped';
-    const { succeeded, failed, skipped, items } = snapshot.progress;
-    events.record(run, {
-      type: isGood ? 'Normal' : 'Warning',
-      reason: `Run${snapshot.outcome}`,
-      action: 'FinishRun',
-      message: `${snapshot.message ? `${snapshot.message}; ` : ''}${succeeded} pages succeeded, ${failed} failed, ${skipped} skipped, ${items} items`,
-    });
-    logger.info({ ...logFields(run), outcome: snapshot.outcome, ...snapshot.progress }, 'run finished');
+  /** Once for each reason: the status remembers which obstacle was announced. */
+  function announceObstacle(run: CrawlRun, obstacle: Obstacle | undefined): void {
+    if (obstacle === undefined || isWaiting(obstacle)) return;
+    if (findCondition(run.status?.conditions, 'Progressing')?.reason === obstacle.reason) return;
+    const { reason, message } = obstacle;
+    events.record(run, { type: 'Warning', reason, action: 'StartRun', message });
+    logger.warn({ ...logFields(run), reason, message }, 'the run cannot go on');
   }
 
-  return { announceBlocks, announceTraps, announceEnd };
+  function announceEnd(run: CrawlRun, { outcome, message }: RunEnd): void {
+    const isGood = outcome === 'Succeeded' || outcome === 'Stopped';
+    const type = isGood ? 'Normal' : 'Warning';
+    events.record(run, { type, reason: `Run${outcome}`, action: 'FinishRun', message });
+    logger.info({ ...logFields(run), outcome, message }, 'run finished');
+  }
+
+  return { announceBlocks, announceTraps, announceObstacle, announceEnd };
+}
+
+/** In line a run stands for hours, and its status says where. */
+function isWaiting({ reason }: Obstacle): boolean {
+  return reason === 'WaitingForSlot' || reason === 'WaitingForPrevious';
 }

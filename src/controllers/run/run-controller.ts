@@ -1,137 +1,268 @@
-// Reconciles one CrawlRun: stores it in Postgres, makes its Job, follows it to its end and tells how it stands.
-
-import { type CrawlRun, isFinished } from '../../custom-resources/types.ts';
-import { isConditionTrue } from '../../kube/conditions.ts';
+// Reconciles one CrawlRun: stores it in PostgreSQL, makes its Job, follows it to its end and shows how it stands.
+import type { CrawlRun } from '../../custom-resources/types.ts';
+import { isFinished } from '../../custom-resources/types.ts';
+import { isConflict, KubeError } from '../../kube/kube-error.ts';
 import { parseObjectKey } from '../../kube/kube-object.ts';
-import { updateStatus } from '../../kube/status.ts';
 import type { ReconcileResult } from '../../kube/work-queue.ts';
 import { type CrawlRunSpec, crawlRunSpec } from '../../resources/crawl-run.ts';
 import type { ContentChange, RunSnapshot } from '../../store/operator-store.ts';
 import { StoreError } from '../../store/store-error.ts';
 import { podsOf } from '../caches.ts';
 import { DATABASE_RETRY_MS } from '../database-preparation.ts';
-import type { Admission } from './admission.ts';
+import type { JobSettings } from './crawl-job.ts';
+import { createEventReader, type EventReaderOptions } from './event-reader.ts';
 import { createFinishedRunSettler, type FinishedRunOptions } from './finished-run.ts';
+import { createLostNodes, isSilent, type LostNodeOptions } from './lost-node.ts';
+import { endingObstacle, type Obstacle, obstacleOfAnswer, type StartObstacle, startDeadline } from './obstacle.ts';
+import { hasEnded } from './pods.ts';
 import { createRunAcceptance, type RunAcceptanceOptions } from './run-acceptance.ts';
 import { createAnnouncements } from './run-announcements.ts';
 import { createRunEnd, type RunEndOptions } from './run-end.ts';
 import { createRunJobs, type RunJobOptions } from './run-job.ts';
 import { logFields } from './run-log-fields.ts';
 import type { RunQueue } from './run-queue.ts';
-import { type RunObservation, runStatus } from './run-status.ts';
+import { endOf, type RunEnd, type RunObservation } from './run-status.ts';
+import { nextStep, type RunStep } from './run-step.ts';
+import { specObstacle } from './spec-obstacle.ts';
+import { createStatusWriter } from './status-writer.ts';
+import { workerObstacle } from './worker-obstacles.ts';
 
 export type RunControllerOptions = RunAcceptanceOptions &
   RunJobOptions &
   RunEndOptions &
-  FinishedRunOptions & { readonly queue: RunQueue };
+  LostNodeOptions &
+  EventReaderOptions &
+  FinishedRunOptions & { readonly queue: RunQueue; readonly settings: JobSettings };
 
-type Waiting = Extract<Admission, { admitted: false }>;
-
-/** Progress is read this often, less often the more runs are active: the API server and Postgres are shared. */
+/** Progress is read this often, less often the more runs are active: the API server and PostgreSQL are shared. */
 const REFRESH_MS = 3_000;
 const REFRESH_MS_PER_ACTIVE_RUN = 50;
-/** Those who are next are told at once; the others see their place in line this often. */
+/** Those who are next are woken at once; the others see their place in line this often. */
 const QUEUE_REFRESH_MS = 30_000;
 
+/** What a reconcile has found out; pods are read where they are missing. */
+type Seen = Omit<RunObservation, 'pods'> & Partial<Pick<RunObservation, 'pods'>>;
+
 export function createRunReconciler(options: RunControllerOptions) {
-  const { runs, runCache, podCache, queue, store, database, events, now, logger } = options;
-  const { accept, wasAccepted, hasCredentials, giveUpLost } = createRunAcceptance(options);
-  const { ensureJob, createJob } = createRunJobs(options);
+  const { runCache, podCache, queue, store, database, settings, now, logger } = options;
+  const { accept, acceptLost, acceptedBefore, credentialsChecked } = createRunAcceptance(options);
+  const { ensureJob, createJob, knownJob, suspendKnownJob } = createRunJobs(options);
   const { stopWhenDue, releaseLostWorkers, endWithoutWorkers } = createRunEnd(options);
-  const { announceBlocks, announceTraps, announceEnd } = createAnnouncements(options);
+  const { failLostPods } = createLostNodes(options);
+  const { announceBlocks, announceTraps, announceObstacle, announceEnd } = createAnnouncements(options);
+  const { write } = createStatusWriter(options);
+  const clusterEvents = createEventReader(options);
   const settleFinished = createFinishedRunSettler(options);
 
   return async function reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
     const run = runCache.get(parseObjectKey(key));
-    if (run === undefined || run.metadata.deletionTimestamp !== undefined) return {}; // the sweep ends it in Postgres
+    if (run === undefined || run.metadata.deletionTimestamp !== undefined) return {}; // the sweep ends it in PostgreSQL
     if (isFinished(run)) return settleFinished(run, signal);
+    const parsed = crawlRunSpec.safeParse(run.spec);
+    if (!parsed.success) {
+      const message = `the spec is not one that this operator can read: ${parsed.error.issues[0]?.path.join('.')}: ${parsed.error.issues[0]?.message}`;
+      return endUnaccepted(run, { condition: 'Accepted', patience: 'Final', reason: 'SpecInvalid', message }, signal);
+    }
     try {
-      return await advance(run, crawlRunSpec.parse(run.spec), signal);
+      return await advance(run, parsed.data, signal);
     } catch (error) {
-      if (!(error instanceof StoreError)) throw error;
-      return waitForDatabase(run, error, signal);
+      if (error instanceof StoreError) return waitForDatabase(run, error, signal);
+      if (error instanceof KubeError && !isConflict(error)) return await showAnswer(run, parsed.data, error, signal);
+      throw error;
     }
   };
 
-  /** One step of a live run: accepted, given a Job, stopped when it must be, ended when its end is known. */
+  /** One step of a run that has not ended. */
   async function advance(run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<ReconcileResult> {
     await database.ready();
-    // Nobody has looked at it yet: most likely it is new.
-    const isFresh = run.status === undefined && run.spec.shutdown === undefined && !hasCredentials(run);
-    let snapshot = isFresh ? undefined : await readSnapshot(run, signal);
-    const isLost = !isFresh && snapshot === undefined && wasAccepted(run);
-    if (snapshot === undefined && run.spec.shutdown === undefined) {
-      const admission = queue.admit(run);
-      if (!admission.admitted) return waitInLine(run, admission, signal);
+    const snapshot = isNew(run) ? undefined : await readSnapshot(run, signal);
+    switch (stepOf(run, snapshot)) {
+      case 'Enter':
+        return enter(run, spec, signal);
+      case 'End':
+        return endUnaccepted(run, undefined, signal);
+      case 'EndLost': {
+        const obstacle = await acceptLost(run, spec, signal);
+        return obstacle ? meet(run, spec, obstacle, signal) : { requeueAfterMs: 0 };
+      }
+      case 'RenewCredentials': {
+        const outcome = await accept(run, spec, signal);
+        if ('obstacle' in outcome) return meet(run, spec, { ...snapshotOf(snapshot), ...outcome }, signal);
+        return work(run, spec, snapshot, signal);
+      }
+      case 'Work':
+        return work(run, spec, snapshot, signal);
     }
-    const needsCredentials = snapshot === undefined || (snapshot.state === 'Accepted' && !hasCredentials(run));
-    if (needsCredentials) {
-      const { acceptance, obstacle } = await accept(run, spec, isLost, signal);
-      if (obstacle) return report(run, { pods: [], obstacle }, signal);
-      if (isFresh && acceptance === 'Created') return startNew(run, spec, signal);
-      if (isLost) await giveUpLost(run, signal);
-      snapshot ??= await readSnapshot(run, signal);
-    }
-    if (snapshot === undefined) return { requeueAfterMs: 0 };
-
-    const stopReason = snapshot.stopReason ?? (await stopWhenDue(run, spec, snapshot, signal));
-    const job = await ensureJob(run, spec, snapshot, stopReason, signal);
-    if ('obstacle' in job) return report(run, { snapshot, pods: [], obstacle: job.obstacle }, signal);
-
-    await releaseLostWorkers(run, snapshot, signal);
-    const ended = await endWithoutWorkers(run, spec, snapshot, job.job, stopReason, signal);
-    if (ended) snapshot = await readSnapshot(run, signal);
-    return report(run, { ...(snapshot ? { snapshot } : {}), ...job, pods: podsOf(podCache, run) }, signal);
   }
 
-  /** The Job of a run that was accepted just now. Telling of it can wait until the other new runs have theirs. */
-  async function startNew(run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<ReconcileResult> {
+  /** Nobody has looked at it yet: most likely PostgreSQL does not know it, and a burst of new runs need not ask. */
+  function isNew(run: CrawlRun): boolean {
+    return run.status === undefined && run.spec.shutdown === undefined && !credentialsChecked(run);
+  }
+
+  function stepOf(run: CrawlRun, snapshot: RunSnapshot | undefined): RunStep {
+    return nextStep({
+      row: snapshot?.state ?? (isNew(run) ? 'Unread' : 'Missing'),
+      shutdown: run.spec.shutdown !== undefined,
+      acceptedBefore: acceptedBefore(run),
+      credentialsChecked: credentialsChecked(run),
+    });
+  }
+
+  /** Waits in line, or is accepted and gets its Job. */
+  async function enter(run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<ReconcileResult> {
+    const admission = queue.admit(run);
+    if (!admission.admitted) {
+      const { reason, position, limit } = admission;
+      const message = `waiting: number ${position} in line, since ${limit} are the limit`;
+      await show(run, { obstacle: { condition: 'Accepted', patience: 'Unlimited', reason, message } }, signal);
+      return { requeueAfterMs: QUEUE_REFRESH_MS };
+    }
+    const refusal = specObstacle(run, spec, settings.allowedPodFields);
+    if (refusal) return meet(run, spec, { obstacle: refusal }, signal);
+    const wasNew = isNew(run);
+    const outcome = await accept(run, spec, signal);
+    if ('obstacle' in outcome) return meet(run, spec, outcome, signal);
+    if (!wasNew || outcome.acceptance !== 'Created') {
+      return work(run, spec, await readSnapshot(run, signal), signal);
+    }
     const job = await createJob(run, spec, signal);
-    if ('obstacle' in job) return report(run, { pods: [], obstacle: job.obstacle }, signal);
-    return { later: true };
+    if ('obstacle' in job) return meet(run, spec, { ...snapshotOf(await readSnapshot(run, signal)), ...job }, signal);
+    return { later: true }; // its status can wait until the other new runs have their Jobs
   }
 
-  async function waitInLine(
+  /** Looks after the Job, the workers and the end of an accepted run. */
+  async function work(
     run: CrawlRun,
-    { reason, position, limit }: Waiting,
+    spec: CrawlRunSpec,
+    read: RunSnapshot | undefined,
     signal: AbortSignal,
   ): Promise<ReconcileResult> {
-    const message = `waiting: number ${position} in line, since ${limit} are the limit`;
-    await writeStatus(run, { pods: [], obstacle: { condition: 'Accepted', reason, message } }, signal);
-    return { requeueAfterMs: QUEUE_REFRESH_MS };
+    if (read === undefined) return { requeueAfterMs: 0 };
+    const stopReason = read.stopReason ?? (await stopWhenDue(run, spec, read, signal));
+    const snapshot: RunSnapshot = stopReason === undefined ? read : { ...read, stopReason };
+    const found = await ensureJob(run, spec, snapshot, stopReason, signal);
+    if ('obstacle' in found) return meet(run, spec, { snapshot, ...found }, signal);
+
+    const pods = podsOf(podCache, run);
+    await failLostPods(run, spec, snapshot, pods, signal);
+    await releaseLostWorkers(run, snapshot, pods, signal);
+    if (await endWithoutWorkers(run, spec, snapshot, found.job, pods, signal)) {
+      const ended = await readSnapshot(run, signal);
+      return report(run, { ...snapshotOf(ended), ...found, pods }, signal);
+    }
+    if (stopReason !== undefined) return report(run, { snapshot, ...found, pods }, signal);
+    const events = await clusterEvents.read(found.job, pods, signal);
+    const obstacle = workerObstacle({ ...found, pods, events });
+    return meet(run, spec, { snapshot, ...found, pods, ...(obstacle ? { obstacle } : {}) }, signal);
+  }
+
+  /** Shows what the run waits for, and ends it when that cannot change, or has lasted until the start deadline. */
+  async function meet(run: CrawlRun, spec: CrawlRunSpec, seen: Seen, signal: AbortSignal): Promise<ReconcileResult> {
+    const { snapshot, obstacle } = seen;
+    if (snapshot?.startedAt) return report(run, { ...seen, ...aloneSince(spec, seen) }, signal);
+    const { startTimeoutSeconds } = spec;
+    const deadline = startDeadline(run.status?.startDeadline, obstacle, startTimeoutSeconds, now());
+    const cause = endingObstacle(obstacle, deadline, startTimeoutSeconds, now());
+    if (cause === undefined) return report(run, { ...seen, ...(deadline ? { startDeadline: deadline } : {}) }, signal);
+    if (snapshot === undefined) return endUnaccepted(run, cause, signal);
+    const job = await suspendKnownJob(run, signal);
+    await store.requestStop(run.metadata.uid, cause.reason, signal);
+    await store.finishStopped(run.metadata.uid, 'Failed', cause.message, signal);
+    const ended = await readSnapshot(run, signal);
+    return report(run, { ...seen, ...snapshotOf(ended), ...(job ? { job } : {}), obstacle: cause }, signal);
+  }
+
+  /** The end of a run that PostgreSQL does not know: it was stopped before, or cannot be accepted. */
+  async function endUnaccepted(
+    run: CrawlRun,
+    cause: StartObstacle | undefined,
+    signal: AbortSignal,
+  ): Promise<ReconcileResult> {
+    const job = await suspendKnownJob(run, signal);
+    const end: RunEnd =
+      cause === undefined
+        ? { outcome: 'Stopped', reason: 'Shutdown', message: 'stopped before it was accepted', at: now() }
+        : { outcome: 'Failed', reason: cause.reason, message: cause.message, at: now() };
+    return report(run, { end, ...(cause ? { obstacle: cause } : {}), ...(job ? { job } : {}) }, signal);
+  }
+
+  /** Since when a run that has started has no living worker. */
+  function aloneSince(spec: CrawlRunSpec, { snapshot, pods = [] }: Seen): { aloneSince?: Date } {
+    if (snapshot === undefined || snapshot.output?.due) return {};
+    const ended = new Set(pods.filter(hasEnded).map((pod) => pod.metadata.uid));
+    const isAlive = ({ workerId, released, lastHeartbeatAt }: RunSnapshot['workers'][number]) =>
+      !released && !ended.has(workerId) && !isSilent(lastHeartbeatAt, spec, now());
+    if (snapshot.workers.some(isAlive)) return {};
+    const heartbeats = snapshot.workers.map(({ lastHeartbeatAt }) => lastHeartbeatAt.getTime());
+    return { aloneSince: new Date(Math.max(...heartbeats, snapshot.startedAt?.getTime() ?? 0)) };
   }
 
   async function readSnapshot(run: CrawlRun, signal: AbortSignal): Promise<RunSnapshot | undefined> {
     return store.snapshot(run.metadata.uid, signal);
   }
 
+  /** Workers keep what they have and wait, too. A stop does not: it suspends the Job, and is written down later. */
   async function waitForDatabase(run: CrawlRun, error: StoreError, signal: AbortSignal): Promise<ReconcileResult> {
     logger.warn({ ...logFields(run), reason: error.reason, err: error }, 'run waits for PostgreSQL');
-    database.mistrust(error);
+    database.reportFailure(error);
+    const isStopped = run.spec.shutdown !== undefined;
+    if (isStopped && !acceptedBefore(run) && knownJob(run) === undefined) return endUnaccepted(run, undefined, signal);
+    const job = isStopped ? await suspendKnownJob(run, signal) : knownJob(run);
     const message = `PostgreSQL: ${error.message}`;
-    if (isConditionTrue(run.status?.conditions, 'Accepted')) return { requeueAfterMs: DATABASE_RETRY_MS }; // the workers keep what they have; nothing to tell
-    events.record(run, { type: 'Warning', reason: 'DatabaseUnavailable', action: 'AcceptRun', message });
-    const obstacle = { condition: 'Accepted', reason: 'DatabaseUnavailable', message } as const;
-    await writeStatus(run, { pods: [], obstacle }, signal);
+    const obstacle: Obstacle = {
+      condition: 'Accepted',
+      patience: 'Unlimited',
+      reason: 'DatabaseUnavailable',
+      message: isStopped ? `the end is written down when PostgreSQL answers; ${message}` : message,
+    };
+    await show(run, { obstacle, ...(job ? { job } : {}) }, signal);
     return { requeueAfterMs: DATABASE_RETRY_MS };
   }
 
-  async function report(run: CrawlRun, seen: RunObservation, signal: AbortSignal): Promise<ReconcileResult> {
+  /** An answer of the API server that nothing else has made sense of: shown, tried again, and bounded like any obstacle. */
+  async function showAnswer(
+    run: CrawlRun,
+    spec: CrawlRunSpec,
+    error: KubeError,
+    signal: AbortSignal,
+  ): Promise<ReconcileResult> {
+    const obstacle = {
+      ...obstacleOfAnswer(error, 'Progressing', 'ApiServerError', 'a request for the run'),
+      patience: 'StartDeadline',
+    } as const;
+    const snapshot = await readSnapshot(run, signal);
+    const result = await meet(run, spec, { ...snapshotOf(snapshot), obstacle }, signal);
+    if (result.requeueAfterMs === 0) return result; // it has ended
+    throw error; // the work queue knows how long to wait
+  }
+
+  async function report(run: CrawlRun, seen: Seen, signal: AbortSignal): Promise<ReconcileResult> {
     if (seen.snapshot) {
       announceBlocks(run, seen.snapshot);
       announceTraps(run, seen.snapshot);
     }
-    const changes = seen.snapshot?.outcome ? await compareWithEarlier(run, signal) : undefined;
-    await writeStatus(run, { ...seen, ...(changes ? { changes } : {}) }, signal);
-    if (seen.snapshot?.outcome) {
-      announceEnd(run, seen.snapshot);
+    const end = endOf(seen);
+    const changes = end && seen.snapshot ? await compareWithEarlier(run, signal) : undefined;
+    const wait = await show(run, { ...seen, ...(changes ? { changes } : {}) }, signal);
+    if (end) {
+      announceEnd(run, end);
+      if (seen.job) clusterEvents.forget(seen.job.metadata.uid);
       return { requeueAfterMs: 0 };
     }
     const active = runCache.list().filter((other) => !isFinished(other)).length;
-    return { requeueAfterMs: Math.max(REFRESH_MS, active * REFRESH_MS_PER_ACTIVE_RUN) };
+    const refresh = Math.max(REFRESH_MS, active * REFRESH_MS_PER_ACTIVE_RUN);
+    const untilDeadline = seen.startDeadline ? Math.max(0, seen.startDeadline.getTime() - now().getTime()) : refresh;
+    return { requeueAfterMs: Math.min(refresh, untilDeadline, wait ?? refresh) };
   }
 
-  /** For people and for adaptive intervals. A run ends without it when Postgres cannot tell. */
+  /** Milliseconds until figures that are too early now may be written; undefined when the status is as it should be. */
+  async function show(run: CrawlRun, seen: Seen, signal: AbortSignal): Promise<number | undefined> {
+    announceObstacle(run, seen.obstacle);
+    return write(run, { pods: podsOf(podCache, run), ...seen }, signal);
+  }
+
+  /** For people and for adaptive intervals. A run ends without it when PostgreSQL cannot say. */
   async function compareWithEarlier(run: CrawlRun, signal: AbortSignal): Promise<ContentChange | undefined> {
     try {
       const change = await store.contentChange(run.metadata.uid, signal);
@@ -143,9 +274,8 @@ export function createRunReconciler(options: RunControllerOptions) {
       return undefined;
     }
   }
+}
 
-  async function writeStatus(run: CrawlRun, seen: RunObservation, signal: AbortSignal): Promise<void> {
-    const written = await updateStatus(runs, run, (current) => runStatus(current, seen, now()), { signal });
-    if (written) runCache.observe(written);
-  }
+function snapshotOf(snapshot: RunSnapshot | undefined): { snapshot?: RunSnapshot } {
+  return snapshot === undefined ? {} : { snapshot };
 }

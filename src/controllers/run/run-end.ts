@@ -3,25 +3,24 @@
 
 import type { CrawlRun } from '../../custom-resources/types.ts';
 import type { Job, Pod } from '../../kube/builtin-types.ts';
-import { isConditionTrue } from '../../kube/conditions.ts';
 import type { EventRecorder } from '../../kube/events.ts';
-import { isAlreadyExists, isForbidden, isInvalid } from '../../kube/kube-error.ts';
+import { isAlreadyExists, isFinalAnswer } from '../../kube/kube-error.ts';
 import type { ResourceClient } from '../../kube/resource-client.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { outputJobName } from '../../resources/names.ts';
-import type { OperatorStore, RunSnapshot } from '../../store/operator-store.ts';
+import type { OperatorStore, RunSnapshot, WorkerSnapshot } from '../../store/operator-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import { type JobCache, type PodCache, podsOf } from '../caches.ts';
+import type { JobCache } from '../caches.ts';
 import { type JobSettings, outputJob } from './crawl-job.ts';
+import { endStep, type StoppedOutcome } from './end-step.ts';
 import { endOfJob } from './job-end.ts';
-import { hasEnded, lastFailure, saidBlocked } from './pods.ts';
+import { failureOf, hasEnded, lastFailure } from './pods.ts';
 import { logFields } from './run-log-fields.ts';
 
 export type RunEndOptions = {
   readonly jobs: ResourceClient<Job>;
   readonly pods: ResourceClient<Pod>;
   readonly jobCache: JobCache;
-  readonly podCache: PodCache;
   readonly store: OperatorStore;
   readonly events: EventRecorder;
   readonly settings: JobSettings;
@@ -30,7 +29,7 @@ export type RunEndOptions = {
 };
 
 export function createRunEnd(options: RunEndOptions) {
-  const { jobs, pods, jobCache, podCache, store, events, settings, now, logger } = options;
+  const { jobs, pods: podClient, jobCache, store, events, settings, now, logger } = options;
 
   /** Asks the workers to stop when the user or the clock says so; the reason, when there is one. */
   async function stopWhenDue(
@@ -54,53 +53,57 @@ export function createRunEnd(options: RunEndOptions) {
   }
 
   /** Pods that are gone or have ended hold no pages any more: what they had leased goes back at once. */
-  async function releaseLostWorkers(run: CrawlRun, snapshot: RunSnapshot, signal: AbortSignal): Promise<void> {
+  async function releaseLostWorkers(
+    run: CrawlRun,
+    snapshot: RunSnapshot,
+    pods: readonly Pod[],
+    signal: AbortSignal,
+  ): Promise<void> {
     if (snapshot.state === 'Finished') return;
-    const known = new Map(podsOf(podCache, run).map((pod) => [pod.metadata.uid, pod]));
+    const known = new Map(pods.map((pod) => [pod.metadata.uid, pod]));
     for (const worker of snapshot.workers) {
       if (worker.released) continue;
       const pod = known.get(worker.workerId) ?? (await findPod(run, worker.podName, worker.workerId, signal));
       if (pod && !hasEnded(pod)) continue;
       const returned = await store.releaseWorker(run.metadata.uid, worker.workerId, signal);
-      logger.warn({ ...logFields(run), pod: worker.podName, returned }, 'worker lost: its pages go to others');
+      if (snapshot.stopReason === undefined) announceLoss(run, worker, pod, returned);
     }
+  }
+
+  function announceLoss(run: CrawlRun, worker: WorkerSnapshot, pod: Pod | undefined, returned: number): void {
+    const cause = pod === undefined ? 'its pod is gone' : (failureOf(pod) ?? 'its pod has ended');
+    const message = `worker ${worker.podName} on node ${worker.nodeName} is lost: ${cause}; ${returned} pages that it had go to others`;
+    events.record(run, { type: 'Warning', reason: 'WorkerLost', action: 'ReleaseWorker', message });
+    logger.warn({ ...logFields(run), pod: worker.podName, returned, cause }, 'worker lost: its pages go to others');
   }
 
   /** The pod itself, since a cache may not know it yet. */
   async function findPod(run: CrawlRun, name: string, uid: string, signal: AbortSignal): Promise<Pod | undefined> {
-    const pod = await pods.get({ namespace: run.metadata.namespace, name }, { signal });
+    const pod = await podClient.get({ namespace: run.metadata.namespace, name }, { signal });
     return pod?.metadata.uid === uid ? pod : undefined;
   }
 
-  /** Ends a run that its workers cannot end any more: stopped, or out of workers. True when it has ended here. */
+  /** Ends a run that its workers cannot end any more: stopped, or out of workers. True when it has ended. */
   async function endWithoutWorkers(
     run: CrawlRun,
     spec: CrawlRunSpec,
     snapshot: RunSnapshot,
     job: Job | undefined,
-    stopReason: string | undefined,
+    pods: readonly Pod[],
     signal: AbortSignal,
   ): Promise<boolean> {
-    if (snapshot.state === 'Finished') return true;
-    const workers = podsOf(podCache, run);
-    if (workers.some((pod) => !hasEnded(pod))) return false;
-    const verdict = job && endOfJob(job);
-    const isStopped =
-      stopReason !== undefined &&
-      (job === undefined || verdict !== undefined || isConditionTrue(job.status?.conditions, 'Suspended'));
-    if (!isStopped && (stopReason !== undefined || verdict === undefined)) return false;
-    if (snapshot.output?.due) return writeOutput(run, spec, signal);
-    const uid = run.metadata.uid;
-    if (isStopped) {
-      const [outcome, message] = endOfStopped(stopReason);
-      return endCrawl(run, spec, snapshot, outcome, message, signal);
+    const step = endStep(snapshot, job, pods);
+    switch (step.type) {
+      case 'Wait':
+        return false;
+      case 'Over':
+        return true;
+      case 'WriteOutput':
+        return writeOutput(run, spec, pods, signal);
+      case 'End':
+        if (snapshot.stopReason === undefined) await store.requestStop(run.metadata.uid, step.stopReason, signal);
+        return endCrawl(run, spec, snapshot, step, pods, signal);
     }
-    const blocked = saidBlocked(workers);
-    await store.requestStop(uid, blocked === undefined ? 'WorkersFailed' : 'Blocked', signal);
-    const outcome = verdict?.reason === 'DeadlineExceeded' ? 'TimedOut' : 'Failed';
-    const cause = lastFailure(workers) ?? verdict?.message;
-    const message = blocked ?? `the workers failed (${verdict?.reason}): ${cause}`;
-    return endCrawl(run, spec, snapshot, outcome, message, signal);
   }
 
   /** The end of the run, or the beginning of writing what there is of it. */
@@ -108,25 +111,32 @@ export function createRunEnd(options: RunEndOptions) {
     run: CrawlRun,
     spec: CrawlRunSpec,
     snapshot: RunSnapshot,
-    outcome: 'Stopped' | 'TimedOut' | 'Failed',
-    message: string,
+    { outcome, message }: { readonly outcome: StoppedOutcome; readonly message: string },
+    pods: readonly Pod[],
     signal: AbortSignal,
   ): Promise<boolean> {
     const { uid } = run.metadata;
     const hasResults = snapshot.output !== undefined && snapshot.progress.items > 0;
-    if (hasResults && (await store.closeCrawl(uid, outcome, message, signal))) return writeOutput(run, spec, signal);
+    if (hasResults && (await store.closeCrawl(uid, outcome, message, signal))) {
+      return writeOutput(run, spec, pods, signal);
+    }
     await store.finishStopped(uid, outcome, message, signal);
     return true;
   }
 
   /** The file of a run that has no worker any more gets a Job of its own. True when the run has ended since it failed. */
-  async function writeOutput(run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<boolean> {
+  async function writeOutput(
+    run: CrawlRun,
+    spec: CrawlRunSpec,
+    pods: readonly Pod[],
+    signal: AbortSignal,
+  ): Promise<boolean> {
     const ref = { namespace: run.metadata.namespace, name: outputJobName(run.metadata.name) };
     const job = jobCache.get(ref) ?? (await jobs.get(ref, { signal }));
     if (job === undefined) return createOutputJob(run, spec, signal);
     const verdict = endOfJob(job);
     if (verdict === undefined) return false;
-    const cause = lastFailure(podsOf(podCache, run)) ?? verdict.message;
+    const cause = lastFailure(pods) ?? verdict.message;
     return endWithoutOutput(run, `${cause} (${verdict.reason})`, signal);
   }
 
@@ -140,10 +150,9 @@ export function createRunEnd(options: RunEndOptions) {
       return false;
     } catch (error) {
       if (isAlreadyExists(error)) return false; // the next look finds it
-      if (!isInvalid(error) && !isForbidden(error)) throw error;
+      if (!isFinalAnswer(error)) throw error;
       const message = `the API server refuses the Job that writes the results: ${error instanceof Error ? error.message : error}`;
       events.record(run, { type: 'Warning', reason: 'JobRefused', action: 'CreateJob', message });
-      if (isForbidden(error)) throw error;
       return endWithoutOutput(run, message, signal);
     }
   }
@@ -159,10 +168,4 @@ export function createRunEnd(options: RunEndOptions) {
 /** When `timeoutSeconds` are over; unknown before the first heartbeat. */
 function deadlineOf(spec: CrawlRunSpec, snapshot: RunSnapshot): Date | undefined {
   return snapshot.startedAt && new Date(snapshot.startedAt.getTime() + spec.timeoutSeconds * 1_000);
-}
-
-function endOfStopped(stopReason: string): ['Stopped' | 'TimedOut' | 'Failed', string] {
-  if (stopReason === 'TimedOut') return ['TimedOut', 'spec.timeoutSeconds have passed'];
-  if (stopReason === 'DataLost') return ['Failed', 'PostgreSQL has lost the run and its results'];
-  return ['Stopped', `stopped (${stopReason})`];
 }

@@ -3,7 +3,7 @@
 import type { CrawlRun } from '../../custom-resources/types.ts';
 import type { Job, PersistentVolumeClaim } from '../../kube/builtin-types.ts';
 import type { EventRecorder } from '../../kube/events.ts';
-import { isAlreadyExists, isConflict, isForbidden, isInvalid } from '../../kube/kube-error.ts';
+import { isAlreadyExists, isConflict, KubeError } from '../../kube/kube-error.ts';
 import { isControlledBy } from '../../kube/kube-object.ts';
 import type { ResourceClient } from '../../kube/resource-client.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
@@ -12,7 +12,7 @@ import type { OperatorStore, RunSnapshot } from '../../store/operator-store.ts';
 import type { JobCache } from '../caches.ts';
 import { crawlJob, type JobSettings } from './crawl-job.ts';
 import { endOfJob } from './job-end.ts';
-import type { Obstacle } from './run-status.ts';
+import { obstacleOfAnswer, type StartObstacle } from './obstacle.ts';
 import { volumeClaimTrouble } from './volume-claim.ts';
 
 export type RunJobOptions = {
@@ -25,7 +25,7 @@ export type RunJobOptions = {
 };
 
 /** The run's Job, when it has one now; `recreated` when it was made again after somebody deleted it. */
-type JobOutcome = { readonly job?: Job; readonly recreated?: boolean } | { readonly obstacle: Obstacle };
+type JobOutcome = { readonly job?: Job; readonly recreated?: boolean } | { readonly obstacle: StartObstacle };
 
 export function createRunJobs({ jobs, claims, jobCache, store, events, settings }: RunJobOptions) {
   async function ensureJob(
@@ -36,8 +36,8 @@ export function createRunJobs({ jobs, claims, jobCache, store, events, settings 
     signal: AbortSignal,
   ): Promise<JobOutcome> {
     const ref = { namespace: run.metadata.namespace, name: childName(run.metadata.name) };
-    const cached = jobCache.get(ref);
-    if (cached && isControlledBy(cached, run) && cached.metadata.deletionTimestamp === undefined) {
+    const cached = knownJob(run);
+    if (cached && cached.metadata.deletionTimestamp === undefined) {
       const mustStop = stopReason !== undefined && snapshot.state !== 'Finished';
       return { job: mustStop ? await suspend(cached, signal) : cached };
     }
@@ -51,8 +51,7 @@ export function createRunJobs({ jobs, claims, jobCache, store, events, settings 
     if (existing === undefined) return createJob(run, spec, signal);
     if (isControlledBy(existing, run)) return { job: existing };
     const message = `a Job named ${ref.name} that is not of this run is in the way: delete or rename it`;
-    events.record(run, { type: 'Warning', reason: 'JobConflict', action: 'CreateJob', message });
-    return { obstacle: { condition: 'JobCreated', reason: 'JobConflict', message } };
+    return { obstacle: { condition: 'JobCreated', patience: 'StartDeadline', reason: 'JobConflict', message } };
   }
 
   async function createJob(run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<JobOutcome> {
@@ -78,30 +77,35 @@ export function createRunJobs({ jobs, claims, jobCache, store, events, settings 
       return { job, recreated: hadOne };
     } catch (error) {
       if (isAlreadyExists(error)) return {}; // the next look tells whose it is
-      if (!isInvalid(error) && !isForbidden(error)) throw error;
-      const message = `the API server refuses the Job: ${error instanceof Error ? error.message : error}`;
-      events.record(run, { type: 'Warning', reason: 'JobRefused', action: 'CreateJob', message });
-      return { obstacle: { condition: 'JobCreated', reason: 'JobRefused', message } };
+      if (!(error instanceof KubeError)) throw error;
+      return { obstacle: obstacleOfAnswer(error, 'JobCreated', 'JobRefused', 'the Job') };
     }
   }
 
-  /** What keeps the run from writing to its volume. A run that never could is ended here. */
+  /** What keeps the run from writing to its volume. */
   async function findVolumeObstacle(
     run: CrawlRun,
     spec: CrawlRunSpec,
     signal: AbortSignal,
-  ): Promise<Obstacle | undefined> {
+  ): Promise<StartObstacle | undefined> {
     if (spec.output === undefined) return undefined;
     const ref = { namespace: run.metadata.namespace, name: spec.output.volumeClaim };
     const trouble = volumeClaimTrouble(spec, await claims.get(ref, { signal }));
     if (trouble === undefined) return undefined;
-    const { reason, message } = trouble;
-    events.record(run, { type: 'Warning', reason, action: 'CreateJob', message });
-    if (reason === 'VolumeClaimUnsuitable') {
-      await store.requestStop(run.metadata.uid, reason, signal);
-      await store.finishStopped(run.metadata.uid, 'Failed', message, signal);
-    }
-    return { condition: 'JobCreated', reason, message };
+    const patience = trouble.reason === 'VolumeClaimUnsuitable' ? 'Final' : 'StartDeadline';
+    return { condition: 'JobCreated', patience, ...trouble };
+  }
+
+  /** The run's own Job, as the cache knows it. */
+  function knownJob(run: CrawlRun): Job | undefined {
+    const job = jobCache.get({ namespace: run.metadata.namespace, name: childName(run.metadata.name) });
+    return job && isControlledBy(job, run) ? job : undefined;
+  }
+
+  /** No worker goes on, and none is made: for a stop that cannot wait for PostgreSQL. */
+  async function suspendKnownJob(run: CrawlRun, signal: AbortSignal): Promise<Job | undefined> {
+    const job = knownJob(run);
+    return job && suspend(job, signal);
   }
 
   /** Suspending a Job ends its pods with SIGTERM and keeps it from making new ones. */
@@ -119,5 +123,5 @@ export function createRunJobs({ jobs, claims, jobCache, store, events, settings 
     }
   }
 
-  return { ensureJob, createJob };
+  return { ensureJob, createJob, knownJob, suspendKnownJob };
 }

@@ -2,13 +2,14 @@
 
 import type { CrawlRun } from '../../custom-resources/types.ts';
 import type { Job, Pod } from '../../kube/builtin-types.ts';
-import { findCondition, type NewCondition, setCondition } from '../../kube/conditions.ts';
+import { findCondition, isConditionTrue, type NewCondition, setCondition } from '../../kube/conditions.ts';
 import { timestamp } from '../../kube/time.ts';
-import type { Condition, RunConditionType, RunReason } from '../../resources/conditions.ts';
-import type { CrawlRunStatus, RunPhase } from '../../resources/crawl-run.ts';
+import { clampToSchema } from '../../resources/clamp.ts';
+import { type Condition, isStartReason, type RunConditionType, type RunReason } from '../../resources/conditions.ts';
+import { type CrawlRunStatus, crawlRunStatus, type RunPhase } from '../../resources/crawl-run.ts';
 import type { ContentChange, Progress, RunOutcome, RunSnapshot, SourceSnapshot } from '../../store/operator-store.ts';
 import { defined } from '../defined.ts';
-import { podTrouble } from './pods.ts';
+import type { Obstacle } from './obstacle.ts';
 
 /** All that a reconcile has found out about a run. */
 export type RunObservation = {
@@ -20,13 +21,20 @@ export type RunObservation = {
   /** What a finished run found, against the one before. */
   readonly changes?: ContentChange;
   readonly obstacle?: Obstacle;
+  /** Until when a worker has to give the first heartbeat, while that time runs. */
+  readonly startDeadline?: Date;
+  /** Of a run that has started and has no living worker: when the last one gave its last heartbeat. */
+  readonly aloneSince?: Date;
+  /** Of a run that has ended and that PostgreSQL never knew. */
+  readonly end?: RunEnd;
 };
 
-/** What keeps a run from going on, beside the crawl itself. */
-export type Obstacle = {
-  readonly condition: 'Accepted' | 'JobCreated';
+/** How a run has ended, why, and in which words. */
+export type RunEnd = {
+  readonly outcome: RunOutcome;
   readonly reason: RunReason;
   readonly message: string;
+  readonly at: Date;
 };
 
 type Verdict = { readonly status: 'True' | 'False'; readonly reason: RunReason; readonly message: string };
@@ -39,23 +47,33 @@ const FINAL_REASON: Record<RunOutcome, RunReason> = {
   TimedOut: 'TimedOut',
 };
 
-export function runStatus(run: CrawlRun, seen: RunObservation, now: Date): CrawlRunStatus {
+/**
+ * The whole status, within what the CRD allows. What is not known now, since PostgreSQL is away, stays as it was.
+ * `generation` is that of the spec which `seen` was found out from: the run itself may have been edited since.
+ */
+export function runStatus(
+  run: CrawlRun,
+  seen: RunObservation,
+  now: Date,
+  generation = run.metadata.generation ?? 0,
+): CrawlRunStatus {
   const { snapshot, job, pods } = seen;
-  const generation = run.metadata.generation ?? 0;
+  const { startDeadline: _, ...known } = run.status ?? {};
+  const end = endOf(seen);
   const phase = runPhase(run, seen);
-  const message = runMessage(seen, phase);
   const imageID = pods.flatMap((pod) => pod.status?.containerStatuses ?? []).find((status) => status.imageID)?.imageID;
   const heartbeats = snapshot?.workers.map((worker) => worker.lastHeartbeatAt.getTime()) ?? [];
-  return {
-    ...run.status,
+  return clampToSchema(crawlRunStatus, {
+    ...known,
     observedGeneration: generation,
     phase,
-    message,
-    conditions: runConditions(run, seen, phase, message, generation, now),
+    message: runMessage(seen, phase),
+    conditions: runConditions(run, seen, phase, generation, now),
     ...defined({
       scheduledTime: run.spec.trigger?.scheduledTime,
       startTime: snapshot?.startedAt && timestamp(snapshot.startedAt),
-      completionTime: snapshot?.finishedAt && timestamp(snapshot.finishedAt),
+      completionTime: end && timestamp(end.at),
+      startDeadline: seen.startDeadline && timestamp(seen.startDeadline),
       lastHeartbeatTime: heartbeats.length > 0 ? timestamp(new Date(Math.max(...heartbeats))) : undefined,
       jobName: job?.metadata.name,
       imageID,
@@ -68,35 +86,45 @@ export function runStatus(run: CrawlRun, seen: RunObservation, now: Date): Crawl
           sources: snapshot.sources.map((source) => sourceStatus(source, snapshot)),
           workers: workerStatuses(snapshot),
           skipped: defined(snapshot.skipReasons),
-          ...(Object.keys(snapshot.itemsLeftOut).length > 0 ? { itemsLeftOut: defined(snapshot.itemsLeftOut) } : {}),
           ...(snapshot.blockedHosts.length > 0 ? { blockedHosts: [...snapshot.blockedHosts] } : {}),
           ...(snapshot.spiderTraps.length > 0 ? { spiderTraps: [...snapshot.spiderTraps] } : {}),
         }
       : {}),
-  };
+  });
 }
 
-function runPhase(run: CrawlRun, { snapshot, obstacle }: RunObservation): RunPhase {
+/** How the run has ended, if it has. */
+export function endOf({ end, snapshot }: Pick<RunObservation, 'end' | 'snapshot'>): RunEnd | undefined {
+  if (end !== undefined) return end;
+  if (snapshot?.outcome === undefined) return undefined;
+  const { outcome } = snapshot;
+  const reason = outcome === 'Failed' ? failureReason(snapshot) : FINAL_REASON[outcome];
+  return { outcome, reason, message: finalMessage(snapshot), at: snapshot.finishedAt ?? new Date(0) };
+}
+
+function runPhase(run: CrawlRun, seen: RunObservation): RunPhase {
+  const { snapshot, obstacle } = seen;
+  const end = endOf(seen);
+  if (end) return end.outcome;
   if (obstacle?.reason === 'WaitingForSlot' || obstacle?.reason === 'WaitingForPrevious') return 'Queued';
-  if (snapshot?.outcome) return snapshot.outcome;
   if (snapshot?.stopReason ?? run.spec.shutdown) return 'Stopping';
-  return snapshot?.startedAt ? 'Running' : 'Pending';
+  const startedAt = snapshot ? snapshot.startedAt : run.status?.startTime;
+  return startedAt === undefined ? 'Pending' : 'Running';
 }
 
 function runConditions(
   run: CrawlRun,
   seen: RunObservation,
   phase: RunPhase,
-  message: string,
   generation: number,
   now: Date,
 ): Condition[] {
   const verdicts: [RunConditionType, Verdict][] = [
-    ['Accepted', acceptedVerdict(seen)],
+    ['Accepted', acceptedVerdict(run, seen)],
     ['JobCreated', jobVerdict(run, seen)],
-    ['Progressing', progressingVerdict(seen, phase, message)],
+    ['Progressing', progressingVerdict(seen, phase)],
     ...outputVerdicts(run, seen.snapshot),
-    ...finalVerdicts(seen.snapshot),
+    ...finalVerdicts(seen),
   ];
   return verdicts.reduce<Condition[]>((conditions, [type, verdict]) => {
     const condition: NewCondition = { type, ...verdict, observedGeneration: generation };
@@ -104,15 +132,18 @@ function runConditions(
   }, run.status?.conditions ?? []);
 }
 
-function acceptedVerdict({ snapshot, obstacle }: RunObservation): Verdict {
-  if (obstacle?.condition === 'Accepted') {
-    // A database that went away later does not take the acceptance back.
-    return { status: snapshot ? 'True' : 'False', reason: obstacle.reason, message: obstacle.message };
+function acceptedVerdict(run: CrawlRun, { snapshot, obstacle }: RunObservation): Verdict {
+  // A database that went away later does not take the acceptance back.
+  const isAccepted = snapshot !== undefined || isConditionTrue(run.status?.conditions, 'Accepted');
+  if (obstacle && !isAccepted) return { status: 'False', reason: obstacle.reason, message: obstacle.message };
+  if (isAccepted || obstacle === undefined) {
+    return { status: 'True', reason: 'SpecStored', message: 'the resolved spec is stored in PostgreSQL' };
   }
-  return { status: 'True', reason: 'SpecStored', message: 'the resolved spec is stored in PostgreSQL' };
+  return { status: 'False', reason: 'Shutdown', message: 'the run was stopped before it was accepted' };
 }
 
-function jobVerdict(run: CrawlRun, { job, recreated, obstacle, snapshot }: RunObservation): Verdict {
+function jobVerdict(run: CrawlRun, seen: RunObservation): Verdict {
+  const { job, recreated, obstacle } = seen;
   if (obstacle?.condition === 'JobCreated')
     return { status: 'False', reason: obstacle.reason, message: obstacle.message };
   const before = findCondition(run.status?.conditions, 'JobCreated');
@@ -121,34 +152,38 @@ function jobVerdict(run: CrawlRun, { job, recreated, obstacle, snapshot }: RunOb
     return { status: 'True', reason, message: `Job ${job.metadata.name}` };
   }
   if (before?.status === 'True') return { status: 'True', reason: before.reason as RunReason, message: before.message };
-  const message = snapshot?.outcome ? 'the run ended before it needed a Job' : 'the Job is not there yet';
+  const message = endOf(seen) ? 'the run ended before it needed a Job' : 'the Job is not there yet';
   return { status: 'False', reason: 'WaitingForWorker', message };
 }
 
-function progressingVerdict(seen: RunObservation, phase: RunPhase, message: string): Verdict {
-  if (seen.snapshot?.outcome) return { status: 'False', reason: 'Finished', message: `the run has ended: ${phase}` };
-  if (seen.snapshot?.output?.due) return writingVerdict(seen.pods);
-  if (phase === 'Stopping') return { status: 'True', reason: 'Stopping', message };
-  if (seen.obstacle) return { status: 'False', reason: seen.obstacle.reason, message: seen.obstacle.message };
-  if (phase === 'Running') return runningVerdict(seen.snapshot?.blockedHosts ?? []);
-  const trouble = podTrouble(seen.pods);
-  if (trouble) return { status: 'False', reason: trouble.reason, message: trouble.message };
-  return { status: 'True', reason: 'WaitingForWorker', message: 'waiting for the first heartbeat of a worker' };
+function progressingVerdict(seen: RunObservation, phase: RunPhase): Verdict {
+  const { snapshot, obstacle, aloneSince } = seen;
+  if (endOf(seen)) return { status: 'False', reason: 'Finished', message: `the run has ended: ${phase}` };
+  if (phase === 'Stopping' && !snapshot?.output?.due) {
+    const status = obstacle === undefined ? 'True' : 'False';
+    return { status, reason: obstacle?.reason ?? 'Stopping', message: stoppingMessage(seen) };
+  }
+  if (obstacle) return { status: 'False', reason: obstacle.reason, message: obstacle.message };
+  if (snapshot?.output?.due) {
+    return { status: 'True', reason: 'WritingOutput', message: 'the crawl is over; its results are being written' };
+  }
+  if (phase !== 'Running') {
+    return { status: 'True', reason: 'WaitingForWorker', message: 'waiting for the first heartbeat of a worker' };
+  }
+  if (aloneSince) {
+    const message = `no worker is alive; the last heartbeat came at ${timestamp(aloneSince)}, and the Job starts another worker`;
+    return { status: 'False', reason: 'WaitingForWorker', message };
+  }
+  return crawlingVerdict(snapshot?.blockedHosts ?? []);
 }
 
-function runningVerdict(blockedHosts: RunSnapshot['blockedHosts']): Verdict {
+function crawlingVerdict(blockedHosts: RunSnapshot['blockedHosts']): Verdict {
   const refusing = blockedHosts.filter(({ slowdown }) => slowdown > 1);
   const [first] = refusing;
   if (first === undefined) return { status: 'True', reason: 'Crawling', message: 'workers are crawling' };
   const others = refusing.length > 1 ? ` (and ${refusing.length - 1} more)` : '';
   const message = `${first.host}${others} is asked ${first.slowdown} times more slowly: ${first.evidence}`;
   return { status: 'True', reason: 'HostsBlocked', message };
-}
-
-function writingVerdict(pods: readonly Pod[]): Verdict {
-  const trouble = podTrouble(pods);
-  if (trouble) return { status: 'False', reason: trouble.reason, message: trouble.message };
-  return { status: 'True', reason: 'WritingOutput', message: 'the crawl is over; its results are being written' };
 }
 
 function outputVerdicts(run: CrawlRun, snapshot: RunSnapshot | undefined): [RunConditionType, Verdict][] {
@@ -179,42 +214,59 @@ function writtenOutput({ output }: RunSnapshot): CrawlRunStatus['output'] {
   return path === undefined || sha256 === undefined ? undefined : { path, bytes, items, sha256 };
 }
 
-function finalVerdicts(snapshot: RunSnapshot | undefined): [RunConditionType, Verdict][] {
-  if (!snapshot?.outcome) return [];
-  const isFailure = snapshot.outcome === 'Failed' || snapshot.outcome === 'TimedOut';
-  const reason = snapshot.outcome === 'Failed' ? failureReason(snapshot) : FINAL_REASON[snapshot.outcome];
-  const verdict: Verdict = { status: 'True', reason, message: finalMessage(snapshot) };
+function finalVerdicts(seen: RunObservation): [RunConditionType, Verdict][] {
+  const end = endOf(seen);
+  if (end === undefined) return [];
+  const isFailure = end.outcome === 'Failed' || end.outcome === 'TimedOut';
+  const verdict: Verdict = { status: 'True', reason: end.reason, message: end.message };
   return [
+    ['EmptyResult', emptyVerdict(seen.snapshot?.progress)],
     [isFailure ? 'Failed' : 'Complete', verdict],
     ['Finished', verdict],
   ];
 }
 
+function emptyVerdict(progress: Progress | undefined): Verdict {
+  if (!progress?.succeeded) return { status: 'True', reason: 'NoPageSucceeded', message: 'no page succeeded' };
+  if (progress.items === 0) return { status: 'True', reason: 'NoItems', message: 'no item was found on any page' };
+  return { status: 'False', reason: 'ItemsStored', message: `${progress.items} items are stored` };
+}
+
 /** What is missing of the output goes first. Blocked whether the workers gave up or every page was lost to blocks before they had to. */
-function failureReason({ stopReason, failureCauses, output }: RunSnapshot): RunReason {
+function failureReason({ stopReason, failureCauses, output, progress }: RunSnapshot): RunReason {
   if (output?.error !== undefined) return 'OutputFailed';
-  if (stopReason === 'VolumeClaimUnsuitable' || stopReason === 'DataLost') return stopReason;
+  if (stopReason !== undefined && (stopReason === 'DataLost' || isStartReason(stopReason))) return stopReason;
   const causes = Object.keys(failureCauses);
   if (stopReason === 'Blocked' || (causes.length > 0 && causes.every((cause) => cause === 'Blocked'))) return 'Blocked';
-  return stopReason === undefined ? 'AllRequestsFailed' : 'WorkersFailed';
+  if (stopReason !== undefined) return 'WorkersFailed';
+  return progress.failed === 0 && progress.skipped > 0 ? 'NothingCrawled' : 'AllRequestsFailed';
 }
 
 function runMessage(seen: RunObservation, phase: RunPhase): string {
-  const { snapshot, obstacle, pods } = seen;
-  if (snapshot?.outcome) return finalMessage(snapshot);
-  if (obstacle) return obstacle.message;
-  if (snapshot?.output?.due) return writingVerdict(pods).message;
-  if (phase === 'Stopping')
-    return `stopping (${snapshot?.stopReason ?? 'Shutdown'}): pages in flight are finished first`;
-  if (phase === 'Pending') return podTrouble(pods)?.message ?? 'waiting for the first heartbeat of a worker';
-  return snapshot ? stage(snapshot, phase) : 'running';
+  const end = endOf(seen);
+  if (end) return end.message;
+  const { snapshot } = seen;
+  if (phase === 'Running' && snapshot && !seen.obstacle && !seen.aloneSince && !snapshot.output?.due) {
+    return stage(snapshot, phase);
+  }
+  return progressingVerdict(seen, phase).message;
 }
 
-/** "40 pages succeeded, 2 failed, 5 URLs skipped, 40 items", with what went wrong where something did. */
-function finalMessage(snapshot: RunSnapshot): string {
+function stoppingMessage({ snapshot, obstacle }: RunObservation): string {
+  const stopping = `stopping (${snapshot?.stopReason ?? 'Shutdown'}): pages in flight are finished first`;
+  return obstacle === undefined ? stopping : `${stopping}; ${obstacle.message}`;
+}
+
+/**
+ * "40 pages succeeded, 2 failed, 5 URLs skipped, 40 items", with what went wrong where something did; what has ended
+ * before its first heartbeat has nothing to count.
+ */
+export function finalMessage(snapshot: RunSnapshot): string {
   const { succeeded, failed, skipped, items } = snapshot.progress;
+  if (snapshot.startedAt === undefined && snapshot.message) return snapshot.message;
   const counts = `${succeeded} pages succeeded, ${failed} failed, ${skipped} URLs skipped, ${items} items`;
-  const causes = Object.entries(snapshot.failureCauses).map(([cause, count]) => `${cause} ${count}`);
+  const reasons = { ...snapshot.failureCauses, ...(succeeded === 0 ? snapshot.skipReasons : {}) };
+  const causes = Object.entries(reasons).map(([cause, count]) => `${cause} ${count}`);
   const failures = causes.length > 0 ? ` (${causes.join(', ')})` : '';
   return snapshot.message ? `${snapshot.message}: ${counts}${failures}` : `${counts}${failures}`;
 }

@@ -5,7 +5,6 @@ import { CrawlError } from '../failure.ts';
 import { type PagePlan, type RawPage, withoutContent } from '../html/read-page.ts';
 import type { GuardProxy } from '../network/guard-proxy.ts';
 import type { HeadersFor } from '../network/request-headers.ts';
-import { pageAnswer } from '../rendering/page-answer.ts';
 import type { Rendered } from '../rendering/renderer.ts';
 import { normaliseUrl } from '../urls/url.ts';
 import { endOfError, isAborted, isNetworkError } from './browser-errors.ts';
@@ -69,8 +68,7 @@ export async function createVisitor(
   function shows({ responseStatusCode, responseHeaders }: PausedRequest): boolean {
     if (visit === undefined || responseStatusCode === undefined) return true;
     visit.answer = answerOf(responseStatusCode, responseHeaders ?? [], visit.url, proxy);
-    // Where a redirect leads is the browser's to tell: what is read here of a header's bytes is not all of them.
-    return visit.answer.end === undefined || visit.answer.end.type === 'redirect';
+    return visit.answer.end === undefined;
   }
 
   session.on('Page.frameNavigated', ({ frame }) => {
@@ -123,11 +121,15 @@ export async function createVisitor(
     if (now.target !== undefined) return whereto(now);
     const evidence = blockEvidence({ ...answer, page });
     if (evidence !== undefined) return { type: 'failed', failure: blockedBy(evidence), facts: answer.facts };
+    const robotsHeader = answer.headers['x-robots-tag'];
     const screenshot = plan.screenshot === null ? undefined : await takeScreenshot(session, plan.screenshot);
     // A script may have gone elsewhere meanwhile.
     if (now.target !== undefined) return whereto(now);
-    const result = pageAnswer({ page }, answer.headerLists, now.url, answer.facts);
-    return result.type === 'redirect' || screenshot === undefined ? result : { ...result, screenshot };
+    return {
+      ...{ type: 'page', page, facts: answer.facts },
+      ...(robotsHeader === undefined ? {} : { robotsHeader }),
+      ...(screenshot === undefined ? {} : { screenshot }),
+    };
   }
 
   return {
@@ -138,8 +140,6 @@ export async function createVisitor(
         return await go(now, plan);
       } catch (error) {
         if (now.target !== undefined) return whereto(now);
-        // The browser does not go where the redirect leads.
-        if (now.answer?.end?.type === 'redirect') return now.answer.end;
         if (isAborted(error)) return now.answer?.end ?? (now.answer && endWithoutPage(now.answer)) ?? 'interrupted';
         if (!(error instanceof CrawlError)) atRest = isNetworkError(error) && (await errorIsShown(now));
         return endOfError(error, url, proxy);
@@ -200,8 +200,7 @@ function createVisit(url: URL): Visit {
 }
 
 function whereto({ url, target, answer }: Visit): Rendered {
-  const redirect = answer?.end?.type === 'redirect' ? answer.end : undefined;
-  return { facts: answer?.facts ?? {}, ...redirect, type: 'redirect', to: target ?? redirect?.to ?? url };
+  return { type: 'redirect', to: target ?? url, facts: answer?.facts ?? {} };
 }
 
 async function load(session: Session, now: Visit): Promise<void> {

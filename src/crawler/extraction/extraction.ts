@@ -4,7 +4,6 @@ import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import type { ItemData } from '../../store/worker-store.ts';
 import { CHALLENGE_SIGNS } from '../blocking/blocked.ts';
 import type { FieldPlan, PagePlan, RawPage } from '../html/read-page.ts';
-import { baseUrlOf } from '../urls/base-url.ts';
 import { normaliseUrl } from '../urls/url.ts';
 import { createFieldLookup, kindOf } from './known-fields.ts';
 
@@ -21,7 +20,6 @@ type Reference = { readonly url: string };
 const PAGE_LIMITS: PagePlan['limits'] = {
   links: 10_000,
   items: 1_000,
-  refreshes: 10,
   jsonLd: 1_000_000,
   values: 1_000,
   characters: 100_000,
@@ -34,20 +32,9 @@ const MAX_ITEM_LINKS = 1_000;
 
 export type Extraction = {
   readonly plan: PagePlan;
-  readonly itemsOf: (page: RawPage, url: URL) => PageItems;
+  /** The items of a page, or the required field that it lacks. */
+  readonly itemsOf: (page: RawPage, url: URL) => { readonly items: readonly ItemData[] } | { readonly missing: string };
 };
-
-export type PageItems = {
-  /** Those that have every required field. */
-  readonly items: readonly ItemData[];
-  /** How many have not, and the field that the first of these lacks; absent when there are none. */
-  readonly incomplete?: { readonly items: number; readonly missing: string };
-};
-
-/** Whether the page has items of which none is whole. */
-export function hasFailed({ items, incomplete }: PageItems): boolean {
-  return items.length === 0 && incomplete !== undefined;
-}
 
 /** A selector that cannot be used; the message names the field and says why. */
 export class SelectorError extends Error {
@@ -125,14 +112,10 @@ function fieldsOf(extract: ExtractSpec): Extraction {
       const base = baseOf(page, url);
       const read = reader(page, base);
       const items: ItemData[] = [];
-      const lacking: string[] = [];
       for (const index of page.items.keys()) {
         const entries = fields.map((field) => [field.name, read(index, field)] as const);
         const missing = fields.find((field, place) => field.required && isEmpty(entries[place]?.[1]));
-        if (missing !== undefined) {
-          lacking.push(missing.name);
-          continue;
-        }
+        if (missing !== undefined) return { missing: missing.name };
         const images = extract.images ? { images: imagesOf(page.images[index] ?? [], base) } : {};
         const links = extract.links ? { links: linksOf(page.itemLinks[index] ?? [], base) } : {};
         const item = { ...Object.fromEntries(entries), ...images, ...links };
@@ -140,8 +123,7 @@ function fieldsOf(extract: ExtractSpec): Extraction {
         const values = fields.length > 0 ? entries.map(([, value]) => value) : Object.values(item);
         if (!values.every(isEmpty) || (fields.length === 0 && isAlwaysItem)) items.push(item);
       }
-      const [missing] = lacking;
-      return { items, ...(missing === undefined ? {} : { incomplete: { items: lacking.length, missing } }) };
+      return { items };
     },
   };
 }
@@ -290,7 +272,7 @@ function decimalSeparator(digits: string): string | undefined {
 
 /** What the page's references are relative to. */
 export function baseOf(page: RawPage, url: URL): string {
-  return baseUrlOf(page.base, url);
+  return (page.base === null ? null : URL.parse(page.base, url.href))?.href ?? url.href;
 }
 
 /** The page's links as URLs that can be crawled, each once, in the order of the page. */

@@ -14,9 +14,9 @@ export type HostKnowledge = {
 
 /** What was found on a page of that which was asked for. */
 export type Yield = {
-  /** No item has every required field. */
+  /** A required field is missing. */
   readonly isIncomplete: boolean;
-  /** No item, no link, or an item without a required field. */
+  /** No item, or no link. */
   readonly isEmpty: boolean;
   /** Characters of all items and links: more is more. */
   readonly amount: number;

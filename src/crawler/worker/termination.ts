@@ -1,38 +1,6 @@
-// How a worker's process ends: exit codes and the message that Kubernetes keeps of it. The Job's failure policy and the
-// run controller read both.
+// The message that Kubernetes keeps of a worker's end, beside its exit code. The run controller reads both.
 import { existsSync, writeFileSync } from 'node:fs';
-
-export const EXIT = {
-  /** Postgres says that the run is finished. */
-  finished: 0,
-  /** The spec or the configuration cannot be worked with; no other pod could either. */
-  badSpec: 64,
-  /** The run's token is refused: the run is gone or over. */
-  tokenRefused: 65,
-  /** Every source refuses the crawl, from this address and any other pod's. */
-  blocked: 66,
-  /** An unexpected exception; another pod may fare better. */
-  crashed: 70,
-  /** Postgres was away for too long. */
-  databaseAway: 75,
-  /** Stopped before the run was finished, everything committed. */
-  stopped: 143,
-} as const;
-
-/** Fixed list: why a worker ended before its run was finished. */
-export type TerminationReason =
-  | 'BadConfiguration'
-  | 'SpecTooNew'
-  | 'BadSpec'
-  | 'SchemaMismatch'
-  | 'TokenRefused'
-  | 'Blocked'
-  | 'DatabaseAway'
-  | 'LoginRefused'
-  | 'Stopped'
-  | 'OutOfMemory'
-  | 'Stalled'
-  | 'Crashed';
+import type { TerminationReason } from '../../resources/worker-exit.ts';
 
 const TERMINATION_LOG = '/dev/termination-log';
 /** Kubernetes keeps 4,096 bytes. */

@@ -4,6 +4,7 @@ import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { durationMs } from '../../resources/duration.ts';
 import { SPEC_VERSION } from '../../resources/group.ts';
 import { hostSpacingMs } from '../../resources/politeness.ts';
+import { EXIT_CODE, type TerminationReason } from '../../resources/worker-exit.ts';
 import { createWorkerStore } from '../../store/postgres-worker-store.ts';
 import { StoreError } from '../../store/store-error.ts';
 import type { RunAssignment, WorkerStore } from '../../store/worker-store.ts';
@@ -28,17 +29,13 @@ import { type HeartbeatClient, startHeartbeat } from './heartbeat.ts';
 import { readLoad } from './load.ts';
 import { watchMemory } from './memory-watch.ts';
 import { type OpenPagesWatch, watchOpenPages } from './open-pages-watch.ts';
-import { noTotals } from './outcome-log.ts';
 import { createPatientStore } from './patient-store.ts';
 import { installShutdown, type Shutdown } from './shutdown.ts';
-import { EXIT, type TerminationReason, writeTerminationMessage } from './termination.ts';
-import { ALL_SOURCES_BLOCKED } from './work-end.ts';
-import { runWorker, type WorkerEnd } from './worker.ts';
+import { writeTerminationMessage } from './termination.ts';
+import { ALL_SOURCES_BLOCKED, noTotals, runWorker, type WorkerEnd } from './worker.ts';
 import { loadWorkerConfig, storeOptions, type WorkerConfig, WorkerConfigError } from './worker-config.ts';
 import { createNetwork } from './worker-network.ts';
 
-/** How long Postgres may be away before the worker gives up, in milliseconds. */
-const OUTAGE_MS = 5 * 60_000;
 /** How long pages may be open without any progress, at least. */
 const STALL_MS = 5 * 60_000;
 /** Refused tries of each source without a page; with the pauses between them that takes about a minute on one host. */
@@ -59,7 +56,7 @@ class RunRefusedError extends Error {
   }
 }
 
-/** Runs a worker to its end and resolves with the exit code (see EXIT). Never rejects. */
+/** Runs a worker to its end and resolves with the exit code (see EXIT_CODE). Never rejects. */
 export async function runWorkerProcess(environment: NodeJS.ProcessEnv): Promise<number> {
   let config: WorkerConfig;
   try {
@@ -82,7 +79,7 @@ export async function runWorkerProcess(environment: NodeJS.ProcessEnv): Promise<
 async function work(config: WorkerConfig, shutdown: Shutdown, log: Logger): Promise<number> {
   let heartbeat: HeartbeatClient | undefined;
   const onRetry = () => heartbeat?.activity.progress();
-  const store = createPatientStore(createWorkerStore(storeOptions(config)), { outageMs: OUTAGE_MS, log, onRetry });
+  const store = createPatientStore(createWorkerStore(storeOptions(config)), { log, onRetry });
   const { stopping, quit } = shutdown.signals;
   let state: 'Completed' | 'Stopped' | 'Failed' = 'Failed';
   try {
@@ -259,12 +256,12 @@ function screenshotsOf({ config, assignment }: WorkContext): ScreenshotFiles | u
 function report({ finished, totals, stopReason }: WorkerEnd, shutdown: Shutdown, log: Logger): number {
   if (finished) {
     log.info(totals, 'run finished');
-    return EXIT.finished;
+    return EXIT_CODE.finished;
   }
   if (stopReason === ALL_SOURCES_BLOCKED) {
     log.fatal({ ...totals, reason: 'Blocked' }, 'worker cannot go on');
     writeTerminationMessage('Blocked', 'every source refuses the crawl: a guard answers in place of its pages');
-    return EXIT.blocked;
+    return EXIT_CODE.blocked;
   }
   const reason = stopReason ?? shutdown.reason() ?? 'unknown';
   if (reason === MEMORY_SHORT && Object.values(totals).every((count) => count === 0)) {
@@ -274,11 +271,11 @@ function report({ finished, totals, stopReason }: WorkerEnd, shutdown: Shutdown,
       'OutOfMemory',
       'memory was short before the first page was done: raise pod.resources.limits',
     );
-    return EXIT.crashed;
+    return EXIT_CODE.crashed;
   }
   log.info({ ...totals, reason }, 'worker stopped');
   writeTerminationMessage('Stopped', reason);
-  return EXIT.stopped;
+  return EXIT_CODE.stopped;
 }
 
 function fail(log: Logger, error: unknown, stopReason?: string): number {
@@ -292,17 +289,16 @@ function fail(log: Logger, error: unknown, stopReason?: string): number {
 }
 
 function endOf(error: unknown, stopReason: string | undefined): [TerminationReason, number] {
-  if (error instanceof WorkerConfigError) return ['BadConfiguration', EXIT.badSpec];
-  if (error instanceof RunRefusedError) return [error.reason, EXIT.badSpec];
-  if (error instanceof SecretHeaderError) return ['BadConfiguration', EXIT.badSpec];
-  if (BAD_SPEC.some((kind) => error instanceof kind)) return ['BadSpec', EXIT.badSpec];
+  if (error instanceof WorkerConfigError) return ['BadConfiguration', EXIT_CODE.badSpec];
+  if (error instanceof RunRefusedError) return [error.reason, EXIT_CODE.badSpec];
+  if (error instanceof SecretHeaderError) return ['BadConfiguration', EXIT_CODE.badSpec];
+  if (BAD_SPEC.some((kind) => error instanceof kind)) return ['BadSpec', EXIT_CODE.badSpec];
   if (error instanceof StoreError) {
-    if (error.reason === 'SchemaMismatch') return ['SchemaMismatch', EXIT.badSpec];
-    if (error.reason === 'TokenRefused') return ['TokenRefused', EXIT.tokenRefused];
-    if (error.reason === 'Unavailable') return ['DatabaseAway', EXIT.databaseAway];
-    if (error.reason === 'LoginRefused') return ['LoginRefused', EXIT.databaseAway];
-    return ['Crashed', EXIT.crashed];
+    if (error.reason === 'SchemaMismatch') return ['SchemaMismatch', EXIT_CODE.badSpec];
+    if (error.reason === 'TokenRefused') return ['TokenRefused', EXIT_CODE.tokenRefused];
+    if (error.reason === 'LoginRefused') return ['LoginRefused', EXIT_CODE.loginRefused];
+    return ['Crashed', EXIT_CODE.crashed];
   }
   // A wait that the shutdown ended: nothing was lost that Postgres does not give to another worker.
-  return stopReason === undefined ? ['Crashed', EXIT.crashed] : ['Stopped', EXIT.stopped];
+  return stopReason === undefined ? ['Crashed', EXIT_CODE.crashed] : ['Stopped', EXIT_CODE.stopped];
 }

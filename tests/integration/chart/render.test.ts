@@ -2,6 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { DEFAULT_POD_FIELDS } from '#src/resources/pod-template.ts';
 import { renderInstall } from '../../../dev/install-manifest.ts';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { chart, container, helm, type Manifest, one, parse, render } from './helm.ts';
@@ -31,6 +32,8 @@ describe('values', () => {
     [[EVALUATION, 'crawler.allowedAddresses={a.b}'], "at '/crawler/allowedAddresses/0'"],
     [[EVALUATION, 'crawler.allowedProxies={http://a.b:80}'], "at '/crawler/allowedProxies/0'"],
     [[EVALUATION, 'crawler.browserSeccompProfile=/etc/x.json'], "at '/crawler/browserSeccompProfile'"],
+    [[EVALUATION, 'crawler.user=0'], "at '/crawler/user'"],
+    [[EVALUATION, 'crawler.allowedPodFields={hostNetwork}'], "at '/crawler/allowedPodFields/0'"],
     [[EVALUATION, 'operator.image.digest=latest'], "at '/operator/image/digest'"],
   ])('%j is refused with a reason', async (values, reason) => {
     await expect(render(...values)).rejects.toThrow(reason);
@@ -78,6 +81,8 @@ describe('values', () => {
       TRAWLER_IMAGE_PULL_POLICY: 'IfNotPresent',
       TRAWLER_ALLOWED_ADDRESSES: 'a.b:80,10.0.0.0/8:443',
       TRAWLER_ALLOWED_PROXIES: 'proxy.b:3128',
+      TRAWLER_CRAWLER_USER: '65532',
+      TRAWLER_ALLOWED_POD_FIELDS: DEFAULT_POD_FIELDS.join(','),
       TRAWLER_BROWSER_SECCOMP_PROFILE: 'trawler/chromium.json',
       TRAWLER_RECONCILERS: '32',
       TRAWLER_MAX_ACTIVE_RUNS: '20',
@@ -117,22 +122,6 @@ describe('values', () => {
       unhealthyPodEvictionPolicy: 'AlwaysAllow',
     });
     expect(one(several, 'Deployment', 'trawler-operator').spec.template.spec.topologySpreadConstraints).toHaveLength(1);
-  });
-
-  test('with a list of namespaces the operator has rights there and in its own only', async () => {
-    const everywhere = await render(OWN_DATABASE);
-    const listed = await render(OWN_DATABASE, 'operator.watchNamespaces={red,blue}');
-    const rolesOf = (manifests: Manifest[], kind: string) =>
-      manifests
-        .filter((manifest) => manifest.kind === kind && manifest.metadata.name.startsWith('trawler-operator'))
-        .map(({ metadata }) => metadata.namespace);
-    expect(rolesOf(everywhere, 'ClusterRole')).toHaveLength(1);
-    expect(rolesOf(listed, 'ClusterRole')).toEqual([]);
-    expect(rolesOf(listed, 'ClusterRoleBinding')).toEqual([]);
-    expect(rolesOf(listed, 'Role').sort()).toEqual(['blue', 'red', 'trawler-system']);
-    expect(rolesOf(listed, 'RoleBinding').sort()).toEqual(['blue', 'red', 'trawler-system']);
-    expect(environment(listed)).toMatchObject({ TRAWLER_WATCH_NAMESPACES: 'red,blue' });
-    await expect(render(OWN_DATABASE, 'operator.watchNamespaces={Red}')).rejects.toThrow('watchNamespaces');
   });
 
   test('the data of the evaluation Postgres is in the pod, or in a claim', async () => {
@@ -196,16 +185,15 @@ describe("the operator's rights", () => {
       'trawler.dev/crawlschedules/finalizers': 'update',
       'trawler.dev/crawlruns/finalizers': 'update',
       'batch/jobs': 'create delete get list patch watch',
-      '/pods': 'delete get list watch',
+      '/events': 'list',
+      '/nodes': 'get',
+      '/pods': 'get list watch',
       '/pods/status': 'patch',
       '/secrets': 'create delete get',
       '/persistentvolumeclaims': 'get',
       'events.k8s.io/events': 'create patch',
     });
-    expect(flat(own)).toEqual({
-      'coordination.k8s.io/leases': 'create get update',
-      'events.k8s.io/events': 'create patch',
-    });
+    expect(flat(own)).toEqual({ 'coordination.k8s.io/leases': 'create get update' });
   });
 });
 

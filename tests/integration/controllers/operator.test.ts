@@ -114,7 +114,12 @@ describe('a CrawlRun', () => {
     expect(job.metadata.ownerReferences).toMatchObject([
       { kind: 'CrawlRun', uid: created.metadata.uid, controller: true },
     ]);
-    expect(job.spec).toMatchObject({ completionMode: 'Indexed', completions: 2, parallelism: 2, backoffLimit: 6 });
+    expect(job.spec).toMatchObject({
+      completionMode: 'Indexed',
+      completions: 2,
+      parallelism: 2,
+      backoffLimitPerIndex: 6,
+    });
     const secret = await get<Secret>('secret', 'shop');
     expect(secret.metadata.ownerReferences).toMatchObject([{ kind: 'CrawlRun', uid: created.metadata.uid }]);
     expect(Object.keys(secret.data ?? {}).sort()).toEqual(['database-url', 'token']);
@@ -154,7 +159,11 @@ describe('a CrawlRun', () => {
       expect(condition(await get<CrawlRun>('crawlrun', 'shop'), 'JobCreated')?.reason).toBe('JobRecreated'),
     );
     await kubectl(['delete', 'job', 'shop', '-n', namespace]);
-    await eventually(async () => expect((await get<CrawlRun>('crawlrun', 'shop')).status?.phase).toBe('Stopped'));
+    await eventually(async () => expect((await get<CrawlRun>('crawlrun', 'shop')).status?.phase).toBe('Failed'));
+    expect(condition(await get<CrawlRun>('crawlrun', 'shop'), 'Failed')).toMatchObject({
+      reason: 'JobDeleted',
+      message: expect.stringContaining('its Job was deleted twice'),
+    });
   });
 
   test('whose hosts refuse it says so once, and is Failed for that reason when its workers give up', async () => {

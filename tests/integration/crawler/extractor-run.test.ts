@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { EXIT } from '#src/crawler/worker/termination.ts';
 import type { CrawlRunSpecInput } from '#src/resources/crawl-run.ts';
+import { EXIT_CODE } from '#src/resources/worker-exit.ts';
 import { type CrawlDatabase, startCrawlDatabase } from './fixture.ts';
 import { html, startSite, type TestSite } from './site.ts';
 
@@ -61,7 +61,7 @@ const environment = () => ({
 it('stores what the module makes, follows its links, and fails the pages where it fails', async () => {
   const module = { configMap: { name: 'extractors', key: 'shop.mjs' } };
   await using run = await database.accept(specFor({ fields: [{ name: 'title' }], module }));
-  expect(await run.startWorker(environment()).ended).toBe(EXIT.finished);
+  expect(await run.startWorker(environment()).ended).toBe(EXIT_CODE.finished);
   const items = await run.items();
   expect(items.map(({ data }) => data).toSorted((a, b) => (String(a['path']) < String(b['path']) ? -1 : 1))).toEqual([
     { title: 'Home', path: '/' },
@@ -76,7 +76,7 @@ it('stores what the module makes, follows its links, and fails the pages where i
 
 it('stores the main text of pages', async () => {
   await using run = await database.accept(specFor({ text: true }));
-  expect(await run.startWorker(environment()).ended).toBe(EXIT.finished);
+  expect(await run.startWorker(environment()).ended).toBe(EXIT_CODE.finished);
   expect((await run.items()).map(({ data }) => data)).toEqual([{ text: sentence.repeat(5).trim() }]);
 });
 
@@ -84,6 +84,6 @@ it('ends at once when the module is missing', async () => {
   const module = { configMap: { name: 'extractors', key: 'nothing.mjs' } };
   await using run = await database.accept(specFor({ module }));
   const worker = run.startWorker(environment());
-  expect(await worker.ended).toBe(EXIT.badSpec);
+  expect(await worker.ended).toBe(EXIT_CODE.badSpec);
   expect(worker.lines.at(-1)).toMatchObject({ reason: 'BadSpec', error: expect.stringContaining('nothing.mjs') });
 });

@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { EXIT } from '#src/crawler/worker/termination.ts';
 import type { CrawlRunSpecInput } from '#src/resources/crawl-run.ts';
+import { EXIT_CODE } from '#src/resources/worker-exit.ts';
 import { type CrawlDatabase, startCrawlDatabase } from './fixture.ts';
 import { html, startSite, type TestSite } from './site.ts';
 
@@ -49,7 +49,7 @@ it('begins at each URL of the list, by two workers, and reaches as far as start 
   await writeFile(path.join(directory, 'many'), ['# every shop', ...urls, ...urls].join('\n'));
   await using run = await database.accept(spec('many'));
   const workers = [run.startWorker(environment()), run.startWorker(environment())];
-  expect(await Promise.all(workers.map((worker) => worker.ended))).toEqual([EXIT.finished, EXIT.finished]);
+  expect(await Promise.all(workers.map((worker) => worker.ended))).toEqual([EXIT_CODE.finished, EXIT_CODE.finished]);
   const items = await run.items();
   expect(items).toHaveLength(1_501);
   // Under a folder of the list, by a link; and with the headers for hosts of start URLs.
@@ -61,7 +61,7 @@ it('begins at each URL of the list, by two workers, and reaches as far as start 
 it('fails the lines that are no URLs, by ConfigMap, key and line, and crawls the others', async () => {
   await writeFile(path.join(directory, 'typo'), `${site.url('/list/1').href}\nhtp://shop.example/\n`);
   await using run = await database.accept(spec('typo'));
-  expect(await run.startWorker(environment()).ended).toBe(EXIT.finished);
+  expect(await run.startWorker(environment()).ended).toBe(EXIT_CODE.finished);
   expect(await run.snapshot()).toMatchObject({ outcome: 'Partial', failureCauses: { InvalidUrl: 1 } });
   const bad = 'ConfigMap shops, key all.txt, line 2, is no absolute http or https URL: htp://shop.example/';
   expect(await database.store.deadLetters(run.runId, 10, never)).toMatchObject([{ cause: 'InvalidUrl', url: bad }]);
@@ -71,7 +71,7 @@ it('fails the lines that are no URLs, by ConfigMap, key and line, and crawls the
 it('ends at once when there is no such list, and says which', async () => {
   await using run = await database.accept(spec('missing'));
   const worker = run.startWorker(environment());
-  expect(await worker.ended).toBe(EXIT.badSpec);
+  expect(await worker.ended).toBe(EXIT_CODE.badSpec);
   expect(worker.lines.at(-1)).toMatchObject({
     reason: 'BadSpec',
     error: expect.stringContaining('sources[missing].urlsFrom: ConfigMap shops, key all.txt: is not there'),

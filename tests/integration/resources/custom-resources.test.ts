@@ -124,6 +124,7 @@ describe('what is accepted', () => {
       concurrency: 4,
       heartbeat: { interval: '5s' },
       priority: -1,
+      startTimeoutSeconds: 60,
       timeoutSeconds: 60,
       backoffLimit: 0,
       ttlSecondsAfterFinished: 0,
@@ -132,6 +133,29 @@ describe('what is accepted', () => {
         nodeSelector: { 'kubernetes.io/os': 'linux' },
         tolerations: [{ key: 'crawl', operator: 'Exists', effect: 'NoSchedule' }],
         imagePullSecrets: [{ name: 'registry' }],
+        labels: { team: 'shop' },
+        annotations: { 'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false' },
+        affinity: {
+          nodeAffinity: {
+            requiredDuringSchedulingIgnoredDuringExecution: {
+              nodeSelectorTerms: [{ matchExpressions: [{ key: 'kind', operator: 'In', values: ['crawl'] }] }],
+            },
+          },
+          podAntiAffinity: {
+            preferredDuringSchedulingIgnoredDuringExecution: [
+              { weight: 1, podAffinityTerm: { labelSelector: { matchLabels: { a: 'b' } }, topologyKey: 'zone' } },
+            ],
+          },
+        },
+        topologySpreadConstraints: [{ maxSkew: 1, topologyKey: 'zone', whenUnsatisfiable: 'ScheduleAnyway' }],
+        ...{ priorityClassName: 'low', runtimeClassName: 'gvisor', serviceAccountName: 'crawl' },
+        env: [
+          { name: 'TZ', value: 'UTC' },
+          { name: 'KEY', valueFrom: { secretKeyRef: { name: 'shop', key: 'key' } } },
+        ],
+        hostAliases: [{ ip: '192.0.2.1', hostnames: ['shop.example'] }],
+        dnsConfig: { nameservers: ['192.0.2.53'], options: [{ name: 'ndots', value: '1' }] },
+        securityContext: { runAsUser: 1_000, supplementalGroups: [2_000] },
       },
       image: 'registry.example/crawler:1',
       shutdown: 'Stop',
@@ -377,6 +401,7 @@ describe('the spec of a run', () => {
     proxy: { urlSecretRef: { name: 'other' } },
     heartbeat: { interval: '9s' },
     priority: 9,
+    startTimeoutSeconds: 99,
     timeoutSeconds: 9,
     backoffLimit: 9,
     pod: { nodeSelector: { a: 'b' } },

@@ -483,7 +483,7 @@ describe.each(POSTGRES_VERSIONS)('frontier on PostgreSQL %i', (version) => {
         progress: { total: 3, succeeded: 1, leased: 0, queued: 2 },
         sources: [{ result: 'Stopped' }],
       });
-      expect(snapshot?.message).toMatch(/^ran too long: 1 pages succeeded/);
+      expect(snapshot?.message).toBe('ran too long');
       await expect(
         worker.commit(
           claims.map((claim) => done(claim)),

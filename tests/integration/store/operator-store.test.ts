@@ -282,7 +282,7 @@ describe.each(POSTGRES_VERSIONS)('operator store on PostgreSQL %i', (version) =>
     expect(await current()).toMatchObject({
       state: 'Finished',
       outcome: 'Succeeded',
-      message: '5 pages succeeded, 0 failed, 1 skipped, 0 left; 6 items',
+      progress: { succeeded: 5, failed: 0, skipped: 1, queued: 0, items: 6 },
       workers: [{ state: 'Completed' }],
       sources: [{ result: 'Succeeded' }, { result: 'Succeeded' }],
     });

@@ -64,15 +64,15 @@ test('a table that is missing makes it prepared again, and it says so when all w
   const { database, seen } = preparation([['0001-frontier'], ['0001-frontier'], []]);
   await database.ready();
   const first = await database.workerUrl(signal);
-  database.mistrust(noTable);
-  database.mistrust(noTable);
+  database.reportFailure(noTable);
+  database.reportFailure(noTable);
   await expect(database.ready()).rejects.toBe(noTable);
   vi.advanceTimersByTime(500);
   await database.ready();
   expect(seen).toMatchObject({ migrations: 2, emptied: 1 });
   expect(await database.workerUrl(signal)).not.toBe(first);
 
-  database.mistrust(noTable);
+  database.reportFailure(noTable);
   vi.advanceTimersByTime(1_000);
   await database.ready();
   expect(seen).toMatchObject({ migrations: 3, emptied: 1 });
@@ -84,7 +84,7 @@ test('trouble that comes again and again is looked into more and more rarely', a
   for (let seconds = 0; seconds < 300; seconds += 1) {
     vi.advanceTimersByTime(1_000);
     await database.ready().catch(() => undefined);
-    database.mistrust(noTable);
+    database.reportFailure(noTable);
   }
   // Every 5 to 10 seconds, after the first few.
   expect(seen.migrations).toBeGreaterThan(25);
@@ -97,7 +97,7 @@ test.each([
 ])('%s is no reason to prepare it again', async (_, error, options) => {
   const { database, seen } = preparation([[]], options);
   await database.ready();
-  database.mistrust(error);
+  database.reportFailure(error);
   await database.ready();
   expect(seen.migrations).toBe(options.migrate ? 1 : 0);
 });

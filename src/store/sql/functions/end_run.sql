@@ -1,5 +1,6 @@
 -- Writes the end of a run, whose row and claim lock the caller holds. Outcome and results are computed from the
--- counters, unless the outcome is given.
+-- counters, unless the outcome is given. URLs of which none gave a page, since they are gone, out of scope or refused by
+-- robots.txt, are a failure.
 create or replace function end_run(this_run run, given_outcome text, given_message text) returns void
 language plpgsql set search_path from current as $$
 begin
@@ -7,7 +8,7 @@ begin
     select s.source_no, s.active,
       coalesce(sum(p.discovered - p.succeeded - p.failed - p.skipped), 0) as open,
       coalesce(sum(p.succeeded), 0) as succeeded, coalesce(sum(p.failed), 0) as failed,
-      coalesce(sum(p.skipped), 0) as skipped, coalesce(sum(p.items), 0) as items,
+      coalesce(sum(p.skipped), 0) as skipped,
       (array_agg(p.last_error order by p.last_error_at desc nulls last))[1] as last_error
     from source s left join progress p on p.run_id = s.run_id and p.source_no = s.source_no
     where s.run_id = this_run.run_id group by s.source_no, s.active
@@ -15,17 +16,15 @@ begin
     update source s set message = c.last_error, result = case
       when not c.active then 'Inactive'
       when c.open > 0 or this_run.seeded_at is null then 'Stopped'
+      when c.succeeded = 0 and c.failed + c.skipped > 0 then 'Failed'
       when c.failed = 0 then 'Succeeded'
-      when c.succeeded = 0 then 'Failed'
       else 'Partial' end
     from counts c where s.run_id = this_run.run_id and s.source_no = c.source_no
   )
   update run set finished_at = clock_timestamp(),
-    outcome = coalesce(given_outcome, case when t.failed = 0 then 'Succeeded' when t.succeeded = 0 then 'Failed'
-      else 'Partial' end),
-    message = coalesce(given_message || ': ', '') || format('%s pages succeeded, %s failed, %s skipped, %s left; %s items',
-      t.succeeded, t.failed, t.skipped, t.open, t.items)
-  from (select sum(succeeded) as succeeded, sum(failed) as failed, sum(skipped) as skipped, sum(open) as open,
-    sum(items) as items from counts) t
+    outcome = coalesce(given_outcome, case when t.succeeded = 0 and t.failed + t.skipped > 0 then 'Failed'
+      when t.failed = 0 then 'Succeeded' else 'Partial' end),
+    message = given_message
+  from (select sum(succeeded) as succeeded, sum(failed) as failed, sum(skipped) as skipped from counts) t
   where run.run_id = this_run.run_id;
 end $$;

@@ -4,13 +4,16 @@ import { describe, expect, test } from 'vitest';
 import { crawlJob, outputJob } from '#src/controllers/run/crawl-job.ts';
 import type { CrawlRun } from '#src/custom-resources/types.ts';
 import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
+import { EXIT_CODE } from '#src/resources/worker-exit.ts';
 import { JOB_SETTINGS } from '../../../support/job-settings.ts';
 
+const metadata = { name: 'shop-1', namespace: 'default', uid: 'run-uid', resourceVersion: '1' };
+const sources = [{ name: 'shop', urls: ['http://shop.example/'] }];
+const run: CrawlRun = { apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlRun', metadata, spec: { sources } };
+const specOf = (spec: object) => crawlRunSpec.parse({ sources, ...spec });
+
 function podOf(spec: object, job = crawlJob) {
-  const whole = { sources: [{ name: 'shop', urls: ['http://shop.example/'] }], ...spec };
-  const metadata = { name: 'shop-1', namespace: 'default', uid: 'run-uid', resourceVersion: '1' };
-  const run = { apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlRun', metadata, spec: whole } as CrawlRun;
-  const pod = job(run, crawlRunSpec.parse(whole), JOB_SETTINGS).spec?.template.spec;
+  const pod = job(run, specOf(spec), JOB_SETTINGS).spec?.template.spec;
   if (!pod) throw new Error('the Job has no pod');
   return pod;
 }
@@ -109,5 +112,85 @@ describe.each([
     expect([...mounts.keys()].sort()).toEqual([...volumes.keys()].sort());
     expect(volumes.size).toBe(ALWAYS.length + 5);
     expect(new Set([...mounts.values()].map((mount) => mount.mountPath)).size).toBe(mounts.size);
+  });
+});
+
+describe('spec.pod', () => {
+  const POD: NonNullable<CrawlRunSpecInput['pod']> = {
+    labels: { team: 'shop', 'trawler.dev/run': 'other' },
+    annotations: { 'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false' },
+    affinity: {
+      nodeAffinity: {
+        requiredDuringSchedulingIgnoredDuringExecution: {
+          nodeSelectorTerms: [{ matchExpressions: [{ key: 'kind', operator: 'In', values: ['crawl'] }] }],
+        },
+      },
+    },
+    topologySpreadConstraints: [{ maxSkew: 1, topologyKey: 'zone', whenUnsatisfiable: 'ScheduleAnyway' }],
+    ...{ priorityClassName: 'low', runtimeClassName: 'gvisor', serviceAccountName: 'crawl' },
+    env: [
+      { name: 'TZ', value: 'UTC' },
+      { name: 'KEY', valueFrom: { secretKeyRef: { name: 'shop', key: 'key' } } },
+    ],
+    hostAliases: [{ ip: '192.0.2.1', hostnames: ['shop.example'] }],
+    dnsConfig: { nameservers: ['192.0.2.53'] },
+    securityContext: { runAsUser: 1_000, fsGroup: 2_000 },
+  };
+
+  test('is found in the pod as it is written, beside what the operator sets', () => {
+    const pod = podOf({ pod: POD });
+    expect(pod).toMatchObject({
+      affinity: POD.affinity,
+      ...{ priorityClassName: 'low', runtimeClassName: 'gvisor', serviceAccountName: 'crawl' },
+      automountServiceAccountToken: false,
+      hostAliases: POD.hostAliases,
+      dnsConfig: POD.dnsConfig,
+      securityContext: { runAsNonRoot: true, runAsUser: 1_000, runAsGroup: 65_532, fsGroup: 2_000 },
+      topologySpreadConstraints: [
+        { topologyKey: 'zone', labelSelector: { matchLabels: { 'trawler.dev/run-uid': 'run-uid' } } },
+      ],
+    });
+    expect(pod.containers[0]?.env).toEqual(expect.arrayContaining(POD.env ?? []));
+  });
+
+  test('a cluster that assigns users gets none to refuse', () => {
+    const settings = { ...JOB_SETTINGS, crawlerUser: undefined };
+    const pod = crawlJob(run, specOf({}), settings).spec?.template.spec;
+    expect(pod?.securityContext).toEqual({
+      runAsNonRoot: true,
+      fsGroupChangePolicy: 'OnRootMismatch',
+      seccompProfile: { type: 'RuntimeDefault' },
+    });
+  });
+
+  test("labels and annotations come from the run and its spec, but for the operator's own and those of who applied it", () => {
+    const labelled = {
+      ...run,
+      metadata: {
+        ...run.metadata,
+        labels: { 'kueue.x-k8s.io/queue-name': 'crawls', 'app.kubernetes.io/instance': 'argo', team: 'run' },
+        annotations: { owner: 'shop', 'argocd.argoproj.io/tracking-id': 'x', 'kubectl.kubernetes.io/restartedAt': 'y' },
+      },
+    };
+    const job = crawlJob(labelled, specOf({ pod: POD }), JOB_SETTINGS);
+    expect(job.metadata.labels).toMatchObject({ 'kueue.x-k8s.io/queue-name': 'crawls', team: 'shop' });
+    expect(job.metadata.labels?.['app.kubernetes.io/instance']).toBeUndefined();
+    expect(job.metadata.labels?.['trawler.dev/run']).toBe('shop-1');
+    expect(job.metadata.annotations).toEqual({ owner: 'shop' });
+    expect(job.spec?.template.metadata).toMatchObject({
+      labels: job.metadata.labels,
+      annotations: { owner: 'shop', ...POD.annotations },
+    });
+  });
+});
+
+describe('a crashed worker', () => {
+  test('uses up its own replacements, and none by waiting for PostgreSQL or by being stopped', () => {
+    const { spec } = crawlJob(run, specOf({ backoffLimit: 2, workers: 3 }), JOB_SETTINGS);
+    expect(spec).toMatchObject({ completionMode: 'Indexed', backoffLimitPerIndex: 2 });
+    expect(spec?.backoffLimit).toBeUndefined();
+    const ignored = spec?.podFailurePolicy?.rules.filter(({ action }) => action === 'Ignore') ?? [];
+    const codes = ignored.flatMap(({ onExitCodes }) => onExitCodes?.values ?? []);
+    expect(codes).toEqual([EXIT_CODE.loginRefused, EXIT_CODE.stopped]);
   });
 });

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { percentage, runStatus } from '#src/controllers/run/run-status.ts';
 import type { CrawlRun } from '#src/custom-resources/types.ts';
-import type { Pod } from '#src/kube/builtin-types.ts';
 import type { Progress, RunSnapshot } from '#src/store/operator-store.ts';
 
 const NOW = new Date('2026-01-01T12:00:30Z');
@@ -30,27 +29,9 @@ function snapshot(change: Partial<RunSnapshot> = {}): RunSnapshot {
     spiderTraps: [],
     errors: 0,
     skipReasons: {},
-    itemsLeftOut: {},
     failureCauses: {},
     ...change,
   };
-}
-
-function pod(status: Pod['status']): Pod {
-  return {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name: 'shop-1-0-abcde', uid: 'pod-uid', resourceVersion: '1' },
-    spec: { containers: [{ name: 'crawler', image: 'registry.example/crawler:1' }] },
-    ...(status ? { status } : {}),
-  };
-}
-
-/** Its container waits, for this reason. */
-function waitingPod(reason: string, message: string): Pod {
-  const state = { waiting: { reason, message } };
-  const container = { name: 'crawler', image: '', imageID: '', ready: false, restartCount: 0, state };
-  return pod({ phase: 'Pending', containerStatuses: [container] });
 }
 
 const condition = (status: ReturnType<typeof runStatus>, type: string) =>
@@ -71,6 +52,7 @@ describe('runStatus', () => {
   test('a run that PostgreSQL does not know yet is Pending and says why', () => {
     const obstacle = {
       condition: 'Accepted',
+      patience: 'Unlimited',
       reason: 'DatabaseUnavailable',
       message: 'PostgreSQL: no answer',
     } as const;
@@ -78,34 +60,6 @@ describe('runStatus', () => {
     expect(status).toMatchObject({ phase: 'Pending', message: 'PostgreSQL: no answer' });
     expect(condition(status, 'Accepted')).toMatchObject({ status: 'False', reason: 'DatabaseUnavailable' });
     expect(condition(status, 'Progressing')).toMatchObject({ status: 'False', reason: 'DatabaseUnavailable' });
-  });
-
-  test.each([
-    [
-      'an image that cannot be pulled',
-      waitingPod('ImagePullBackOff', 'not found'),
-      'ImagePullFailed',
-      'cannot pull registry.example/crawler:1: not found',
-    ],
-    [
-      'a seccomp profile that its node does not have',
-      waitingPod('CreateContainerError', 'cannot load seccomp profile "/x/y.json"'),
-      'ContainerRefused',
-      'node unknown cannot start pod shop-1-0-abcde: cannot load seccomp profile "/x/y.json": put the profile there (docs/browser-sandbox.md), or set spec.browser.sandbox to false',
-    ],
-    [
-      'no node that takes it',
-      pod({
-        phase: 'Pending',
-        conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/1 nodes' }],
-      }),
-      'Unschedulable',
-      'no node takes pod shop-1-0-abcde: 0/1 nodes',
-    ],
-  ])('a pod with %s is named in the message', (_what, stuck, reason, message) => {
-    const status = runStatus(run, { snapshot: snapshot(), pods: [stuck] }, NOW);
-    expect(status).toMatchObject({ phase: 'Pending', message });
-    expect(condition(status, 'Progressing')).toMatchObject({ status: 'False', reason, message });
   });
 
   test('a running run tells progress, source and worker', () => {

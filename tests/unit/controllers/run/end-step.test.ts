@@ -1,0 +1,68 @@
+// How runs end that their workers do not end, as a table of row, Job and pods.
+import { expect, test } from 'vitest';
+import { endStep } from '#src/controllers/run/end-step.ts';
+import type { Job, Pod } from '#src/kube/builtin-types.ts';
+import { START_REASONS } from '#src/resources/conditions.ts';
+
+function job(type?: string, reason?: string): Job {
+  const conditions = type === undefined ? [] : [{ type, status: 'True', ...(reason === undefined ? {} : { reason }) }];
+  const metadata = { name: 'shop-1', uid: 'job-uid', resourceVersion: '1' };
+  return { apiVersion: 'batch/v1', kind: 'Job', metadata, status: { conditions } };
+}
+
+function pod(phase: string, message?: object): Pod {
+  const terminated = { exitCode: 66, ...(message ? { message: JSON.stringify(message) } : {}) };
+  const container = { name: 'crawler', image: '', imageID: '', ready: false, restartCount: 0, state: { terminated } };
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'shop-1-0', uid: 'pod-uid', resourceVersion: '1' },
+    status: { phase, ...(message ? { containerStatuses: [container] } : {}) },
+  };
+}
+
+const row = (change: object = {}) => ({ state: 'Running', ...change }) as Parameters<typeof endStep>[0];
+const due = { output: { due: true, settled: false } };
+const failed = job('Failed', 'FailedIndexes');
+const suspended = job('Suspended');
+
+test.each([
+  ['the row has ended', row({ state: 'Finished' }), failed, [pod('Running')], { type: 'Over' }],
+  ['a pod lives', row({ stopReason: 'Shutdown' }), suspended, [pod('Running')], { type: 'Wait' }],
+  ['the Job is at work', row(), job(), [], { type: 'Wait' }],
+  ['somebody else has suspended the Job', row(), suspended, [], { type: 'Wait' }],
+  ['the Job is gone and will be made again', row(), undefined, [], { type: 'Wait' }],
+  ['a stop has not reached the Job', row({ stopReason: 'Shutdown' }), job(), [], { type: 'Wait' }],
+  [
+    'the file of a stopped run is missing',
+    row({ stopReason: 'Shutdown', ...due }),
+    suspended,
+    [],
+    { type: 'WriteOutput' },
+  ],
+  ['the file of a failed run is missing', row(due), failed, [pod('Failed')], { type: 'WriteOutput' }],
+  ['a stop is done', row({ stopReason: 'Shutdown' }), suspended, [pod('Failed')], { outcome: 'Stopped' }],
+  ['a stop finds no Job', row({ stopReason: 'Deleted' }), undefined, [], { outcome: 'Stopped' }],
+  ['the time is over', row({ stopReason: 'TimedOut' }), suspended, [], { outcome: 'TimedOut' }],
+  ['PostgreSQL has lost the run', row({ stopReason: 'DataLost' }), suspended, [], { outcome: 'Failed' }],
+  ['its Job was deleted twice', row({ stopReason: 'JobDeleted' }), undefined, [], { outcome: 'Failed' }],
+  ['the Job has failed', row(), failed, [pod('Failed')], { outcome: 'Failed', stopReason: 'WorkersFailed' }],
+  ['the Job took too long', row(), job('Failed', 'DeadlineExceeded'), [], { outcome: 'TimedOut' }],
+  ['that was noted, but not written down', row({ stopReason: 'WorkersFailed' }), failed, [], { outcome: 'Failed' }],
+  [
+    'every source refuses',
+    row(),
+    failed,
+    [pod('Failed', { reason: 'Blocked', message: 'a guard answers' })],
+    { outcome: 'Failed', stopReason: 'Blocked', message: 'a guard answers' },
+  ],
+])('when %s', (_what, snapshot, ofJob, pods, step) => {
+  expect(endStep(snapshot, ofJob, pods)).toMatchObject(step);
+});
+
+test.each(START_REASONS)(
+  'a run that could not start for %s has failed, though writing that down was cut short',
+  (stopReason) => {
+    expect(endStep(row({ stopReason }), suspended, [])).toMatchObject({ type: 'End', outcome: 'Failed' });
+  },
+);
