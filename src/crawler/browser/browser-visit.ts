@@ -7,6 +7,7 @@ import type { GuardProxy } from '../network/guard-proxy.ts';
 import type { HeadersFor } from '../network/request-headers.ts';
 import type { Rendered } from '../rendering/renderer.ts';
 import { normaliseUrl } from '../urls/url.ts';
+import { cookiesOfHeader } from './browser-cookies.ts';
 import { endOfError, isAborted, isNetworkError } from './browser-errors.ts';
 import type { PooledPage } from './browser-pool.ts';
 import { settle, trackDataRequests } from './data-requests.ts';
@@ -40,7 +41,7 @@ export type Visitor = {
  * take it becomes a request of the frontier.
  */
 export async function createVisitor(
-  { session, mainFrameId }: PooledPage,
+  { session, mainFrameId, introduce }: PooledPage,
   proxy: GuardProxy,
   blocking: Blocking,
   headersFor: HeadersFor,
@@ -96,6 +97,8 @@ export async function createVisitor(
   ]);
 
   async function go(now: Visit, plan: PagePlan): Promise<Rendered | 'interrupted'> {
+    const { cookie } = headersFor(now.url);
+    if (cookie !== undefined) await introduce(now.url.origin, cookiesOfHeader(cookie, now.url));
     const left = await Promise.race([load(session, now), now.left, now.crashed]);
     // A script that goes elsewhere may keep the page from ever being loaded.
     if (left === 'left') {

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser, CDPSession } from 'playwright';
-import { type BrowserCookie, cookieToSet } from './browser-cookies.ts';
+import type { BrowserCookie, CookieToSet } from './browser-cookies.ts';
 import { createDevtools, type Devtools, type Session } from './devtools.ts';
 import { type BlockedResource, blockingSwitches } from './resource-blocking.ts';
 
@@ -25,8 +25,12 @@ export function findChromium(): string | undefined {
 
 export type Chromium = {
   readonly version: string;
-  /** Opens a tab in a context of its own, with a cache of its own and the given cookies to begin with. */
-  readonly openPage: (cookies?: readonly BrowserCookie[]) => Promise<ChromiumPage>;
+  /** Opens a tab. All tabs are one visitor: they share cookies, storage, cache and connections. */
+  readonly openTab: () => Promise<ChromiumTab>;
+  /** Those that its tabs have. Rejects when the browser does not answer any more. */
+  readonly cookies: () => Promise<readonly BrowserCookie[]>;
+  /** Adds cookies to those that its tabs have; what Chromium refuses is left out. */
+  readonly setCookies: (cookies: readonly CookieToSet[]) => Promise<void>;
   /** Resolves when it is of no more use, before what waits for its answers is rejected. */
   readonly gone: Promise<void>;
   /** Closes it, by force if need be. Never rejects. */
@@ -35,12 +39,10 @@ export type Chromium = {
   readonly kill: () => void;
 };
 
-export type ChromiumPage = {
+export type ChromiumTab = {
   readonly session: Session;
   /** Also the name of its main frame. */
   readonly targetId: string;
-  /** Those of its context. Rejects when the browser does not answer any more. */
-  readonly cookies: () => Promise<readonly BrowserCookie[]>;
   /** Rejects when the browser does not answer any more. */
   readonly close: () => Promise<void>;
 };
@@ -84,43 +86,39 @@ export async function launchChromium(options: {
   });
   const processId = await browserProcessId(channel);
   const kill = () => killGroup(processId);
+  const { browserContextId } = await channel.send('Target.createBrowserContext', { disposeOnDetach: true });
+  await channel.send('Browser.setDownloadBehavior', { behavior: 'deny', browserContextId });
   return {
     version: browser.version(),
-    openPage: (cookies = []) => openPage(channel, devtools, cookies),
+    openTab: () => openTab(channel, devtools, browserContextId),
+    cookies: async () => (await channel.send('Storage.getCookies', { browserContextId })).cookies,
+    setCookies: (cookies) => setCookies(channel, browserContextId, cookies),
     gone,
     kill,
     close: () => closeBrowser(browser, kill),
   };
 }
 
-async function openPage(
-  channel: CDPSession,
-  devtools: Devtools,
-  cookies: readonly BrowserCookie[],
-): Promise<ChromiumPage> {
-  const { browserContextId } = await channel.send('Target.createBrowserContext', { disposeOnDetach: true });
-  await channel.send('Browser.setDownloadBehavior', { behavior: 'deny', browserContextId });
-  await setCookies(channel, browserContextId, cookies);
+async function openTab(channel: CDPSession, devtools: Devtools, browserContextId: string): Promise<ChromiumTab> {
   const { targetId } = await channel.send('Target.createTarget', { url: 'about:blank', browserContextId });
   return {
     session: await devtools.attach(targetId),
     targetId,
-    cookies: async () => (await channel.send('Storage.getCookies', { browserContextId })).cookies,
     async close() {
-      await channel.send('Target.disposeBrowserContext', { browserContextId });
+      await channel.send('Target.closeTarget', { targetId });
     },
   };
 }
 
-/** One cookie that Chromium gave and does not take back makes it refuse them all: then they are set one by one. */
+/** One cookie that Chromium does not take makes it refuse them all: then they are set one by one. */
 async function setCookies(
   channel: CDPSession,
   browserContextId: string,
-  cookies: readonly BrowserCookie[],
+  cookies: readonly CookieToSet[],
 ): Promise<void> {
   if (cookies.length === 0) return;
-  const set = (some: readonly BrowserCookie[]) =>
-    channel.send('Storage.setCookies', { browserContextId, cookies: some.map(cookieToSet) });
+  const set = (some: readonly CookieToSet[]) =>
+    channel.send('Storage.setCookies', { browserContextId, cookies: [...some] });
   await set(cookies).catch(() => Promise.allSettled(cookies.map((cookie) => set([cookie]))));
 }
 

@@ -29,6 +29,12 @@ export async function interceptRequests(
   const send = (answer: Promise<unknown>) => void answer.catch(() => {});
   const stop = (requestId: string) => session.send('Fetch.failRequest', { requestId, errorReason: 'Aborted' });
 
+  /** Without the cookies: the visitor has those, and Chromium ignores the header. */
+  function addedTo(url: string): Headers {
+    const { cookie: _, ...headers } = options.headersFor(new URL(url));
+    return headers;
+  }
+
   function goOn({ requestId, request }: PausedRequest, added: Headers = {}): Promise<unknown> {
     return session.send('Fetch.continueRequest', { requestId, ...withAdded(request.headers, added) });
   }
@@ -39,7 +45,7 @@ export async function interceptRequests(
       return isAnswered(paused) || !blocking.forbids(request.url) ? goOn(paused) : stop(requestId);
     }
     if (isAnswered(paused)) return options.shows(paused) ? goOn(paused) : stop(requestId);
-    return options.admits(paused) ? goOn(paused, options.headersFor(new URL(request.url))) : stop(requestId);
+    return options.admits(paused) ? goOn(paused, addedTo(request.url)) : stop(requestId);
   }
 
   async function watch(paused: PausedRequest): Promise<void> {

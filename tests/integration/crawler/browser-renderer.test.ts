@@ -16,6 +16,9 @@ const userAgent = 'Tester/1.0';
 const LEAVE_AFTER_MS = 150;
 const LATE_ANSWER_MS = 600;
 
+/** Takes what lets the page at /held go. */
+let holding: (letGo: () => void) => void = (letGo) => letGo();
+
 let site: TestSite;
 let renderer: Renderer;
 
@@ -51,6 +54,10 @@ beforeAll(async () => {
       const visits = Number(/visits=(\d+)/.exec(request.headers.cookie ?? '')?.[1] ?? 0) + 1;
       html(`<title>Visit ${visits}</title>`, { 'set-cookie': `visits=${visits}` })(request, response);
     },
+    '/gives': html('<title>Gives</title>', { 'set-cookie': 'given=1; path=/given' }),
+    '/given': (request, response) => html(`<title>${request.headers.cookie}</title>`)(request, response),
+    '/held': (request, response) =>
+      holding(() => html('<title>Held</title>', { 'set-cookie': 'held=1; path=/given' })(request, response)),
     '/goodbye': html('<title>Goodbye</title>', { 'set-cookie': 'visits=0; max-age=0' }),
     '/missing': html('<title>no</title>', {}, 404),
     '/busy': html('', { 'retry-after': '3' }, 429),
@@ -246,6 +253,38 @@ describe('a host', () => {
       expect(await visit('/session')).toMatchObject({ type: 'page', page: { title: 'Visit 3' } });
       expect(await visit('/goodbye')).toMatchObject({ type: 'page' });
       expect(await visit('/session')).toMatchObject({ type: 'page', page: { title: 'Visit 1' } });
+    } finally {
+      await restless.close();
+    }
+  });
+});
+
+describe('all tabs', () => {
+  it('are one visitor at every moment: a cookie that one is given, the others have at once', async () => {
+    const visit = (path: string) => renderer.render(site.url(path), plan, 20_000, never);
+    // A tab that was opened before the cookie was set.
+    const [late] = await Promise.all([visit('/late'), visit('/gives')]);
+    expect(late).toMatchObject({ type: 'page' });
+    const pages = await Promise.all(Array.from({ length: 4 }, () => visit('/given')));
+    for (const result of pages) {
+      expect(result).toMatchObject({ type: 'page', page: { title: expect.stringContaining('given=1') } });
+    }
+  });
+
+  it('of the browser before pass on what they are given when the next one has begun', async () => {
+    const restless = await startRenderer();
+    const visit = (path: string) => restless.render(site.url(path), plan, 20_000, never);
+    try {
+      const asked = Promise.withResolvers<() => void>();
+      holding = asked.resolve;
+      const slow = visit('/held');
+      const letGo = await asked.promise;
+      restless.recycle?.('Gently');
+      // The next browser does not wait for that page for ever.
+      expect(await visit('/plain')).toMatchObject({ type: 'page' });
+      letGo();
+      expect(await slow).toMatchObject({ type: 'page' });
+      expect(await visit('/given')).toMatchObject({ type: 'page', page: { title: 'held=1' } });
     } finally {
       await restless.close();
     }

@@ -9,8 +9,8 @@ const [executablePath = ''] = process.argv.slice(2);
 
 async function inspect(): Promise<object> {
   const options = { executablePath, userAgent: 'Tester/1.0', proxyPort: 9, blocked: [], sandbox: true };
-  const { openPage, close } = await launchChromium(options);
-  const { session } = await openPage();
+  const { openTab, close } = await launchChromium(options);
+  const { session } = await openTab();
   await session.send('Page.navigate', { url: 'data:text/html,<title>in the sandbox</title>' });
   const expression = `new Promise((resolve) => {
     if (document.readyState === 'complete') resolve(document.title);

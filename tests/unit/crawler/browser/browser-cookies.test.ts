@@ -1,6 +1,12 @@
-// Cookies on their way from one browser context into the next.
+// Cookies on their way from one browser into the next, and from a header of the user into the browser.
 import { describe, expect, it } from 'vitest';
-import { type BrowserCookie, cookieToSet, createCarriedCookies } from '#src/crawler/browser/browser-cookies.ts';
+import {
+  type BrowserCookie,
+  cookieChanges,
+  cookiesOfHeader,
+  cookieToSet,
+  createCarriedCookies,
+} from '#src/crawler/browser/browser-cookies.ts';
 
 function cookie(name: string, more: Partial<BrowserCookie> = {}): BrowserCookie {
   return {
@@ -56,5 +62,50 @@ describe('carried cookies', () => {
     expect(cookieToSet(cookie('one', { session: false, expires: 1_900_000_000 }))).toMatchObject({
       expires: 1_900_000_000,
     });
+  });
+});
+
+describe('what changed between two looks', () => {
+  it.each<[string, BrowserCookie[], BrowserCookie[], object[]]>([
+    ['is nothing when all is the same', [cookie('a')], [cookie('a')], []],
+    ['is a new cookie', [], [cookie('a')], [{ name: 'a', value: 'v' }]],
+    ['is a new value', [cookie('a')], [cookie('a', { value: 'w' })], [{ name: 'a', value: 'w' }]],
+    [
+      'is another end',
+      [cookie('a', { expires: 10, session: false })],
+      [cookie('a', { expires: 20, session: false })],
+      [{ name: 'a', expires: 20 }],
+    ],
+    ['is a cookie that has gone, with an end that has passed', [cookie('a')], [], [{ name: 'a', expires: 1 }]],
+    ['is no cookie that no other browser can know', [], [cookie('a', { partitionKeyOpaque: true })], []],
+  ])('%s', (_, before, after, changes) => {
+    expect(cookieChanges(before, after)).toEqual(changes.map((change) => expect.objectContaining(change)));
+  });
+});
+
+describe('a Cookie header', () => {
+  it.each<[string, string, object[]]>([
+    ['a=1', 'http://a.example/x', [{ name: 'a', value: '1', url: 'http://a.example/x', path: '/', secure: false }]],
+    [
+      'a=1; b=2',
+      'https://a.example/',
+      [
+        { name: 'a', secure: true },
+        { name: 'b', value: '2' },
+      ],
+    ],
+    [
+      ' a = 1 ;; b=x=y; ',
+      'http://a.example/',
+      [
+        { name: 'a', value: '1' },
+        { name: 'b', value: 'x=y' },
+      ],
+    ],
+    ['alone', 'http://a.example/', [{ name: '', value: 'alone' }]],
+    ['=alone', 'http://a.example/', [{ name: '', value: 'alone' }]],
+    ['', 'http://a.example/', []],
+  ])('%j of %s holds its cookies', (header, url, cookies) => {
+    expect(cookiesOfHeader(header, new URL(url))).toEqual(cookies.map((one) => expect.objectContaining(one)));
   });
 });
