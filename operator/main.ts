@@ -5,16 +5,22 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { type Config, ConfigError, loadConfig } from '../src/config.ts';
 import { createOperatorMetrics } from '../src/controllers/metrics.ts';
 import { runOperator } from '../src/controllers/operator.ts';
-import { createKubeApi } from '../src/kube/client.ts';
+import { CRAWL_RUNS, CRAWL_SCHEDULES } from '../src/custom-resources/types.ts';
+import { accessTrouble } from '../src/kube/access.ts';
+import { JOBS, PODS } from '../src/kube/builtin-types.ts';
+import { createKubeApi, type KubeApi } from '../src/kube/client.ts';
 import { loadKubeConfig } from '../src/kube/kube-config.ts';
 import type { OperatorStore } from '../src/store/operator-store.ts';
 import { createOperatorStore } from '../src/store/postgres-operator-store.ts';
 import { createLogger, type Logger } from '../src/telemetry/logger.ts';
 import { startProbeServer } from '../src/telemetry/probe-server.ts';
+import { type Readiness, remembered } from '../src/telemetry/readiness.ts';
 
 const EXIT_CONFIG = 78; // EX_CONFIG of sysexits.h
 const EXIT_LEADERSHIP_LOST = 75; // EX_TEMPFAIL: another leads, the pod starts anew
 const READINESS_TIMEOUT_MS = 2_000;
+/** How long the API server's answer to whether the operator may read is good. */
+const ACCESS_FRESH_MS = 30_000;
 
 /** Aborted by the first SIGTERM or SIGINT; a second one ends the process at once. */
 function untilSignalled(logger: Logger): AbortSignal {
@@ -51,11 +57,16 @@ async function operator(config: Config, logger: Logger): Promise<void> {
   const metrics = createOperatorMetrics(registry);
   const store = openStore(config, logger);
   const api = createKubeApi(loadKubeConfig(), { logger, metrics });
+  let isFilling = false;
   const probes = await startProbeServer({
     healthPort: config.healthPort,
     metricsPort: config.metricsPort,
     registry,
-    readiness: async () => ({ database: await answers(store) }),
+    readiness: {
+      database: () => answers(store),
+      kubernetes: remembered(() => access(api, config), ACCESS_FRESH_MS),
+      caches: async () => (isFilling ? 'this process leads and is filling its caches' : true),
+    },
   });
   try {
     const end = await runOperator({
@@ -72,9 +83,16 @@ async function operator(config: Config, logger: Logger): Promise<void> {
       namespace: config.namespace,
       identity: `${config.podName}_${randomUUID()}`,
       reconcilers: config.reconcilers,
+      ...(config.watchNamespaces.length === 0 ? {} : { watchNamespaces: config.watchNamespaces }),
       metrics,
       logger,
       signal,
+      onLeading: () => {
+        isFilling = true;
+      },
+      onReady: () => {
+        isFilling = false;
+      },
     });
     logger.info({ end }, 'operator ended');
     // Another may lead by now: nothing may be written any more, not even by what has not ended yet.
@@ -84,11 +102,19 @@ async function operator(config: Config, logger: Logger): Promise<void> {
   }
 }
 
-async function answers(store: OperatorStore): Promise<boolean> {
+async function answers(store: OperatorStore): Promise<Readiness> {
   return store.ping(AbortSignal.timeout(READINESS_TIMEOUT_MS)).then(
     () => true,
-    () => false,
+    (error: unknown) => `PostgreSQL does not answer: ${error instanceof Error ? error.message : error}`,
   );
+}
+
+/** Whether the operator may read what it follows; a replica that does not lead has to be able to, too. */
+async function access(api: KubeApi, { watchNamespaces }: Config): Promise<Readiness> {
+  const followed = [CRAWL_SCHEDULES, CRAWL_RUNS, JOBS, PODS].map((type) => api.resource(type));
+  const namespaces = watchNamespaces.length === 0 ? undefined : watchNamespaces;
+  const trouble = accessTrouble(followed, namespaces, AbortSignal.timeout(READINESS_TIMEOUT_MS));
+  return (await trouble.catch(() => 'the API server does not answer')) ?? true;
 }
 
 async function migrate(config: Config, logger: Logger): Promise<void> {

@@ -53,6 +53,9 @@ const schema = z.object({
     .max(3_650)
     .default(30)
     .describe("Whole days of runs and results that are kept beside today's."),
+  watchNamespaces: list
+    .default([])
+    .describe('Namespaces whose schedules and runs are looked after; all of them when left out.'),
   namespace: z.string().default('default').describe("The operator's own namespace, where its Lease lives."),
   podName: z.string().default('operator').describe("The operator's pod, as the Lease and Events name it."),
   crawlerImage: z.string().min(1).default('ghcr.io/trawler/crawler:0.1.0').describe('Image of the crawler pods.'),

@@ -1,10 +1,10 @@
 // The caches that the controllers share, and by what each is looked up.
-
 import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '../custom-resources/types.ts';
 import { JOBS, type Job, PODS, type Pod } from '../kube/builtin-types.ts';
 import { type Cache, createCache } from '../kube/cache.ts';
 import type { KubeApi } from '../kube/client.ts';
 import { controllerOf, type KubeObject, objectKey } from '../kube/kube-object.ts';
+import { mergeCaches } from '../kube/merged-cache.ts';
 import type { KubeMetrics } from '../kube/metrics.ts';
 import { createPartSharing } from '../kube/shared-parts.ts';
 import { LABEL } from '../resources/group.ts';
@@ -17,7 +17,7 @@ export type ScheduleCache = Cache<CrawlSchedule, 'after'>;
 export type RunCache = Cache<CrawlRun, 'controller' | 'uid'>;
 /** Jobs of runs only. */
 export type JobCache = Cache<Job>;
-/** Crawler pods only, by the UID of their run. */
+/** Crawler pods only, by the namespace and the UID of their run. */
 export type PodCache = Cache<Pod, 'run'>;
 
 export type Caches = {
@@ -29,6 +29,8 @@ export type Caches = {
 
 export type CachesOptions = {
   readonly api: KubeApi;
+  /** The namespaces to look after; absent: all of them. */
+  readonly namespaces?: readonly string[];
   readonly logger: Logger;
   readonly metrics: KubeMetrics;
   readonly signal: AbortSignal;
@@ -38,10 +40,23 @@ export type CachesOptions = {
 export function podsOf(pods: PodCache, run: CrawlRun): Pod[] {
   const { namespace, name, uid } = run.metadata;
   const jobs = [childName(name), outputJobName(name)];
-  return pods.byIndex('run', uid).filter((pod) => {
-    const controller = controllerOf(pod);
-    return pod.metadata.namespace === namespace && controller?.kind === 'Job' && jobs.includes(controller.name);
-  });
+  return podsOfUid(pods, namespace, uid).filter((pod) => jobs.includes(controllerOf(pod)?.name ?? ''));
+}
+
+/** The pods of the run with this UID, which may be gone itself. */
+export function podsOfUid(pods: PodCache, namespace: string, runUid: string): Pod[] {
+  return pods.byIndex('run', objectKey({ namespace, name: runUid }));
+}
+
+/**
+ * Where a pod is found. A label alone makes no pod one of a run: whoever may create pods, in any namespace, may write it.
+ * A Job of the run's namespace has to control the pod.
+ */
+function runOfPod(pod: Pod): [string] | [] {
+  const uid = pod.metadata.labels?.[LABEL.runUid];
+  const { namespace } = pod.metadata;
+  if (uid === undefined || namespace === undefined || controllerOf(pod)?.kind !== 'Job') return [];
+  return [objectKey({ namespace, name: uid })];
 }
 
 /** The key of the schedule that this one comes after, when there is one. */
@@ -77,17 +92,36 @@ function withoutDetails(pod: Pod): Pod {
 }
 
 /** Starts the caches; they live until the signal is aborted. */
-export function startCaches({ api, ...shared }: CachesOptions): Caches {
-  const ofRuns = { ...shared, labelSelector: LABEL.runUid };
+export function startCaches({ namespaces, ...options }: CachesOptions): Caches {
   const sharing = createPartSharing();
+  if (namespaces === undefined) return cachesOf(options, sharing);
+  const byNamespace = new Map(namespaces.map((namespace) => [namespace, cachesOf(options, sharing, namespace)]));
+  const merged = <T extends KubeObject, Index extends string>(select: (caches: Caches) => Cache<T, Index>) =>
+    mergeCaches(new Map([...byNamespace].map(([namespace, caches]) => [namespace, select(caches)])));
+  return {
+    scheduleCache: merged(({ scheduleCache }) => scheduleCache),
+    runCache: merged(({ runCache }) => runCache),
+    jobCache: merged(({ jobCache }) => jobCache),
+    podCache: merged(({ podCache }) => podCache),
+  };
+}
+
+/** @param namespace absent: the whole cluster */
+function cachesOf(
+  { api, ...shared }: Omit<CachesOptions, 'namespaces'>,
+  sharing: ReturnType<typeof createPartSharing>,
+  namespace?: string,
+): Caches {
+  const all = { ...shared, ...(namespace === undefined ? {} : { namespace }) };
+  const ofRuns = { ...all, labelSelector: LABEL.runUid };
   return {
     scheduleCache: createCache<CrawlSchedule, 'after'>(api.resource(CRAWL_SCHEDULES), {
-      ...shared,
+      ...all,
       transform: (schedule) => sharing(withoutAnnotations(schedule)),
       indexes: { after: (schedule) => upstreamKey(schedule) ?? [] },
     }),
     runCache: createCache<CrawlRun, 'controller' | 'uid'>(api.resource(CRAWL_RUNS), {
-      ...shared,
+      ...all,
       // Its annotations go on to its Job.
       transform: (run) => sharing(withoutLastApplied(run)),
       indexes: {
@@ -99,7 +133,7 @@ export function startCaches({ api, ...shared }: CachesOptions): Caches {
     podCache: createCache<Pod, 'run'>(api.resource(PODS), {
       ...ofRuns,
       transform: withoutDetails,
-      indexes: { run: (pod) => [pod.metadata.labels?.[LABEL.runUid] ?? ''] },
+      indexes: { run: runOfPod },
     }),
   };
 }

@@ -54,6 +54,8 @@ export type OperatorOptions = {
   readonly limits: ActiveLimits;
   /** How many whole days of runs and results are kept beside today's. */
   readonly retentionDays: number;
+  /** The namespaces to look after; absent: all of them. */
+  readonly watchNamespaces?: readonly string[];
   /** Where the Lease lives. */
   readonly namespace: string;
   /** This process, as Lease and Events name it. */
@@ -63,7 +65,8 @@ export type OperatorOptions = {
   readonly metrics: OperatorMetrics;
   readonly logger: Logger;
   readonly signal: AbortSignal;
-  /** Told when the caches are in sync and the controllers work. */
+  /** Called when this process leads and begins to fill its caches, and when they are filled and the controllers work. */
+  readonly onLeading?: () => void;
   readonly onReady?: () => void;
 };
 
@@ -106,7 +109,9 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   const clusterEvents = api.resource<ClusterEvent>(CLUSTER_EVENTS);
 
   const shared = { logger, metrics, signal };
-  const caches = startCaches({ api, ...shared });
+  const namespaces = options.watchNamespaces === undefined ? {} : { namespaces: options.watchNamespaces };
+  options.onLeading?.();
+  const caches = startCaches({ api, ...namespaces, ...shared });
   const { scheduleCache, runCache, jobCache, podCache } = caches;
   const urgency = createUrgency();
   const events = createEventRecorder({ api, controller: `${GROUP}/operator`, instance: identity, urgency, ...shared });
@@ -149,7 +154,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     name: 'sweep',
     workers: 1,
     reconcile: async (_key, signal) => {
-      await onDatabase(() => sweep({ runs, runCache, podCache, store, logger }, signal));
+      await onDatabase(() => sweep({ runs, runCache, podCache, store, ...namespaces, logger }, signal));
       return { requeueAfterMs: SWEEP_INTERVAL_MS };
     },
     ...shared,

@@ -23,13 +23,18 @@ export class CrawlError extends Error {
 }
 
 /** The failure that a response status means; undefined for one that is no failure (2xx, redirects). */
-export function failureOfStatus(status: number, retryAfter: string | undefined, now: number): Failure | undefined {
+export function failureOfStatus(
+  status: number,
+  retryAfter: string | readonly string[] | undefined,
+  now: number,
+): Failure | undefined {
   if (status < 400) return undefined;
+  const retryable = status >= 500 || [408, 425, 429].includes(status);
   const wait = status === 429 || status === 503 ? retryAfterMs(retryAfter, now) : undefined;
   return {
     cause: status === 429 ? 'RateLimited' : 'HttpError',
     message: `the server answered ${status}`,
-    retryable: status >= 500 || [408, 425, 429].includes(status),
+    retryable,
     ...(wait === undefined ? {} : { retryAfterMs: wait }),
   };
 }

@@ -322,7 +322,12 @@ const field = withRules(
         'String as it stands, Number the first number in it, Boolean whether the element is there, URL made absolute. Null when there is none of that type.',
       ),
     multiple: z.boolean().default(false).describe('Take all matches, as a list.'),
-    required: z.boolean().default(false).describe('A page without it has failed with the cause MissingField.'),
+    required: z
+      .boolean()
+      .default(false)
+      .describe(
+        'An item without it is left out, and counted in status.itemsLeftOut; a page that has no other has failed with the cause MissingField. Its links are followed all the same.',
+      ),
   }),
   [
     {
@@ -756,6 +761,12 @@ export const crawlRunStatus = z.object({
     .record(z.string(), z.int())
     .optional()
     .describe('URLs left out, counted by reason; also links that were never tried, such as those beyond maxDepth.'),
+  itemsLeftOut: z
+    .record(z.string(), z.int())
+    .optional()
+    .describe(
+      'Items that were not stored, counted by reason: MissingField lack a required field, TooManyItems are beyond the most of one page.',
+    ),
   jobName: z.string().max(63).optional().describe('The Job of the run; `kubectl logs job/NAME` shows its output.'),
   imageID: z.string().max(512).optional().describe('Digest of the image that the workers really run.'),
 });

@@ -1,6 +1,6 @@
 // What the operator may ask of Postgres: accept, watch, stop and end runs, and look after schema, rights and leases.
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
-import type { FailureCause, Heartbeat, ItemData, SkipReason, SpiderTrap } from './worker-store.ts';
+import type { FailureCause, Heartbeat, ItemData, ItemsLeftOut, SkipReason, SpiderTrap } from './worker-store.ts';
 
 /** How a run ended. The first three are computed from its requests; the others are the operator's decision. */
 export type RunOutcome = 'Succeeded' | 'Partial' | 'Failed' | 'Stopped' | 'TimedOut';
@@ -125,6 +125,7 @@ export type RunSnapshot = {
   readonly errors: number;
   readonly lastSuccessAt?: Date;
   readonly skipReasons: Readonly<Partial<Record<SkipReason, number>>>;
+  readonly itemsLeftOut: ItemsLeftOut;
   readonly failureCauses: Readonly<Partial<Record<FailureCause, number>>>;
   /** Of runs with `spec.output`. */
   readonly output?: OutputSnapshot;

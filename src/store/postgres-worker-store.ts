@@ -327,7 +327,6 @@ function linkRow(link: Discovery): LinkRow {
 function newLinks(outcomes: readonly Outcome[], known: KnownUrls): (LinkRow & { readonly from: string[] })[] {
   const links = new Map<string, LinkRow & { readonly from: string[] }>();
   for (const outcome of outcomes) {
-    if (outcome.type !== 'done' && outcome.type !== 'skipped') continue;
     for (const link of outcome.links ?? []) {
       const row = linkRow(link);
       if (known.has(row.key, row.depth)) continue;
@@ -342,16 +341,16 @@ function newLinks(outcomes: readonly Outcome[], known: KnownUrls): (LinkRow & { 
 
 function outcomeRow(outcome: Outcome): Readonly<Record<string, unknown>> {
   const { claim, facts, type } = outcome;
-  const common = { key: claim.requestId, token: claim.leaseToken, type, facts };
+  const common = { key: claim.requestId, token: claim.leaseToken, type, facts, leftOut: outcome.leftOut };
   switch (outcome.type) {
     case 'done':
-      return { ...common, items: outcome.items, leftOut: outcome.leftOut, page: outcome.page };
+      return { ...common, items: outcome.items, itemsLeftOut: outcome.itemsLeftOut, page: outcome.page };
     case 'skipped':
-      return { ...common, reason: outcome.reason, leftOut: outcome.leftOut };
+      return { ...common, reason: outcome.reason };
     case 'retry':
       return { ...common, cause: outcome.cause, message: outcome.message, delayMs: outcome.delayMs };
     case 'dead':
-      return { ...common, cause: outcome.cause, message: outcome.message };
+      return { ...common, cause: outcome.cause, message: outcome.message, itemsLeftOut: outcome.itemsLeftOut };
     case 'released':
       return common;
   }

@@ -11,7 +11,7 @@ import type {
   WorkerSnapshot,
 } from './operator-store.ts';
 import type { Database } from './schema.ts';
-import type { FailureCause, Heartbeat, SkipReason, SpiderTrap } from './worker-store.ts';
+import type { FailureCause, Heartbeat, ItemsLeftOut, SkipReason, SpiderTrap } from './worker-store.ts';
 
 export async function snapshots(
   db: Kysely<Database>,
@@ -36,7 +36,8 @@ export async function snapshots(
         'message', coalesce(s.message, c.last_error),
         'total', c.discovered, 'queued', c.discovered - c.leased - c.succeeded - c.failed - c.skipped,
         'leased', c.leased, 'succeeded', c.succeeded, 'failed', c.failed, 'skipped', c.skipped, 'items', c.items,
-        'lastSuccessAt', c.last_success_at, 'skippedBy', c.skipped_by, 'failedBy', c.failed_by
+        'lastSuccessAt', c.last_success_at, 'skippedBy', c.skipped_by, 'failedBy', c.failed_by,
+        'itemsLeftOut', c.items_left_out
       ) order by s.source_no) as list
       from source s cross join lateral (
         select coalesce(sum(discovered), 0) as discovered, coalesce(sum(leased), 0) as leased,
@@ -45,7 +46,8 @@ export async function snapshots(
           max(last_success_at) as last_success_at,
           (array_agg(last_error order by last_error_at desc nulls last))[1] as last_error,
           coalesce(json_agg(skipped_by) filter (where skipped_by <> '{}'), '[]') as skipped_by,
-          coalesce(json_agg(failed_by) filter (where failed_by <> '{}'), '[]') as failed_by
+          coalesce(json_agg(failed_by) filter (where failed_by <> '{}'), '[]') as failed_by,
+          coalesce(json_agg(items_left_out) filter (where items_left_out <> '{}'), '[]') as items_left_out
         from progress p where p.run_id = s.run_id and p.source_no = s.source_no
       ) c
       where s.run_id = r.run_id
@@ -83,6 +85,7 @@ type SourceRow = Progress & {
   lastSuccessAt: string | null;
   skippedBy: Partial<Record<SkipReason, number>>[];
   failedBy: Partial<Record<FailureCause, number>>[];
+  itemsLeftOut: ItemsLeftOut[];
 };
 
 type WorkerRow = Omit<WorkerSnapshot, 'firstHeartbeatAt' | 'lastHeartbeatAt' | 'currentUrl' | 'state'> & {
@@ -142,6 +145,7 @@ function snapshotOf(row: SnapshotRow): RunSnapshot {
     errors: row.workers.reduce((total, worker) => total + worker.errors, 0),
     ...(lastSuccessAt === undefined ? {} : { lastSuccessAt: new Date(lastSuccessAt) }),
     skipReasons: addUp(row.sources.flatMap((source) => source.skippedBy)),
+    itemsLeftOut: addUp(row.sources.flatMap((source) => source.itemsLeftOut)),
     failureCauses: addUp(row.sources.flatMap((source) => source.failedBy)),
     ...(row.output ? { output: outputOf(row.output) } : {}),
   };

@@ -117,34 +117,54 @@ export type FetchFacts = {
 };
 
 /**
- * How a claimed request ended. `done` stores items and new links; `skipped` is not a page (its place in the page
- * limits is given back); `retry` puts it back for later, or makes it a dead letter when its retries are used up.
+ * How a claimed request ended. `done` stores items; `skipped` is not a page (its place in the page limits is given back);
+ * `retry` puts it back for later, or makes it a dead letter when its retries are used up. A page that was read has its links
+ * stored however it ends.
  */
-export type Outcome = { readonly claim: Claim; readonly facts?: FetchFacts } & (
-  | {
-      readonly type: 'done';
-      readonly items: readonly ItemData[];
-      readonly links: readonly Discovery[];
-      readonly leftOut?: LeftOut;
-      /** For the next run of the schedule: the links only when the page has validators. */
-      readonly page?: KnownPage & { readonly links?: PageLinks };
-    }
-  | {
-      readonly type: 'skipped';
-      readonly reason: SkipReason;
-      readonly links?: readonly Discovery[];
-      readonly leftOut?: LeftOut;
-    }
-  | { readonly type: 'retry'; readonly cause: FailureCause; readonly message: string; readonly delayMs: number }
-  | { readonly type: 'dead'; readonly cause: FailureCause; readonly message: string }
-  | { readonly type: 'released' }
-);
+export type Outcome = { readonly claim: Claim; readonly facts?: FetchFacts } & FoundLinks &
+  (
+    | {
+        readonly type: 'done';
+        readonly items: readonly ItemData[];
+        readonly links: readonly Discovery[];
+        readonly itemsLeftOut?: ItemsLeftOut;
+        /** For the next run of the schedule: the links only when the page has validators. */
+        readonly page?: KnownPage & { readonly links?: PageLinks };
+      }
+    | { readonly type: 'skipped'; readonly reason: SkipReason }
+    | { readonly type: 'retry'; readonly cause: FailureCause; readonly message: string; readonly delayMs: number }
+    | {
+        readonly type: 'dead';
+        readonly cause: FailureCause;
+        readonly message: string;
+        readonly itemsLeftOut?: ItemsLeftOut;
+      }
+    | { readonly type: 'released' }
+  );
+
+/** What the links of a page came to; absent where no page was read. */
+export type FoundLinks = {
+  readonly links?: readonly Discovery[];
+  readonly leftOut?: LeftOut;
+};
 
 /**
  * Links of a page that never became requests, by reason. They are counted beside the skipped requests, and are no part
  * of the run's total.
  */
 export type LeftOut = Readonly<Partial<Record<SkipReason, number>>>;
+
+/** Items of a page that are not stored, by reason. */
+export type ItemsLeftOut = Readonly<Partial<Record<ItemLeftOutReason, number>>>;
+
+/** Fixed list: why an item was left out. Counted per run. */
+export const ITEM_LEFT_OUT_REASONS = [
+  /** It lacks a required field. */
+  'MissingField',
+  /** It is beyond the most items of one page. */
+  'TooManyItems',
+] as const;
+export type ItemLeftOutReason = (typeof ITEM_LEFT_OUT_REASONS)[number];
 
 /** Fixed list: why a request was not crawled, or a link not followed. Counted per run. */
 export const SKIP_REASONS = [

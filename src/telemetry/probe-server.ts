@@ -3,13 +3,14 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import type { ReadinessCheck } from './readiness.ts';
 
 export type ProbeServerOptions = {
   readonly healthPort: number;
   readonly metricsPort: number;
   readonly registry: Registry;
-  /** State of each dependency; the process is ready when all are. Liveness asks nobody. */
-  readonly readiness: () => Promise<Record<string, boolean>>;
+  /** Of each dependency; the process is ready when all are. Liveness asks nobody. */
+  readonly readiness: Readonly<Record<string, ReadinessCheck>>;
 };
 
 export type ProbeServer = {
@@ -24,8 +25,9 @@ export async function startProbeServer(options: ProbeServerOptions): Promise<Pro
       if (request.url === '/health') return send(200, { status: 'ok' });
       if (request.url !== '/ready')
         return send(404, { error: `no such path: ${request.url}; there are /health and /ready` });
-      const checks = await options.readiness();
-      const isReady = Object.values(checks).every(Boolean);
+      const entries = Object.entries(options.readiness).map(async ([name, check]) => [name, await check()] as const);
+      const checks = Object.fromEntries(await Promise.all(entries));
+      const isReady = Object.values(checks).every((state) => state === true);
       return send(isReady ? 200 : 503, { status: isReady ? 'ready' : 'not ready', checks });
     })().catch((error: unknown) => send(500, { error: String(error) }));
 

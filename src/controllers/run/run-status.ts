@@ -86,6 +86,7 @@ export function runStatus(
           sources: snapshot.sources.map((source) => sourceStatus(source, snapshot)),
           workers: workerStatuses(snapshot),
           skipped: defined(snapshot.skipReasons),
+          ...(Object.keys(snapshot.itemsLeftOut).length > 0 ? { itemsLeftOut: defined(snapshot.itemsLeftOut) } : {}),
           ...(snapshot.blockedHosts.length > 0 ? { blockedHosts: [...snapshot.blockedHosts] } : {}),
           ...(snapshot.spiderTraps.length > 0 ? { spiderTraps: [...snapshot.spiderTraps] } : {}),
         }

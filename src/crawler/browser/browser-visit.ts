@@ -5,6 +5,7 @@ import { CrawlError } from '../failure.ts';
 import { type PagePlan, type RawPage, withoutContent } from '../html/read-page.ts';
 import type { GuardProxy } from '../network/guard-proxy.ts';
 import type { HeadersFor } from '../network/request-headers.ts';
+import { pageAnswer } from '../rendering/page-answer.ts';
 import type { Rendered } from '../rendering/renderer.ts';
 import { normaliseUrl } from '../urls/url.ts';
 import { cookiesOfHeader } from './browser-cookies.ts';
@@ -69,7 +70,8 @@ export async function createVisitor(
   function shows({ responseStatusCode, responseHeaders }: PausedRequest): boolean {
     if (visit === undefined || responseStatusCode === undefined) return true;
     visit.answer = answerOf(responseStatusCode, responseHeaders ?? [], visit.url, proxy);
-    return visit.answer.end === undefined;
+    // Where a redirect leads is the browser's to tell: what is read here of a header's bytes is not all of them.
+    return visit.answer.end === undefined || visit.answer.end.type === 'redirect';
   }
 
   session.on('Page.frameNavigated', ({ frame }) => {
@@ -124,15 +126,11 @@ export async function createVisitor(
     if (now.target !== undefined) return whereto(now);
     const evidence = blockEvidence({ ...answer, page });
     if (evidence !== undefined) return { type: 'failed', failure: blockedBy(evidence), facts: answer.facts };
-    const robotsHeader = answer.headers['x-robots-tag'];
     const screenshot = plan.screenshot === null ? undefined : await takeScreenshot(session, plan.screenshot);
     // A script may have gone elsewhere meanwhile.
     if (now.target !== undefined) return whereto(now);
-    return {
-      ...{ type: 'page', page, facts: answer.facts },
-      ...(robotsHeader === undefined ? {} : { robotsHeader }),
-      ...(screenshot === undefined ? {} : { screenshot }),
-    };
+    const result = pageAnswer({ page }, answer.headerLists, now.url, answer.facts);
+    return result.type === 'redirect' || screenshot === undefined ? result : { ...result, screenshot };
   }
 
   return {
@@ -143,6 +141,8 @@ export async function createVisitor(
         return await go(now, plan);
       } catch (error) {
         if (now.target !== undefined) return whereto(now);
+        // The browser does not go where the redirect leads.
+        if (now.answer?.end?.type === 'redirect') return now.answer.end;
         if (isAborted(error)) return now.answer?.end ?? (now.answer && endWithoutPage(now.answer)) ?? 'interrupted';
         if (!(error instanceof CrawlError)) atRest = isNetworkError(error) && (await errorIsShown(now));
         return endOfError(error, url, proxy);
@@ -203,7 +203,8 @@ function createVisit(url: URL): Visit {
 }
 
 function whereto({ url, target, answer }: Visit): Rendered {
-  return { type: 'redirect', to: target ?? url, facts: answer?.facts ?? {} };
+  const redirect = answer?.end?.type === 'redirect' ? answer.end : undefined;
+  return { facts: answer?.facts ?? {}, ...redirect, type: 'redirect', to: target ?? redirect?.to ?? url };
 }
 
 async function load(session: Session, now: Visit): Promise<void> {

@@ -12,6 +12,8 @@ export type DocumentAnswer = {
   readonly status: number;
   /** By lower-case name. */
   readonly headers: Readonly<Record<string, string>>;
+  /** The same, each as it was sent. */
+  readonly headerLists: Readonly<Record<string, readonly string[]>>;
   readonly facts: FetchFacts;
   /** A failure whose page may still tell that the crawl was refused. */
   readonly failure?: Failure;
@@ -22,21 +24,22 @@ export type DocumentAnswer = {
 type HeaderList = NonNullable<Events['Fetch.requestPaused']['responseHeaders']>;
 
 export function answerOf(status: number, list: HeaderList, url: URL, proxy: GuardProxy): DocumentAnswer {
-  const headers = headersOf(list);
+  const headerLists = headerListsOf(list);
+  const headers = joined(headerLists);
   const contentType = headers['content-type'];
   const facts = {
     status,
     finalUrl: url.href,
     ...(contentType === undefined ? {} : { contentType: contentType.slice(0, 200) }),
   };
-  const answer = { status, headers, facts };
+  const answer = { status, headers, headerLists, facts };
   if (headers[PROXY_FAILURE_HEADER] !== undefined) {
     return { ...answer, end: { type: 'failed', failure: proxyFailure(url, proxy), facts } };
   }
-  const redirect = redirectOf(status, headers, url, facts);
+  const redirect = redirectOf(status, headerLists, url, facts);
   if (redirect !== undefined) return { ...answer, end: redirect };
   const isPage = contentType === undefined || isHtml(contentType);
-  const failure = failureOfStatus(status, headers['retry-after'], Date.now());
+  const failure = failureOfStatus(status, headerLists['retry-after'], Date.now());
   if (failure !== undefined) {
     if (isRefusing(status) && isPage) return { ...answer, failure };
     return { ...answer, end: { type: 'failed', failure, facts } };
@@ -55,13 +58,16 @@ export function endWithoutPage({ status, headers, facts }: DocumentAnswer): Rend
   return isEmpty || mayBeDownload ? { type: 'notHtml', facts } : undefined;
 }
 
-/** Repeated ones are joined by commas. */
-function headersOf(list: HeaderList): Record<string, string> {
-  const headers: Record<string, string> = {};
+function headerListsOf(list: HeaderList): Record<string, string[]> {
+  const lists: Record<string, string[]> = {};
   for (const { name, value } of list) {
     const key = name.toLowerCase();
-    const before = headers[key];
-    headers[key] = before === undefined ? value : `${before}, ${value}`;
+    lists[key] = [...(lists[key] ?? []), value];
   }
-  return headers;
+  return lists;
+}
+
+/** Repeated ones are joined by commas. */
+function joined(lists: Readonly<Record<string, readonly string[]>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(lists).map(([name, values]) => [name, values.join(', ')]));
 }

@@ -5,9 +5,17 @@ import type { WorkerStore } from '../../store/worker-store.ts';
 import { type Failure, failureOfError } from '../failure.ts';
 import type { HttpClient, HttpResponse } from '../http/http-client.ts';
 import type { HostPacer } from '../network/host-pacer.ts';
+import { locationOf } from '../rendering/redirect.ts';
 import { isRedirect } from '../rendering/renderer.ts';
 import { hostKey, normaliseUrl } from '../urls/url.ts';
-import { compileRules, MAX_ROBOTS_BYTES, type RobotsRules, rulesFromResponse, sitemapsOf } from './robots.ts';
+import {
+  compileRules,
+  crawlDelayMs,
+  MAX_ROBOTS_BYTES,
+  type RobotsRules,
+  rulesFromResponse,
+  sitemapsOf,
+} from './robots.ts';
 
 const FRESH_MS = 24 * 60 * 60_000;
 /** A host that is in trouble is asked again sooner: its pages wait for it. */
@@ -34,8 +42,7 @@ type Entry = {
   readonly rules: RobotsRules;
   readonly goodUntil: number;
   readonly sitemaps: readonly string[];
-  /** By origin: http and https of one host share the file but not the URLs. */
-  readonly tests: Map<string, (url: URL) => boolean>;
+  readonly allows: (url: URL) => boolean;
 };
 
 export function createRobotsGate(options: {
@@ -50,7 +57,8 @@ export function createRobotsGate(options: {
 
   function remember(host: string, rules: RobotsRules, ageMs: number): Entry {
     const lifetime = rules.verdict === 'disallow' ? FRESH_DISALLOW_MS : FRESH_MS;
-    const entry = { rules, goodUntil: Date.now() + lifetime - ageMs, sitemaps: sitemapsOf(rules), tests: new Map() };
+    const goodUntil = Date.now() + lifetime - ageMs;
+    const entry = { rules, goodUntil, sitemaps: sitemapsOf(rules), allows: compileRules(rules, userAgent) };
     entries.delete(host);
     entries.set(host, entry);
     const [oldest] = entries.keys();
@@ -74,7 +82,9 @@ export function createRobotsGate(options: {
       await pacer.takePlace(hostKey(url), signal);
       const request = { url, maxBytes: MAX_ROBOTS_BYTES, onTooLarge: 'cut', wantsBody: isSuccess } as const;
       const response = await client.get(request, AbortSignal.any([signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)]));
-      const target = isRedirect(response.status) ? normaliseUrl(response.headers.location ?? '', url.href) : undefined;
+      const target = isRedirect(response.status)
+        ? normaliseUrl(locationOf(response.headers) ?? '', url.href)
+        : undefined;
       if (target === undefined || hops === MAX_REDIRECTS) return response;
       url = target;
     }
@@ -82,8 +92,9 @@ export function createRobotsGate(options: {
 
   async function fetchRules(page: URL, signal: AbortSignal): Promise<Entry> {
     const response = await download(new URL('/robots.txt', page), signal);
-    const rules = rulesFromResponse(response.status, response.body.toString('utf8'), userAgent);
-    await store.writeRobots(hostKey(page), rules, signal);
+    const rules = rulesFromResponse(response.status, response.body);
+    const delayMs = crawlDelayMs(rules, userAgent);
+    await store.writeRobots(hostKey(page), delayMs > 0 ? { ...rules, crawlDelayMs: delayMs } : rules, signal);
     return remember(hostKey(page), rules, 0);
   }
 
@@ -99,12 +110,7 @@ export function createRobotsGate(options: {
 
   function answer(entry: Entry, url: URL): RobotsAnswer {
     if (entry.rules.verdict === 'disallow') return { failure: unavailable };
-    let test = entry.tests.get(url.origin);
-    if (test === undefined) {
-      test = compileRules(entry.rules, url.origin, userAgent);
-      entry.tests.set(url.origin, test);
-    }
-    return { allowed: test(url), sitemaps: entry.sitemaps };
+    return { allowed: entry.allows(url), sitemaps: entry.sitemaps };
   }
 
   return {

@@ -7,6 +7,7 @@ import { StoreError } from '../../store/store-error.ts';
 import type { Claim, Discovery, FetchFacts, LeftOut, SkipReason, WorkerStore } from '../../store/worker-store.ts';
 import { CrawlError, type Failure, failureOfError, failureOfStatus } from '../failure.ts';
 import type { HttpClient, HttpResponse } from '../http/http-client.ts';
+import { locationOf } from '../rendering/redirect.ts';
 import { isRedirect } from '../rendering/renderer.ts';
 import { isSameSite, type Scope } from '../urls/scope.ts';
 import { hostKey, normaliseUrl } from '../urls/url.ts';
@@ -176,7 +177,7 @@ function endOf(response: HttpResponse, url: URL, leftOut: LeftOut) {
   const { status, headers } = response;
   const failure = failureOfStatus(status, headers['retry-after'], Date.now());
   if (failure !== undefined) return { type: 'failed', failure } as const;
-  const to = isRedirect(status) ? normaliseUrl(headers.location ?? '', url.href) : undefined;
+  const to = isRedirect(status) ? normaliseUrl(locationOf(headers) ?? '', url.href) : undefined;
   if (to !== undefined) return { type: 'redirect', to } as const;
   if (isSuccess(status)) return { type: 'read', leftOut } as const;
   const message = `the server answered ${status} without a sitemap`;

@@ -4,6 +4,7 @@ import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import type { ItemData } from '../../store/worker-store.ts';
 import { CHALLENGE_SIGNS } from '../blocking/blocked.ts';
 import type { FieldPlan, PagePlan, RawPage } from '../html/read-page.ts';
+import { baseUrlOf } from '../urls/base-url.ts';
 import { normaliseUrl } from '../urls/url.ts';
 import { createFieldLookup, kindOf } from './known-fields.ts';
 
@@ -20,6 +21,7 @@ type Reference = { readonly url: string };
 const PAGE_LIMITS: PagePlan['limits'] = {
   links: 10_000,
   items: 1_000,
+  refreshes: 10,
   jsonLd: 1_000_000,
   values: 1_000,
   characters: 100_000,
@@ -32,9 +34,20 @@ const MAX_ITEM_LINKS = 1_000;
 
 export type Extraction = {
   readonly plan: PagePlan;
-  /** The items of a page, or the required field that it lacks. */
-  readonly itemsOf: (page: RawPage, url: URL) => { readonly items: readonly ItemData[] } | { readonly missing: string };
+  readonly itemsOf: (page: RawPage, url: URL) => PageItems;
 };
+
+export type PageItems = {
+  /** Those that have every required field. */
+  readonly items: readonly ItemData[];
+  /** How many have not, and the field that the first of these lacks; absent when there are none. */
+  readonly incomplete?: { readonly items: number; readonly missing: string };
+};
+
+/** Whether the page has items of which none is whole. */
+export function hasFailed({ items, incomplete }: PageItems): boolean {
+  return items.length === 0 && incomplete !== undefined;
+}
 
 /** A selector that cannot be used; the message names the field and says why. */
 export class SelectorError extends Error {
@@ -112,10 +125,14 @@ function fieldsOf(extract: ExtractSpec): Extraction {
       const base = baseOf(page, url);
       const read = reader(page, base);
       const items: ItemData[] = [];
+      const lacking: string[] = [];
       for (const index of page.items.keys()) {
         const entries = fields.map((field) => [field.name, read(index, field)] as const);
         const missing = fields.find((field, place) => field.required && isEmpty(entries[place]?.[1]));
-        if (missing !== undefined) return { missing: missing.name };
+        if (missing !== undefined) {
+          lacking.push(missing.name);
+          continue;
+        }
         const images = extract.images ? { images: imagesOf(page.images[index] ?? [], base) } : {};
         const links = extract.links ? { links: linksOf(page.itemLinks[index] ?? [], base) } : {};
         const item = { ...Object.fromEntries(entries), ...images, ...links };
@@ -123,7 +140,8 @@ function fieldsOf(extract: ExtractSpec): Extraction {
         const values = fields.length > 0 ? entries.map(([, value]) => value) : Object.values(item);
         if (!values.every(isEmpty) || (fields.length === 0 && isAlwaysItem)) items.push(item);
       }
-      return { items };
+      const [missing] = lacking;
+      return { items, ...(missing === undefined ? {} : { incomplete: { items: lacking.length, missing } }) };
     },
   };
 }
@@ -272,7 +290,7 @@ function decimalSeparator(digits: string): string | undefined {
 
 /** What the page's references are relative to. */
 export function baseOf(page: RawPage, url: URL): string {
-  return (page.base === null ? null : URL.parse(page.base, url.href))?.href ?? url.href;
+  return baseUrlOf(page.base, url);
 }
 
 /** The page's links as URLs that can be crawled, each once, in the order of the page. */

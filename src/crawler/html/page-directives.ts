@@ -1,4 +1,4 @@
-// What a page says to crawlers: robots rules in <meta> and X-Robots-Tag, and its canonical URL.
+// What a page says to crawlers: robots rules in <meta> and X-Robots-Tag.
 
 export type PageDirectives = {
   /** The page is not to be kept. */
@@ -10,19 +10,18 @@ export type PageDirectives = {
 /**
  * The sum of all rules that apply; of two that contradict each other the stricter one holds.
  * @param meta name and content of <meta> elements
- * @param header X-Robots-Tag, several of them joined by commas: `noindex`, or `somebot: noindex, nofollow`
+ * @param headers each X-Robots-Tag: `noindex`, or `somebot: noindex, nofollow`
  * @param product of our user agent, in lower case
  */
 export function directivesOf(
   meta: readonly (readonly [name: string, content: string])[],
-  header: string | undefined,
+  headers: readonly string[],
   product: string,
 ): PageDirectives {
-  const names = ['robots', product];
-  const words = meta
-    .filter(([name]) => names.includes(name.trim().toLowerCase()))
-    .flatMap(([, content]) => wordsOf(content));
-  words.push(...headerWords(header ?? '', product));
+  const isOurs = (name: string) => name === 'robots' || name === product || /^[a-z_-]*/.exec(name)?.[0] === product;
+  const words = meta.filter(([name]) => isOurs(name.trim().toLowerCase())).flatMap(([, content]) => wordsOf(content));
+  // A name in one header says nothing of the next one.
+  for (const header of headers) words.push(...headerWords(header, isOurs));
   const says = (word: string) => words.includes(word) || words.includes('none');
   return { noindex: says('noindex'), nofollow: says('nofollow') };
 }
@@ -31,19 +30,19 @@ function wordsOf(text: string): string[] {
   return text
     .slice(0, 1_000)
     .toLowerCase()
-    .split(/[\s,]+/);
+    .split(/[\s,;]+/);
 }
 
-/** A name before a colon holds for the words up to the next name. */
-function headerWords(header: string, product: string): string[] {
+/** Within one header, a name before a colon holds for the words up to the next name. */
+function headerWords(header: string, isOurs: (name: string) => boolean): string[] {
   const words: string[] = [];
   let isForUs = true;
   for (const part of header.slice(0, 4_000).toLowerCase().split(',')) {
     const [, name, rest] = /^\s*([^\s:]+)\s*:\s*(.*)$/.exec(part) ?? [];
     // Rules with a value, such as `unavailable_after: date`, look like names.
     const isRule = name !== undefined && /^(unavailable_after|max-[a-z-]+)$/.test(name);
-    if (name !== undefined && !isRule) isForUs = name === product || name === 'robots';
-    if (isForUs && !isRule) words.push((rest ?? part).trim());
+    if (name !== undefined && !isRule) isForUs = isOurs(name);
+    if (isForUs && !isRule) words.push(...wordsOf(rest ?? part));
   }
   return words;
 }

@@ -28,6 +28,7 @@ export type PagePlan = {
   readonly limits: {
     readonly links: number;
     readonly items: number;
+    readonly refreshes: number;
     /** Of JSON-LD on the whole page, in characters. */
     readonly jsonLd: number;
     /** Of one field. */
@@ -55,6 +56,8 @@ export type RawPage = {
   readonly linksLeftOut: number;
   /** Positions in `links` of those that the page does not vouch for (`rel=nofollow`). */
   readonly nofollow: readonly number[];
+  /** The content of each `<meta http-equiv=refresh>`, see refresh.ts. */
+  readonly refreshes: readonly string[];
   /** The first `<link rel=canonical>`. */
   readonly canonical: string | null;
   /** The `href` of the link to the next page. */
@@ -69,6 +72,8 @@ export type RawPage = {
   readonly isEmpty: boolean;
   /** For each item the values of each field, in the order of the plan. */
   readonly items: readonly (readonly (readonly string[])[])[];
+  /** Items beyond the plan's bound. */
+  readonly itemsLeftOut: number;
   /** For each item its microdata, in document order; nothing without `structuredData`, as the next two. */
   readonly microdata: readonly (readonly RawProperty[])[];
   /** The text of each JSON-LD script. */
@@ -269,16 +274,16 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     if (/(^|\s)nofollow(\s|$)/i.test(dom.attribute(element, 'rel') ?? '')) nofollow.push(links.length);
     links.push((dom.attribute(element, 'href') ?? '').slice(0, limits.characters));
   }
-  // A page that sends its visitors on is one that links there.
-  for (const element of dom.select(document, 'meta[http-equiv="refresh" i][content]', 1)) {
-    const target = /^[^;,]*[;,]\s*(?:url\s*=\s*)?["']?([^"']+)/i.exec(dom.attribute(element, 'content') ?? '')?.[1];
-    if (target !== undefined && target.length <= limits.characters) links.push(target.trim());
-  }
+  const refreshes = dom
+    .select(document, 'meta[http-equiv="refresh" i][content]', limits.refreshes)
+    .map((element) => (dom.attribute(element, 'content') ?? '').slice(0, limits.characters));
   const canonical = dom.select(document, 'link[rel~="canonical" i][href]', 1)[0];
   const beginning = textOf(document, limits.beginning);
   const isShort = beginning.length < limits.beginning;
   const shown = 'a[href], img, svg, canvas, video, audio, frame, iframe, object, embed';
-  const roots = plan.itemSelector === null ? [document] : dom.select(document, plan.itemSelector, limits.items);
+  const matches =
+    plan.itemSelector === null ? [document] : dom.select(document, plan.itemSelector, Number.POSITIVE_INFINITY);
+  const roots = matches.slice(0, limits.items);
   return {
     base: base === undefined ? null : dom.attribute(base, 'href'),
     title: firstText('title'),
@@ -286,12 +291,14 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     links,
     linksLeftOut: Math.max(anchors.length - limits.links, 0),
     nofollow,
+    refreshes,
     canonical: canonical === undefined ? null : dom.attribute(canonical, 'href'),
     next: plan.next === null ? null : nextPage(plan.next),
     robots: robotsTags(),
     beginning,
     signs: isShort ? plan.signs.filter((sign) => dom.select(document, sign, 1).length > 0) : [],
     isEmpty: beginning === '' && dom.select(document, shown, 1).length === 0,
+    itemsLeftOut: matches.length - roots.length,
     items: roots.map((root) => plan.fields.map((field) => valuesOf(root, field))),
     microdata: plan.structuredData ? roots.map(microdataOf) : [],
     jsonLd: plan.structuredData ? jsonLdTexts() : [],

@@ -5,8 +5,10 @@ import { blockEvidence, blockedBy, isRefusing } from '../blocking/blocked.ts';
 import { CrawlError, failureOfError, failureOfStatus } from '../failure.ts';
 import { decodeHtml } from '../html/charset.ts';
 import { readHtml } from '../html/html-page.ts';
-import { type PagePlan, type RawPage, withoutContent } from '../html/read-page.ts';
+import { type PagePlan, withoutContent } from '../html/read-page.ts';
+import { scriptRedirect } from '../html/script-redirect.ts';
 import { type ScriptSigns, scriptSignsOf } from '../html/script-signs.ts';
+import { type DocumentRead, pageAnswer } from '../rendering/page-answer.ts';
 import { redirectOf } from '../rendering/redirect.ts';
 import { isHtml, type Rendered, type Renderer } from '../rendering/renderer.ts';
 import type { HttpClient, HttpResponse } from './http-client.ts';
@@ -49,7 +51,7 @@ function isSuccess(status: number): boolean {
 }
 
 type Reading = { readonly plan: PagePlan; readonly seeksSigns: boolean };
-type Read = { readonly page: RawPage; readonly signs?: ScriptSigns };
+type Read = DocumentRead & { readonly signs?: ScriptSigns };
 
 function resultOf(response: HttpResponse, url: URL, reading: Reading, facts: FetchFacts): Rendered {
   const { status, headers } = response;
@@ -63,13 +65,12 @@ function resultOf(response: HttpResponse, url: URL, reading: Reading, facts: Fet
   if (status >= 300) return { type: 'failed', failure: strangeStatus(status), facts };
   if (read === undefined) return { type: 'notHtml', facts };
   const validators = validatorsOf(headers, Date.now());
-  const robotsHeader = headers['x-robots-tag'];
+  const answer = pageAnswer(read, headers, url, facts);
+  if (answer.type === 'redirect') return answer;
   return {
-    type: 'page',
-    ...read,
-    facts,
+    ...answer,
+    ...(read.signs === undefined ? {} : { signs: read.signs }),
     ...(validators === undefined ? {} : { validators }),
-    ...(robotsHeader === undefined ? {} : { robotsHeader: String(robotsHeader) }),
   };
 }
 
@@ -84,7 +85,11 @@ function readingOf({ status, headers, body }: HttpResponse, { plan, seeksSigns }
 function readBody(body: Buffer, contentType: string | undefined, { plan, seeksSigns }: Reading): Read {
   try {
     const html = decodeHtml(body, contentType);
-    return { page: readHtml(html, plan), ...(seeksSigns ? { signs: scriptSignsOf(html) } : {}) };
+    return {
+      page: readHtml(html, plan),
+      script: scriptRedirect(html),
+      ...(seeksSigns ? { signs: scriptSignsOf(html) } : {}),
+    };
   } catch (error) {
     throw new CrawlError({
       cause: 'ExtractionError',

@@ -1,5 +1,13 @@
 // Ends of a claim that say no more than why.
-import type { Claim, FetchFacts, LeftOut, Outcome, SkipReason } from '../../store/worker-store.ts';
+import type {
+  Claim,
+  FetchFacts,
+  ItemLeftOutReason,
+  ItemsLeftOut,
+  LeftOut,
+  Outcome,
+  SkipReason,
+} from '../../store/worker-store.ts';
 
 /** Redirects from the URL that was asked for to a page. */
 export const MAX_REDIRECTS = 10;
@@ -16,4 +24,13 @@ export function tooManyRedirects(claim: Claim, path: readonly string[], facts: F
 
 export function countsOf(leftOut: LeftOut): { readonly leftOut?: LeftOut } {
   return Object.keys(leftOut).length === 0 ? {} : { leftOut };
+}
+
+/** Counted once, at the request's end: a page that is tried again is read again. */
+export function itemsLeftOut(
+  { type }: Outcome,
+  counts: Readonly<Record<ItemLeftOutReason, number>>,
+): { readonly itemsLeftOut?: ItemsLeftOut } {
+  const some = Object.entries(counts).filter(([, items]) => items > 0);
+  return some.length === 0 || type === 'retry' ? {} : { itemsLeftOut: Object.fromEntries(some) };
 }

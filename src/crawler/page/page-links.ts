@@ -1,6 +1,6 @@
 // What the links of a page come to: requests, and how many were left out.
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
-import type { Claim, Discovery, LeftOut, PageLinks } from '../../store/worker-store.ts';
+import type { Claim, Discovery, FoundLinks, PageLinks } from '../../store/worker-store.ts';
 import { baseOf } from '../extraction/extraction.ts';
 import type { RawPage } from '../html/read-page.ts';
 import { normaliseUrl } from '../urls/url.ts';
@@ -11,9 +11,6 @@ import type { SourceRules } from './source-rules.ts';
 
 /** Pages that are remembered to have been skipped for another. */
 const MAX_REPLACED = 10_000;
-
-/** What a page's links come to. */
-type Links = { readonly links: readonly Discovery[]; readonly leftOut?: LeftOut };
 
 export function createPageLinks(spec: CrawlRunSpec, sources: ReadonlyMap<string, SourceRules>) {
   /** Pages that were skipped for their canonical ones. */
@@ -48,7 +45,11 @@ export function createPageLinks(spec: CrawlRunSpec, sources: ReadonlyMap<string,
     return inPlaceOf(claim, to, path);
   }
 
-  function linksOf({ source, depth, listingPage = 1 }: Claim, url: URL, page: PageLinks): Links {
+  function linksOf(
+    { source, depth, listingPage = 1 }: Claim,
+    url: URL,
+    page: PageLinks,
+  ): FoundLinks & { readonly links: readonly Discovery[] } {
     const rules = sources.get(source);
     if (rules === undefined) return { links: [] };
     const { followsLink: within, followsNext } = rules.scope;

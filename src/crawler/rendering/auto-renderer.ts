@@ -1,5 +1,5 @@
 // Render mode Auto: pages by HTTP, and in the browser where that finds more. What is learnt of a host is kept.
-import type { Extraction } from '../extraction/extraction.ts';
+import { type Extraction, hasFailed } from '../extraction/extraction.ts';
 import type { RawPage } from '../html/read-page.ts';
 import { hostKey } from '../urls/url.ts';
 import type { HostRenderings } from './host-renderings.ts';
@@ -107,9 +107,11 @@ function marked(rendered: Rendered, renderedBy: 'HTTP' | 'Browser'): Rendered {
 
 function yieldOf(page: RawPage, url: URL, extraction: Extraction): Yield {
   const result = extraction.itemsOf(page, url);
-  if ('missing' in result) return { isIncomplete: true, isEmpty: true, amount: 0 };
   const amount = textIn(result.items, url.href) + textIn(page.links);
-  return { isIncomplete: false, isEmpty: result.items.length === 0 || page.links.length === 0, amount };
+  if (hasFailed(result)) return { isIncomplete: true, isEmpty: true, amount };
+  // Some items of a list may lack what scripts put in; others are no such items at all.
+  const isEmpty = result.items.length === 0 || result.incomplete !== undefined || page.links.length === 0;
+  return { isIncomplete: false, isEmpty, amount };
 }
 
 /** Characters of all that the value holds, but for the page's own URL, which says nothing of the page. */

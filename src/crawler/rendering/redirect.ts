@@ -1,28 +1,35 @@
 // Where a redirect leads: reported to the crawl, which follows it as a request of the frontier.
+import { isUtf8 } from 'node:buffer';
 import type { FetchFacts } from '../../store/worker-store.ts';
 import { retryAfterMs } from '../back-off.ts';
 import { normaliseUrl } from '../urls/url.ts';
 import { isRedirect, type Rendered } from './renderer.ts';
 
-/** By lower-case name. */
-type Headers = { readonly location?: string | undefined; readonly 'retry-after'?: string | undefined };
+type Value = string | readonly string[] | undefined;
+/** By lower-case name; repeated ones as a list. */
+type Headers = { readonly location?: Value; readonly 'retry-after'?: Value };
 
 /** The result of an answer that sends its reader elsewhere; undefined of one that does not. */
 export function redirectOf(status: number, headers: Headers, url: URL, facts: FetchFacts): Rendered | undefined {
-  const { location } = headers;
+  const location = locationOf(headers);
   if (!isRedirect(status) || location === undefined) return undefined;
-  const to = normaliseUrl(headerText(location), url.href);
+  const to = normaliseUrl(location, url.href);
   const wait = retryAfterMs(headers['retry-after'], Date.now());
   if (to !== undefined) return { type: 'redirect', to, facts, ...(wait === undefined ? {} : { retryAfterMs: wait }) };
   const message = `redirected to "${location.slice(0, 200)}", which cannot be crawled`;
   return { type: 'failed', failure: { cause: 'InvalidUrl', message, retryable: false }, facts };
 }
 
-/** Header bytes arrive decoded one by one; what is UTF-8 in truth, as most of it is, is put together again. */
+/** The first Location header as text: its bytes arrive decoded one by one. */
+export function locationOf({ location }: Pick<Headers, 'location'>): string | undefined {
+  const header = typeof location === 'string' ? location : location?.[0];
+  return header === undefined ? undefined : headerText(header);
+}
+
+/** What is UTF-8 in truth, as most of it is, is put together again; other bytes are kept as browsers keep them. */
 function headerText(header: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(header, 'latin1'));
-  } catch {
-    return header;
-  }
+  if (/[\u0100-\uffff]/.test(header)) return header;
+  const bytes = Buffer.from(header, 'latin1');
+  if (isUtf8(bytes)) return bytes.toString('utf8');
+  return header.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
 }

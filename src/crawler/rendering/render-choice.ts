@@ -14,9 +14,9 @@ export type HostKnowledge = {
 
 /** What was found on a page of that which was asked for. */
 export type Yield = {
-  /** A required field is missing. */
+  /** No item has every required field. */
   readonly isIncomplete: boolean;
-  /** No item, or no link. */
+  /** No item, no link, or an item without a required field. */
   readonly isEmpty: boolean;
   /** Characters of all items and links: more is more. */
   readonly amount: number;

@@ -9,8 +9,8 @@ export type Rendered = { readonly facts: FetchFacts } & (
   | {
       readonly type: 'page';
       readonly page: RawPage;
-      /** X-Robots-Tag, several of them joined by commas. */
-      readonly robotsHeader?: string;
+      /** Each X-Robots-Tag header. */
+      readonly robotsHeaders: readonly string[];
       /** Absent when nobody can ask for the page on the condition that it has changed. */
       readonly validators?: Validators;
       /** In the format of the plan; absent where the plan asks for none, and for a page read by HTTP. */

@@ -1,7 +1,7 @@
 // How a worker is stopped: first politely, then for good. SIGTERM and SIGINT, the heartbeat's answer and the end of the
 // run all come together here.
 import type { Logger } from '../../telemetry/logger.ts';
-import type { WorkerSignals } from './worker.ts';
+import type { WorkerSignals } from './work-end.ts';
 
 /** Time for pages under way, in milliseconds; terminationGracePeriodSeconds (150) leaves room for the rest. */
 const FINISH_MS = 90_000;

@@ -29,10 +29,12 @@ import { type HeartbeatClient, startHeartbeat } from './heartbeat.ts';
 import { readLoad } from './load.ts';
 import { watchMemory } from './memory-watch.ts';
 import { type OpenPagesWatch, watchOpenPages } from './open-pages-watch.ts';
+import { noTotals } from './outcome-log.ts';
 import { createPatientStore } from './patient-store.ts';
 import { installShutdown, type Shutdown } from './shutdown.ts';
 import { writeTerminationMessage } from './termination.ts';
-import { ALL_SOURCES_BLOCKED, noTotals, runWorker, type WorkerEnd } from './worker.ts';
+import { ALL_SOURCES_BLOCKED } from './work-end.ts';
+import { runWorker, type WorkerEnd } from './worker.ts';
 import { loadWorkerConfig, storeOptions, type WorkerConfig, WorkerConfigError } from './worker-config.ts';
 import { createNetwork } from './worker-network.ts';
 

@@ -124,6 +124,22 @@ describe('values', () => {
     expect(one(several, 'Deployment', 'trawler-operator').spec.template.spec.topologySpreadConstraints).toHaveLength(1);
   });
 
+  test('with a list of namespaces the operator has rights there and in its own only', async () => {
+    const everywhere = await render(OWN_DATABASE);
+    const listed = await render(OWN_DATABASE, 'operator.watchNamespaces={red,blue}');
+    const rolesOf = (manifests: Manifest[], kind: string) =>
+      manifests
+        .filter((manifest) => manifest.kind === kind && manifest.metadata.name.startsWith('trawler-operator'))
+        .map(({ metadata }) => metadata.namespace);
+    expect(rolesOf(everywhere, 'ClusterRole')).toHaveLength(1);
+    expect(rolesOf(listed, 'ClusterRole')).toEqual([]);
+    expect(rolesOf(listed, 'ClusterRoleBinding')).toEqual([]);
+    expect(rolesOf(listed, 'Role').sort()).toEqual(['blue', 'red', 'trawler-system']);
+    expect(rolesOf(listed, 'RoleBinding').sort()).toEqual(['blue', 'red', 'trawler-system']);
+    expect(environment(listed)).toMatchObject({ TRAWLER_WATCH_NAMESPACES: 'red,blue' });
+    await expect(render(OWN_DATABASE, 'operator.watchNamespaces={Red}')).rejects.toThrow('watchNamespaces');
+  });
+
   test('the data of the evaluation Postgres is in the pod, or in a claim', async () => {
     const volumes = (manifests: Manifest[]) =>
       one(manifests, 'StatefulSet', 'trawler-postgres').spec.template.spec.volumes.map(({ name }) => name);
@@ -193,7 +209,10 @@ describe("the operator's rights", () => {
       '/persistentvolumeclaims': 'get',
       'events.k8s.io/events': 'create patch',
     });
-    expect(flat(own)).toEqual({ 'coordination.k8s.io/leases': 'create get update' });
+    expect(flat(own)).toEqual({
+      'coordination.k8s.io/leases': 'create get update',
+      'events.k8s.io/events': 'create patch',
+    });
   });
 });
 

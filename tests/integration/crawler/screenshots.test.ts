@@ -117,13 +117,18 @@ it('are not there for pages that Auto reads by HTTP', PATIENT, async () => {
   expect((await run.items()).map(({ data }) => data)).toEqual([{ title: 'Home', screenshot: null }]);
 });
 
-it('fail their page, and say why, where they cannot be stored', PATIENT, async () => {
-  const sources = [{ name: 'site', urls: [site.url('/').href], limits: { maxDepth: 0 } }];
+it('fail their page, and say why, where they cannot be stored; its links are followed', PATIENT, async () => {
+  const scope = { mode: 'Host' as const, exclude: ['**/noise'] };
+  const sources = [{ name: 'site', urls: [site.url('/').href], scope }];
   await using run = await database.accept(spec({ sources }));
   const { name } = await run.snapshot();
   await mkdir(path.join(volume, 'shop'));
   await writeFile(path.join(volume, 'shop', `all-${name}-screenshots`), 'a file');
   await run.startWorker({ TRAWLER_ALLOWED_ADDRESSES: `127.0.0.1:${site.port}`, TRAWLER_OUTPUT_DIR: volume }).ended;
-  expect(await database.store.deadLetters(run.runId, 10, never)).toMatchObject([{ cause: 'ScreenshotError' }]);
+  const dead = await database.store.deadLetters(run.runId, 10, never);
+  expect(dead.map(({ url, cause }) => [new URL(url).pathname, cause])).toEqual([
+    ['/', 'ScreenshotError'],
+    ['/tall', 'ScreenshotError'],
+  ]);
   expect(await run.items()).toEqual([]);
 });

@@ -1,5 +1,5 @@
 -- Ends claimed requests: outcomes is JSON
--- [{key, token, type, reason?, cause?, message?, delayMs?, facts?, items?, leftOut?, page?}],
+-- [{key, token, type, reason?, cause?, message?, delayMs?, facts?, items?, leftOut?, itemsLeftOut?, page?}],
 -- links as for discover, with from: the keys of the requests that they were found at. What is not leased with its
 -- token any more is left alone, and so is what was found at it alone. Returns the keys that were still ours.
 --
@@ -18,6 +18,7 @@ declare
 begin
   with held as materialized (
     select this_run.run_id as run_id, r.url_key, r.source_no, r.url, o.reason, o.cause, o.facts, o.items, o.left_out,
+      o.items_left_out,
       left(o.message, 1000) as message, o.delay_ms,
       case
         when o.type = 'done' then 'done'
@@ -51,7 +52,7 @@ begin
     from held h
     where r.run_day = this_run.run_day and r.run_id = h.run_id and r.url_key = h.url_key
     returning r.url_key, r.run_host_id, r.source_no, r.state, r.available_at, r.is_sitemap, h.reason, h.cause,
-      h.message, h.url, h.left_out
+      h.message, h.url, h.left_out, h.items_left_out
   ), stored as (
     insert into item (run_id, run_day, url_key, source_no, data)
     select this_run.run_id, this_run.run_day, h.url_key, h.source_no, i.data
@@ -60,7 +61,7 @@ begin
     returning source_no
   ), counted as (
     insert into progress as p (run_id, worker_id, source_no, leased, places, succeeded, failed, skipped, items,
-      failed_sitemaps, last_success_at, last_error, last_error_at, skipped_by, failed_by)
+      failed_sitemaps, last_success_at, last_error, last_error_at, skipped_by, failed_by, items_left_out)
     select this_run.run_id, this_worker, source_no, -count(*),
       -count(*) filter (where state = 'skipped' or (state = 'dead' and is_sitemap)),
       count(*) filter (where state = 'done'),
@@ -81,7 +82,12 @@ begin
       case when bool_or(state = 'dead') then (
         select jsonb_object_agg(cause, n) from (
           select cause, count(*) as n from settled s
-          where s.source_no = settled.source_no and s.state = 'dead' group by cause) c) else '{}' end
+          where s.source_no = settled.source_no and s.state = 'dead' group by cause) c) else '{}' end,
+      case when bool_or(items_left_out is not null) then (
+        select jsonb_object_agg(key, n) from (
+          select l.key, sum(l.value::bigint) as n
+          from settled s cross join lateral jsonb_each_text(s.items_left_out) l
+          where s.source_no = settled.source_no group by l.key) c) else '{}' end
     from settled group by source_no order by source_no
     on conflict (run_id, worker_id, source_no) do update set
       leased = p.leased + excluded.leased,
@@ -95,7 +101,8 @@ begin
       last_error = coalesce(excluded.last_error, p.last_error),
       last_error_at = coalesce(excluded.last_error_at, p.last_error_at),
       skipped_by = add_counts(p.skipped_by, excluded.skipped_by),
-      failed_by = add_counts(p.failed_by, excluded.failed_by)
+      failed_by = add_counts(p.failed_by, excluded.failed_by),
+      items_left_out = add_counts(p.items_left_out, excluded.items_left_out)
   )
   select coalesce(array_agg(url_key), '{}'),
     array_agg((run_host_id, 1, 1, available_at)::arrival) filter (where state = 'queued')

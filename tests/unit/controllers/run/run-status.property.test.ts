@@ -72,6 +72,7 @@ const snapshot: fc.Arbitrary<RunSnapshot> = fc.record(
     errors: count,
     skipReasons: fc.dictionary(text, fc.nat()),
     failureCauses: fc.dictionary(text, fc.nat()),
+    itemsLeftOut: fc.dictionary(text, fc.nat()),
     output: fc.record(
       { due: fc.boolean(), settled: fc.boolean(), path: text, sha256: text, bytes: count, items: count, error: text },
       { requiredKeys: ['due', 'settled'] },
@@ -93,6 +94,7 @@ const snapshot: fc.Arbitrary<RunSnapshot> = fc.record(
       'errors',
       'skipReasons',
       'failureCauses',
+      'itemsLeftOut',
     ],
   },
 ) as fc.Arbitrary<RunSnapshot>;

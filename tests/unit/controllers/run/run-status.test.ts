@@ -29,6 +29,7 @@ function snapshot(change: Partial<RunSnapshot> = {}): RunSnapshot {
     spiderTraps: [],
     errors: 0,
     skipReasons: {},
+    itemsLeftOut: {},
     failureCauses: {},
     ...change,
   };

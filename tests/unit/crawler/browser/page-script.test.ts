@@ -15,7 +15,10 @@ const plan: PagePlan = {
   next: '.next',
   screenshot: null,
   signs: ['#challenge', '#other'],
-  limits: { links: 10, items: 10, jsonLd: 100, values: 10, characters: 100, linkText: 10, html: 100, beginning: 50 },
+  limits: {
+    ...{ links: 10, items: 10, refreshes: 10, jsonLd: 100, values: 10 },
+    ...{ characters: 100, linkText: 10, html: 100, beginning: 50 },
+  },
 };
 
 const text = { nodeType: 3, data: ' Hello ', childNodes: [] };
@@ -52,6 +55,7 @@ const expected = {
   links: ['/x'],
   linksLeftOut: 0,
   nofollow: [],
+  refreshes: [],
   canonical: null,
   next: '/x',
   robots: [],
@@ -59,6 +63,7 @@ const expected = {
   signs: ['#challenge'],
   isEmpty: false,
   items: [[['Hello']]],
+  itemsLeftOut: 0,
   microdata: [],
   jsonLd: [],
   meta: [],

@@ -1,6 +1,12 @@
 // Items out of HTML.
 import { describe, expect, it } from 'vitest';
-import { absoluteLinks, createExtraction, firstNumber, SelectorError } from '#src/crawler/extraction/extraction.ts';
+import {
+  absoluteLinks,
+  createExtraction,
+  firstNumber,
+  hasFailed,
+  SelectorError,
+} from '#src/crawler/extraction/extraction.ts';
 import { readHtml } from '#src/crawler/html/html-page.ts';
 import { crawlRunSpec } from '#src/resources/crawl-run.ts';
 
@@ -81,8 +87,16 @@ describe('items', () => {
       { name: 'name', selector: 'h2', required: true },
       { name: 'more', selector: 'a', required: true },
     ];
-    expect(itemsOf(CARDS, { itemSelector: '.card', fields })).toEqual({ missing: 'more' });
-    expect(itemsOf('<p>about us</p>', { itemSelector: '.card', fields })).toEqual({ items: [] });
+    expect(itemsOf(CARDS, { itemSelector: '.card', fields })).toEqual({
+      items: [{ name: 'Net one', more: 'more' }],
+      incomplete: { items: 1, missing: 'more' },
+    });
+    const none = itemsOf('<div class=card><h2>Net</h2></div><div class=card>', { itemSelector: '.card', fields });
+    expect(none).toEqual({ items: [], incomplete: { items: 2, missing: 'more' } });
+    expect(hasFailed(none)).toBe(true);
+    const other = itemsOf('<p>about us</p>', { itemSelector: '.card', fields });
+    expect(other).toEqual({ items: [] });
+    expect(hasFailed(other)).toBe(false);
   });
 
   it('resolve URLs against the base of the page', () => {

@@ -262,7 +262,8 @@ describe('types', () => {
       items: [{ title: 'x', price: null }],
     });
     expect(itemsOf(wordy, { fields: [{ name: 'price', type: 'Number', required: true }] })).toEqual({
-      missing: 'price',
+      items: [],
+      incomplete: { items: 1, missing: 'price' },
     });
   });
 

@@ -1,0 +1,99 @@
+// The visit to a claimed page: from its place at the host to what the server, or the browser, has for it.
+import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
+import { durationMs } from '../../resources/duration.ts';
+import type { Claim, FetchFacts, WorkerStore } from '../../store/worker-store.ts';
+import type { PagePlan } from '../html/read-page.ts';
+import type { HostPacer } from '../network/host-pacer.ts';
+import type { Rendered, Renderer } from '../rendering/renderer.ts';
+import { hostKey } from '../urls/url.ts';
+import { MAX_REDIRECTS } from './outcomes.ts';
+import type { PageMemory, Recalled } from './page-memory.ts';
+
+export type CrawlSignals = {
+  /** No new page is begun: what still waits for its place is released. Aborted whenever `abort` is. */
+  readonly stopping: AbortSignal;
+  /** What is under way is given up, too. */
+  readonly abort: AbortSignal;
+};
+
+type Page = Extract<Rendered, { type: 'page' }>;
+type Failed = Extract<Rendered, { type: 'failed' }>;
+
+/** How a visit ended. `url` is the one that answered: another one than the claim's when a redirect led back to it. */
+export type Visit = { readonly url: URL; readonly facts: FetchFacts } & (
+  | { readonly type: 'page'; readonly rendered: Page }
+  /** The page gives what it gave in the run of the schedule before. */
+  | { readonly type: 'unchanged'; readonly before: Recalled }
+  /** The redirect's target is a request of its own, so that it is fetched once however many URLs lead to it. */
+  | { readonly type: 'redirect'; readonly to: URL; readonly path: readonly string[] }
+  | { readonly type: 'tooManyRedirects'; readonly path: readonly string[] }
+  | { readonly type: 'notHtml' }
+  | { readonly type: 'failed'; readonly failure: Failed['failure'] }
+);
+
+/** What to do with a redirect. */
+export type Hop = 'Request' | 'Here' | 'TooMany';
+
+/**
+ * A redirect's target becomes a request of its own. Only a URL that this visit has been at is gone to at once, and once:
+ * a cookie that was set on the way may make the difference.
+ * @param path the URLs that led here, that of this answer included
+ */
+export function hopOf(path: readonly string[], to: URL): Hop {
+  const visits = path.filter((url) => url === to.href).length;
+  if (path.length > MAX_REDIRECTS || visits > 1) return 'TooMany';
+  return visits > 0 ? 'Here' : 'Request';
+}
+
+export function createPageVisits(options: {
+  readonly spec: CrawlRunSpec;
+  readonly store: Pick<WorkerStore, 'deferHost'>;
+  readonly renderer: Renderer;
+  readonly pacer: HostPacer;
+  /** Absent for a run without a schedule: nothing is kept for a next one. */
+  readonly memory?: PageMemory;
+}) {
+  const { store, renderer, pacer, memory } = options;
+  const timeoutMs = durationMs(options.spec.fetch.pageTimeout);
+
+  /**
+   * Goes to the claim's URL, whose place at the host has come, and on to where the answer leads within this visit.
+   * Rejects with a signal's reason, or as the store does.
+   */
+  return async function visit(claim: Claim, start: URL, plan: PagePlan, signals: CrawlSignals): Promise<Visit> {
+    const path = [...(claim.redirects ?? []), start.href];
+    let known = memory?.validatorsOf(claim);
+    for (let url = start; ; ) {
+      const rendered = await renderer.render(url, plan, timeoutMs, signals.abort, known);
+      known = undefined;
+      const { facts } = rendered;
+      switch (rendered.type) {
+        case 'page':
+          return { type: 'page', url, rendered, facts };
+        case 'notHtml':
+          return { type: 'notHtml', url, facts };
+        case 'failed':
+          return { type: 'failed', url, failure: rendered.failure, facts };
+        case 'unmodified': {
+          const before = await memory?.recall(claim, signals.abort);
+          if (before !== undefined) return { type: 'unchanged', url, before, facts };
+          // What it gave was dropped meanwhile: the page is asked for whole.
+          break;
+        }
+        case 'redirect': {
+          const { to, retryAfterMs } = rendered;
+          // A host may ask for patience with itself, but not with another host, which it could keep from being crawled.
+          if (retryAfterMs !== undefined && hostKey(to) === claim.host) {
+            await store.deferHost(claim.host, retryAfterMs, signals.abort);
+          }
+          const hop = hopOf(path, to);
+          if (hop === 'Request') return { type: 'redirect', url, to, path, facts };
+          if (hop === 'TooMany') return { type: 'tooManyRedirects', url, path: [...path, to.href], facts };
+          url = to;
+          path.push(url.href);
+        }
+      }
+      await pacer.takePlace(hostKey(url), signals.stopping);
+    }
+  };
+}

@@ -1,0 +1,44 @@
+// What a document that was read comes to, together with what its headers say of it: a page, or a redirect in the clothes of one.
+import type { FetchFacts } from '../../store/worker-store.ts';
+import { headerLinks } from '../html/link-header.ts';
+import { redirectOfPage, refreshLinks } from '../html/page-redirect.ts';
+import type { RawPage } from '../html/read-page.ts';
+import { baseUrlOf } from '../urls/base-url.ts';
+import { normaliseUrl } from '../urls/url.ts';
+import type { Rendered } from './renderer.ts';
+
+/** By lower-case name; repeated ones as a list, or joined by commas. */
+export type ResponseHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+export type DocumentRead = { readonly page: RawPage; readonly script?: string | undefined };
+
+/** @param read the page, and what its only script assigns to `location`, where scripts do not run */
+export function pageAnswer({ page, script }: DocumentRead, headers: ResponseHeaders, url: URL, facts: FetchFacts) {
+  const refreshHeaders = headerValues(headers, 'refresh');
+  const reference = redirectOfPage(page, { refreshHeaders, script });
+  const to = reference === undefined ? undefined : normaliseUrl(reference, baseUrlOf(page.base, url));
+  if (to !== undefined && (to.href !== url.href || reference === '')) return { type: 'redirect', to, facts } as const;
+  return {
+    type: 'page',
+    page: withHeaderLinks({ ...page, links: [...page.links, ...refreshLinks(page, refreshHeaders)] }, headers, url),
+    robotsHeaders: headerValues(headers, 'x-robots-tag'),
+    facts,
+  } as const satisfies Rendered;
+}
+
+/** A header names the canonical page, or the next one of a listing, where the page itself names none. */
+function withHeaderLinks(page: RawPage, headers: ResponseHeaders, url: URL): RawPage {
+  const links = headerLinks(headerValues(headers, 'link'));
+  // Relative to the page's URL, whatever its <base> is (RFC 8288, 3.1).
+  const targetOf = (relation: string) => {
+    const link = links.find(({ relations }) => relations.includes(relation));
+    return (link && URL.parse(link.target, url.href))?.href ?? null;
+  };
+  return { ...page, canonical: page.canonical ?? targetOf('canonical') };
+}
+
+/** Each value of a header that may be repeated. */
+function headerValues(headers: ResponseHeaders, name: string): readonly string[] {
+  const value = headers[name];
+  return typeof value === 'string' ? [value] : (value ?? []);
+}

@@ -1,0 +1,11 @@
+// What the references of a page are relative to.
+
+/**
+ * HTML 4.2.3: the page's own URL where its <base> is none, or one that no reference may be relative to.
+ * @param base the `href` of the first <base> that has one
+ * @param url the page's own
+ */
+export function baseUrlOf(base: string | null, url: URL): string {
+  const parsed = base === null ? null : URL.parse(base, url.href);
+  return parsed === null || parsed.protocol === 'data:' || parsed.protocol === 'javascript:' ? url.href : parsed.href;
+}

@@ -1,0 +1,43 @@
+// Outcomes in the worker's log and in its totals.
+import type { Outcome } from '../../store/worker-store.ts';
+import type { Logger } from '../../telemetry/logger.ts';
+
+/** Outcomes that this worker committed. */
+export type WorkerTotals = { pages: number; items: number; failed: number; retried: number; skipped: number };
+
+export function noTotals(): WorkerTotals {
+  return { pages: 0, items: 0, failed: 0, retried: 0, skipped: 0 };
+}
+
+export function countOutcome(totals: WorkerTotals, outcome: Outcome): void {
+  switch (outcome.type) {
+    case 'done':
+      totals.pages++;
+      totals.items += outcome.items.length;
+      break;
+    case 'dead':
+      totals.failed++;
+      break;
+    case 'retry':
+      totals.retried++;
+      break;
+    case 'skipped':
+      totals.skipped++;
+  }
+}
+
+export function logOutcome(log: Logger, outcome: Outcome): void {
+  const { claim, facts } = outcome;
+  const line = { url: claim.url, source: claim.source, attempt: claim.attempt, ...facts };
+  if (outcome.type === 'dead') {
+    log.warn({ ...line, cause: outcome.cause, error: outcome.message }, 'task processing failed');
+  } else if (outcome.type === 'retry' && outcome.cause === 'Blocked') {
+    log.warn({ ...line, error: outcome.message }, 'page blocked');
+  } else if (outcome.type === 'retry') {
+    log.debug({ ...line, cause: outcome.cause, error: outcome.message }, 'page to be retried');
+  } else if (outcome.type === 'skipped') {
+    log.debug({ ...line, reason: outcome.reason }, 'page skipped');
+  } else if (outcome.type === 'done') {
+    log.debug({ ...line, items: outcome.items.length, links: outcome.links.length }, 'page done');
+  } else log.debug(line, 'page released');
+}
