@@ -22,16 +22,7 @@ const pattern = z.string().min(1).max(512);
 const selector = z.string().min(1).max(1_024);
 
 /** Kept in cookies where those are allowed; in links they give every visitor URLs of his own. */
-const SESSION_PARAMETERS = [
-  'jsessionid',
-  'phpsessid',
-  'aspsessionid*',
-  'cfid',
-  'cftoken',
-  'oscsid',
-  'zenid',
-  'sessionid',
-];
+const SESSION_PARAMETERS = ['jsessionid', 'phpsessid', 'aspsessionid*', 'cfid', 'cftoken', 'oscsid', 'zenid'];
 /** Added by mails and advertisements; the page is the same without. */
 const TRACKING_PARAMETERS = [
   'utm_*',
@@ -77,7 +68,7 @@ const scope = z
       .max(100)
       .default([...SESSION_PARAMETERS, ...TRACKING_PARAMETERS])
       .describe(
-        'Parameters that are taken out of links, since they name a session or an advertisement and not a page; * stands for any characters, upper and lower case are the same. Also sid and session where their values look random. Nothing is taken out when the list is empty.',
+        'Parameters that are taken out of links, since they name a session or an advertisement and not a page; * stands for any characters, upper and lower case are the same. Also sid, session and sessionid where their values look random. Nothing is taken out when the list is empty.',
       ),
   })
   .describe('How far links are followed.');

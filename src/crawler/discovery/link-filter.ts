@@ -2,8 +2,8 @@
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import type { LeftOut, PageLinks, SkipReason } from '../../store/worker-store.ts';
 import { isTooLong, normaliseUrl } from '../urls/url.ts';
-import { createUrlCleaner } from '../urls/url-cleaner.ts';
-import { createTrapDetector, type Trap } from './spider-traps.ts';
+import { createUrlCleaner, type UrlCleaner } from '../urls/url-cleaner.ts';
+import { createTrapDetector, type Trap, type TrapDetector } from './spider-traps.ts';
 
 /** Links that are remembered, so that each is judged and counted once however many pages carry it. */
 const MOST_REMEMBERED = 20_000;
@@ -17,6 +17,8 @@ export type Finding = {
   readonly counted?: boolean;
   /** The page that they were found on. */
   readonly page?: URL;
+  /** What that page says; absent where it was not read now. */
+  readonly text?: string | undefined;
   /** Given when the next page of a listing is to be followed: which one the page is, and where the next one may be. */
   readonly listing?: { readonly page: number; readonly within: (url: URL) => boolean };
 };
@@ -38,90 +40,140 @@ export type Verdicts = {
 
 type Verdict = 'Followed' | SkipReason;
 
-/**
- * What is left out is counted, by this worker once for each URL as long as it is remembered.
- */
+/** What holds for all pages of a source. */
+type Rules = {
+  readonly clean: UrlCleaner;
+  readonly traps: TrapDetector;
+  readonly maxDepth: number;
+  readonly maxListingPages: number;
+  readonly onTrap: (trap: Trap, url: URL) => void;
+  /** What was decided of a link before. */
+  readonly before: (link: string) => Verdict | undefined;
+  readonly decide: (link: string, verdict: Verdict) => void;
+};
+
+/** What is left out is counted by this worker, once for each URL as long as it is remembered. */
 export function createLinkFilter(
   source: CrawlRunSpec['sources'][number],
   limits: CrawlRunSpec['limits'],
   verdicts: Verdicts,
   onTrap: (trap: Trap, url: URL) => void,
 ): LinkFilter {
-  const clean = createUrlCleaner(source.scope.dropParameters);
-  const trapOf = createTrapDetector(source.limits.maxVariants);
-  const maxDepth = Math.min(...[source.limits.maxDepth, limits.maxDepth, Number.POSITIVE_INFINITY].filter(isSet));
-
-  const maxListingPages = source.limits.followNext?.maxPages ?? 1;
-
   const keyOf = (link: string) => `${source.name} ${link}`;
-
-  return ({ references, base, unread, nofollow = [], next }, { depth, within, counted = false, page, listing }) => {
-    const follow = new Map<string, URL>();
-    const leftOut: Partial<Record<SkipReason, number>> = {};
-    const count = (reason: SkipReason, links = 1) => {
-      leftOut[reason] = (leftOut[reason] ?? 0) + links;
-    };
-
-    function leaveOut(link: string, reason: SkipReason): void {
-      const key = keyOf(link);
-      if (verdicts.get(key) === undefined) count(reason);
-      if (verdicts.get(key) !== 'Followed') verdicts.set(key, reason);
-    }
-
-    /** What speaks against a URL that is within the scope; traps are asked about each URL once. */
-    function objection(url: URL): SkipReason | undefined {
-      const known = verdicts.get(keyOf(url.href));
-      if (known === 'Followed' || known === 'SpiderTrap') return known === 'Followed' ? undefined : known;
-      const trap = trapOf(url);
-      if (trap !== undefined) onTrap(trap, url);
-      return trap && 'SpiderTrap';
-    }
-
-    function judge(reference: string, isNofollow: boolean): void {
-      const normal = normaliseUrl(reference, base);
-      if (normal === undefined) {
-        if (isTooLong(reference, base)) leaveOut(`${reference.length} ${reference.slice(0, 200)}`, 'UrlTooLong');
-        return;
-      }
-      const url = clean(normal);
-      if (url.href === nextPage?.href) return;
-      if (!within(url)) {
-        if (counted) leaveOut(url.href, 'OutOfScope');
-        return;
-      }
-      const reason = isNofollow ? 'Nofollow' : depth > maxDepth ? 'MaxDepth' : objection(url);
-      if (reason !== undefined) leaveOut(url.href, reason);
-      else {
-        verdicts.set(keyOf(url.href), 'Followed');
-        follow.set(url.href, url);
-      }
-    }
-
-    /** The last page of a listing may well name itself. */
-    function nextOf(reference: string | undefined): URL | undefined {
-      const normal = reference === undefined ? undefined : normaliseUrl(reference, base);
-      if (normal === undefined || listing === undefined) return undefined;
-      const url = clean(normal);
-      return url.href === page?.href ? undefined : url;
-    }
-
-    /** No link like the others, wherever else on the page it stands: the bound on listings would be none. */
-    function follows(url: URL): boolean {
-      if (listing === undefined || !listing.within(url)) return false;
-      const reason = listing.page >= maxListingPages ? 'MaxListingPages' : objection(url);
-      if (reason === undefined) verdicts.set(keyOf(url.href), 'Followed');
-      else leaveOut(url.href, reason);
-      return reason === undefined;
-    }
-
-    if (page !== undefined) verdicts.set(keyOf(page.href), 'Followed');
-    const nextPage = nextOf(next);
-    const isFollowed = nextPage !== undefined && follows(nextPage);
-    for (const reference of references) judge(reference, false);
-    for (const reference of nofollow) judge(reference, true);
-    if (unread > 0) count('TooManyLinks', unread);
-    return { follow: [...follow.values()], leftOut, ...(isFollowed ? { next: nextPage } : {}) };
+  const rules: Rules = {
+    clean: createUrlCleaner(source.scope.dropParameters),
+    traps: createTrapDetector(source.limits.maxVariants),
+    maxDepth: Math.min(...[source.limits.maxDepth, limits.maxDepth, Number.POSITIVE_INFINITY].filter(isSet)),
+    maxListingPages: source.limits.followNext?.maxPages ?? 1,
+    onTrap,
+    before: (link) => verdicts.get(keyOf(link)),
+    decide: (link, verdict) => verdicts.set(keyOf(link), verdict),
   };
+  return (links, finding) => chosenOf(rules, links, finding);
+}
+
+function chosenOf(rules: Rules, links: PageLinks, finding: Finding): ChosenLinks {
+  const { page, text, listing } = finding;
+  const tally = createTally(rules);
+  if (page !== undefined) rules.decide(page.href, 'Followed');
+  const nextPage = listing === undefined ? undefined : nextPageOf(rules, links, page);
+  const candidates = candidatesOf(rules, links, finding, tally, nextPage);
+  if (page !== undefined && text !== undefined) rules.traps.read(page, text, leadsOn(rules, page, candidates));
+  const isNextFollowed =
+    nextPage !== undefined && isFollowed(rules, nextPage, nextObjection(rules, nextPage, listing), tally);
+  const follow = candidates.filter((url) => isFollowed(rules, url, objection(rules, url), tally));
+  if (links.unread > 0) tally.count('TooManyLinks', links.unread);
+  return { follow, leftOut: tally.leftOut, ...(isNextFollowed ? { next: nextPage } : {}) };
+}
+
+type Tally = {
+  readonly leftOut: LeftOut;
+  readonly count: (reason: SkipReason, links?: number) => void;
+  /** Counts a link, unless it was counted or followed before. */
+  readonly leaveOut: (link: string, reason: SkipReason) => void;
+};
+
+function createTally({ before, decide }: Rules): Tally {
+  const leftOut: Partial<Record<SkipReason, number>> = {};
+  const count = (reason: SkipReason, links = 1) => {
+    leftOut[reason] = (leftOut[reason] ?? 0) + links;
+  };
+  return {
+    leftOut,
+    count,
+    leaveOut(link, reason) {
+      const known = before(link);
+      if (known === undefined) count(reason);
+      if (known !== 'Followed') decide(link, reason);
+    },
+  };
+}
+
+/** The links that nothing but a trap can speak against, each once; the others are counted. */
+function candidatesOf(
+  rules: Rules,
+  links: PageLinks,
+  finding: Finding,
+  tally: Tally,
+  nextPage: URL | undefined,
+): URL[] {
+  const candidates = new Map<string, URL>();
+  const { references, nofollow = [], base } = links;
+
+  function consider(reference: string, isNofollow: boolean): void {
+    const normal = normaliseUrl(reference, base);
+    if (normal === undefined) {
+      if (isTooLong(reference, base)) tally.leaveOut(`${reference.length} ${reference.slice(0, 200)}`, 'UrlTooLong');
+      return;
+    }
+    const url = rules.clean(normal);
+    // It is no link like the others, wherever else on the page it stands: the bound on listings would be none.
+    if (url.href === nextPage?.href) return;
+    if (!finding.within(url)) {
+      if (finding.counted) tally.leaveOut(url.href, 'OutOfScope');
+    } else if (isNofollow) {
+      if (!candidates.has(url.href)) tally.leaveOut(url.href, 'Nofollow');
+    } else if (finding.depth > rules.maxDepth) tally.leaveOut(url.href, 'MaxDepth');
+    else candidates.set(url.href, url);
+  }
+
+  for (const reference of references) consider(reference, false);
+  for (const reference of nofollow) consider(reference, true);
+  return [...candidates.values()];
+}
+
+/** Whether the page is the first one that links to another than those of its kind. */
+function leadsOn({ before, traps }: Rules, page: URL, candidates: readonly URL[]): boolean {
+  return candidates.some((url) => before(url.href) === undefined && !traps.areAlike(page, url));
+}
+
+/** What speaks against a URL that is within the scope; traps are asked about each URL once. */
+function objection({ before, traps, onTrap }: Rules, url: URL): SkipReason | undefined {
+  const known = before(url.href);
+  if (known === 'Followed') return undefined;
+  if (known === 'SpiderTrap') return known;
+  const trap = traps.trapOf(url);
+  if (trap !== undefined) onTrap(trap, url);
+  return trap && 'SpiderTrap';
+}
+
+function isFollowed({ decide }: Rules, url: URL, reason: SkipReason | undefined, tally: Tally): boolean {
+  if (reason === undefined) decide(url.href, 'Followed');
+  else if (reason !== 'OutOfScope') tally.leaveOut(url.href, reason);
+  return reason === undefined;
+}
+
+/** The last page of a listing may well name itself. */
+function nextPageOf({ clean }: Rules, { next, base }: PageLinks, page: URL | undefined): URL | undefined {
+  const normal = next === undefined ? undefined : normaliseUrl(next, base);
+  if (normal === undefined) return undefined;
+  const url = clean(normal);
+  return url.href === page?.href ? undefined : url;
+}
+
+function nextObjection(rules: Rules, url: URL, listing: Finding['listing']): SkipReason | undefined {
+  if (listing === undefined || !listing.within(url)) return 'OutOfScope';
+  return listing.page >= rules.maxListingPages ? 'MaxListingPages' : objection(rules, url);
 }
 
 function isSet<T>(value: T | undefined): value is T {

@@ -1,54 +1,101 @@
-// Notices URLs that a site makes up without end: paths that repeat themselves, calendars, filters in every combination.
-
+// Notices URLs that a site makes up without end: paths that repeat themselves, calendars, filters in every combination. Real
+// sites name pages in all of these ways, so the shape of a URL only makes it suspect; what pages of its kind say decides.
 import type { SpiderTrap } from '../../store/worker-store.ts';
+import { createPatternNews } from './pattern-news.ts';
 
 /** Patterns whose URLs are counted; the one that was seen longest ago is forgotten. */
 const MAX_PATTERNS = 1_000;
-/** Pages about what comes later than this are made up. */
+/** Few pages are about what comes later than this. */
 const MAX_YEARS_AHEAD = 2;
-/** Filters come in combinations; one or two parameters are how many sites name their pages. */
+/** Months or days of a calendar that are looked at beyond that. */
+const FAR_DATES = 24;
+/** Filters come in combinations; one or two parameters are how most sites name their pages. */
 const LEAST_FILTERS = 3;
 
 /** What the URLs of a trap have in common. */
 export type Trap = Pick<SpiderTrap, 'kind' | 'pattern'>;
 
-export type TrapDetector = (url: URL) => Trap | undefined;
+export type TrapDetector = {
+  /** The trap that a URL belongs to, if any. To be asked once for each URL that is found. */
+  readonly trapOf: (url: URL) => Trap | undefined;
+  /**
+   * A page was read.
+   * @param text what it says
+   * @param leadsOn whether it links to pages that no page before linked to, and that are not of its own kind
+   */
+  readonly read: (url: URL, text: string, leadsOn: boolean) => void;
+  /** Whether both URLs would be of the same kind of suspects. */
+  readonly areAlike: (one: URL, other: URL) => boolean;
+};
 
 /**
- * The trap that a URL belongs to, if any. To be asked once for each URL: calendars and combinations are traps from the
- * URL on that is one too many.
- * @param maxVariants URLs of one pattern that are still taken for pages
+ * A suspect pattern is a trap from the URL on that is one too many, when its pages have come to say nothing new: no word, and
+ * no link to anywhere else. Months that are years ahead in what calls itself a calendar are a trap unless they say something new.
+ * @param maxVariants URLs of one pattern that are taken for pages whatever they say
  */
 export function createTrapDetector(maxVariants: number, now: () => Date = () => new Date()): TrapDetector {
-  const taken = new Map<string, number>();
+  const counts = new Map<string, { urls: number; far: number }>();
+  const news = createPatternNews(Math.ceil(maxVariants / 4));
 
-  function isOneTooMany(pattern: string): boolean {
-    const count = (taken.get(pattern) ?? 0) + 1;
-    taken.delete(pattern);
-    taken.set(pattern, Math.min(count, maxVariants + 1));
-    const [oldest] = taken.keys();
-    if (taken.size > MAX_PATTERNS && oldest !== undefined) taken.delete(oldest);
-    return count > maxVariants;
+  function countOf(pattern: string): { urls: number; far: number } {
+    const count = counts.get(pattern) ?? { urls: 0, far: 0 };
+    counts.delete(pattern);
+    counts.set(pattern, count);
+    const [oldest] = counts.keys();
+    if (counts.size > MAX_PATTERNS && oldest !== undefined) counts.delete(oldest);
+    return count;
   }
 
-  return (url) => {
-    const repeating = repeatingPath(url);
-    if (repeating !== undefined) return { kind: 'RepeatingPath', pattern: repeating };
-    const calendar = calendarOf(url);
-    if (calendar !== undefined) {
-      const { year, isCertain, pattern } = calendar;
-      const isFarAhead = isCertain && year > now().getUTCFullYear() + MAX_YEARS_AHEAD;
-      if (isFarAhead || isOneTooMany(pattern)) return { kind: 'Calendar', pattern };
-    }
-    const combinations = combinationsOf(url);
-    if (combinations === undefined || !isOneTooMany(combinations)) return undefined;
-    return { kind: 'Combinations', pattern: combinations };
+  function isOneTooMany(pattern: string): boolean {
+    const count = countOf(pattern);
+    count.urls++;
+    return count.urls > maxVariants && news.areOver(pattern);
+  }
+
+  function isTooFarAhead({ pattern, year, isOfCalendar }: Calendar): boolean {
+    if (!isOfCalendar || year <= now().getUTCFullYear() + MAX_YEARS_AHEAD) return false;
+    const count = countOf(pattern);
+    count.far++;
+    return count.far > Math.min(FAR_DATES, maxVariants) && !news.areComing(pattern);
+  }
+
+  return {
+    trapOf(url) {
+      const repeating = repeatingPath(url);
+      if (repeating !== undefined) return { kind: 'RepeatingPath', pattern: repeating };
+      const calendar = calendarOf(url);
+      if (calendar !== undefined) {
+        const { pattern } = calendar;
+        // Both are counted.
+        const reasons = [isOneTooMany(pattern), isTooFarAhead(calendar)];
+        return reasons.includes(true) ? { kind: 'Calendar', pattern } : undefined;
+      }
+      const combinations = combinationsOf(url);
+      if (combinations === undefined || !isOneTooMany(combinations)) return undefined;
+      return { kind: 'Combinations', pattern: combinations };
+    },
+    read(url, text, leadsOn) {
+      const pattern = suspectOf(url);
+      if (pattern === undefined) return;
+      const { urls = 0, far = 0 } = counts.get(pattern) ?? {};
+      // Of the few that need it: what pages say takes memory.
+      if (urls > maxVariants / 2 || far > 0) news.add(pattern, text, leadsOn);
+    },
+    areAlike(one, other) {
+      const pattern = suspectOf(one);
+      return pattern !== undefined && pattern === suspectOf(other);
+    },
   };
+}
+
+function suspectOf(url: URL): string | undefined {
+  return calendarOf(url)?.pattern ?? combinationsOf(url);
 }
 
 /**
  * What a path repeats three times on end: `/a/b/a/b/a/b`, as relative links of a page that answers under every path make
- * it. Numbers alone may repeat: `/11/11/11` can be a date.
+ * it. Numbers alone may repeat: `/11/11/11` can be a date. So may one name with something else behind it, up to three times:
+ * `/f/f/f/fff0.html` lies in folders by the beginning of its name, and `/org/org/org/Class.html` in a package.
  */
 export function repeatingPath({ host, pathname }: URL): string | undefined {
   const segments = pathname.split('/').filter((segment) => segment !== '');
@@ -58,29 +105,36 @@ export function repeatingPath({ host, pathname }: URL): string | undefined {
     for (let index = length; index < segments.length; index++) {
       same = segments[index] === segments[index - length] ? same + 1 : 0;
       const period = segments.slice(index - length + 1, index + 1);
-      if (same === 2 * length && period.some((segment) => !/^\d+$/.test(segment)))
-        return `${host}/…/${period.join('/')}/…`;
+      if (same < 2 * length || period.every((segment) => /^\d+$/.test(segment))) continue;
+      const mayBeFolders = length === 1 && same === 2 && index < segments.length - 1;
+      if (!mayBeFolders) return `${host}/…/${period.join('/')}/…`;
     }
   }
   return undefined;
 }
 
 const YEAR = '((?:1[89]|2[0-9])\\d\\d)';
-const DATE = new RegExp(`^${YEAR}-?(?:0?[1-9]|1[0-2])(?:-?(?:0?[1-9]|[12]\\d|3[01]))?$`);
+const MONTH = '(?:0[1-9]|1[0-2])';
+const DAY = '(?:0[1-9]|[12]\\d|3[01])';
+/** With dashes, or as six or eight digits. */
+const DATE = new RegExp(`^${YEAR}(?:-(?:0?[1-9]|1[0-2])(?:-(?:0?[1-9]|${DAY}))?|${MONTH}(?:${DAY})?)$`);
 const DATE_AT_END = new RegExp(
-  `/${YEAR}(?:/(?:0?[1-9]|1[0-2])(?:/(?:0?[1-9]|[12]\\d|3[01]))?|-\\d\\d(?:-\\d\\d)?)(?:\\.\\w+)?/?$`,
+  `/${YEAR}(?:/(?:0?[1-9]|1[0-2])(?:/(?:0?[1-9]|${DAY}))?|-${MONTH}(?:-${DAY})?)(?:\\.\\w+)?/?$`,
 );
 const YEAR_NAME = /^(y|yr|year)$/i;
 const PART_NAME = /^(m|mon|month|w|week|d|day)$/i;
-const CALENDAR_WORD = /calend|kalend|event|agenda|schedule|date|month|week|day/i;
-const DATE_NAME = /date|day|month|week|year|time|start|end|from|to|until/i;
+/** Words that are whole: `topic` has nothing to do with `to`. */
+const CALENDAR_WORD =
+  /(?<![a-z])(calendars?|kalender|calendrier|calendario|calendar-view|events?|agenda|schedule|months?|weeks?|days?)(?![a-z])/i;
+const DATE_NAME =
+  /(?<![a-z])(date|day|month|week|year|time|start|end|from|to|until|since|begin)(?![a-z])|(Date|Day|Month|Week|Year)(?![a-z])/;
 
 export type Calendar = {
   /** What URLs have in common that differ by a date alone. */
   readonly pattern: string;
   readonly year: number;
-  /** Whether it can be nothing but a year: `/1999/12` may be numbers of other things. */
-  readonly isCertain: boolean;
+  /** Whether the URL says so itself: `/1999/12` may be numbers of other things. */
+  readonly isOfCalendar: boolean;
 };
 
 /** What a URL says of a date, where that is the last thing it says. */
@@ -89,21 +143,23 @@ export function calendarOf(url: URL): Calendar | undefined {
   const folder = url.pathname.slice(0, inPath?.index);
   const path = inPath === null ? folder : `${folder}/{date}`;
   let year = inPath?.[1];
-  const isCertain = inPath === null || inPath[0].includes('-') || CALENDAR_WORD.test(folder);
+  let isNamed = CALENDAR_WORD.test(folder);
   const others: string[] = [];
   for (const [name, value] of url.searchParams) {
     const date = YEAR_NAME.test(name) ? new RegExp(`^${YEAR}$`).exec(value) : dateOf(name, value);
-    if (date !== null) year ??= date[1];
-    else if (!PART_NAME.test(name)) others.push(`${name}=${value}`);
+    if (date !== null) {
+      year ??= date[1];
+      isNamed = true;
+    } else if (!PART_NAME.test(name)) others.push(`${name}=${value}`);
   }
   if (year === undefined) return undefined;
   const query = ['{date}', ...others.sort()].join('&');
-  return { pattern: `${url.host}${path}${url.search === '' ? '' : `?${query}`}`, year: Number(year), isCertain };
+  const pattern = `${url.host}${path}${url.search === '' ? '' : `?${query}`}`;
+  return { pattern, year: Number(year), isOfCalendar: isNamed };
 }
 
-/** A value with dashes is a date whatever its name is; digits alone may be anything. */
 function dateOf(name: string, value: string): RegExpExecArray | null {
-  return value.includes('-') || DATE_NAME.test(name) ? DATE.exec(value) : null;
+  return DATE_NAME.test(name) ? DATE.exec(value) : null;
 }
 
 /** The path of a URL with so many parameters that they may well be filters. */

@@ -35,7 +35,8 @@ export function createPageLinks(spec: CrawlRunSpec, sources: ReadonlyMap<string,
     const { source, redirects = [], url: asked } = claim;
     const rules = sources.get(source);
     if (rules === undefined || !rules.followsCanonical || page.canonical === null) return undefined;
-    const to = normaliseUrl(page.canonical, baseOf(page, url));
+    const named = normaliseUrl(page.canonical, baseOf(page, url));
+    const to = named && rules.clean(named);
     const path = [...redirects, asked];
     if (to === undefined || to.href === url.href || path.includes(to.href) || path.length > MAX_REDIRECTS)
       return undefined;
@@ -45,16 +46,19 @@ export function createPageLinks(spec: CrawlRunSpec, sources: ReadonlyMap<string,
     return inPlaceOf(claim, to, path);
   }
 
+  /** @param text what the page says, where it was read now */
   function linksOf(
     { source, depth, listingPage = 1 }: Claim,
     url: URL,
     page: PageLinks,
+    text?: string,
   ): FoundLinks & { readonly links: readonly Discovery[] } {
     const rules = sources.get(source);
     if (rules === undefined) return { links: [] };
     const { followsLink: within, followsNext } = rules.scope;
     const listing = { page: listingPage, within: followsNext };
-    const { follow, next, leftOut } = rules.chooseLinks(page, { depth: depth + 1, within, page: url, listing });
+    const finding = { depth: depth + 1, within, page: url, text, listing };
+    const { follow, next, leftOut } = rules.chooseLinks(page, finding);
     const links: Discovery[] = follow.map((link) => requestFor(source, link, depth + 1));
     if (next !== undefined) links.unshift({ ...requestFor(source, next, depth), listingPage: listingPage + 1 });
     return { links, ...countsOf(leftOut) };

@@ -25,7 +25,12 @@ import type { SourceRules } from './source-rules.ts';
 type Page = Extract<Rendered, { type: 'page' }>;
 
 /** What a page gives: read from it now, or kept from the run before. */
-export type PageContent = { readonly items: readonly ItemData[]; readonly links: PageLinks };
+export type PageContent = {
+  readonly items: readonly ItemData[];
+  readonly links: PageLinks;
+  /** The beginning of what it says; absent where it was not read now. */
+  readonly text?: string;
+};
 
 /** How many items are left out by reason, and those that stay, or why the page has failed. */
 type PageItems = { readonly leftOut: Readonly<Record<ItemLeftOutReason, number>> } & (
@@ -68,19 +73,20 @@ export function createPageReading(options: {
     const { page, validators, facts } = rendered;
     const directives = obeysMeta ? directivesOf(page.robots, rendered.robotsHeaders, product) : undefined;
     const links = linksToFollow(page, url, directives?.nofollow ?? false);
+    const text = `${page.title} ${page.beginning}`;
     const canonical = canonicalOf(claim, url, page);
     if (canonical !== undefined) {
-      const found = linksOf(claim, url, links);
+      const found = linksOf(claim, url, links, text);
       return { ...skipped(claim, 'Canonical', facts), ...found, links: [canonical, ...found.links] };
     }
-    if (directives?.noindex) return { ...skipped(claim, 'NoIndex', facts), ...linksOf(claim, url, links) };
+    if (directives?.noindex) return { ...skipped(claim, 'NoIndex', facts), ...linksOf(claim, url, links, text) };
     const result = await itemsFrom(claim, url, rendered, signal);
     if ('failure' in result) {
       const failed = await failPage(claim, result.failure, facts, signal);
-      return { ...failed, ...linksOf(claim, url, links), ...itemsLeftOut(failed, result.leftOut) };
+      return { ...failed, ...linksOf(claim, url, links, text), ...itemsLeftOut(failed, result.leftOut) };
     }
     const references = directives?.nofollow ? links.references : [...links.references, ...result.links];
-    const content = { items: result.items, links: { ...links, references } };
+    const content = { items: result.items, links: { ...links, references }, text };
     const outcome = done(claim, url, content, result.facts, validators);
     return { ...outcome, ...itemsLeftOut(outcome, result.leftOut) };
   }
@@ -105,13 +111,13 @@ export function createPageReading(options: {
   function done(
     claim: Claim,
     url: URL,
-    { items, links }: PageContent,
+    { items, links, text }: PageContent,
     facts: FetchFacts,
     validators: Validators | undefined,
   ): Outcome {
     // Validators of another URL, to which this one led, say nothing of this one.
     const page = memory?.entryOf(claim, url.href === claim.url ? validators : undefined, links);
-    return { type: 'done', claim, items, facts, ...linksOf(claim, url, links), ...(page ? { page } : {}) };
+    return { type: 'done', claim, items, facts, ...linksOf(claim, url, links, text), ...(page ? { page } : {}) };
   }
 
   return { read, done };

@@ -5,6 +5,7 @@ import type { Trap } from '../discovery/spider-traps.ts';
 import { planForSource } from '../extraction/extraction.ts';
 import type { PagePlan } from '../html/read-page.ts';
 import { createScope } from '../urls/scope.ts';
+import { createUrlCleaner } from '../urls/url-cleaner.ts';
 
 export type SourceRules = ReturnType<typeof rulesOf>;
 
@@ -29,6 +30,7 @@ function rulesOf(
   const chooseLinks = createLinkFilter(source, limits, verdicts, onTrap);
   return {
     scope,
+    clean: createUrlCleaner(source.scope.dropParameters),
     chooseLinks,
     plan: planForSource(plan, source),
     maxItems: source.limits.maxItemsPerPage ?? Number.POSITIVE_INFINITY,

@@ -2,7 +2,7 @@
 import { normaliseUrl } from './url.ts';
 
 /** Names that mean a session on some sites and a thing of its own on others: the value tells. */
-const MAYBE_SESSION = /^(sid|s|sess|session)$/i;
+const MAYBE_SESSION = /^(sid|s|sess|session|session[-_]?id)$/i;
 
 export type UrlCleaner = (url: URL) => URL;
 
@@ -39,7 +39,7 @@ function escaped(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 }
 
-/** Long, without the separators that words and UUIDs have, and of letters and digits. */
+/** Long, without the separators that words and UUIDs have, and of letters and digits; or longer than any number of a thing. */
 function looksLikeSession(value: string): boolean {
-  return /^[0-9a-z]{16,}$/i.test(value) && /\d/.test(value) && /[a-z]/i.test(value);
+  return /^\d{20,}$/.test(value) || (/^[0-9a-z]{16,}$/i.test(value) && /\d/.test(value) && /[a-z]/i.test(value));
 }

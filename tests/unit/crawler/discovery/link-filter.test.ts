@@ -86,12 +86,15 @@ describe('links of a page', () => {
     expect(filterOf(source)(['/a?utm_source=x', '/a']).follow).toEqual(['/a?utm_source=x', '/a']);
   });
 
-  it('of a trap are followed up to the bound, each judged once', () => {
+  it('of a trap are followed until its pages say nothing new, each judged once', () => {
     const choose = filterOf({ limits: { maxVariants: 2 } });
     const months = ['/calendar/2026-01', '/calendar/2026-02', '/calendar/2026-03', '/calendar/2026-04'];
-    for (let visit = 0; visit < 3; visit++) {
-      expect(choose(months).follow).toEqual(months.slice(0, 2));
-    }
+    const read = (path: string | undefined, links: readonly string[]) =>
+      choose(links, { page: new URL(path ?? '', BASE), text: 'No events' });
+    expect(choose(months.slice(0, 2)).follow).toEqual(months.slice(0, 2));
+    expect(read(months[0], [months[2] ?? '']).follow, 'the first month has news').toEqual([months[2]]);
+    expect(read(months[1], [...months])).toEqual({ follow: months.slice(0, 3), leftOut: { SpiderTrap: 1 } });
+    expect(choose(months)).toEqual({ follow: months.slice(0, 3), leftOut: {} });
     expect(choose(['/calendar/2026-05', ...months]).leftOut).toEqual({ SpiderTrap: 1 });
     expect(new Set(traps)).toEqual(new Set(['a.example/calendar/{date}']));
   });
@@ -140,8 +143,10 @@ describe('the next page of a listing', () => {
 
   it('may be one of a trap', () => {
     const choose = filterOf({ limits: { ...limits, maxVariants: 1 } });
+    const read = { page: new URL('/calendar/2026-01', BASE), text: 'No events' };
     expect(choose([], { next: '/calendar/2026-01' }).next).toBe('/calendar/2026-01');
-    expect(choose([], { next: '/calendar/2026-02' })).toEqual({ follow: [], leftOut: { SpiderTrap: 1 } });
+    expect(choose([], { ...read, next: '/calendar/2026-02' }).next).toBe('/calendar/2026-02');
+    expect(choose([], { ...read, next: '/calendar/2026-03' })).toEqual({ follow: [], leftOut: { SpiderTrap: 1 } });
   });
 
   it('is a link like others where it is not followed', () => {
