@@ -50,13 +50,13 @@ const scope = z
       .max(50)
       .default([])
       .describe(
-        'Glob patterns over the whole URL; when given, a link must match one. * stays within a path segment, ** does not.',
+        'Patterns over the whole URL; when given, a link must match one. * stands for any characters but /, ** for any, {a,b} for one of several; everything else is itself.',
       ),
     exclude: z
       .array(pattern)
       .max(50)
       .default([])
-      .describe('Glob patterns over the whole URL; a link that matches one is left out.'),
+      .describe('Patterns over the whole URL, as those of include; a link that matches one is left out.'),
     canonical: z
       .enum(['Follow', 'Ignore'])
       .default('Ignore')
@@ -118,7 +118,7 @@ const sourceLimits = z
       .max(1_000_000)
       .default(1_000)
       .describe(
-        'Most URLs of one path that differ in three or more query parameters, or in a date alone; what a worker finds beyond is taken for a spider trap.',
+        'URLs of one path that differ in three or more query parameters, or in a date alone, and are crawled whatever they say; beyond, they are taken for a spider trap once their pages say nothing new.',
       ),
   })
   .describe('Limits of this source alone, besides those of the run.');

@@ -1,4 +1,5 @@
 // Whether a path pattern of robots.txt matches a URL (RFC 9309, 2.2.2 and 2.2.3).
+import { comparable, escapeNonAscii } from '../urls/percent-encoding.ts';
 
 /** Path and query of a URL in the form in which patterns are compared with it. */
 export type RobotsPath = {
@@ -54,27 +55,6 @@ function fits(pieces: readonly string[], isAnchored: boolean, path: string): boo
   }
   if (isAnchored) return path.length - last.length >= end && path.endsWith(last);
   return path.indexOf(last, end) >= 0;
-}
-
-/** Their escapes stay: decoded they would be part of the URL's structure, or of the pattern's language. */
-const STRUCTURE = '%/?#*$';
-
-/**
- * Both sides are brought to one form: what is not ASCII is percent-encoded, and what is printable ASCII is not, whether it is
- * reserved or one of the characters that browsers encode in one part of a URL and not in another.
- */
-function comparable(text: string): string {
-  if (!/[%\s]|[^\x21-\x7e]/.test(text)) return text;
-  return escapeNonAscii(text).replace(/%[0-9a-f]{2}/gi, (encoded) => {
-    const code = Number.parseInt(encoded.slice(1), 16);
-    const character = String.fromCharCode(code);
-    const isPlain = code > 0x20 && code < 0x7f && !STRUCTURE.includes(character);
-    return isPlain ? character : encoded.toUpperCase();
-  });
-}
-
-function escapeNonAscii(text: string): string {
-  return text.toWellFormed().replace(/[^\x21-\x7e]+/g, encodeURIComponent);
 }
 
 function withPlainQuery(path: string): string {

@@ -1,8 +1,8 @@
 // Which URLs belong to a source: its scope mode and its include and exclude patterns.
-import picomatch from 'picomatch';
 import { getDomain } from 'tldts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { normaliseUrl } from './url.ts';
+import { compileUrlPattern } from './url-pattern.ts';
 
 type Source = CrawlRunSpec['sources'][number];
 
@@ -96,16 +96,11 @@ export function registrableDomain(url: URL): string {
   return getDomain(url.hostname, { allowPrivateDomains: true }) ?? url.hostname;
 }
 
-/** Globs over the whole URL: `*` stays within a path segment, `**` does not. Excluding wins over including. */
+/** Excluding wins over including. */
 function matchPatterns(include: readonly string[], exclude: readonly string[]): Rule {
-  const included = include.map(globOverUrl);
-  const excluded = exclude.map(globOverUrl);
+  const included = include.map(compileUrlPattern);
+  const excluded = exclude.map(compileUrlPattern);
   return (url) =>
     (included.length === 0 || included.some((matches) => matches(url.href))) &&
     !excluded.some((matches) => matches(url.href));
-}
-
-function globOverUrl(pattern: string): (url: string) => boolean {
-  // A URL is matched as text: no dot files, no leading "!" or "./" with a meaning of its own.
-  return picomatch(pattern, { dot: true, nonegate: true, strictSlashes: true });
 }

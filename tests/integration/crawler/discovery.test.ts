@@ -440,8 +440,9 @@ describe('a site without end', PATIENT, () => {
     const { snapshot, paths, worker } = await crawl(site, { limits: { maxVariants: 15 } }, { limits });
     expect(snapshot.outcome).toBe('Succeeded');
     expect(paths.filter((path) => /^\/product\/\d+$/.test(path))).toHaveLength(20);
-    expect(paths.filter((path) => path.startsWith('/calendar'))).toHaveLength(15);
-    expect(paths.filter((path) => path.startsWith('/filter'))).toHaveLength(15);
+    // Those that were found before enough of them had said nothing new are crawled, too.
+    expect(paths.filter((path) => path.startsWith('/calendar')).length).toBeLessThan(30);
+    expect(paths.filter((path) => path.startsWith('/filter')).length).toBeLessThan(100);
     expect(paths.filter((path) => path.includes('more/x'))).toEqual(['/product/more/x/', '/product/more/x/more/x/']);
     expect(paths.some((path) => path.includes('PHPSESSID'))).toBe(false);
     expect(snapshot.skipReasons.SpiderTrap).toBeGreaterThan(25);
