@@ -26,6 +26,8 @@ export interface ControlPlaneSettings {
   /** Published as the endpoint of the `kubernetes` Service; without one, that Service has no endpoint. */
   advertiseAddress?: string;
   ports: { apiServer: number; etcdClient: number; etcdPeer: number; controllerManager: number; scheduler: number };
+  /** Admission plugins that are on besides those that are on by default. */
+  admissionPlugins?: string[];
   /** Writes one JSON line per request that ended, by the policy in the given file. */
   audit?: { policyPath: string; logPath: string };
 }
@@ -51,7 +53,7 @@ export function etcd({ etcdDirectory, ports }: ControlPlaneSettings): Program {
 }
 
 export function apiServer(settings: ControlPlaneSettings): Program {
-  const { ports, advertiseAddress, audit } = settings;
+  const { ports, advertiseAddress, audit, admissionPlugins = [] } = settings;
   const pki = join(settings.credentials, 'pki');
   const published = advertiseAddress
     ? [`--advertise-address=${advertiseAddress}`]
@@ -69,7 +71,7 @@ export function apiServer(settings: ControlPlaneSettings): Program {
       ...published,
       `--service-cluster-ip-range=${serviceSubnet}`,
       '--authorization-mode=Node,RBAC',
-      '--enable-admission-plugins=NodeRestriction',
+      `--enable-admission-plugins=${['NodeRestriction', ...admissionPlugins].join(',')}`,
       '--allow-privileged=true',
       `--tls-cert-file=${pki}/apiserver.crt`,
       `--tls-private-key-file=${pki}/apiserver.key`,

@@ -10,7 +10,7 @@ import {
   isFinished,
 } from '../custom-resources/types.ts';
 import { createKubeApi, type KubeApi } from '../kube/client.ts';
-import { loadKubeConfig } from '../kube/kube-config.ts';
+import { actingAs, loadKubeConfig } from '../kube/kube-config.ts';
 import { isAlreadyExists, KubeError } from '../kube/kube-error.ts';
 import type { NewObject } from '../kube/kube-object.ts';
 import { createKubeMetrics } from '../kube/metrics.ts';
@@ -24,7 +24,13 @@ import { createLogger } from '../telemetry/logger.ts';
 /** What went wrong, for the person at the terminal. */
 class UsageError extends Error {}
 
-type Global = { readonly namespace?: string; readonly context?: string; readonly json?: boolean };
+type Global = {
+  readonly namespace?: string;
+  readonly context?: string;
+  readonly kubeconfig?: string;
+  readonly as?: string;
+  readonly json?: boolean;
+};
 
 type Session = { readonly api: KubeApi; readonly namespace: string; readonly signal: AbortSignal };
 
@@ -32,12 +38,20 @@ type Session = { readonly api: KubeApi; readonly namespace: string; readonly sig
 const BACKFILL_LIMIT = 100;
 const RETRY_LIMIT = 100;
 
+function readKubeConfig(file: string | undefined) {
+  try {
+    return loadKubeConfig(file);
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
 async function withSession<T>(options: Global, work: (session: Session) => Promise<T>): Promise<T> {
-  const config = loadKubeConfig();
+  const config = readKubeConfig(options.kubeconfig);
   if (options.context !== undefined) config.setCurrentContext(options.context);
   const context = config.getContextObject(config.getCurrentContext());
   if (!context) throw new UsageError(`no context named ${config.getCurrentContext()} in the kubeconfig`);
-  const api = createKubeApi(config, {
+  const api = createKubeApi(options.as === undefined ? config : actingAs(config, options.as), {
     logger: createLogger('kubectl-trawler', 'fatal'),
     metrics: createKubeMetrics(new Registry()),
   });
@@ -160,6 +174,8 @@ const program = new Command('kubectl trawler')
   .description('Runs of Trawler that kubectl alone cannot make, and when the next ones are due.')
   .option('-n, --namespace <name>', 'namespace; that of the context when left out')
   .option('--context <name>', 'context of the kubeconfig')
+  .option('--kubeconfig <file>', 'the kubeconfig; that of KUBECONFIG or ~/.kube/config when left out')
+  .option('--as <user>', 'act as this user')
   .option('--json', 'print {"runs": [names]}, or {"nextScheduleTimes": [times]}')
   .showHelpAfterError();
 

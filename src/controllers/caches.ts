@@ -7,7 +7,7 @@ import { controllerOf, type KubeObject, objectKey } from '../kube/kube-object.ts
 import { mergeCaches } from '../kube/merged-cache.ts';
 import type { KubeMetrics } from '../kube/metrics.ts';
 import { createPartSharing } from '../kube/shared-parts.ts';
-import { LABEL } from '../resources/group.ts';
+import { ANNOTATION, LABEL } from '../resources/group.ts';
 import { childName, outputJobName } from '../resources/names.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
@@ -76,6 +76,14 @@ function withoutAnnotations<T extends KubeObject>(object: T): T {
   return object;
 }
 
+/** Of a schedule's annotations, the one that asks for a run. */
+function withRunRequest(schedule: CrawlSchedule): CrawlSchedule {
+  const request = schedule.metadata.annotations?.[ANNOTATION.runRequested];
+  const bare = withoutAnnotations(schedule);
+  if (request !== undefined) bare.metadata.annotations = { [ANNOTATION.runRequested]: request };
+  return bare;
+}
+
 /** Of a Job nobody reads what its pods are made of; of a pod, only what it runs, where and how it fares. */
 function withoutTemplate(job: Job): Job {
   if (job.spec) job.spec.template = {};
@@ -117,7 +125,7 @@ function cachesOf(
   return {
     scheduleCache: createCache<CrawlSchedule, 'after'>(api.resource(CRAWL_SCHEDULES), {
       ...all,
-      transform: (schedule) => sharing(withoutAnnotations(schedule)),
+      transform: (schedule) => sharing(withRunRequest(schedule)),
       indexes: { after: (schedule) => upstreamKey(schedule) ?? [] },
     }),
     runCache: createCache<CrawlRun, 'controller' | 'uid'>(api.resource(CRAWL_RUNS), {

@@ -17,13 +17,12 @@ import {
   SECRETS,
   type Secret,
 } from '../kube/builtin-types.ts';
-import type { Cache } from '../kube/cache.ts';
 import type { KubeApi } from '../kube/client.ts';
 import { createEventRecorder } from '../kube/events.ts';
-import { controllerOf, type KubeObject, objectKey } from '../kube/kube-object.ts';
+import { objectKey } from '../kube/kube-object.ts';
 import { runAsLeader } from '../kube/leader-election.ts';
 import { createUrgency } from '../kube/urgency.ts';
-import { createWorkQueue, type WorkQueue } from '../kube/work-queue.ts';
+import { createWorkQueue } from '../kube/work-queue.ts';
 import { GROUP } from '../resources/group.ts';
 import type { OperatorStore } from '../store/operator-store.ts';
 import { StoreError } from '../store/store-error.ts';
@@ -38,8 +37,9 @@ import { loginRefusal } from './run/pods.ts';
 import { createRunReconciler } from './run/run-controller.ts';
 import { createRunQueue } from './run/run-queue.ts';
 import { wakeRuns } from './run/run-wake.ts';
-
+import { isRunTold } from './schedule/run-result.ts';
 import { createScheduleReconciler } from './schedule/schedule-controller.ts';
+import { wakeSchedules } from './schedule/schedule-wake.ts';
 import { createSlotMemory } from './schedule/slot-memory.ts';
 import { sweep } from './sweep.ts';
 
@@ -75,8 +75,6 @@ const SWEEP_INTERVAL_MS = 30_000;
 const SWEEP_KEY = 'sweep';
 const RETENTION_INTERVAL_MS = 3_600_000;
 const RETENTION_KEY = 'retention';
-/** A schedule tells of its runs this long after a change: most changes come in groups, and make one status. */
-const STATUS_DELAY_MS = 1_000;
 
 /** Waits for the leadership, then runs the controllers until the signal is aborted or the leadership is lost. */
 export async function runOperator(options: OperatorOptions): Promise<'stopped' | 'finished' | 'lost'> {
@@ -134,6 +132,8 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
       events,
       memory,
       creationSkew: metrics.creationSkew,
+      // Urgency belongs to slots: what users make waits for its turn.
+      onRunMade: (run) => runQueue.add(objectKey(run.metadata), { urgent: true }),
       now,
       logger,
     }),
@@ -146,6 +146,8 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     reconcile: createRunReconciler({
       ...{ runs, jobs, pods, nodes, secrets, claims, clusterEvents, runCache, jobCache, podCache },
       ...{ queue, store, database, events, settings, now, logger },
+      // Its schedule is to tell of the run before it goes.
+      isTold: (run) => isRunTold(run, scheduleCache),
       ...(options.ca === undefined ? {} : { ca: options.ca }),
     }),
     ...shared,
@@ -169,17 +171,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     ...shared,
   });
 
-  scheduleCache.subscribe(({ type, object }) => {
-    if (type === 'deleted') memory.forget(object.metadata.uid);
-    const key = objectKey(object.metadata);
-    scheduleQueue.add(key);
-    addDownstream(key);
-  });
-  runCache.subscribe((change) => {
-    addController(change.object, scheduleCache, scheduleQueue, STATUS_DELAY_MS);
-    const controller = controllerOf(change.object);
-    if (controller) addDownstream(objectKey({ ...change.object.metadata, name: controller.name }));
-  });
+  wakeSchedules({ scheduleCache, runCache, queue: scheduleQueue });
   wakeRuns({ runCache, jobCache, podCache, line: queue, queue: runQueue, onGone: () => sweepQueue.add(SWEEP_KEY) });
   podCache.subscribe(({ type, object }) => {
     const refusal = loginRefusal(object);
@@ -219,25 +211,4 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
       (error: unknown) => logger.warn({ err: error }, 'no Event tells that the database was found empty'),
     );
   }
-
-  /** Schedules that come after this one. */
-  function addDownstream(key: string): void {
-    for (const schedule of scheduleCache.byIndex('after', key)) scheduleQueue.add(objectKey(schedule.metadata));
-  }
-}
-
-/** Queues the object that controls the changed one, if it is one of the cache's, after a delay or at once. */
-function addController<T extends KubeObject, Index extends string>(
-  object: KubeObject,
-  cache: Cache<T, Index>,
-  queue: WorkQueue,
-  delayMs?: number,
-): void {
-  const controller = controllerOf(object);
-  if (controller === undefined) return;
-  const { namespace } = object.metadata;
-  const ref = { ...(namespace === undefined ? {} : { namespace }), name: controller.name };
-  if (cache.get(ref)?.metadata.uid !== controller.uid) return;
-  if (delayMs === undefined) queue.add(objectKey(ref));
-  else queue.addAfter(objectKey(ref), delayMs);
 }

@@ -1,6 +1,7 @@
 // The CrawlRuns that come out of a schedule or of another run: due slots, manual runs, backfills, retries. Pure.
 
-import { controllerOf, controllerReference, type NewObject } from '../kube/kube-object.ts';
+import { createHash } from 'node:crypto';
+import { controllerOf, controllerReference, type NewObject, type OwnerReference } from '../kube/kube-object.ts';
 import { timestamp } from '../kube/time.ts';
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import type { CrawlScheduleSpec } from '../resources/crawl-schedule.ts';
@@ -8,13 +9,25 @@ import { LABEL } from '../resources/group.ts';
 import { runName } from '../resources/names.ts';
 import type { CrawlRun, CrawlSchedule } from './types.ts';
 
+/** What `kubectl apply` notes: the object as its own user gave it. */
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+
 type Trigger = CrawlRunSpec['trigger'];
+
+/**
+ * The owner of a run that a user makes: it does not block the schedule's deletion, which only those may ask for who may
+ * change the schedule's finalizers (OwnerReferencesPermissionEnforcement).
+ */
+function ownedBy(schedule: CrawlSchedule): OwnerReference {
+  return { ...controllerReference(schedule), blockOwnerDeletion: false };
+}
 
 function fromTemplate(
   schedule: CrawlSchedule,
   spec: CrawlScheduleSpec,
   name: string,
   trigger: Trigger,
+  owner: OwnerReference,
 ): NewObject<CrawlRun> {
   const { metadata } = spec.runTemplate;
   return {
@@ -27,7 +40,7 @@ function fromTemplate(
         [LABEL.scheduleUid]: schedule.metadata.uid,
       },
       annotations: metadata.annotations,
-      ownerReferences: [controllerReference(schedule)],
+      ownerReferences: [owner],
     },
     // As it was given: whoever reads it fills in the defaults, see docs/decisions/0021-lean-crawls.md.
     spec: { ...schedule.spec.runTemplate.spec, scheduleName: schedule.metadata.name, trigger },
@@ -35,21 +48,37 @@ function fromTemplate(
 }
 
 /** The run of a due slot; its name makes sure that there is never a second one. */
-export function scheduledRun(schedule: CrawlSchedule, spec: CrawlScheduleSpec, slot: Date): NewObject<CrawlRun> {
-  const trigger: Trigger = { type: 'Schedule', only: 'All', scheduledTime: timestamp(slot) };
-  return fromTemplate(schedule, spec, runName(schedule.metadata.name, slot), trigger);
+export function slotRun(
+  schedule: CrawlSchedule,
+  spec: CrawlScheduleSpec,
+  slot: Date,
+  type: 'Schedule' | 'CatchUp',
+): NewObject<CrawlRun> {
+  const trigger: Trigger = { type, only: 'All', scheduledTime: timestamp(slot) };
+  return fromTemplate(schedule, spec, runName(schedule.metadata.name, slot), trigger, controllerReference(schedule));
 }
 
 /** A run at once, beside the schedule: it has no slot and does not move the schedule on. */
 export function manualRun(schedule: CrawlSchedule, spec: CrawlScheduleSpec, now: Date): NewObject<CrawlRun> {
-  const name = `${runName(schedule.metadata.name, now)}-manual`;
-  return fromTemplate(schedule, spec, name, { type: 'Manual', only: 'All' });
+  return manualRunNamed(`${runName(schedule.metadata.name, now)}-manual`, schedule, spec);
+}
+
+/** The manual run that an annotation asks for: the same request gives the same run. */
+export function requestedRun(schedule: CrawlSchedule, spec: CrawlScheduleSpec, request: string): NewObject<CrawlRun> {
+  const { name, uid } = schedule.metadata;
+  const hash = createHash('sha256').update(`${uid}/${request}`).digest('hex').slice(0, 8);
+  return manualRunNamed(`${name}-${hash}-manual`, schedule, spec);
+}
+
+function manualRunNamed(name: string, schedule: CrawlSchedule, spec: CrawlScheduleSpec): NewObject<CrawlRun> {
+  return fromTemplate(schedule, spec, name, { type: 'Manual', only: 'All' }, ownedBy(schedule));
 }
 
 /** The run for a slot of the past; the suffix keeps it apart from the one that the schedule may have made itself. */
 export function backfillRun(schedule: CrawlSchedule, spec: CrawlScheduleSpec, slot: Date): NewObject<CrawlRun> {
   const name = `${runName(schedule.metadata.name, slot)}-backfill`;
-  return fromTemplate(schedule, spec, name, { type: 'Backfill', only: 'All', scheduledTime: timestamp(slot) });
+  const trigger: Trigger = { type: 'Backfill', only: 'All', scheduledTime: timestamp(slot) };
+  return fromTemplate(schedule, spec, name, trigger, ownedBy(schedule));
 }
 
 /** The same crawl again: all of it, or the dead letters of the run alone. `attempt` counts from 1. */
@@ -57,13 +86,15 @@ export function retryRun(run: CrawlRun, only: Trigger['only'], attempt: number):
   const { shutdown: _stopped, ...spec } = run.spec;
   const { metadata } = run;
   const owner = controllerOf(run);
+  const { [LAST_APPLIED]: _applied, ...annotations } = metadata.annotations ?? {};
   const { scheduledTime } = run.spec.trigger ?? {};
   return {
     metadata: {
       name: `${metadata.name}-retry-${attempt}`,
       namespace: metadata.namespace,
       ...(metadata.labels ? { labels: metadata.labels } : {}),
-      ...(owner ? { ownerReferences: [owner] } : {}),
+      ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
+      ...(owner ? { ownerReferences: [{ ...owner, blockOwnerDeletion: false }] } : {}),
     },
     spec: {
       ...spec,

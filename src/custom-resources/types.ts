@@ -24,6 +24,12 @@ export const CRAWL_SCHEDULES: ResourceType = {
   namespaced: true,
 };
 
+/** Whether a slot of a schedule made the run: only these tell how far the schedule has come. */
+export function isSlotRun(run: CrawlRun): boolean {
+  const { type, scheduledTime } = run.spec.trigger ?? {};
+  return (type === 'Schedule' || type === 'CatchUp') && scheduledTime !== undefined;
+}
+
 /** Whether the run has come to its end, however it ended. */
 export function isFinished(run: CrawlRun): boolean {
   return isConditionTrue(run.status?.conditions, 'Finished');

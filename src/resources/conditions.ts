@@ -102,6 +102,8 @@ export const SCHEDULE_REASONS = [
   'UnknownTimeZone',
   'UnknownSchedule',
   'ScheduleLoop',
+  'InvalidSpec',
+  'RunRefused',
 ] as const;
 export type ScheduleReason = (typeof SCHEDULE_REASONS)[number];
 

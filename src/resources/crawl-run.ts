@@ -1,14 +1,12 @@
 // CrawlRun: one execution of a crawl. The schemas here are the single source of its types, CRD and reference.
 import { z } from 'zod';
+import { boundedDuration } from './bounded-duration.ts';
 import { conditions } from './conditions.ts';
-import { DURATION_PATTERN } from './duration.ts';
 import { podTemplate } from './pod-template.ts';
 import { HEADER_NAME_PATTERN, HEADER_VALUE_PATTERN, RESERVED_HEADERS } from './request-headers.ts';
 import { keyedBy, type ValidationRule, withRules } from './validation.ts';
 
 const MAX_URL = 2_048;
-
-const duration = () => z.string().regex(DURATION_PATTERN).max(32);
 
 const url = z
   .string()
@@ -214,7 +212,7 @@ const fetching = z
       .describe(
         'A Secret whose keys and values are further headers. It is mounted into the pods, nobody else reads it.',
       ),
-    pageTimeout: duration()
+    pageTimeout: boundedDuration('100ms', '1h')
       .default('60s')
       .describe('Longest time for one page, from sending the request to its last byte or rendering.'),
     maxRetries: z
@@ -249,9 +247,9 @@ const politeness = z
       .max(10_000)
       .default(3)
       .describe('Most documents asked of one host a second, over all workers of all runs in the namespace.'),
-    delay: duration()
+    delay: boundedDuration('0s', '24h')
       .default('0s')
-      .describe('Least time between two documents of one host, a day at most; the slower of delay and rate holds.'),
+      .describe('Least time between two documents of one host; the slower of delay and rate holds.'),
   })
   .describe('How hosts are treated.');
 
@@ -281,9 +279,9 @@ const proxy = z
       .max(1_000)
       .default(10)
       .describe('With Auto: tries of a host that have to fail in a row before it is asked by the proxy.'),
-    cooldown: duration()
+    cooldown: boundedDuration('1s', '24h')
       .default('10m')
-      .describe('With Auto: how long, a day at most, until it is asked directly again.'),
+      .describe('With Auto: how long until it is asked directly again.'),
   })
   .describe('An HTTP proxy to crawl by.');
 
@@ -496,7 +494,9 @@ export const crawlSpecShape = {
     .describe('How Chromium is run.'),
   heartbeat: z
     .object({
-      interval: duration().default('30s').describe('How often a worker says that it is alive, page or no page.'),
+      interval: boundedDuration('1s', '10m')
+        .default('30s')
+        .describe('How often a worker says that it is alive, page or no page.'),
     })
     .prefault({})
     .describe('Signs of life.'),
@@ -564,7 +564,7 @@ export const crawlSpecRules: readonly ValidationRule[] = [
   },
 ];
 
-export const TRIGGER_TYPES = ['Schedule', 'Manual', 'API', 'CatchUp', 'Backfill', 'Retry'] as const;
+export const TRIGGER_TYPES = ['Schedule', 'CatchUp', 'Manual', 'Backfill', 'Retry'] as const;
 
 const trigger = withRules(
   z
@@ -714,12 +714,18 @@ export const crawlRunStatus = z.object({
     .optional()
     .describe('The generation of the spec that this status was derived from.'),
   phase: z.enum(RUN_PHASES).optional().describe('A summary for people; programs read the conditions.'),
+  reason: z
+    .string()
+    .max(1_024)
+    .optional()
+    .describe('Why, in one word: of the end once there is one, else of what goes on or keeps the run from it.'),
   message: z.string().max(4_096).optional().describe('Where the run stands, in a sentence.'),
   conditions: conditions.optional(),
   scheduledTime: time('The nominal time that the run is for.'),
   startTime: time('When the first worker gave its first heartbeat.'),
   completionTime: time('When the run finished.'),
   startDeadline: time('Until when a worker has to give the first heartbeat; absent while that time does not run.'),
+  duration: z.string().max(32).optional().describe('From the first heartbeat to the end, once the run has finished.'),
   lastHeartbeatTime: time('When a worker last gave a heartbeat.'),
   progress: progress.optional().describe('Counters of the whole run.'),
   sources: keyedBy(z.array(sourceStatus).max(100), 'name').optional().describe('Counters and result of each source.'),

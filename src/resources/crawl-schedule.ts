@@ -1,8 +1,9 @@
 // CrawlSchedule: what to crawl and when. The schemas here are the single source of its types, CRD and reference.
 import { z } from 'zod';
+import { boundedDuration } from './bounded-duration.ts';
 import { conditions } from './conditions.ts';
 import { crawlSpecRules, crawlSpecShape, RUN_PHASES } from './crawl-run.ts';
-import { DURATION_PATTERN } from './duration.ts';
+import { annotations, labels } from './pod-template.ts';
 import { withRules } from './validation.ts';
 
 export const CONCURRENCY_POLICIES = ['Allow', 'Forbid', 'Replace', 'Queue'] as const;
@@ -10,18 +11,21 @@ export const CONCURRENCY_POLICIES = ['Allow', 'Forbid', 'Replace', 'Queue'] as c
 const runTemplate = z.object({
   metadata: z
     .object({
-      labels: z.record(z.string(), z.string().max(63)).default({}).describe('Labels of each run.'),
-      annotations: z.record(z.string(), z.string().max(8_192)).default({}).describe('Annotations of each run.'),
+      labels: labels(50).default({}).describe('Labels of each run.'),
+      annotations: annotations(30).default({}).describe('Annotations of each run.'),
     })
     .prefault({})
     .describe('Labels and annotations of each run.'),
   spec: withRules(z.object(crawlSpecShape).describe('What each run crawls and how.'), crawlSpecRules),
 });
 
+/** As often as an expression can say, and as seldom as once in ten years. */
+const interval = () => boundedDuration('1s', '87600h');
+
 const adaptive = z
   .object({
-    min: z.string().regex(DURATION_PATTERN).max(32).default('1h').describe('The interval is never shorter.'),
-    max: z.string().regex(DURATION_PATTERN).max(32).default('2h').describe('The interval is never longer.'),
+    min: interval().default('1h').describe('The interval is never shorter.'),
+    max: interval().default('2h').describe('The interval is never longer.'),
   })
   .describe('Makes the interval shorter while runs find changed content, and longer while they do not.');
 
@@ -52,10 +56,7 @@ export const crawlScheduleSpec = withRules(
         })
         .optional()
         .describe('Run when a run of another schedule has given results; in place of schedule.'),
-      interval: z
-        .string()
-        .regex(DURATION_PATTERN)
-        .max(32)
+      interval: interval()
         .optional()
         .describe('Run again after this long, counted from one nominal time to the next; in place of schedule.'),
       adaptive: adaptive.optional(),
@@ -171,9 +172,15 @@ export const crawlScheduleStatus = z.object({
   lastFailureTime: time('When a run last failed.'),
   nextScheduleTime: time('When the next run starts; absent while suspended or invalid.'),
   nextScheduleTimes: z.array(z.iso.datetime()).max(5).optional().describe('The next five.'),
+  lastHandledRunRequest: z
+    .string()
+    .max(256)
+    .optional()
+    .describe('The value of the annotation trawler.dev/run-requested that a run was last made for.'),
   lastRun: z
     .object({
       name: z.string().max(253).describe('Name of the run.'),
+      creationTimestamp: time('When it was made.'),
       phase: z.enum(RUN_PHASES).optional().describe('How it stands or ended.'),
       items: z.int().min(0).optional().describe('Items that it stored.'),
     })

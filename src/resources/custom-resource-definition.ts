@@ -104,6 +104,8 @@ type Kind = {
   selectableFields: readonly string[];
 };
 
+const condition = (type: string, field: 'status' | 'reason') => `.status.conditions[?(@.type=="${type}")].${field}`;
+
 const age: PrinterColumn = { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' };
 
 const KINDS: readonly Kind[] = [
@@ -121,17 +123,32 @@ const KINDS: readonly Kind[] = [
         message:
           'metadata.name must be at most 52 characters of a-z, 0-9 and -, since the names of runs and Jobs are made of it',
         reason: 'FieldValueInvalid',
+        fieldPath: '.metadata.name',
       },
     ],
     columns: [
-      { name: 'Schedule', type: 'string', jsonPath: '.spec.schedule' },
+      {
+        name: 'Schedule',
+        type: 'string',
+        jsonPath: '.status.timing.schedule',
+        description: 'The expression, the interval, or the schedule that this one comes after.',
+      },
       { name: 'TZ', type: 'string', jsonPath: '.spec.timeZone' },
       { name: 'Suspend', type: 'boolean', jsonPath: '.spec.suspend' },
+      {
+        name: 'Ready',
+        type: 'string',
+        jsonPath: condition('Ready', 'status'),
+        description: 'Whether runs are made.',
+      },
       { name: 'Active', type: 'integer', jsonPath: '.status.activeCount', description: 'Runs that have not finished.' },
       { name: 'Last-Run', type: 'string', jsonPath: '.status.lastRun.name' },
       { name: 'Last-Result', type: 'string', jsonPath: '.status.lastRun.phase' },
+      { name: 'Last-Success', type: 'date', jsonPath: '.status.lastSuccessfulTime' },
       { name: 'Next-Run', type: 'string', jsonPath: '.status.nextScheduleTime' },
       age,
+      { name: 'Interval', type: 'string', jsonPath: '.status.currentInterval', priority: 1 },
+      { name: 'Reason', type: 'string', jsonPath: condition('Ready', 'reason'), priority: 1 },
     ],
     selectableFields: ['.spec.suspend'],
   },
@@ -157,6 +174,10 @@ const KINDS: readonly Kind[] = [
         description: 'Since a worker last gave a sign of life.',
       },
       age,
+      { name: 'Schedule', type: 'string', jsonPath: '.spec.scheduleName', priority: 1 },
+      { name: 'Trigger', type: 'string', jsonPath: '.spec.trigger.type', priority: 1 },
+      { name: 'Duration', type: 'string', jsonPath: '.status.duration', priority: 1 },
+      { name: 'Reason', type: 'string', jsonPath: '.status.reason', priority: 1 },
       { name: 'Message', type: 'string', jsonPath: '.status.message', priority: 1 },
     ],
     selectableFields: ['.spec.scheduleName', '.spec.trigger.type', '.status.phase'],
@@ -236,7 +257,8 @@ function definition(kind: Kind): JsonObject {
               properties: {
                 apiVersion: { type: 'string' },
                 kind: { type: 'string' },
-                metadata: { type: 'object' },
+                // Only the name may be told of here: rules name it in what they refuse.
+                metadata: { type: 'object', properties: { name: { type: 'string' } } },
                 spec: structuralSchema(withLeanCrawl(jsonSchema(kind.spec)), 'spec'),
                 status: structuralSchema(jsonSchema(kind.status), 'status'),
               },

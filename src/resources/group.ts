@@ -13,5 +13,10 @@ export const LABEL = {
   runUid: `${GROUP}/run-uid`,
 } as const;
 
+export const ANNOTATION = {
+  /** On a CrawlSchedule: each new value makes a run at once. */
+  runRequested: `${GROUP}/run-requested`,
+} as const;
+
 /** Version of the resolved spec that the operator stores and a worker must know. Raised when its meaning changes. */
 export const SPEC_VERSION = 1;

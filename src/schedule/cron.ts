@@ -39,11 +39,13 @@ export function parseCron(expression: string, timeZone: string, hashSeed: string
   if (zone === undefined) {
     return failure(
       'UnknownTimeZone',
-      `spec.timeZone: "${timeZone}" is not an IANA time zone; write one such as Europe/Paris or Etc/UTC`,
+      `spec.timeZone: "${timeZone}" is not the name of an IANA time zone; write one such as Europe/Paris or Etc/UTC`,
     );
   }
   const invalid = (detail: string) => failure('InvalidSchedule', `spec.schedule: "${expression}" ${detail}`);
   const text = expression.trim();
+  const misplaced = belongsElsewhere(text);
+  if (misplaced !== undefined) return invalid(misplaced);
   if (text.startsWith('@') && !MACROS.has(text.toLowerCase())) {
     return invalid(`is not a known macro; there are ${[...MACROS.keys()].join(', ')}`);
   }
@@ -65,6 +67,15 @@ export function parseCron(expression: string, timeZone: string, hashSeed: string
   }
   if (pattern.next(0) === undefined) return invalid('is never due');
   return { ok: true, timetable: wallClockTimetable(pattern, zone, namesHours) };
+}
+
+/** What other dialects of cron put into the expression, and the field that it has here. */
+function belongsElsewhere(text: string): string | undefined {
+  const [, every] = /^@every\b\s*(.*)$/i.exec(text) ?? [];
+  if (every !== undefined) return `is an interval: write spec.interval: ${every || '5m'} in place of spec.schedule`;
+  const [, zone, rest] = /^(?:CRON_)?TZ=(\S*)\s*(.*)$/.exec(text) ?? [];
+  if (zone === undefined) return undefined;
+  return `names a time zone: write spec.timeZone: ${zone || 'Europe/Paris'} and spec.schedule: '${rest || '0 6 * * *'}'`;
 }
 
 /** croner reads the expression as for UTC; what the zone's clock changes do is told in wall-clock-timetable.ts. */

@@ -22,6 +22,8 @@ const zones = new Map<string, TimeZone>();
 export function findTimeZone(name: string): TimeZone | undefined {
   const known = zones.get(name);
   if (known) return known;
+  // Node.js takes offsets such as +02:00 too, which are no zones: they know no change of clocks.
+  if (/^[+-]/.test(name)) return undefined;
   const offsetAt = offsetReader(name);
   if (offsetAt === undefined) return undefined;
   const zone = createTimeZone(offsetAt);

@@ -143,6 +143,7 @@ export async function newestScheduledTimes(
     )
     select uid, (
       select scheduled_time from run where schedule_uid = uid and scheduled_time is not null
+        and trigger in ('Schedule', 'CatchUp')
       order by scheduled_time desc limit 1) as newest
     from schedule where uid is not null`.execute(db, { signal });
   return new Map(rows.flatMap(({ uid, newest }) => (newest ? [[uid, newest]] : [])));

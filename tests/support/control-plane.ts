@@ -23,6 +23,8 @@ export interface ControlPlaneOptions {
   controllerManager?: boolean;
   /** More flags for it, for example `--controllers=*,-job-controller`. */
   controllerManagerFlags?: string[];
+  /** Admission plugins of the API server, besides those that are on by default. */
+  admissionPlugins?: string[];
   /** GOGC of all its programs, in percent: less of their time for garbage collection, for more memory. Go's 100 without. */
   goGcPercent?: number;
   /** Records every request that ended, at level Metadata, in `auditLogPath`. */
@@ -104,7 +106,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
 
 async function prepare(
   directory: string,
-  { audit = false, auditObjects = [] }: ControlPlaneOptions,
+  { audit = false, auditObjects = [], admissionPlugins = [] }: ControlPlaneOptions,
 ): Promise<ControlPlaneSettings> {
   const [apiServerPort = 0, etcdClient = 0, etcdPeer = 0, controllerManagerPort = 0, schedulerPort = 0] =
     await freePorts(5);
@@ -125,6 +127,7 @@ async function prepare(
     credentials,
     etcdDirectory: join(directory, 'etcd'),
     bindAddress: '127.0.0.1',
+    admissionPlugins,
     ports: {
       apiServer: apiServerPort,
       etcdClient,

@@ -10,6 +10,7 @@ import { type CrawlRunStatus, crawlRunStatus, type RunPhase } from '../../resour
 import type { ContentChange, Progress, RunOutcome, RunSnapshot, SourceSnapshot } from '../../store/operator-store.ts';
 import { defined } from '../defined.ts';
 import type { Obstacle } from './obstacle.ts';
+import { runColumns } from './run-columns.ts';
 
 /** All that a reconcile has found out about a run. */
 export type RunObservation = {
@@ -61,6 +62,7 @@ export function runStatus(
   const { startDeadline: _, ...known } = run.status ?? {};
   const end = endOf(seen);
   const phase = runPhase(run, seen);
+  const conditions = runConditions(run, seen, phase, generation, now);
   const imageID = pods.flatMap((pod) => pod.status?.containerStatuses ?? []).find((status) => status.imageID)?.imageID;
   const heartbeats = snapshot?.workers.map((worker) => worker.lastHeartbeatAt.getTime()) ?? [];
   return clampToSchema(crawlRunStatus, {
@@ -68,7 +70,8 @@ export function runStatus(
     observedGeneration: generation,
     phase,
     message: runMessage(seen, phase),
-    conditions: runConditions(run, seen, phase, generation, now),
+    conditions,
+    ...runColumns(conditions, snapshot),
     ...defined({
       scheduledTime: run.spec.trigger?.scheduledTime,
       startTime: snapshot?.startedAt && timestamp(snapshot.startedAt),

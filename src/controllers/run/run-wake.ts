@@ -58,12 +58,12 @@ export type RunWakeOptions = {
 /** When a run has ended, so many of those that wait look whether it is their turn. */
 const WOKEN_AT_ONCE = 20;
 
-/** Queues runs for what their controller has to see. A run that nobody has looked at yet is urgent. */
+/** Queues runs for what their controller has to see. None is urgent: only the slots of schedules are. */
 export function wakeRuns({ runCache, jobCache, podCache, line, queue, onGone }: RunWakeOptions): void {
   runCache.subscribe((change) => {
     if (!wakesRun(change)) return;
     const { type, object } = change;
-    queue.add(objectKey(object.metadata), { urgent: object.status === undefined });
+    queue.add(objectKey(object.metadata));
     if (type === 'deleted') onGone();
     if (type === 'deleted' || isFinished(object)) {
       for (const key of line.waiting().slice(0, WOKEN_AT_ONCE)) queue.add(key);

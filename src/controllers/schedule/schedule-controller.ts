@@ -1,35 +1,41 @@
-// Reconciles one CrawlSchedule: makes the run that is due, keeps the history short, tells how it stands.
-
-import { scheduledRun } from '../../custom-resources/new-runs.ts';
-import { type CrawlRun, type CrawlSchedule, isFinished } from '../../custom-resources/types.ts';
+// Reconciles one CrawlSchedule: makes the runs that are due or asked for, tells how it stands, keeps the history short.
+import { requestedRun, slotRun } from '../../custom-resources/new-runs.ts';
+import { type CrawlRun, type CrawlSchedule, isFinished, isSlotRun } from '../../custom-resources/types.ts';
+import { type Backoff, backoffMs } from '../../kube/backoff.ts';
 import type { EventRecorder } from '../../kube/events.ts';
-import { isAlreadyExists, isConflict, isInvalid } from '../../kube/kube-error.ts';
-import { controllerOf, isControlledBy, parseObjectKey } from '../../kube/kube-object.ts';
+import { parseObjectKey } from '../../kube/kube-object.ts';
 import type { ResourceClient } from '../../kube/resource-client.ts';
 import { updateStatus } from '../../kube/status.ts';
 import type { ReconcileResult } from '../../kube/work-queue.ts';
-import { type CrawlScheduleSpec, crawlScheduleSpec } from '../../resources/crawl-schedule.ts';
+import { clampToSchema } from '../../resources/clamp.ts';
+import { type CrawlScheduleSpec, crawlScheduleSpec, crawlScheduleStatus } from '../../resources/crawl-schedule.ts';
 import { durationMs } from '../../resources/duration.ts';
+import { ANNOTATION } from '../../resources/group.ts';
 import { parseCronCached } from '../../schedule/cron.ts';
 import { type Due, dueSlots } from '../../schedule/due.ts';
 import { draw } from '../../schedule/hashed-fields.ts';
 import { intervalTimetable, type Timetable } from '../../schedule/timetable.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { RunCache, ScheduleCache } from '../caches.ts';
+import { type CurrentInterval, currentInterval } from './current-interval.ts';
 import { findUpstream, type TimetableSearch } from './run-after-run.ts';
+import { newestFirst, nominalTime } from './run-order.ts';
+import { openRequest } from './run-request.ts';
+import { isResultTold } from './run-result.ts';
+import { scheduleOf } from './schedule-of.ts';
 import {
-  type CurrentInterval,
-  currentInterval,
   expiredRuns,
-  newestFirst,
-  nominalTime,
+  type Ready,
   type ScheduleObservation,
   scheduleCursor,
   scheduleStatus,
   type Timing,
   timingInForce,
 } from './schedule-status.ts';
+import { decideSlot, isCatchUp, startOfSlot } from './slot-decision.ts';
 import type { SlotMemory } from './slot-memory.ts';
+import { type Creation, createSlotRuns } from './slot-runs.ts';
+import { createUntold } from './untold.ts';
 
 export type ScheduleControllerOptions = {
   readonly schedules: ResourceClient<CrawlSchedule>;
@@ -38,278 +44,297 @@ export type ScheduleControllerOptions = {
   readonly runCache: RunCache;
   readonly events: EventRecorder;
   readonly memory: SlotMemory;
-  /** Told of the seconds between a slot and its run. */
+  /** Observes the seconds between a slot and its run. */
   readonly creationSkew: { observe(seconds: number): void };
+  /** Called when a slot has its run: that run's Job is due now. */
+  readonly onRunMade: (run: CrawlRun) => void;
   readonly now: () => Date;
   readonly logger: Logger;
 };
 
-/** How long to wait until the runs of a deleted schedule of the same name are collected. */
-const COLLECTION_WAIT_MS = 2_000;
-
-/** What became of a slot. */
-type Handled = {
-  /** It has its run. */
-  readonly started?: true;
-  /** Its name is still taken by a run that is being collected. */
-  readonly waiting?: true;
+/** What one look at a schedule goes by. */
+type Look = {
+  readonly schedule: CrawlSchedule;
+  readonly spec: CrawlScheduleSpec;
+  readonly timing: Timing;
+  readonly cursor: Date;
+  readonly interval: CurrentInterval | undefined;
+  /** How much later than its slots the schedule starts. */
+  readonly jitterMs: number;
 };
 
+/** What became of a slot. */
+type Outcome = 'Started' | 'Passed' | 'NameNotFree' | 'Refused';
+
+/** How long to wait until the runs of a deleted schedule of the same name are collected. */
+const COLLECTION_WAIT_MS = 2_000;
+/** A run that the API server does not take now, such as for a quota. The next slot comes first, where it is sooner. */
+const REFUSED_RETRY: Backoff = { baseMs: 1_000, maxMs: 30_000 };
 const SHOWN_SLOTS = 5;
 
 export function createScheduleReconciler(options: ScheduleControllerOptions) {
-  const { schedules, runs, scheduleCache, runCache, events, memory, creationSkew, now, logger } = options;
+  const { schedules, runs, scheduleCache, runCache, events, memory, creationSkew, onRunMade, now, logger } = options;
+  const slotRuns = createSlotRuns({ runs, runCache });
+  const untold = createUntold({ scheduleCache, runCache });
 
-  /** By schedule's UID, the latest slot that was skipped and that no status tells of yet. */
-  const untoldSkips = new Map<string, Date>();
   scheduleCache.subscribe(({ type, object }) => {
-    if (type === 'deleted') untoldSkips.delete(object.metadata.uid);
+    if (type === 'deleted') memory.forget(object.metadata.uid);
+  });
+  runCache.subscribe((change) => {
+    if (change.type === 'updated' && isFinished(change.object) && !isFinished(change.previous))
+      announceEnd(change.object);
   });
 
   return async function reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
     const schedule = scheduleCache.get(parseObjectKey(key));
     if (schedule === undefined || schedule.metadata.deletionTimestamp !== undefined) return {};
-
-    const spec = crawlScheduleSpec.parse(schedule.spec);
-    const timing = timingInForce(schedule, spec, now());
-    const cursor = await findCursor(schedule, timing, signal);
-    const interval = currentInterval(schedule, spec, ownedRuns(schedule));
-    const parsed = findTimetable(schedule, spec, cursor, interval);
-    if (!parsed.ok) {
-      const { reason, message } = parsed.error;
-      events.record(schedule, { type: 'Warning', reason, action: 'ParseSchedule', message });
-      const ready = { status: 'False', reason, message } as const;
-      await writeStatus(schedule, { timing, runs: ownedRuns(schedule), ready, upcoming: [] }, signal);
-      return {}; // an edit brings it back
+    const spec = crawlScheduleSpec.safeParse(schedule.spec);
+    if (!spec.success) {
+      const [issue] = spec.error.issues;
+      return refuse(schedule, undefined, 'InvalidSpec', `spec.${issue?.path.join('.')}: ${issue?.message}`, signal);
     }
 
-    if (spec.suspend) {
-      const ready = {
-        status: 'True',
-        reason: 'Suspended',
-        message: 'spec.suspend is true: no new runs are made',
-      } as const;
-      await pruneHistory(schedule, spec, signal);
-      await writeStatus(schedule, { timing, runs: ownedRuns(schedule), ready, upcoming: [] }, signal);
-      return {};
-    }
+    const look = await lookAt(schedule, spec.data, signal);
+    await meetRequest(look, signal);
+    const timetable = findTimetable(look);
+    if (!timetable.ok) return refuse(schedule, look, timetable.error.reason, timetable.error.message, signal);
+    if (look.spec.suspend) return rest(look, signal);
 
-    const delayMs = jitterMs(schedule, spec);
-    const due = dueSlots({
-      timetable: parsed.timetable,
-      cursor,
-      now: new Date(now().getTime() - delayMs),
-      catchUp: spec.catchUp,
-      ...(spec.startingDeadlineSeconds === undefined ? {} : { startingDeadlineSeconds: spec.startingDeadlineSeconds }),
-    });
-    const outcome = await handleDue(schedule, spec, due, signal);
-    if (outcome.waiting) return { requeueAfterMs: COLLECTION_WAIT_MS };
-    const upcoming = upcomingSlots(parsed.timetable, new Date(now().getTime() - delayMs)).map(
-      (slot) => new Date(slot.getTime() + delayMs),
-    );
+    const outcome = await handleDue(look, timetable.timetable, signal);
+    const upcoming = upcomingStarts(look, timetable.timetable);
+    const [next] = upcoming;
+    const untilNextMs = next && Math.max(0, next.getTime() - now().getTime());
+    const atNext: ReconcileResult = untilNextMs === undefined ? {} : { requeueAfterMs: untilNextMs, urgent: true };
     // The run itself is the memory of a slot, and brings us back to tell of it, when other schedules have theirs too.
-    if (outcome.started) return untilNext(upcoming);
+    if (outcome === 'Started' && !untold.hasNews(schedule)) return atNext;
 
-    await pruneHistory(schedule, spec, signal);
-    const ready = { status: 'True', reason: 'Scheduled', message: 'the schedule is in force' } as const;
-    await writeStatus(
-      schedule,
-      {
-        timing,
-        runs: ownedRuns(schedule),
-        ready,
-        upcoming,
-        ...(interval ? { interval } : {}),
-      },
-      signal,
-    );
-    return untilNext(upcoming);
+    await tell(look, readiness(schedule), upcoming, signal);
+    const retryMs = retryAfter(schedule, outcome);
+    return retryMs === undefined || (untilNextMs !== undefined && untilNextMs < retryMs)
+      ? atNext
+      : { requeueAfterMs: retryMs };
   };
 
-  function untilNext([next]: readonly Date[]): ReconcileResult {
-    return next ? { requeueAfterMs: Math.max(0, next.getTime() - now().getTime()), urgent: true } : {};
+  async function lookAt(schedule: CrawlSchedule, spec: CrawlScheduleSpec, signal: AbortSignal): Promise<Look> {
+    const timing = timingInForce(schedule, spec, now());
+    const { uid } = schedule.metadata;
+    // Remembered before anything is forgotten: status and runs may be gone at the next look.
+    memory.remember(uid, scheduleCursor(timing, schedule.status, ownedRuns(schedule)));
+    const cursor = await memory.cursor(uid, signal);
+    const interval = currentInterval(schedule, spec, knownRuns(schedule));
+    return { schedule, spec, timing, cursor, interval, jitterMs: jitterMs(schedule, spec) };
+  }
+
+  /** Slots of an interval count from the last one that was dealt with; those of `after` are ends of other runs. */
+  function findTimetable({ schedule, spec, cursor, interval }: Look): TimetableSearch {
+    if (spec.schedule !== undefined) return parseCronCached(spec.schedule, spec.timeZone, schedule.metadata.uid);
+    if (spec.interval !== undefined)
+      return { ok: true, timetable: intervalTimetable(interval?.ms ?? durationMs(spec.interval), cursor) };
+    return findUpstream(schedule, scheduleCache, ownedRuns);
+  }
+
+  /** The schedule makes no runs until it is edited, and says why. */
+  async function refuse(
+    schedule: CrawlSchedule,
+    look: Look | undefined,
+    reason: Ready['reason'],
+    message: string,
+    signal: AbortSignal,
+  ): Promise<ReconcileResult> {
+    events.record(schedule, { type: 'Warning', reason, action: 'ReadSchedule', message });
+    await tell(look ?? { schedule }, { status: 'False', reason, message }, [], signal);
+    return {};
+  }
+
+  async function rest(look: Look, signal: AbortSignal): Promise<ReconcileResult> {
+    const message = 'spec.suspend is true: no new runs are made';
+    await tell(look, { status: 'True', reason: 'Suspended', message }, [], signal);
+    return {};
+  }
+
+  /** Makes the run that the schedule's annotation asks for, beside its slots. A refused request is not tried again. */
+  async function meetRequest({ schedule, spec }: Look, signal: AbortSignal): Promise<void> {
+    const request = openRequest(schedule);
+    if (request === undefined || untold.request(schedule) === request) return;
+    const creation = await slotRuns.make(schedule, requestedRun(schedule, spec, request), signal);
+    if (creation.type === 'NameNotFree') return; // it went in the meantime: the next look makes it
+    untold.noteRequest(schedule, request);
+    if (creation.type === 'Made') announceMade(schedule, creation.run, `as ${ANNOTATION.runRequested} asks`);
+    else if (creation.type === 'NameTaken') warn(schedule, 'UnexpectedRun', creation.message);
+    else if (creation.type === 'Refused') warn(schedule, 'FailedCreate', creation.message);
+  }
+
+  /** Does for the due slots what catch-up and concurrency policy say. */
+  async function handleDue(look: Look, timetable: Timetable, signal: AbortSignal): Promise<Outcome> {
+    const { catchUp, startingDeadlineSeconds } = look.spec;
+    const due = dueSlots({
+      timetable,
+      cursor: look.cursor,
+      now: new Date(now().getTime() - look.jitterMs),
+      catchUp,
+      ...(startingDeadlineSeconds === undefined ? {} : { startingDeadlineSeconds }),
+    });
+    announceMissed(look.schedule, due);
+    if (due.tooLate) {
+      const { slot, rule } = due.tooLate;
+      const message = `${slot.toISOString()} was missed, and spec.${rule} does not let it start any more`;
+      return skip(look.schedule, slot, 'MissSchedule', message);
+    }
+    let outcome: Outcome = 'Passed';
+    for (const slot of due.slots) {
+      outcome = await handleSlot(look, slot, signal);
+      if (outcome === 'NameNotFree' || outcome === 'Refused') break; // it is still due
+    }
+    return outcome;
+  }
+
+  async function handleSlot(look: Look, slot: Date, signal: AbortSignal): Promise<Outcome> {
+    const { schedule, spec } = look;
+    const decision = decideSlot(ownedRuns(schedule), slot, startOfSlot(slot, look.jitterMs, now()), spec);
+    if (decision.type === 'Skip') return skip(schedule, slot, decision.reason, decision.message);
+    for (const run of decision.stop) await replace(schedule, run, signal);
+    return start(look, slot, signal);
+  }
+
+  async function start(look: Look, slot: Date, signal: AbortSignal): Promise<Outcome> {
+    const { schedule, spec, jitterMs } = look;
+    const type = isCatchUp(slot, jitterMs, now()) ? 'CatchUp' : 'Schedule';
+    const creation = await slotRuns.make(schedule, slotRun(schedule, spec, slot, type), signal);
+    return afterCreation(look, slot, creation);
+  }
+
+  function afterCreation({ schedule, jitterMs }: Look, slot: Date, creation: Creation): Outcome {
+    switch (creation.type) {
+      case 'Made':
+        creationSkew.observe((now().getTime() - slot.getTime() - jitterMs) / 1_000);
+        onRunMade(creation.run);
+        announceMade(schedule, creation.run, `for ${slot.toISOString()}`);
+        return accepted(schedule, slot, 'Started');
+      case 'Found':
+        onRunMade(creation.run);
+        return accepted(schedule, slot, 'Passed');
+      case 'NameNotFree':
+        return 'NameNotFree';
+      case 'NameTaken':
+        return skip(schedule, slot, 'UnexpectedRun', creation.message);
+      case 'Refused':
+        untold.noteRefusal(schedule, creation.message);
+        if (creation.isFinal) return skip(schedule, slot, 'FailedCreate', creation.message);
+        warn(schedule, 'FailedCreate', creation.message);
+        return 'Refused';
+    }
+  }
+
+  function accepted(schedule: CrawlSchedule, slot: Date, outcome: Outcome): Outcome {
+    memory.remember(schedule.metadata.uid, slot);
+    untold.forgetRefusal(schedule);
+    return outcome;
+  }
+
+  function skip(schedule: CrawlSchedule, slot: Date, reason: string, message: string): Outcome {
+    const { name, namespace, uid } = schedule.metadata;
+    memory.remember(uid, slot);
+    untold.noteSkip(schedule, slot);
+    events.record(schedule, { type: 'Warning', reason, action: 'SkipSlot', message });
+    logger.warn({ schedule: name, namespace, slot, reason }, 'slot skipped');
+    return 'Passed';
+  }
+
+  async function replace(schedule: CrawlSchedule, run: CrawlRun, signal: AbortSignal): Promise<void> {
+    if (!(await slotRuns.stop(run, signal))) return;
+    const message = `stopping run ${run.metadata.name} because spec.concurrencyPolicy is Replace`;
+    events.record(schedule, { type: 'Normal', reason: 'Replaced', action: 'StopRun', message });
+  }
+
+  /** Ready, unless the API server did not take the last run, for the spec as it is now. */
+  function readiness(schedule: CrawlSchedule): Ready {
+    const refusal = untold.refusal(schedule);
+    if (refusal !== undefined) return { status: 'False', reason: 'RunRefused', message: refusal.message };
+    return { status: 'True', reason: 'Scheduled', message: 'the schedule is in force' };
+  }
+
+  function retryAfter(schedule: CrawlSchedule, outcome: Outcome): number | undefined {
+    if (outcome === 'NameNotFree') return COLLECTION_WAIT_MS;
+    return outcome === 'Refused' ? backoffMs(untold.refusal(schedule)?.count ?? 1, REFUSED_RETRY) : undefined;
+  }
+
+  /** Writes the status; what it holds from then on need not be kept elsewhere, and runs beyond the history go. */
+  async function tell(
+    look: Pick<Look, 'schedule'> & Partial<Look>,
+    ready: Ready,
+    upcoming: readonly Date[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { schedule, timing, interval, spec } = look;
+    const news = untold.take(schedule);
+    const seen: ScheduleObservation = {
+      generation: schedule.metadata.generation ?? 0,
+      runs: knownRuns(schedule),
+      ready,
+      upcoming,
+      known: schedule.status,
+      ...(timing ? { timing } : {}),
+      ...(interval ? { interval } : {}),
+      ...news.told,
+    };
+    const compute = ({ status }: CrawlSchedule) =>
+      clampToSchema(crawlScheduleStatus, scheduleStatus(status, seen, now()));
+    const written = await updateStatus(schedules, schedule, compute, { signal });
+    news.wasTold();
+    if (written === undefined) return;
+    scheduleCache.observe(written);
+    if (spec) await pruneHistory(written, spec, signal);
+  }
+
+  /** A run goes when the schedule's status holds its result, and the newest of a slot when it holds its time. */
+  async function pruneHistory(schedule: CrawlSchedule, spec: CrawlScheduleSpec, signal: AbortSignal): Promise<void> {
+    const { status } = schedule;
+    const owned = ownedRuns(schedule);
+    const cursor = new Date(status?.lastScheduleTime ?? 0);
+    const keep = newestFirst(owned).find((run) => isSlotRun(run) && nominalTime(run) > cursor)?.metadata.name;
+    for (const run of expiredRuns(spec, owned, keep)) {
+      if (isResultTold(status, run)) await slotRuns.remove(run, signal);
+    }
   }
 
   function ownedRuns(schedule: CrawlSchedule): CrawlRun[] {
     return runCache.byIndex('controller', schedule.metadata.uid);
   }
 
-  /** Slots of an interval count from the last one that was dealt with; those of `after` are ends of other runs. */
-  function findTimetable(
-    schedule: CrawlSchedule,
-    spec: CrawlScheduleSpec,
-    cursor: Date,
-    adapted: CurrentInterval | undefined,
-  ): TimetableSearch {
-    if (spec.schedule !== undefined) return parseCronCached(spec.schedule, spec.timeZone, schedule.metadata.uid);
-    if (spec.interval !== undefined)
-      return { ok: true, timetable: intervalTimetable(adapted?.ms ?? durationMs(spec.interval), cursor) };
-    return findUpstream(schedule, scheduleCache, ownedRuns);
+  /** With those that went before their results were told. */
+  function knownRuns(schedule: CrawlSchedule): CrawlRun[] {
+    return [...ownedRuns(schedule), ...untold.goneRuns(schedule)];
   }
 
-  async function findCursor(schedule: CrawlSchedule, timing: Timing, signal: AbortSignal): Promise<Date> {
-    const { uid } = schedule.metadata;
-    // Remembered before anything is forgotten: status and runs may be gone at the next look.
-    memory.remember(uid, scheduleCursor(timing, schedule.status, ownedRuns(schedule)));
-    return memory.cursor(uid, signal);
-  }
-
-  /** Does for the due slots what catch-up and concurrency policy say. */
-  async function handleDue(
-    schedule: CrawlSchedule,
-    spec: CrawlScheduleSpec,
-    due: Due,
-    signal: AbortSignal,
-  ): Promise<Handled> {
-    const [first] = due.slots;
-    if (due.tooLate) {
-      const { slot, rule } = due.tooLate;
-      const message = `${slot.toISOString()} was missed, and spec.${rule} does not let it start any more`;
-      return skip(schedule, slot, 'MissSchedule', message);
-    }
-    if (first === undefined) return {};
-    if (due.missed > 0) {
-      events.record(schedule, {
-        type: 'Warning',
-        reason: 'MissedSchedules',
-        action: 'FindDue',
-        message: `missed ${due.missed} earlier times, which spec.catchUp does not make up for; going on with ${first.toISOString()}`,
-      });
-    }
-    let handled: Handled = {};
-    for (const slot of due.slots) {
-      handled = await handleSlot(schedule, spec, slot, signal);
-      if (handled.waiting) return handled;
-    }
-    return handled;
-  }
-
-  async function handleSlot(
-    schedule: CrawlSchedule,
-    spec: CrawlScheduleSpec,
-    slot: Date,
-    signal: AbortSignal,
-  ): Promise<Handled> {
-    const inTheWay = ownedRuns(schedule).filter((run) => wasActiveAt(run, slot));
-    if (spec.concurrencyPolicy === 'Forbid' && inTheWay[0]) {
-      const message = `${inTheWay[0].metadata.name} was still active at ${slot.toISOString()} and spec.concurrencyPolicy is Forbid`;
-      return skip(schedule, slot, 'JobAlreadyActive', message);
-    }
-    if (spec.concurrencyPolicy === 'Queue') {
-      const unfinished = ownedRuns(schedule).filter((run) => !isFinished(run)).length;
-      if (unfinished > spec.maxQueuedRuns) {
-        const message = `${spec.maxQueuedRuns} runs wait already (spec.maxQueuedRuns); none is made for ${slot.toISOString()}`;
-        return skip(schedule, slot, 'QueueFull', message);
-      }
-    }
-    if (spec.concurrencyPolicy === 'Replace') {
-      for (const run of inTheWay.filter((run) => !isFinished(run))) await stopRun(schedule, run, signal);
-    }
-    return startRun(schedule, spec, slot, signal);
-  }
-
-  /** Whether the run stood in the slot's way, even if it has ended since: under Forbid a slot never starts late. */
-  function wasActiveAt(run: CrawlRun, slot: Date): boolean {
-    if (nominalTime(run) >= slot) return false;
-    if (!isFinished(run)) return true;
-    const completed = run.status?.completionTime;
-    return completed !== undefined && new Date(completed) > slot;
-  }
-
-  function skip(schedule: CrawlSchedule, slot: Date, reason: string, message: string): Handled {
-    memory.remember(schedule.metadata.uid, slot);
-    untoldSkips.set(schedule.metadata.uid, slot);
-    events.record(schedule, { type: 'Warning', reason, action: 'SkipSlot', message });
-    logger.warn(
-      { schedule: schedule.metadata.name, namespace: schedule.metadata.namespace, slot, reason },
-      'slot skipped',
+  function upcomingStarts({ jitterMs }: Look, timetable: Timetable): Date[] {
+    return upcomingSlots(timetable, new Date(now().getTime() - jitterMs)).map(
+      (slot) => new Date(slot.getTime() + jitterMs),
     );
-    return {};
   }
 
-  async function startRun(
-    schedule: CrawlSchedule,
-    spec: CrawlScheduleSpec,
-    slot: Date,
-    signal: AbortSignal,
-  ): Promise<Handled> {
-    const run = scheduledRun(schedule, spec, slot);
-    try {
-      const created = await runs.create(run, { signal });
-      creationSkew.observe((now().getTime() - slot.getTime() - jitterMs(schedule, spec)) / 1_000);
-      runCache.observe(created);
-      memory.remember(schedule.metadata.uid, slot);
-      events.record(schedule, {
-        type: 'Normal',
-        reason: 'SuccessfulCreate',
-        action: 'CreateRun',
-        message: `created run ${created.metadata.name} for ${slot.toISOString()}`,
-      });
-      return { started: true };
-    } catch (error) {
-      if (isAlreadyExists(error)) return adoptOrSkip(schedule, run.metadata.name, slot, signal);
-      const message = `could not create run ${run.metadata.name}: ${error instanceof Error ? error.message : error}`;
-      if (isInvalid(error)) return skip(schedule, slot, 'FailedCreate', message);
-      events.record(schedule, { type: 'Warning', reason: 'FailedCreate', action: 'CreateRun', message });
-      throw error;
-    }
+  function announceMade(schedule: CrawlSchedule, run: CrawlRun, why: string): void {
+    const message = `created run ${run.metadata.name} ${why}`;
+    events.record(schedule, { type: 'Normal', reason: 'SuccessfulCreate', action: 'CreateRun', message });
   }
 
-  /** The name is taken: by our own earlier attempt, by a deleted schedule's run, or by something that is not ours. */
-  async function adoptOrSkip(schedule: CrawlSchedule, name: string, slot: Date, signal: AbortSignal): Promise<Handled> {
-    const existing = await runs.get({ namespace: schedule.metadata.namespace, name }, { signal });
-    if (existing === undefined) return { waiting: true };
-    if (isControlledBy(existing, schedule)) {
-      runCache.observe(existing);
-      memory.remember(schedule.metadata.uid, slot);
-      return {};
-    }
-    const controller = controllerOf(existing);
-    if (controller?.kind === schedule.kind && controller.name === schedule.metadata.name) return { waiting: true };
-    return skip(schedule, slot, 'UnexpectedRun', `a CrawlRun named ${name} that is not of this schedule is in the way`);
+  function announceMissed(schedule: CrawlSchedule, { missed, slots }: Due): void {
+    if (missed === 0 || slots.length === 0) return;
+    const message = `missed ${missed} earlier times, which spec.catchUp does not make up for`;
+    events.record(schedule, { type: 'Warning', reason: 'MissedSchedules', action: 'FindDue', message });
   }
 
-  async function stopRun(schedule: CrawlSchedule, run: CrawlRun, signal: AbortSignal): Promise<void> {
-    if (run.spec.shutdown !== undefined) return;
-    const body = {
-      metadata: { uid: run.metadata.uid, resourceVersion: run.metadata.resourceVersion },
-      spec: { shutdown: 'Stop' },
-    };
-    runCache.observe(await runs.patch(run.metadata, { type: 'merge', body }, { signal }));
-    events.record(schedule, {
-      type: 'Normal',
-      reason: 'Replaced',
-      action: 'StopRun',
-      message: `stopping run ${run.metadata.name} because spec.concurrencyPolicy is Replace`,
-    });
+  /** On the schedule, for those who look at that alone. */
+  function announceEnd(run: CrawlRun): void {
+    const schedule = scheduleOf(run, scheduleCache);
+    const { phase, message = '' } = run.status ?? {};
+    if (schedule === undefined || phase === undefined) return;
+    const type = phase === 'Succeeded' || phase === 'Stopped' ? 'Normal' : 'Warning';
+    const note = `run ${run.metadata.name} ended: ${message}`;
+    events.record(schedule, { type, reason: `Run${phase}`, action: 'FinishRun', message: note });
   }
 
-  async function pruneHistory(schedule: CrawlSchedule, spec: CrawlScheduleSpec, signal: AbortSignal): Promise<void> {
-    const owned = ownedRuns(schedule);
-    const newest = newestFirst(owned)[0];
-    const { lastScheduleTime } = schedule.status ?? {};
-    // The newest run remembers how far the schedule has come until the status does.
-    const isRemembered = newest && lastScheduleTime !== undefined && new Date(lastScheduleTime) >= nominalTime(newest);
-    const keep = isRemembered ? undefined : newest?.metadata.name;
-    for (const run of expiredRuns(spec, owned, keep)) {
-      const { uid } = run.metadata;
-      try {
-        await runs.delete(run.metadata, { preconditions: { uid }, propagationPolicy: 'Background', signal });
-      } catch (error) {
-        if (!isConflict(error)) throw error; // another object has the name now
-      }
-    }
-  }
-
-  async function writeStatus(schedule: CrawlSchedule, seen: ScheduleObservation, signal: AbortSignal): Promise<void> {
-    const { uid } = schedule.metadata;
-    const skipped = untoldSkips.get(uid);
-    const derived = { ...seen, ...(skipped ? { skipped } : {}), known: schedule.status };
-    const written = await updateStatus(schedules, schedule, (current) => scheduleStatus(current, derived, now()), {
-      signal,
-    });
-    if (skipped === untoldSkips.get(uid)) untoldSkips.delete(uid);
-    if (written) scheduleCache.observe(written);
+  function warn(schedule: CrawlSchedule, reason: string, message: string): void {
+    events.record(schedule, { type: 'Warning', reason, action: 'CreateRun', message });
   }
 }
 

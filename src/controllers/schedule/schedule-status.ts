@@ -1,15 +1,17 @@
 // What a CrawlSchedule's status says, from the schedule and its runs. Pure functions.
-
-import { type CrawlRun, type CrawlSchedule, isFinished } from '../../custom-resources/types.ts';
+import { type CrawlRun, type CrawlSchedule, isFinished, isSlotRun } from '../../custom-resources/types.ts';
 import { isConditionTrue, setCondition } from '../../kube/conditions.ts';
 import { timestamp } from '../../kube/time.ts';
 import type { ScheduleReason } from '../../resources/conditions.ts';
 import type { CrawlScheduleSpec, CrawlScheduleStatus } from '../../resources/crawl-schedule.ts';
-import { durationMs, formatDuration } from '../../resources/duration.ts';
-import { adaptInterval } from '../../schedule/adaptive-interval.ts';
+import { formatDuration } from '../../resources/duration.ts';
 import { defined } from '../defined.ts';
+import type { CurrentInterval } from './current-interval.ts';
+import { newestFirst, nominalTime } from './run-order.ts';
+import { resultOf } from './run-result.ts';
 
 export type Timing = NonNullable<CrawlScheduleStatus['timing']>;
+type LastRun = NonNullable<CrawlScheduleStatus['lastRun']>;
 
 /**
  * When-to-run as it is in force. An edit of schedule or zone and a resume count from now on; a schedule that was never
@@ -31,29 +33,17 @@ export function timingInForce(schedule: CrawlSchedule, spec: CrawlScheduleSpec, 
   return unchanged ? known : { ...wanted, since: now.toISOString() };
 }
 
-/** The nominal time of a run; a manual run, which has none, counts from its creation. */
-export function nominalTime(run: CrawlRun): Date {
-  return new Date(run.spec.trigger?.scheduledTime ?? run.metadata.creationTimestamp ?? 0);
-}
-
-/** Newest nominal time first. */
-export function newestFirst(runs: readonly CrawlRun[]): CrawlRun[] {
-  return runs.toSorted((a, b) => nominalTime(b).getTime() - nominalTime(a).getTime());
-}
-
-/** The instant up to which every slot is dealt with. It needs no status: the runs themselves remember. */
+/** The instant up to which every slot is dealt with. It needs no status: the runs of the slots themselves remember. */
 export function scheduleCursor(
-  timing: Timing,
+  timing: Timing | undefined,
   status: CrawlScheduleStatus | undefined,
   runs: readonly CrawlRun[],
 ): Date {
-  const times = [timing.since, status?.lastScheduleTime, status?.lastSkippedTime]
+  const times = [timing?.since, status?.lastScheduleTime, status?.lastSkippedTime]
     .filter((time) => time !== undefined)
     .map((time) => Date.parse(time));
-  const nominal = runs
-    .filter((run) => run.spec.trigger?.scheduledTime !== undefined)
-    .map((run) => nominalTime(run).getTime());
-  return new Date(Math.max(...times, ...nominal));
+  const nominal = runs.filter(isSlotRun).map((run) => nominalTime(run).getTime());
+  return new Date(Math.max(0, ...times, ...nominal));
 }
 
 /** The finished runs beyond the history limits, oldest first; `keep` is never among them. */
@@ -65,38 +55,26 @@ export function expiredRuns(spec: CrawlScheduleSpec, runs: readonly CrawlRun[], 
   return newestFirst(beyond.filter((run) => run.metadata.name !== keep)).reverse();
 }
 
-/** The interval in force where it adapts, and why it is as it is. */
-export type CurrentInterval = { readonly ms: number; readonly run?: string; readonly reason?: string };
-
-/**
- * The interval in force: what the status says, one step further when a run has ended that it was not adapted to yet.
- * Without a status it starts again from spec.interval, which costs nothing but a few runs more or less.
- */
-export function currentInterval(
-  schedule: CrawlSchedule,
-  spec: CrawlScheduleSpec,
-  runs: readonly CrawlRun[],
-): CurrentInterval | undefined {
-  if (spec.interval === undefined || spec.adaptive === undefined) return undefined;
-  const bounds = { minMs: durationMs(spec.adaptive.min), maxMs: durationMs(spec.adaptive.max) };
-  const { currentInterval: text, adaptation } = schedule.status ?? {};
-  const before = durationMs(text ?? spec.interval);
-  const newest = newestFirst(runs).find((run) => isFinished(run) && run.status?.phase !== 'Stopped');
-  if (newest === undefined || newest.metadata.name === adaptation?.run) {
-    return { ms: Math.min(bounds.maxMs, Math.max(bounds.minMs, before)), ...adaptation };
-  }
-  const { intervalMs, reason } = adaptInterval(before, newest.status?.changes, bounds);
-  return { ms: intervalMs, run: newest.metadata.name, reason };
-}
+export type Ready = {
+  readonly status: 'True' | 'False';
+  readonly reason: ScheduleReason;
+  readonly message: string;
+};
 
 export type ScheduleObservation = {
-  readonly timing: Timing;
+  /** The generation of the spec that all of this was derived from. */
+  readonly generation: number;
+  /** Absent when the spec cannot be read. */
+  readonly timing?: Timing;
+  /** The schedule's runs, with those that ended and went before any status held their results. */
   readonly runs: readonly CrawlRun[];
-  readonly ready: { readonly status: 'True' | 'False'; readonly reason: ScheduleReason; readonly message: string };
+  readonly ready: Ready;
   /** When the next runs start, soonest first. */
   readonly upcoming: readonly Date[];
   readonly skipped?: Date;
   readonly interval?: CurrentInterval;
+  /** The request for a run that was met last. */
+  readonly handledRequest?: string;
   /** The status that this was derived from: its times are kept even when somebody wipes it meanwhile. */
   readonly known?: CrawlScheduleStatus | undefined;
 };
@@ -106,9 +84,13 @@ function latest(...times: (string | undefined)[]): string | undefined {
   return known.sort((a, b) => Date.parse(b) - Date.parse(a))[0];
 }
 
-function intervalStatus(
-  interval: CurrentInterval | undefined,
-): Pick<CrawlScheduleStatus, 'currentInterval' | 'adaptation'> {
+type IntervalStatus = Pick<CrawlScheduleStatus, 'currentInterval' | 'adaptation'>;
+
+function intervalInForce(status: CrawlScheduleStatus | undefined): IntervalStatus {
+  return defined({ currentInterval: status?.currentInterval, adaptation: status?.adaptation });
+}
+
+function intervalStatus(interval: CurrentInterval | undefined): IntervalStatus {
   if (interval === undefined) return {};
   const { ms, run, reason } = interval;
   return {
@@ -117,50 +99,65 @@ function intervalStatus(
   };
 }
 
-/** The whole status; times that only runs knew are kept after those runs are gone. */
-export function scheduleStatus(schedule: CrawlSchedule, seen: ScheduleObservation, now: Date): CrawlScheduleStatus {
-  const before = schedule.status;
-  const { known } = seen;
+/** The whole status; what only runs knew is kept after those runs are gone. `current` is the status that it replaces. */
+export function scheduleStatus(
+  current: CrawlScheduleStatus | undefined,
+  seen: ScheduleObservation,
+  now: Date,
+): CrawlScheduleStatus {
+  const { known, generation } = seen;
   const runs = newestFirst(seen.runs);
   const active = runs.filter((run) => !isFinished(run));
-  const completed = (condition: 'Complete' | 'Failed') =>
-    runs
-      .filter((run) => isConditionTrue(run.status?.conditions, condition) && run.status?.phase !== 'Stopped')
-      .map((run) => run.status?.completionTime);
-  const [newest] = runs;
-  const newestSlot = runs.find((run) => run.spec.trigger?.scheduledTime !== undefined);
+  const ends = (result: 'Success' | 'Failure') =>
+    runs.filter((run) => resultOf(run) === result).map((run) => run.status?.completionTime);
+  const slots = runs.filter(isSlotRun).map((run) => timestamp(nominalTime(run)));
   return {
-    observedGeneration: schedule.metadata.generation ?? 0,
+    observedGeneration: generation,
     conditions: setCondition(
-      before?.conditions,
-      { type: 'Ready', ...seen.ready, observedGeneration: schedule.metadata.generation ?? 0 },
+      current?.conditions,
+      { type: 'Ready', ...seen.ready, observedGeneration: generation },
       now,
     ),
-    timing: seen.timing,
-    ...intervalStatus(seen.interval),
+    ...(seen.timing ? intervalStatus(seen.interval) : intervalInForce(known)),
     active: active.map((run) => run.metadata.name),
     activeCount: active.length,
     nextScheduleTimes: seen.upcoming.map(timestamp),
     ...defined({
-      lastScheduleTime: latest(
-        before?.lastScheduleTime,
-        known?.lastScheduleTime,
-        newestSlot && timestamp(nominalTime(newestSlot)),
+      timing: seen.timing ?? known?.timing,
+      lastHandledRunRequest: seen.handledRequest ?? current?.lastHandledRunRequest ?? known?.lastHandledRunRequest,
+      lastScheduleTime: latest(current?.lastScheduleTime, known?.lastScheduleTime, ...slots),
+      lastSkippedTime: latest(
+        current?.lastSkippedTime,
+        known?.lastSkippedTime,
+        seen.skipped && timestamp(seen.skipped),
       ),
-      lastSkippedTime: latest(before?.lastSkippedTime, known?.lastSkippedTime, seen.skipped && timestamp(seen.skipped)),
-      lastSuccessfulTime: latest(before?.lastSuccessfulTime, known?.lastSuccessfulTime, ...completed('Complete')),
-      lastFailureTime: latest(before?.lastFailureTime, known?.lastFailureTime, ...completed('Failed')),
+      lastSuccessfulTime: latest(current?.lastSuccessfulTime, known?.lastSuccessfulTime, ...ends('Success')),
+      lastFailureTime: latest(current?.lastFailureTime, known?.lastFailureTime, ...ends('Failure')),
       nextScheduleTime: seen.upcoming[0] && timestamp(seen.upcoming[0]),
+      lastRun: lastRun(runs, current?.lastRun ?? known?.lastRun),
     }),
-    ...(newest
-      ? {
-          lastRun: {
-            name: newest.metadata.name,
-            ...defined({ phase: newest.status?.phase, items: newest.status?.progress?.items }),
-          },
-        }
-      : before?.lastRun
-        ? { lastRun: before.lastRun }
-        : {}),
   };
+}
+
+/** The newest run, also when it is gone and older ones are not. One that went before its end was stopped by that. */
+function lastRun([newest, ...others]: readonly CrawlRun[], before: LastRun | undefined): LastRun | undefined {
+  const isThere = [newest, ...others].some((run) => run?.metadata.name === before?.name);
+  const wasNewer =
+    before?.creationTimestamp !== undefined &&
+    Date.parse(before.creationTimestamp) > Date.parse(newest?.metadata.creationTimestamp ?? '');
+  if (newest !== undefined && (isThere || !wasNewer)) {
+    const { name, creationTimestamp } = newest.metadata;
+    return {
+      name,
+      ...defined({ creationTimestamp, phase: newest.status?.phase, items: newest.status?.progress?.items }),
+    };
+  }
+  if (before === undefined || isThere) return before;
+  return { ...before, phase: isFinalPhase(before.phase) ? before.phase : 'Stopped' };
+}
+
+const UNFINISHED_PHASES: readonly LastRun['phase'][] = [undefined, 'Pending', 'Queued', 'Running', 'Stopping'];
+
+function isFinalPhase(phase: LastRun['phase']): boolean {
+  return !UNFINISHED_PHASES.includes(phase);
 }

@@ -1,7 +1,9 @@
 // kubectl-trawler as a program of its own, against a real API server. No operator: the tests write what it would.
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
 import type { CrawlRun, CrawlSchedule } from '#src/custom-resources/types.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
@@ -10,7 +12,8 @@ import { type ControlPlane, startControlPlane } from '../../support/control-plan
 let cluster: ControlPlane;
 
 beforeAll(async () => {
-  cluster = await startControlPlane();
+  // With it, who may not change a schedule's finalizers may not make runs that block its deletion.
+  cluster = await startControlPlane({ admissionPlugins: ['OwnerReferencesPermissionEnforcement'] });
   await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
   await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
 });
@@ -107,15 +110,55 @@ test('backfill makes the runs of past times once, and no more than --max', async
   expect((await trawler('backfill', 'past', ...range)).stdout).toBe('nothing to do: those runs are there already');
 });
 
+test('run, backfill and retry work for a user with the role edit alone, as --as says', async () => {
+  await grantEdit('editor');
+  await apply('edited', { schedule: '0 6 * * *' });
+  const asEditor = ['--as', 'editor', '--kubeconfig', cluster.kubeconfigPath];
+  const range = ['--from', '2026-01-01T00:00:00Z', '--to', '2026-01-02T00:00:00Z'];
+  expect(await trawler(...asEditor, 'run', 'edited')).toMatchObject({ exitCode: 0, stderr: '' });
+  const backfilled = await trawler(...asEditor, '--json', 'backfill', 'edited', ...range);
+  expect(backfilled).toMatchObject({ exitCode: 0, stderr: '' });
+  const [name = ''] = (JSON.parse(backfilled.stdout) as { runs: string[] }).runs;
+  await finish(name);
+  expect(await trawler(...asEditor, 'retry', name)).toMatchObject({ exitCode: 0, stderr: '' });
+  const stranger = await trawler('--as', 'stranger', 'run', 'edited');
+  expect(stranger).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('User "stranger" cannot get') });
+});
+
+test('a kubeconfig that is not there is an error in words', async () => {
+  const { exitCode, stderr } = await trawler('--kubeconfig', '/nowhere/config', 'run', 'shop');
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/^error: .*\/nowhere\/config/);
+});
+
+/** The chart's roles for users, bound to this one. */
+async function grantEdit(user: string): Promise<void> {
+  const manifest = await readFile(join(projectRoot, 'manifests', 'install.yaml'), 'utf8');
+  const roles = parseAllDocuments(manifest).filter((document) =>
+    /-(edit|view)$/.test(String(document.getIn(['metadata', 'name']))),
+  );
+  expect(roles).toHaveLength(2);
+  for (const role of roles) {
+    await kubectl(['apply', '-f', '-'], role.toJSON() as object);
+    const name = String(role.getIn(['metadata', 'name']));
+    await kubectl(['create', 'clusterrolebinding', `${name}-${user}`, `--clusterrole=${name}`, `--user=${user}`]);
+  }
+}
+
+/** As the operator would end it. */
+async function finish(name: string): Promise<void> {
+  const condition = { status: 'True', reason: 'Succeeded', message: 'done', observedGeneration: 1 };
+  const at = { lastTransitionTime: '2030-01-01T00:00:00Z' };
+  const conditions = ['Complete', 'Finished'].map((type) => ({ type, ...condition, ...at }));
+  await writeStatus('crawlrun', name, { conditions });
+}
+
 test('retry crawls a finished run again, and only a finished one', async () => {
   await apply('again', { schedule: '@daily' });
   const { runs } = JSON.parse((await trawler('--json', 'run', 'again')).stdout) as { runs: string[] };
   const name = runs[0] ?? '';
   expect(await trawler('retry', name)).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('not finished') });
-  const condition = { status: 'True', reason: 'Completed', message: 'done', observedGeneration: 1 };
-  const at = { lastTransitionTime: '2030-01-01T00:00:00Z' };
-  const conditions = ['Complete', 'Finished'].map((type) => ({ type, ...condition, ...at }));
-  await writeStatus('crawlrun', name, { conditions });
+  await finish(name);
   expect((await trawler('retry', name, '--dead')).stdout).toBe(`crawlrun.trawler.dev/${name}-retry-1 created`);
   const retried = await get<CrawlRun>('crawlrun', `${name}-retry-1`);
   expect(retried.spec.trigger).toMatchObject({ type: 'Retry', retryOf: name, only: 'Dead' });

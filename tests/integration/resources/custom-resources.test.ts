@@ -210,6 +210,58 @@ describe('what is refused, by name', () => {
       run('bad', { fetch: { render: 'Lynx' } }),
       'spec.fetch.render: Unsupported value: "Lynx": supported values: "Auto", "Browser", "HTTP"',
     ],
+    ...[
+      [
+        'an interval of nothing',
+        { interval: '0s' },
+        'spec.interval: Invalid value: "0s": must be between 1s and 87600h',
+      ],
+      ['an interval of a millisecond', { interval: '1ms' }, 'spec.interval: Invalid value: "1ms": must be between 1s'],
+      [
+        'an interval of eleven years',
+        { interval: '96426h' },
+        'spec.interval: Invalid value: "96426h": must be between 1s',
+      ],
+      ['an interval beyond all clocks', { interval: '999999h999999h999999h' }, 'spec.interval: Invalid value'],
+      [
+        'an adaptive interval of nothing',
+        { interval: '1s', adaptive: { min: '0s' } },
+        'spec.adaptive.min: Invalid value: "0s": must be between 1s and 87600h',
+      ],
+    ].map(([what, spec, message]): [string, object, string] => [
+      String(what),
+      schedule('bad', { schedule: undefined, ...(spec as object) }),
+      String(message),
+    ]),
+    ...[
+      ['fetch', { pageTimeout: '0s' }, 'pageTimeout: Invalid value: "0s": must be between 100ms and 1h'],
+      ['politeness', { delay: '25h' }, 'delay: Invalid value: "25h": must be between 0s and 24h'],
+      ['heartbeat', { interval: '0s' }, 'interval: Invalid value: "0s": must be between 1s and 10m'],
+      ['heartbeat', { interval: '597h' }, 'interval: Invalid value: "597h": must be between 1s and 10m'],
+      [
+        'proxy',
+        { urlSecretRef: { name: 'a' }, cooldown: '0s' },
+        'cooldown: Invalid value: "0s": must be between 1s and 24h',
+      ],
+    ].map(([part, value, message]): [string, object, string] => [
+      `${part} ${JSON.stringify(value)}`,
+      run('bad', { [String(part)]: value }),
+      `spec.${part}.${message}`,
+    ]),
+    ...[
+      ['a label with a space in its value', { labels: { team: 'the data team' } }, 'labels.team: Invalid value'],
+      ['a label with a space in its key', { labels: { 'data team': 'a' } }, 'labels: Invalid value: a key is a name'],
+      [
+        'an annotation with two slashes',
+        { annotations: { 'a/b/c': 'd' } },
+        'annotations: Invalid value: a key is a name',
+      ],
+      ['an annotation without a name', { annotations: { '': 'd' } }, 'annotations: Invalid value: a key is a name'],
+    ].map(([what, metadata, message]): [string, object, string] => [
+      String(what),
+      schedule('bad', { runTemplate: { metadata, spec: { sources } } }),
+      `spec.runTemplate.metadata.${message}`,
+    ]),
     ['a duration without a unit', run('bad', { fetch: { pageTimeout: '60' } }), 'spec.fetch.pageTimeout'],
     ['an unknown field', run('bad', { worker: 2 }), 'unknown field "spec.worker"'],
     [
@@ -337,7 +389,7 @@ describe('what is refused, by name', () => {
       schedule('bad', { runTemplate: { spec: { sources: [{ ...sources[0], active: false }] } } }),
       'spec.runTemplate.spec.sources: Invalid value: at least one source must be active',
     ],
-    ['a schedule name with a dot', schedule('a.b'), 'metadata.name must be at most 52 characters'],
+    ['a schedule name with a dot', schedule('a.b'), 'is invalid: metadata.name: Invalid value: metadata.name must be'],
     ['a schedule name of 53 characters', schedule('a'.repeat(53)), 'metadata.name must be at most 52 characters'],
     [
       'a schedule without a time',
@@ -388,7 +440,7 @@ describe('what is refused, by name', () => {
 describe('the spec of a run', () => {
   const changes: Record<string, unknown> = {
     scheduleName: 'other',
-    trigger: { type: 'API' },
+    trigger: { type: 'Backfill', scheduledTime: '2026-01-01T00:00:00Z' },
     sources: [{ name: 'other', urls: ['http://other.example/'] }],
     fetch: { userAgent: 'Other' },
     politeness: { requestsPerSecond: 9 },

@@ -221,6 +221,8 @@ describe.each(POSTGRES_VERSIONS)('operator store on PostgreSQL %i', (version) =>
       await installation.createRun({ trigger: { type: 'Schedule', scheduledTime } }, { scheduleUid });
     }
     await installation.createRun({ trigger: { type: 'Manual' } }, { scheduleUid });
+    const backfill = { type: 'Backfill', scheduledTime: '2026-11-22T13:00:00Z' } as const;
+    await installation.createRun({ trigger: backfill }, { scheduleUid });
     expect(await operator.newestScheduledTimes(never)).toEqual(
       new Map([[scheduleUid, new Date('2026-11-22T12:00:00Z')]]),
     );

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { backfillRun, manualRun, retryRun, scheduledRun } from '#src/custom-resources/new-runs.ts';
+import { backfillRun, manualRun, requestedRun, retryRun, slotRun } from '#src/custom-resources/new-runs.ts';
 import type { CrawlRun, CrawlSchedule } from '#src/custom-resources/types.ts';
 import { crawlRunSpec } from '#src/resources/crawl-run.ts';
 import { crawlScheduleSpec } from '#src/resources/crawl-schedule.ts';
@@ -18,7 +18,7 @@ const spec = crawlScheduleSpec.parse(schedule.spec);
 const slot = new Date('2026-01-01T00:00:00Z');
 
 test('a due slot gives a run with the template, owned by the schedule', () => {
-  const run = scheduledRun(schedule, spec, slot);
+  const run = slotRun(schedule, spec, slot, 'Schedule');
   expect(run).toMatchObject({
     metadata: {
       name: 'shop-1767225600',
@@ -44,19 +44,49 @@ test('manual and backfilled runs have names of their own', () => {
   });
 });
 
+test('a request gives the same run each time, and another request another one', () => {
+  const asked = requestedRun(schedule, spec, 'now');
+  expect(asked).toEqual(requestedRun(schedule, spec, 'now'));
+  expect(asked.metadata.name).toMatch(/^shop-[0-9a-f]{8}-manual$/);
+  expect(asked.spec.trigger).toEqual({ type: 'Manual', only: 'All' });
+  expect(requestedRun(schedule, spec, 'again').metadata.name).not.toBe(asked.metadata.name);
+  const namesake = { ...schedule, metadata: { ...schedule.metadata, uid: 'other' } };
+  expect(requestedRun(namesake, spec, 'now').metadata.name).not.toBe(asked.metadata.name);
+});
+
+test('only runs of slots block the deletion of their schedule: users need no right to its finalizers', () => {
+  const blocks = (run: { metadata: { ownerReferences?: { blockOwnerDeletion?: boolean }[] } }) =>
+    run.metadata.ownerReferences?.map(({ blockOwnerDeletion }) => blockOwnerDeletion);
+  expect(blocks(slotRun(schedule, spec, slot, 'CatchUp'))).toEqual([true]);
+  for (const made of [
+    manualRun(schedule, spec, slot),
+    requestedRun(schedule, spec, 'now'),
+    backfillRun(schedule, spec, slot),
+  ]) {
+    expect(blocks(made)).toEqual([false]);
+  }
+});
+
 test('a retry has the same spec and owner, and does not inherit the stop', () => {
-  const created = scheduledRun(schedule, spec, slot);
+  const created = slotRun(schedule, spec, slot, 'Schedule');
   const run: CrawlRun = {
     apiVersion: 'trawler.dev/v1alpha1',
     kind: 'CrawlRun',
-    metadata: { ...created.metadata, uid: 'run-uid', resourceVersion: '1' },
+    metadata: {
+      ...created.metadata,
+      uid: 'run-uid',
+      resourceVersion: '1',
+      annotations: { note: 'x', 'kubectl.kubernetes.io/last-applied-configuration': '{}' },
+    },
     spec: { ...created.spec, shutdown: 'Stop' },
   };
   const retry = retryRun(run, 'Dead', 2);
   expect(retry.metadata).toMatchObject({
     name: 'shop-1767225600-retry-2',
-    ownerReferences: created.metadata.ownerReferences,
+    labels: created.metadata.labels,
+    ownerReferences: [{ uid: 'schedule-uid', controller: true, blockOwnerDeletion: false }],
   });
+  expect(retry.metadata.annotations).toEqual({ note: 'x' });
   expect(retry.spec).toEqual({
     ...created.spec,
     trigger: { type: 'Retry', retryOf: 'shop-1767225600', only: 'Dead', scheduledTime: '2026-01-01T00:00:00Z' },

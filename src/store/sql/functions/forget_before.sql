@@ -5,8 +5,10 @@ language plpgsql set search_path from current as $$
 begin
   delete from run r
   where run_day < first_kept and run_day <> all (kept) and finished_at is not null and (
-    run_day < first_kept - 366 or schedule_uid is null or scheduled_time is null or exists (
-      select from run newer where newer.schedule_uid = r.schedule_uid and newer.scheduled_time > r.scheduled_time));
+    run_day < first_kept - 366 or schedule_uid is null or scheduled_time is null
+      or trigger not in ('Schedule', 'CatchUp') or exists (
+      select from run newer where newer.schedule_uid = r.schedule_uid and newer.scheduled_time > r.scheduled_time
+        and newer.trigger in ('Schedule', 'CatchUp')));
   -- A schedule without runs may be a rare one, or it was deleted.
   delete from page p
   where p.seen_by < clock_timestamp() - interval '90 days'

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { currentInterval } from '#src/controllers/schedule/current-interval.ts';
+import { isResultTold } from '#src/controllers/schedule/run-result.ts';
 import {
-  currentInterval,
   expiredRuns,
+  type ScheduleObservation,
   scheduleCursor,
   scheduleStatus,
   timingInForce,
@@ -100,10 +102,15 @@ describe('scheduleCursor', () => {
     expect(scheduleCursor(timing, undefined, [run('2026-01-01T05:00:00Z')])).toEqual(new Date('2026-01-01T05:00:00Z'));
   });
 
-  test('a manual run does not move it', () => {
-    const manual = { ...run('2026-01-01T05:00:00Z'), spec: { sources } };
-    expect(scheduleCursor(timing, undefined, [manual])).toEqual(new Date('2026-01-01T00:00:00Z'));
-  });
+  test.each(['Manual', 'Backfill', 'Retry', 'CatchUp'] as const)(
+    'a run of type %s moves it when it has a slot',
+    (type) => {
+      const other = run('2026-01-01T05:00:00Z');
+      other.spec.trigger = { type, ...(type === 'Manual' ? {} : { scheduledTime: '2026-01-01T05:00:00Z' }) };
+      const moved = type === 'CatchUp' ? '2026-01-01T05:00:00Z' : '2026-01-01T00:00:00Z';
+      expect(scheduleCursor(timing, undefined, [other])).toEqual(new Date(moved));
+    },
+  );
 });
 
 describe('expiredRuns', () => {
@@ -132,15 +139,16 @@ describe('scheduleStatus', () => {
   const timing = { schedule: '0 * * * *', timeZone: 'Etc/UTC', suspend: false, since: '2026-01-01T00:00:00Z' };
   const ready = { status: 'True', reason: 'Scheduled', message: 'in force' } as const;
 
+  function statusOf(before: CrawlSchedule['status'], seen: Partial<ScheduleObservation>) {
+    return scheduleStatus(before, { generation: 3, timing, runs: [], ready, upcoming: [], ...seen }, NOW);
+  }
+
   test('tells active runs, the newest run and the next time', () => {
     const runs = [run('2026-01-01T11:00:00Z', 'Succeeded', '2026-01-01T11:07:00Z'), run('2026-01-01T12:00:00Z')];
-    const status = scheduleStatus(
-      schedule(),
-      { timing, runs, ready, upcoming: [new Date('2026-01-01T13:00:00Z')] },
-      NOW,
-    );
+    const status = statusOf(undefined, { runs, upcoming: [new Date('2026-01-01T13:00:00Z')] });
     expect(status).toMatchObject({
       observedGeneration: 3,
+      conditions: [{ type: 'Ready', observedGeneration: 3 }],
       active: ['shop-1767268800'],
       activeCount: 1,
       lastScheduleTime: '2026-01-01T12:00:00Z',
@@ -151,28 +159,77 @@ describe('scheduleStatus', () => {
     expect(status).not.toHaveProperty('lastFailureTime');
   });
 
+  const before = {
+    lastSuccessfulTime: '2026-01-01T01:00:00Z',
+    lastRun: { name: 'shop-1', phase: 'Succeeded', creationTimestamp: '2026-01-01T01:00:00Z' },
+    lastScheduleTime: '2026-01-01T01:00:00Z',
+  } as const;
+
   test('keeps what only deleted runs knew', () => {
-    const before = {
-      lastSuccessfulTime: '2026-01-01T01:00:00Z',
-      lastRun: { name: 'shop-1' },
-      lastScheduleTime: '2026-01-01T01:00:00Z',
-    };
-    expect(scheduleStatus(schedule({}, before), { timing, runs: [], ready, upcoming: [] }, NOW)).toMatchObject(before);
+    expect(statusOf(before, {})).toMatchObject(before);
+  });
+
+  test('the last run stays the last one when it is gone and older ones are not', () => {
+    expect(statusOf(before, { runs: [run('2026-01-01T00:00:00Z', 'Failed')] }).lastRun).toEqual(before.lastRun);
+    expect(statusOf(before, { runs: [run('2026-01-01T02:00:00Z', 'Failed')] }).lastRun?.phase).toBe('Failed');
+  });
+
+  test('a last run that went before its end is not shown as running for ever', () => {
+    const running = { ...before, lastRun: { ...before.lastRun, phase: 'Running' } } as const;
+    expect(statusOf(running, {}).lastRun).toMatchObject({ name: 'shop-1', phase: 'Stopped' });
   });
 
   test('keeps the times that it was derived from when the status is wiped meanwhile', () => {
     const known = { lastScheduleTime: '2026-01-01T01:00:00Z', lastSkippedTime: '2026-01-01T02:00:00Z' };
-    expect(scheduleStatus(schedule({}), { timing, runs: [], ready, upcoming: [], known }, NOW)).toMatchObject(known);
+    expect(statusOf(undefined, { known })).toMatchObject(known);
   });
 
   test('a stopped run is neither a success nor a failure', () => {
-    const status = scheduleStatus(
-      schedule(),
-      { timing, runs: [run('2026-01-01T11:00:00Z', 'Stopped')], ready, upcoming: [] },
-      NOW,
-    );
+    const status = statusOf(undefined, { runs: [run('2026-01-01T11:00:00Z', 'Stopped')] });
     expect(status).not.toHaveProperty('lastSuccessfulTime');
     expect(status).not.toHaveProperty('lastFailureTime');
+  });
+
+  test('a backfill of a later time does not look like a slot that was started', () => {
+    const backfill = run('2026-01-01T11:00:00Z', 'Succeeded');
+    backfill.spec.trigger = { type: 'Backfill', scheduledTime: '2026-01-01T11:00:00Z' };
+    expect(statusOf(before, { runs: [backfill] }).lastScheduleTime).toBe(before.lastScheduleTime);
+  });
+
+  test('a suspended schedule keeps its adapted interval, and so does one that cannot be read', () => {
+    const adapted = { currentInterval: '1h30m', adaptation: { run: 'shop-1', reason: 'shorter' } };
+    const interval = { ms: 5_400_000, ...adapted.adaptation };
+    expect(statusOf(adapted, { interval })).toMatchObject(adapted);
+    const unread: ScheduleObservation = { generation: 4, runs: [], ready, upcoming: [], known: adapted };
+    expect(scheduleStatus(adapted, unread, NOW)).toMatchObject(adapted);
+    expect(statusOf(adapted, {})).not.toHaveProperty('currentInterval');
+  });
+});
+
+describe('isResultTold', () => {
+  const success = run('2026-01-01T11:00:00Z', 'Succeeded', '2026-01-01T11:07:00Z');
+  const name = success.metadata.name;
+
+  test.each<[string, CrawlSchedule['status'], boolean]>([
+    ['nothing was told yet', undefined, false],
+    ['an older success was told', { lastSuccessfulTime: '2026-01-01T10:00:00Z' }, false],
+    ['its success was told', { lastSuccessfulTime: '2026-01-01T11:07:00Z' }, true],
+    [
+      'its success was told, but it is shown as running',
+      { lastSuccessfulTime: '2026-01-01T11:07:00Z', lastRun: { name, phase: 'Running' } },
+      false,
+    ],
+  ])('%s', (_what, status, isTold) => {
+    expect(isResultTold(status, success)).toBe(isTold);
+  });
+
+  test('a failure is told by its own time, a stop by the last run', () => {
+    const failure = run('2026-01-01T11:00:00Z', 'TimedOut');
+    expect(isResultTold({ lastSuccessfulTime: '2026-01-01T12:00:00Z' }, failure)).toBe(false);
+    expect(isResultTold({ lastFailureTime: '2026-01-01T11:00:00Z' }, failure)).toBe(true);
+    const stopped = run('2026-01-01T11:00:00Z', 'Stopped');
+    expect(isResultTold({ lastRun: { name, phase: 'Stopping' } }, stopped)).toBe(false);
+    expect(isResultTold({ lastRun: { name, phase: 'Stopped' } }, stopped)).toBe(true);
   });
 });
 
@@ -193,4 +250,21 @@ describe('currentInterval', () => {
     const adapted = adaptive({ currentInterval: '1h', adaptation: { run: step.run, reason: step.reason } });
     expect(currentInterval(adapted, spec(adapted), [busy])).toEqual(step);
   });
+
+  test('takes no step for an older run that is left when the last one is gone', () => {
+    const told = adaptive({ ...step(), lastSuccessfulTime: '2026-01-01T12:00:00Z' });
+    expect(currentInterval(told, spec(told), [busy])?.ms).toBe(5_400_000);
+    const lagging = adaptive({ ...step(), lastSuccessfulTime: '2026-01-01T10:00:00Z' });
+    expect(currentInterval(lagging, spec(lagging), [busy])?.ms).toBe(3_600_000);
+  });
+
+  test('an edit of spec.interval starts anew, and what is no duration is not gone by', () => {
+    const timing = { schedule: '3h', timeZone: 'Etc/UTC', suspend: false, since: '2026-01-01T00:00:00Z' };
+    const edited = adaptive({ ...step(), timing });
+    expect(currentInterval(edited, spec(edited), [])).toEqual({ ms: 7_200_000 });
+    const broken = adaptive({ currentInterval: 'soon' });
+    expect(currentInterval(broken, spec(broken), [])).toEqual({ ms: 7_200_000 });
+  });
+
+  const step = () => ({ currentInterval: '1h30m', adaptation: { run: 'shop-gone', reason: 'kept' } });
 });

@@ -1,0 +1,33 @@
+// The interval in force where it adapts, and why it is as it is. Pure functions.
+import { type CrawlRun, type CrawlSchedule, isFinished } from '../../custom-resources/types.ts';
+import type { CrawlScheduleSpec } from '../../resources/crawl-schedule.ts';
+import { DURATION_PATTERN, durationMs } from '../../resources/duration.ts';
+import { adaptInterval } from '../../schedule/adaptive-interval.ts';
+import { newestFirst } from './run-order.ts';
+import { isResultTold } from './run-result.ts';
+
+export type CurrentInterval = { readonly ms: number; readonly run?: string; readonly reason?: string };
+
+/**
+ * The interval in force: what the status says, one step further when a run has ended that it was not adapted to yet. It
+ * starts from spec.interval: without a status, which costs a few runs more or less, and when that was edited.
+ */
+export function currentInterval(
+  schedule: CrawlSchedule,
+  spec: CrawlScheduleSpec,
+  runs: readonly CrawlRun[],
+): CurrentInterval | undefined {
+  if (spec.interval === undefined || spec.adaptive === undefined) return undefined;
+  const bounds = { minMs: durationMs(spec.adaptive.min), maxMs: durationMs(spec.adaptive.max) };
+  const within = (ms: number) => Math.min(bounds.maxMs, Math.max(bounds.minMs, ms));
+  const { status } = schedule;
+  const isEdited = status?.timing !== undefined && status.timing.schedule !== spec.interval;
+  const adapted = isEdited ? undefined : status?.currentInterval;
+  const before = durationMs(adapted !== undefined && DURATION_PATTERN.test(adapted) ? adapted : spec.interval);
+  const newest = newestFirst(runs).find((run) => isFinished(run) && run.status?.phase !== 'Stopped');
+  const isNew =
+    newest !== undefined && newest.metadata.name !== status?.adaptation?.run && !isResultTold(status, newest);
+  if (!isNew) return { ms: within(before), ...(isEdited ? {} : status?.adaptation) };
+  const { intervalMs, reason } = adaptInterval(before, newest.status?.changes, bounds);
+  return { ms: intervalMs, run: newest.metadata.name, reason };
+}
