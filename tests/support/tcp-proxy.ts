@@ -7,6 +7,8 @@ export interface TcpProxy extends AsyncDisposable {
   readonly port: number;
   /** Breaks every connection that there is. */
   cutAll(): void;
+  /** While true, the server is away: connections are broken, and so is each new one. */
+  setAway(isAway: boolean): void;
   /**
    * The next connection that sends this text gets nothing any more, and is broken when the server has sent a chunk with
    * these bytes at its end: the server has done what it was asked, and its answer is lost.
@@ -18,7 +20,12 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
   const sockets = new Set<Socket>();
   let toLose: { readonly text: string; readonly lastBytes: Buffer } | undefined;
 
+  let isAway = false;
   const server = createServer((client) => {
+    if (isAway) {
+      client.on('error', () => undefined).destroy();
+      return;
+    }
     const upstream = connect(target.port, target.host);
     let losingUntil: Buffer | undefined;
     const end = () => {
@@ -57,6 +64,10 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
   return {
     port: (server.address() as AddressInfo).port,
     cutAll,
+    setAway(value) {
+      isAway = value;
+      if (isAway) cutAll();
+    },
     loseAnswerTo(text, lastBytes) {
       toLose = { text, lastBytes };
     },

@@ -6,7 +6,11 @@ type Advice = { readonly reason?: StartReason; readonly words: RegExp; readonly 
 
 /** The first that matches counts: special words before general ones. */
 const ADVICE: readonly Advice[] = [
-  // Why the Job controller cannot make pods
+  // Why Secret, Job or pods are refused
+  {
+    words: /exceeded quota.*count\//,
+    advice: 'delete what is not needed, or raise the ResourceQuota of the namespace',
+  },
   {
     words: /exceeded quota|failed quota/,
     advice: 'lower spec.workers or spec.pod.resources, or raise the ResourceQuota of the namespace',
@@ -28,7 +32,7 @@ const ADVICE: readonly Advice[] = [
   },
   {
     words: /admission webhook|ValidatingAdmissionPolicy/,
-    advice: 'a policy of the cluster refuses the pods: change spec.pod to what it asks for, or have the policy changed',
+    advice: 'a policy of the cluster refuses it: change spec.pod to what it asks for, or have the policy changed',
   },
   // Why no node takes them
   {
@@ -44,11 +48,11 @@ const ADVICE: readonly Advice[] = [
     words: /untolerated taint/,
     advice: 'add spec.pod.tolerations, or nodes without that taint',
   },
+  { words: /topology spread/, advice: 'loosen spec.pod.topologySpreadConstraints, or label nodes' },
   {
     words: /node affinity\/selector|node\(s\) didn't match/,
     advice: 'correct spec.pod.nodeSelector or spec.pod.affinity, or label a node',
   },
-  { words: /topology spread/, advice: 'loosen spec.pod.topologySpreadConstraints, or add nodes' },
   // Why a volume is not mounted
   { words: /volume "headers"/, advice: 'create the Secret of spec.fetch.headersSecretRef, or correct its name' },
   { words: /volume "output"/, advice: 'look at the claim of spec.output.volumeClaim with kubectl describe pvc' },

@@ -1,13 +1,16 @@
 // Reads the Events of a run's Job or pod, for the few runs that nothing else explains: to list Events costs the API
 // server a look at all of the namespace's, so that there are only so many lists a second.
 import type { ClusterEvent, Job, Pod } from '../../kube/builtin-types.ts';
+import { KubeError } from '../../kube/kube-error.ts';
 import type { ResourceClient } from '../../kube/resource-client.ts';
 import { createTokenBucket } from '../../kube/token-bucket.ts';
+import type { Logger } from '../../telemetry/logger.ts';
 import { subjectOfEvents } from './worker-obstacles.ts';
 
 export type EventReaderOptions = {
   readonly clusterEvents: ResourceClient<ClusterEvent>;
   readonly now: () => Date;
+  readonly logger: Logger;
 };
 
 const LISTS = { burst: 10, perSecond: 3 };
@@ -19,10 +22,28 @@ export type EventReader = {
   forget(jobUid: string): void;
 };
 
-export function createEventReader({ clusterEvents, now }: EventReaderOptions): EventReader {
+export function createEventReader({ clusterEvents, now, logger }: EventReaderOptions): EventReader {
   const lists = createTokenBucket(LISTS);
   /** By the UID of the Job, what was read last: it counts until it is this run's turn again. */
   const known = new Map<string, readonly ClusterEvent[]>();
+
+  /** Undefined where they cannot be read: what the run waits for may stay unsaid, and its deadline holds all the same. */
+  async function list(
+    namespace: string | undefined,
+    uid: string,
+    signal: AbortSignal,
+  ): Promise<ClusterEvent[] | undefined> {
+    const where = namespace === undefined ? {} : { namespace };
+    const fieldSelector = `type=Warning,involvedObject.uid=${uid}`;
+    try {
+      const { items } = await clusterEvents.list({ ...where, fieldSelector, signal });
+      return items.toSorted((a, b) => timeOf(a) - timeOf(b));
+    } catch (error) {
+      if (!(error instanceof KubeError)) throw error;
+      logger.warn({ namespace, err: error }, 'Events cannot be read');
+      return undefined;
+    }
+  }
 
   return {
     async read(job, pods, signal) {
@@ -34,13 +55,8 @@ export function createEventReader({ clusterEvents, now }: EventReaderOptions): E
         return [];
       }
       if (lists.tryTake()) {
-        const fieldSelector = `type=Warning,involvedObject.uid=${subject}`;
-        const where = namespace === undefined ? {} : { namespace };
-        const { items } = await clusterEvents.list({ ...where, fieldSelector, signal });
-        known.set(
-          uid,
-          items.toSorted((a, b) => timeOf(a) - timeOf(b)),
-        );
+        const found = await list(namespace, subject, signal);
+        if (found) known.set(uid, found);
       }
       return known.get(uid) ?? [];
     },

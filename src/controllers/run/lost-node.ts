@@ -4,12 +4,13 @@ import type { CrawlRun } from '../../custom-resources/types.ts';
 import type { Node, Pod } from '../../kube/builtin-types.ts';
 import { isConditionTrue } from '../../kube/conditions.ts';
 import type { EventRecorder } from '../../kube/events.ts';
-import { isConflict, isNotFound } from '../../kube/kube-error.ts';
+import { isConflict, isForbidden, isNotFound } from '../../kube/kube-error.ts';
 import type { ResourceClient } from '../../kube/resource-client.ts';
 import { timestamp } from '../../kube/time.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { durationMs } from '../../resources/duration.ts';
 import type { RunSnapshot } from '../../store/operator-store.ts';
+import type { Logger } from '../../telemetry/logger.ts';
 import { hasEnded } from './pods.ts';
 
 export type LostNodeOptions = {
@@ -17,6 +18,7 @@ export type LostNodeOptions = {
   readonly nodes: ResourceClient<Node>;
   readonly events: EventRecorder;
   readonly now: () => Date;
+  readonly logger: Logger;
 };
 
 /** A worker is silent when this many heartbeats are missing, and at least a minute's. */
@@ -41,7 +43,7 @@ export function isNodeLost(node: Node | undefined): boolean {
   return node === undefined || !isConditionTrue(node.status?.conditions, 'Ready');
 }
 
-export function createLostNodes({ pods, nodes, events, now }: LostNodeOptions) {
+export function createLostNodes({ pods, nodes, events, now, logger }: LostNodeOptions) {
   /** Pods that are overdue and silent on a lost node become Failed; their worker may go on there, but writes nothing. */
   async function failLostPods(
     run: CrawlRun,
@@ -55,11 +57,22 @@ export function createLostNodes({ pods, nodes, events, now }: LostNodeOptions) {
       const worker = snapshot.workers.find(({ workerId }) => workerId === pod.metadata.uid);
       if (!isSilent(worker?.lastHeartbeatAt, spec, now())) continue;
       const nodeName = pod.spec?.nodeName;
-      if (nodeName === undefined || !isNodeLost(await nodes.get({ name: nodeName }, { signal }))) continue;
+      if (nodeName === undefined || !(await isLost(nodeName, signal))) continue;
       if (await fail(pod, nodeName, signal)) {
         const message = `pod ${pod.metadata.name} is set to Failed: node ${nodeName} does not answer, and its worker gives no heartbeat`;
         events.record(run, { type: 'Warning', reason: 'NodeLost', action: 'FailPod', message });
       }
+    }
+  }
+
+  /** Where the operator may not read nodes, nothing is known of them. */
+  async function isLost(name: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      return isNodeLost(await nodes.get({ name }, { signal }));
+    } catch (error) {
+      if (!isForbidden(error)) throw error;
+      logger.warn({ node: name, err: error }, 'the operator may not read nodes: pods on dead ones are not replaced');
+      return false;
     }
   }
 

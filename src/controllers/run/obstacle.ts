@@ -1,6 +1,7 @@
 // What keeps a run from going on, and for how long it may: one state with a deadline. Pure functions.
 import { isFinalAnswer, type KubeError } from '../../kube/kube-error.ts';
 import type { RunReason, StartReason } from '../../resources/conditions.ts';
+import { withAdvice } from './advice.ts';
 
 /**
  * How long an obstacle may last. `Final`: waiting cannot help, the run ends now. `StartDeadline`: until the run's start
@@ -60,11 +61,20 @@ export function obstacleOfAnswer(
   refused: StartReason,
   what: string,
 ): StartObstacle {
+  const words = inTermsOfRun(error.message);
   if (isFinalAnswer(error)) {
-    const message = `the API server refuses ${what}: ${error.message}`;
+    const message = withAdvice(refused, `the API server refuses ${what}: ${words}`);
     return { condition, patience: 'Final', reason: refused, message };
   }
-  const isQuota = error.status === 403;
-  const message = `the API server does not take ${what} now: ${error.message}`;
-  return { condition, patience: 'StartDeadline', reason: isQuota ? 'QuotaExceeded' : 'ApiServerError', message };
+  const reason = error.status === 403 ? 'QuotaExceeded' : 'ApiServerError';
+  const message = withAdvice(reason, `the API server does not take ${what} now: ${words}`);
+  return { condition, patience: 'StartDeadline', reason, message };
+}
+
+/** Fields of a Job's pods, where a user finds them in a run. */
+function inTermsOfRun(message: string): string {
+  return message
+    .replaceAll('spec.template.spec.containers[0].', 'spec.pod.')
+    .replaceAll(/spec\.template\.(spec|metadata)\./g, 'spec.pod.')
+    .replaceAll('spec.template.', 'spec.pod.');
 }

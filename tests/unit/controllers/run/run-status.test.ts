@@ -167,4 +167,90 @@ describe('runStatus', () => {
     );
     expect(status.message).toBe('3 pages succeeded, 2 failed, 1 URLs skipped, 3 items (Timeout 2)');
   });
+
+  const away = {
+    condition: 'Accepted',
+    patience: 'Unlimited',
+    reason: 'DatabaseUnavailable',
+    message: 'PostgreSQL: no answer',
+  } as const;
+  const running = runStatus(
+    run,
+    { pods: [], snapshot: snapshot({ state: 'Running', startedAt: NOW, seeded: true }) },
+    NOW,
+  );
+
+  test('a run at work stays Running while PostgreSQL is away, and says that nothing is known of it', () => {
+    const status = runStatus({ ...run, status: running }, { pods: [], obstacle: away }, NOW);
+    expect(status).toMatchObject({ phase: 'Running', message: 'PostgreSQL: no answer', progress: running.progress });
+    expect(condition(status, 'Progressing')).toMatchObject({ status: 'False', reason: 'DatabaseUnavailable' });
+    expect(condition(status, 'Accepted')).toMatchObject({ status: 'True', reason: 'SpecStored' });
+  });
+
+  test('a stop is Stopping while PostgreSQL is away', () => {
+    const stopped = { ...run, spec: { ...run.spec, shutdown: 'Stop' as const }, status: running };
+    const status = runStatus(stopped, { pods: [], obstacle: away }, NOW);
+    expect(status.phase).toBe('Stopping');
+    expect(status.message).toBe('stopping (Shutdown): pages in flight are finished first; PostgreSQL: no answer');
+  });
+
+  test('a status says which generation it was found out from, whatever the run is by now', () => {
+    const edited = { ...run, metadata: { ...run.metadata, generation: 2 } };
+    const status = runStatus(edited, { pods: [], snapshot: snapshot() }, NOW, 1);
+    expect(status.observedGeneration).toBe(1);
+    expect(status.conditions?.map(({ observedGeneration }) => observedGeneration)).toEqual([1, 1, 1]);
+  });
+
+  test('a run without a living worker is not progressing, however busy it was', () => {
+    const alone = { pods: [], snapshot: snapshot({ state: 'Running', startedAt: NOW, seeded: true }), aloneSince: NOW };
+    const status = runStatus(run, alone, NOW);
+    expect(condition(status, 'Progressing')).toMatchObject({ status: 'False', reason: 'WaitingForWorker' });
+    expect(status.message).toContain('the last heartbeat came at 2026-01-01T12:00:30Z');
+  });
+
+  test('a start deadline is shown while it runs, and then no more', () => {
+    const waiting = runStatus(run, { pods: [], snapshot: snapshot(), startDeadline: NOW }, NOW);
+    expect(waiting.startDeadline).toBe('2026-01-01T12:00:30Z');
+    expect(
+      runStatus({ ...run, status: waiting }, { pods: [], snapshot: snapshot() }, NOW).startDeadline,
+    ).toBeUndefined();
+  });
+
+  test.each([
+    [{ succeeded: 3, items: 5 }, 'False', 'ItemsStored'],
+    [{ succeeded: 3 }, 'True', 'NoItems'],
+    [{ failed: 3 }, 'True', 'NoPageSucceeded'],
+    [{}, 'True', 'NoPageSucceeded'],
+  ])('an end with %o: EmptyResult is %s, %s', (figures, value, reason) => {
+    const progress = { ...nothing, ...figures };
+    const status = runStatus(run, { pods: [], snapshot: snapshot({ ...ended, outcome: 'Stopped', progress }) }, NOW);
+    expect(condition(status, 'EmptyResult')).toMatchObject({ status: value, reason });
+  });
+
+  test('a run whose URLs were all left out has failed, and says for what', () => {
+    const progress = { ...nothing, total: 2, skipped: 2 };
+    const skipReasons = { Robots: 2 } as RunSnapshot['skipReasons'];
+    const status = runStatus(
+      run,
+      { pods: [], snapshot: snapshot({ ...ended, outcome: 'Failed', progress, skipReasons }) },
+      NOW,
+    );
+    expect(condition(status, 'Failed')?.reason).toBe('NothingCrawled');
+    expect(status.message).toBe('0 pages succeeded, 0 failed, 2 URLs skipped, 0 items (Robots 2)');
+  });
+
+  test('a run that could not start says why, without counts of nothing', () => {
+    const { startedAt: _, ...never } = ended;
+    const failed = snapshot({ ...never, outcome: 'Failed', stopReason: 'ImagePullFailed', message: 'cannot pull it' });
+    const status = runStatus(run, { pods: [], snapshot: failed }, NOW);
+    expect(status.message).toBe('cannot pull it');
+    expect(condition(status, 'Failed')).toMatchObject({ reason: 'ImagePullFailed', message: 'cannot pull it' });
+  });
+
+  test('a run that PostgreSQL never knew can end, too', () => {
+    const end = { outcome: 'Failed', reason: 'JobRefused', message: 'no', at: NOW } as const;
+    const status = runStatus(run, { pods: [], end }, NOW);
+    expect(status).toMatchObject({ phase: 'Failed', message: 'no', completionTime: '2026-01-01T12:00:30Z' });
+    expect(condition(status, 'Finished')).toMatchObject({ status: 'True', reason: 'JobRefused' });
+  });
 });
