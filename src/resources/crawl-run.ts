@@ -285,6 +285,13 @@ const proxy = z
   })
   .describe('An HTTP proxy to crawl by.');
 
+/** BCP 47; which of them are known is checked by the worker. */
+const locale = z
+  .string()
+  .min(2)
+  .max(35)
+  .regex(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/);
+
 const field = withRules(
   z.object({
     name: z
@@ -305,11 +312,12 @@ const field = withRules(
       .optional()
       .describe("The attribute to take; the element's text when left out."),
     type: z
-      .enum(['String', 'Number', 'Boolean', 'URL'])
+      .enum(['String', 'Number', 'Price', 'Date', 'Boolean', 'URL'])
       .default('String')
       .describe(
-        'String as it stands, Number the first number in it, Boolean whether the element is there, URL made absolute. Null when there is none of that type.',
+        'String as it stands, Number the first number in it, Price an object with amount and currency (ISO 4217), Date a date in ISO 8601, Boolean whether the element is there, URL made absolute. Null when there is none of that type.',
       ),
+    locale: locale.optional().describe('How this field is written, where that is not the locale of the others.'),
     multiple: z.boolean().default(false).describe('Take all matches, as a list.'),
     required: z
       .boolean()
@@ -362,6 +370,11 @@ const extract = withRules(
         .optional()
         .describe('A CSS selector; each match is an item. The whole page is one item when left out.'),
       fields: keyedBy(z.array(field).max(100).default([]).describe('The fields of an item.'), 'name'),
+      locale: locale
+        .optional()
+        .describe(
+          'The language and region, such as de-CH, in which numbers, prices and dates are written. The language that each page says it is in when left out.',
+        ),
       images: z
         .boolean()
         .default(false)

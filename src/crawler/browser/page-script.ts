@@ -43,6 +43,7 @@ const pair = z.tuple([z.string(), z.string()]);
 
 const rawPage = z.object({
   base: z.string().nullable(),
+  language: z.string().nullable(),
   title: z.string(),
   heading: z.string(),
   links: z.array(z.string()),

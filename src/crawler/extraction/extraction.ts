@@ -1,19 +1,18 @@
 // From the extract section of a spec to what is read in the page, and from what was read to items.
-import { compile } from 'css-select';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import type { ItemData } from '../../store/worker-store.ts';
 import { CHALLENGE_SIGNS } from '../blocking/blocked.ts';
 import type { FieldPlan, PagePlan, RawPage } from '../html/read-page.ts';
 import { baseUrlOf } from '../urls/base-url.ts';
 import { normaliseUrl } from '../urls/url.ts';
-import { createFieldLookup, kindOf } from './known-fields.ts';
+import { createFieldLookup } from './known-fields.ts';
+import { checkLocale, localeOf } from './locales.ts';
+import { checkSelector } from './selectors.ts';
+import { absoluteUrl, type FieldValue, isEmpty, namedValue, type Reading, selectedValue } from './values.ts';
 
 type ExtractSpec = NonNullable<CrawlRunSpec['extract']>;
 type Field = ExtractSpec['fields'][number];
 type SelectedField = Field & { readonly selector: string };
-type Value = string | number | boolean;
-/** null, false or an empty list: the page has none that fits the field's type. */
-type FieldValue = Value | null | readonly Value[];
 /** An image or a link of an item. */
 type Reference = { readonly url: string };
 
@@ -49,15 +48,7 @@ export function hasFailed({ items, incomplete }: PageItems): boolean {
   return items.length === 0 && incomplete !== undefined;
 }
 
-/** A selector that cannot be used; the message names the field and says why. */
-export class SelectorError extends Error {
-  constructor(field: string, selector: string, why: string) {
-    super(`${field}: the selector "${selector}" is not valid: ${why}`);
-    this.name = 'SelectorError';
-  }
-}
-
-/** Throws a SelectorError when a selector would not work in both the parser and the browser. */
+/** Throws a SelectorError when a selector would not work in both the parser and the browser, and a LocaleError. */
 export function createExtraction(extract: ExtractSpec | undefined): Extraction {
   return extract === undefined ? wholePage : fieldsOf(extract);
 }
@@ -96,15 +87,19 @@ function fieldsOf(extract: ExtractSpec): Extraction {
   // Its text, or a picture of it, is something that every page has.
   const isAlwaysItem = extract.text || extract.screenshots !== undefined;
   for (const { name, selector } of selected) checkSelector(`extract.fields[${name}].selector`, selector);
+  checkLocale('extract.locale', extract.locale);
+  for (const { name, locale } of fields) checkLocale(`extract.fields[${name}].locale`, locale);
   const places = new Map<Field, number>(selected.map((field, index) => [field, index]));
 
   /** The value of each field for one item of the page. */
   function reader(page: RawPage, base: string): (item: number, field: Field) => FieldValue {
     const lookUp = createFieldLookup(page);
     return (item, field) => {
+      const locale = localeOf(field.locale ?? extract.locale, page.language);
+      const reading: Reading = { base, ...(locale === undefined ? {} : { locale }) };
       const place = places.get(field);
-      if (place !== undefined) return convert(field, page.items[item]?.[place] ?? [], base);
-      return firstValue(field, lookUp(field.name, item), base);
+      if (place !== undefined) return selectedValue(field, page.items[item]?.[place] ?? [], reading);
+      return namedValue(field, (name) => lookUp(name, item), reading);
     };
   }
 
@@ -146,28 +141,6 @@ function fieldsOf(extract: ExtractSpec): Extraction {
   };
 }
 
-/** Pseudo-classes that the parser's selector engine has and browsers have not, or not with the same meaning. */
-const NOT_IN_BROWSERS =
-  /(?<!:):(contains|icontains|parent|header|button|input|text|selected|checkbox|file|password|radio|reset|image|submit|first|last|eq|gt|lt|even|odd)(?![-\w])/i;
-
-function checkSelector(field: string, selector: string): void {
-  if (selector.trim() === '') throw new SelectorError(field, selector, 'it is empty');
-  const foreign = NOT_IN_BROWSERS.exec(withoutStrings(selector));
-  if (foreign !== null) throw new SelectorError(field, selector, `${foreign[0]} is not CSS`);
-  if (/^\s*[>+~]|,\s*[>+~]/.test(withoutStrings(selector))) {
-    throw new SelectorError(field, selector, 'it begins with a combinator; write :scope before it');
-  }
-  try {
-    compile(selector, { relativeSelector: false });
-  } catch (error) {
-    throw new SelectorError(field, selector, error instanceof Error ? error.message : String(error));
-  }
-}
-
-function withoutStrings(selector: string): string {
-  return selector.replace(/"[^"]*"|'[^']*'/g, '""');
-}
-
 function hasSelector(field: Field): field is SelectedField {
   return field.selector !== undefined;
 }
@@ -180,46 +153,8 @@ function takeOf(attribute: string | undefined, type: Field['type']): FieldPlan['
   // HTML attribute names are lower-case in the parsed tree, whatever the page or the spec says.
   if (attribute !== undefined) return { attributes: [attribute.toLowerCase()], orText: false };
   if (type === 'Boolean') return 'presence';
+  if (type === 'Date') return { attributes: ['datetime'], orText: true };
   return type === 'URL' ? { attributes: ['href', 'src'], orText: true } : 'text';
-}
-
-function convert(field: Field, texts: readonly string[], base: string): FieldValue {
-  const { type } = field;
-  if (type === 'Boolean') return texts.length > 0;
-  const values = texts.map((text) => convertText(type, text, base)).filter((value) => value !== null);
-  return field.multiple ? values : (values[0] ?? null);
-}
-
-/** The value of the first source that has one of the field's type: a price "on request" is none where a number is wanted. */
-function firstValue(field: Field, sources: Iterable<readonly string[]>, base: string): FieldValue {
-  const kind = kindOf(field.name);
-  const effective: Field = field.type === 'String' && kind === 'address' ? { ...field, type: 'URL' } : field;
-  for (const texts of sources) {
-    const value = convert(effective, texts.filter(says).map(kind === 'term' ? withoutVocabulary : String), base);
-    if (!isEmpty(value)) return value;
-  }
-  return convert(effective, [], base);
-
-  /** Where no selector tells that an element is there, the value tells whether something is so. */
-  function says(text: string): boolean {
-    return field.type !== 'Boolean' || !/^(false|no|0|)$/i.test(text);
-  }
-}
-
-/** `InStock` for `https://schema.org/InStock`. */
-function withoutVocabulary(text: string): string {
-  return text.replace(/^https?:\/\/(?:www\.)?schema\.org\//i, '');
-}
-
-function convertText(type: Exclude<Field['type'], 'Boolean'>, text: string, base: string): Value | null {
-  switch (type) {
-    case 'String':
-      return text === '' ? null : text;
-    case 'Number':
-      return firstNumber(text);
-    case 'URL':
-      return absoluteUrl(text, base);
-  }
 }
 
 function imagesOf(raw: RawPage['images'][number], base: string): Reference[] {
@@ -235,57 +170,6 @@ function distinct(references: readonly { readonly url: string | null }[]): Refer
   const byUrl = new Map<string, Reference>();
   for (const { url, ...rest } of references) if (url !== null && !byUrl.has(url)) byUrl.set(url, { url, ...rest });
   return [...byUrl.values()];
-}
-
-function isEmpty(value: FieldValue | readonly Reference[] | undefined): boolean {
-  return value === undefined || value === null || value === false || (Array.isArray(value) && value.length === 0);
-}
-
-function absoluteUrl(text: string, base: string): string | null {
-  const url = text === '' ? null : URL.parse(text, base);
-  return url !== null && (url.protocol === 'http:' || url.protocol === 'https:') ? url.href : null;
-}
-
-/**
- * The first number of a text as people write it: `1,234.50`, `1.234,50 €`, `1 234,50`, `1'234`, `−3`.
- * With one separator alone, a comma before exactly three digits groups thousands; anything else marks decimals.
- */
-export function firstNumber(text: string): number | null {
-  const found = /(?<![\w.,])([-+\u2212]?)\s?(\d+(?:[.,'\u2019\u00a0\u202f\u2009 ]\d+)*)/.exec(afterCurrency(text));
-  if (found === null) return null;
-  const [, sign = '', written = ''] = found;
-  const value = Number(plainDigits(groupedPart(written)));
-  if (!Number.isFinite(value)) return null;
-  return sign === '-' || sign === '\u2212' ? -value : value;
-}
-
-/** `USD12` and `€12` begin with what is no digit: a space lets the number be seen as a word of its own. */
-function afterCurrency(text: string): string {
-  return text.slice(0, 1_000).replace(/([\p{L}\p{Sc}])(?=\d)/gu, '$1 ');
-}
-
-/** Spaces belong to a number only where they group thousands: `1 234 567`, but not `3 4` or `2 100000`. */
-function groupedPart(written: string): string {
-  const spaced = /^\d{1,3}(?:[\u00a0\u202f\u2009 ]\d{3})+(?!\d)(?:[.,]\d+)?/.exec(written);
-  return spaced?.[0] ?? written.split(/[\u00a0\u202f\u2009 ]/, 1)[0] ?? '';
-}
-
-function plainDigits(written: string): string {
-  const digits = written.replace(/['\u2019\u00a0\u202f\u2009 ]/g, '');
-  const decimal = decimalSeparator(digits);
-  if (decimal === undefined) return digits.replace(/[.,]/g, '');
-  const position = digits.lastIndexOf(decimal);
-  return `${digits.slice(0, position).replace(/[.,]/g, '')}.${digits.slice(position + 1)}`;
-}
-
-function decimalSeparator(digits: string): string | undefined {
-  const separators = digits.match(/[.,]/g) ?? [];
-  const last = separators.at(-1);
-  if (last === undefined) return undefined;
-  const isRepeated = separators.filter((separator) => separator === last).length > 1;
-  if (isRepeated) return undefined;
-  const groupsThousands = separators.length === 1 && last === ',' && /^[1-9]\d{0,2},\d{3}$/.test(digits);
-  return groupsThousands ? undefined : last;
 }
 
 /** What the page's references are relative to. */

@@ -110,8 +110,11 @@ function knownField(name: string): KnownField {
   };
 }
 
+/** What one source says of a field. Texts for machines have numbers as JSON has them, those for people as the page has. */
+export type FieldTexts = { readonly texts: readonly string[]; readonly isForMachines: boolean };
+
 /** The texts that stand for a field of an item, source by source, the best first; read as they are asked for. */
-export type FieldLookup = (field: string, item: number) => Iterable<readonly string[]>;
+export type FieldLookup = (field: string, item: number) => Iterable<FieldTexts>;
 
 /**
  * Looks into JSON-LD, microdata, Open Graph and meta tags, in this order. What describes the whole page is an item's own
@@ -128,25 +131,31 @@ export function createFieldLookup(page: RawPage): FieldLookup {
     return known;
   }
 
-  function* sourcesOf(item: number): Iterable<StructuredData> {
+  function* sourcesOf(item: number): Iterable<{ readonly data: StructuredData; readonly isForMachines: boolean }> {
     if (isWhole) {
       jsonLd ??= readJsonLd(page.jsonLd);
-      yield jsonLd;
+      yield { data: jsonLd, isForMachines: true };
     }
-    yield microdataOf(item);
+    yield { data: microdataOf(item), isForMachines: false };
   }
 
   return function* textsOf(name, item) {
     const field = knownField(name);
     const wants = field.kind === 'address' ? 'address' : 'name';
-    for (const { subjects, byId } of sourcesOf(item)) yield* textsIn(subjects, field, wants, byId);
+    for (const { data, isForMachines } of sourcesOf(item)) {
+      for (const texts of textsIn(data.subjects, field, wants, data.byId)) yield { texts, isForMachines };
+    }
     if (isWhole) {
-      for (const key of field.meta)
-        yield page.meta.filter(([name]) => name.toLowerCase() === key).map(([, text]) => text);
-      if (field === TITLE) yield [page.title];
+      for (const key of field.meta) {
+        const texts = page.meta.filter(([name]) => name.toLowerCase() === key).map(([, text]) => text);
+        yield { texts, isForMachines: true };
+      }
+      if (field === TITLE) yield { texts: [page.title], isForMachines: false };
     }
     if (Object.hasOwn(KNOWN_FIELDS, name)) return;
-    for (const { surroundings, byId } of sourcesOf(item)) yield* textsIn(surroundings, field, wants, byId);
+    for (const { data, isForMachines } of sourcesOf(item)) {
+      for (const texts of textsIn(data.surroundings, field, wants, data.byId)) yield { texts, isForMachines };
+    }
   };
 }
 

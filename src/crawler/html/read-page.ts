@@ -48,6 +48,8 @@ export type PagePlan = {
 export type RawPage = {
   /** The `href` of the first `<base>`. */
   readonly base: string | null;
+  /** The page's language as it says (HTML, 3.2.6.2), perhaps malformed. */
+  readonly language: string | null;
   readonly title: string;
   /** The first `<h1>`; without one the first `<h2>`, or `<h3>`. */
   readonly heading: string;
@@ -259,6 +261,14 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     });
   }
 
+  function languageOf(): string | null {
+    const pragma = 'meta[http-equiv="content-language" i][content]';
+    const [html] = dom.select(document, 'html[lang]', 1);
+    const [meta] = html === undefined ? dom.select(document, pragma, 1) : [];
+    const language = html === undefined ? meta && dom.attribute(meta, 'content') : dom.attribute(html, 'lang');
+    return (language ?? '').trim().slice(0, 100) || null;
+  }
+
   function nextPage(selector: string): string | null {
     const match = dom.select(document, selector, 1)[0];
     if (match === undefined) return null;
@@ -286,6 +296,7 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
   const roots = matches.slice(0, limits.items);
   return {
     base: base === undefined ? null : dom.attribute(base, 'href'),
+    language: languageOf(),
     title: firstText('title'),
     heading: firstText('h1') || firstText('h2') || firstText('h3'),
     links,

@@ -12,7 +12,7 @@ import type {
 } from '../../store/worker-store.ts';
 
 /** Raised when the same page, read by the same spec, gives other items or links than before. */
-const READING_VERSION = 1;
+const READING_VERSION = 2;
 
 /** Of a run's spec what says how pages are crawled, but not what they give. */
 const OPERATIONAL: readonly string[] = [

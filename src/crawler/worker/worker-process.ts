@@ -14,8 +14,9 @@ import { seedsOf } from '../discovery/seeds.ts';
 import { createSitemapReader } from '../discovery/sitemap-reader.ts';
 import { createTrapReports } from '../discovery/trap-reports.ts';
 import { UrlListError, withListedUrls } from '../discovery/url-lists.ts';
-import { SelectorError } from '../extraction/extraction.ts';
 import { type Extractor, ExtractorModuleError, modulePathOf, startExtractor } from '../extraction/extractor.ts';
+import { LocaleError } from '../extraction/locales.ts';
+import { SelectorError } from '../extraction/selectors.ts';
 import { createHostPacer } from '../network/host-pacer.ts';
 import { SecretHeaderError } from '../network/request-headers.ts';
 import { deliverOutput } from '../output/deliver-output.ts';
@@ -46,7 +47,7 @@ const ENOUGH_REFUSALS = 12;
 const MEMORY_SHORT = 'memory is short';
 
 /** What no other worker could make sense of either. */
-const BAD_SPEC = [SelectorError, ExtractorModuleError, UrlListError];
+const BAD_SPEC = [SelectorError, LocaleError, ExtractorModuleError, UrlListError];
 
 /** A run that this worker cannot work on, whatever it does. */
 class RunRefusedError extends Error {

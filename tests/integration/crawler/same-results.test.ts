@@ -65,6 +65,16 @@ const NEXT_PAGES: Record<string, { page: string; selector?: string; next: string
   'that a selector does not find': { page: '<link rel=next href=2><p class=next>x</p>', selector: '.next', next: null },
 };
 
+const PRICES = ['1.299 €', '１，２８０円', '$1.234', '12. März 2024', '٤٩٫٩٩', 'Kostenlos']
+  .map((text) => `<p class=f>${text}</p>`)
+  .join('');
+Object.assign(PAGES, {
+  'prices without a language': PRICES,
+  'prices in German': `<html lang="de">${PRICES}`,
+  'prices in English, by a header in the page': `<meta http-equiv=Content-Language content="en-US">${PRICES}`,
+  'times and dates': '<time class=f datetime="2024-03-12T10:15Z">yesterday</time><html lang=de><p class=f>3.4.2024',
+});
+
 const SPECS: Record<string, CrawlRunSpecInput['extract']> = {
   'no extract section': undefined,
   fields: {
@@ -78,6 +88,13 @@ const SPECS: Record<string, CrawlRunSpecInput['extract']> = {
       { name: 'cells', selector: 'table > tbody > tr > td:first-child', multiple: true },
       { name: 'last', selector: 'li:last-child, p:last-of-type, td:nth-child(2)', multiple: true },
       { name: 'has', selector: 'div:has(> p), h1:not(:empty)', multiple: true },
+    ],
+  },
+  types: {
+    fields: [
+      { name: 'numbers', selector: '.f', type: 'Number', multiple: true },
+      { name: 'prices', selector: '.f', type: 'Price', multiple: true },
+      { name: 'dates', selector: '.f', type: 'Date', multiple: true },
     ],
   },
   'images, links and text': { images: true, links: true, text: true },

@@ -51,6 +51,7 @@ function evaluate(script: string) {
 const expected = {
   base: null,
   title: '',
+  language: null,
   heading: 'Hello',
   links: ['/x'],
   linksLeftOut: 0,

@@ -1,12 +1,8 @@
 // Items out of HTML.
 import { describe, expect, it } from 'vitest';
-import {
-  absoluteLinks,
-  createExtraction,
-  firstNumber,
-  hasFailed,
-  SelectorError,
-} from '#src/crawler/extraction/extraction.ts';
+import { absoluteLinks, createExtraction, hasFailed } from '#src/crawler/extraction/extraction.ts';
+import { LocaleError } from '#src/crawler/extraction/locales.ts';
+import { SelectorError } from '#src/crawler/extraction/selectors.ts';
 import { readHtml } from '#src/crawler/html/html-page.ts';
 import { crawlRunSpec } from '#src/resources/crawl-run.ts';
 
@@ -179,28 +175,70 @@ describe('selectors', () => {
   });
 });
 
-describe('firstNumber', () => {
+describe('types', () => {
+  const TEXTS =
+    '<b>1.299 €</b><i>1.234</i><time datetime="2024-03-12T10:15Z">yesterday</time><u>3.4.2024</u><s>Free!</s>';
+  const fields = [
+    { name: 'price', selector: 'b', type: 'Price' },
+    { name: 'number', selector: 'i', type: 'Number' },
+    { name: 'time', selector: 'time', type: 'Date' },
+    { name: 'day', selector: 'u', type: 'Date' },
+    { name: 'free', selector: 's', type: 'Price' },
+    { name: 'none', selector: 's', type: 'Date' },
+  ];
+  const values = {
+    price: { amount: 1299, currency: 'EUR' },
+    number: 1234,
+    time: '2024-03-12T10:15:00Z',
+    day: '2024-04-03',
+    free: { amount: 0, currency: null },
+    none: null,
+  };
+
   it.each([
-    ['12', 12],
-    ['£51.77', 51.77],
-    ['1,234.50', 1234.5],
-    ['1.234,50 €', 1234.5],
-    ['1 234,50', 1234.5],
-    ['1\u00a0234\u00a0567', 1234567],
-    ["CHF 1'234.50", 1234.5],
-    ['1,234', 1234],
-    ['0,123', 0.123],
-    ['1.234', 1.234],
-    ['1,5', 1.5],
-    ['1.234.567', 1234567],
-    ['−3,5 °C', -3.5],
-    ['-7', -7],
-    ['In stock (22 available)', 22],
-    ['USD12', 12],
-    ['3 4', 3],
-    ['none', null],
-    ['', null],
-  ])('%j is %s', (text, expected) => {
-    expect(firstNumber(text)).toBe(expected);
+    ['no locale', TEXTS, undefined, {}],
+    ['the language of the page', `<html lang=en>${TEXTS}`, undefined, { number: 1.234 }],
+    [
+      'the language that a header in the page names',
+      `<meta http-equiv=Content-Language content=en>${TEXTS}`,
+      undefined,
+      { number: 1.234 },
+    ],
+    ['a language that nobody knows', `<html lang="x y">${TEXTS}`, undefined, {}],
+    ['a locale', `<html lang=en>${TEXTS}`, 'de', {}],
+    [
+      'a locale with a point before decimals',
+      `<html lang=de>${TEXTS}`,
+      'en-US',
+      { number: 1.234, price: { amount: 1.299, currency: 'EUR' } },
+    ],
+  ])('are read by %s', (_, html, locale, other) => {
+    expect(itemsOf(html, { fields, locale }).items).toEqual([{ ...values, ...other }]);
+  });
+
+  it('are read by the locale of their field', () => {
+    const extract = { locale: 'de', fields: [{ name: 'n', selector: 'i', type: 'Number', locale: 'en' }] };
+    expect(itemsOf(TEXTS, extract).items).toEqual([{ n: 1.234 }]);
+  });
+
+  it('of several are a list', () => {
+    const html = '<b>1 €</b><b>none</b><b>2 $</b>';
+    expect(itemsOf(html, { fields: [{ name: 'prices', selector: 'b', type: 'Price', multiple: true }] }).items).toEqual(
+      [
+        {
+          prices: [
+            { amount: 1, currency: 'EUR' },
+            { amount: 2, currency: 'USD' },
+          ],
+        },
+      ],
+    );
+  });
+
+  it('have no locale that is unknown', () => {
+    expect(() => extractionOf({ locale: 'xx', fields: [{ name: 'n' }] })).toThrow(LocaleError);
+    expect(() => extractionOf({ fields: [{ name: 'n', locale: 'xx' }] })).toThrow(
+      /^extract\.fields\[n\]\.locale: "xx"/,
+    );
   });
 });
