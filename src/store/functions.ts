@@ -27,6 +27,8 @@ export const WORKER_FUNCTIONS = [
   'report_block(text, text, text)',
   'report_failure(text, text, int, double precision, text)',
   'report_answer(text, text)',
+  'report_outage(text, text, double precision, text)',
+  'report_reachable(text, text)',
   'report_trap(text, text, text, text)',
   'all_sources_blocked(text, int)',
   'read_robots(text, text)',

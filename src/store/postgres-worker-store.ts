@@ -15,6 +15,7 @@ import type {
   Heartbeat,
   HeartbeatAnswer,
   HeartbeatStore,
+  HostOutage,
   HostRendering,
   HostRobots,
   Outcome,
@@ -135,6 +136,13 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
 
     async reportAnswer(host, signal) {
       await call('report_answer', [host], signal);
+    },
+
+    reportOutage: (host, ageMs, message, signal) =>
+      call<HostOutage>('report_outage', [host, ageMs, withoutNul(message)], signal),
+
+    async reportReachable(host, signal) {
+      await call('report_reachable', [host], signal);
     },
 
     async reportTrap({ kind, pattern, url }, signal) {

@@ -87,6 +87,10 @@ export type Claim = Discovery &
     readonly blocks?: number;
     /** The host has refused pages or failed lately, so that the pages which it gives are told of, too. */
     readonly isTroubled?: boolean;
+    /** The host has met tries with no answer lately, so that the next answer is reported. */
+    readonly isFailing?: boolean;
+    /** The host does not answer: this one try is to find out whether it does again. */
+    readonly isProbe?: boolean;
     /** The host failed too often on the direct way: a run whose proxy is used automatically takes it. */
     readonly viaProxy?: boolean;
     /** Present when what the page gave last time was kept: see `recallPage`. */
@@ -211,6 +215,8 @@ export const FAILURE_CAUSES = [
   'AddressForbidden',
   'InvalidUrl',
   'RobotsUnavailable',
+  /** The host did not answer for so long that the run gave it up: the page was not tried, or not again. */
+  'HostUnreachable',
   'MissingField',
   'BrowserError',
   'ExtractionError',
@@ -232,6 +238,14 @@ export type HostFailure = {
   readonly cooldownMs: number;
   /** Why, for people, should it come to that. */
   readonly evidence: string;
+};
+
+/** What tries in a row that met no working server have made of a host, see docs/crawling.md. */
+export type HostOutage = {
+  /** From `Parked` on tries are single probes; a host that is `Down` is given up by the runs at work on it. */
+  readonly state: 'Up' | 'Slow' | 'Parked' | 'Down';
+  /** Until the next try, in milliseconds. */
+  readonly pauseMs: number;
 };
 
 /** Links that a site makes up without end, and that are not followed. */
@@ -305,6 +319,13 @@ export type WorkerStore = {
   reportFailure(host: string, failure: HostFailure, signal: AbortSignal): Promise<boolean>;
   /** A host in trouble gave a page; after enough of them it is asked faster again. */
   reportAnswer(host: string, signal: AbortSignal): Promise<void>;
+  /**
+   * A try met no working server: every run of the scope asks the host more slowly, and gives it up in the end.
+   * @param ageMs since the try began: what began before the last failure of a parked host says nothing new
+   */
+  reportOutage(host: string, ageMs: number, message: string, signal: AbortSignal): Promise<HostOutage>;
+  /** A host that had met no working server has answered: it is asked as before, at once. */
+  reportReachable(host: string, signal: AbortSignal): Promise<void>;
   /** The run keeps the first 100 patterns, each with the URL that was told first. */
   reportTrap(trap: SpiderTrap, signal: AbortSignal): Promise<void>;
   /** Whether no page succeeded and every source was refused so many tries, or lost all of its pages to refusals. */

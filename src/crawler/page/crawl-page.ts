@@ -53,7 +53,7 @@ export function createPageCrawler(options: {
   const extraction = createExtraction(spec.extract);
   const sources = createSourceRules(spec, extraction.plan, traps.noticed);
   const failPage = createFailPage(options);
-  const { addNamedSitemaps, readSitemap } = createSitemapClaims({ sources, store, sitemaps, failPage });
+  const { addNamedSitemaps, readSitemap } = createSitemapClaims({ sources, store, sitemaps, reports, failPage });
   const visit = createPageVisits(options);
   const reading = createPageReading({ ...options, sources, extraction, failPage });
   const history = createHostHistory();
@@ -88,12 +88,12 @@ export function createPageCrawler(options: {
 
   async function outcomeOf(claim: Claim, visited: Visit, signal: AbortSignal): Promise<Outcome> {
     const { url, facts } = visited;
+    if (visited.type === 'page' || visited.type === 'unchanged') await reports.gavePage(claim, signal);
+    else if (visited.type !== 'failed') await reports.answered(claim, signal);
     switch (visited.type) {
       case 'page':
-        await reports.answered(claim, signal);
         return reading.read(claim, url, visited.rendered, signal);
       case 'unchanged':
-        await reports.answered(claim, signal);
         return reading.done(claim, url, visited.before.content, facts, visited.before.validators);
       case 'redirect':
         if (!sources.get(claim.source)?.scope.followsRedirect(visited.to)) return skipped(claim, 'OutOfScope', facts);
@@ -114,9 +114,11 @@ export function createPageCrawler(options: {
         return { type: 'dead', claim, cause: 'InvalidUrl', message: `"${claim.url}" is not a URL` };
       }
       routes.learn(claim);
+      if (reports.isParked(claim)) return { type: 'released', claim };
       const refused = await refusal(claim, url, signals);
       if (refused !== undefined) return refused;
       await pacer.untilPlace(claim.host, claim, signals.stopping);
+      if (reports.isParked(claim)) return { type: 'released', claim };
       const outcome = await (claim.kind === 'Sitemap'
         ? readSitemap(claim, url, signals.abort)
         : crawlPage(claim, url, signals));

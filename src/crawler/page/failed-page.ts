@@ -13,6 +13,9 @@ import type { HostReports } from './host-reports.ts';
 
 /** A host that refuses without saying for how long is left alone this much longer than a page that merely failed. */
 const REFUSAL_FACTOR = 8;
+/** For so many pauses of a parked host, and no longer, its failed pages are kept from being the next probes. */
+const PROBES_FIRST = 8;
+const MAX_PROBES_MS = 2 * 60_000;
 
 export type FailPage = (
   claim: Claim,
@@ -38,10 +41,12 @@ export function createFailPage(options: {
     const { cause, message, retryable } = failure;
     const base = { claim, cause, message, ...(facts === undefined ? {} : { facts }) };
     const hostPauseMs = hostPause(failure, claim);
-    const isSwitched = await reports.failed(claim, failure, facts?.status, signal);
+    const { isSwitched, parkedMs } = await reports.failed(claim, failure, facts?.status, signal);
     if (hostPauseMs > 0 && !isSwitched) await store.deferHost(claim.host, hostPauseMs, signal);
     if (!retryable || !hasRetriesLeft(claim, cause)) return { type: 'dead', ...base };
-    const delayMs = Math.max(backOffMs(claim.attempt), hostPauseMs, failure.retryAfterMs ?? 0);
+    // Pages that have not been tried yet are the better probes of a parked host.
+    const probesMs = Math.min(PROBES_FIRST * parkedMs, MAX_PROBES_MS);
+    const delayMs = Math.max(backOffMs(claim.attempt), hostPauseMs, failure.retryAfterMs ?? 0, probesMs);
     return { type: 'retry', ...base, delayMs };
   }
 

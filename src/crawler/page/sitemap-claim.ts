@@ -4,6 +4,7 @@ import type { SitemapReader } from '../discovery/sitemap-reader.ts';
 import { isSameSite } from '../urls/scope.ts';
 import { normaliseUrl } from '../urls/url.ts';
 import type { FailPage } from './failed-page.ts';
+import type { HostReports } from './host-reports.ts';
 import { countsOf, MAX_REDIRECTS, skipped, tooManyRedirects } from './outcomes.ts';
 import { sitemapAt } from './requests.ts';
 import type { SourceRules } from './source-rules.ts';
@@ -12,9 +13,10 @@ export function createSitemapClaims(options: {
   readonly sources: ReadonlyMap<string, SourceRules>;
   readonly store: Pick<WorkerStore, 'addLinks'>;
   readonly sitemaps: SitemapReader;
+  readonly reports: Pick<HostReports, 'answered'>;
   readonly failPage: FailPage;
 }) {
-  const { sources, store, sitemaps, failPage } = options;
+  const { sources, store, sitemaps, reports, failPage } = options;
 
   /** Puts in the sitemaps that robots.txt of a start URL's host names, within its site. The store knows most of them. */
   async function addNamedSitemaps(claim: Claim, url: URL, references: readonly string[], signal: AbortSignal) {
@@ -32,6 +34,7 @@ export function createSitemapClaims(options: {
     const rules = sources.get(claim.source);
     if (rules === undefined) return skipped(claim, 'OutOfScope');
     const end = await sitemaps.read(claim, url, rules, signal);
+    if (end.type !== 'failed') await reports.answered(claim, signal);
     switch (end.type) {
       case 'read':
         return { ...skipped(claim, 'Sitemap', end.facts), ...countsOf(end.leftOut) };

@@ -59,6 +59,9 @@ export function createPatientStore(store: WorkerStore, patience: Patience): Work
     reportTrap: (trap, signal) => patiently(signal, () => store.reportTrap(trap, signal)),
     reportFailure: (host, failure, signal) => patiently(signal, () => store.reportFailure(host, failure, signal)),
     reportAnswer: (host, signal) => patiently(signal, () => store.reportAnswer(host, signal)),
+    reportOutage: (host, ageMs, message, signal) =>
+      patiently(signal, () => store.reportOutage(host, ageMs, message, signal)),
+    reportReachable: (host, signal) => patiently(signal, () => store.reportReachable(host, signal)),
     areAllSourcesBlocked: (refusals, signal) => patiently(signal, () => store.areAllSourcesBlocked(refusals, signal)),
     readRobots: (host, signal) => patiently(signal, () => store.readRobots(host, signal)),
     writeRobots: (host, robots, signal) => patiently(signal, () => store.writeRobots(host, robots, signal)),

@@ -79,6 +79,8 @@ begin
     select l.run_host_id from run_host l join host h using (host_id)
     where l.run_id = this_run.run_id and l.next_at <= time_now + horizon
       and (l.retries > 0 or (run_left > 0 and l.source_no <> all (full_sources)))
+      and (h.outage_failures = 0 or not exists (
+        select from unreachable_host u where u.run_id = l.run_id and u.host_id = l.host_id))
     order by l.next_at limit ceil(slots::numeric / per_host)
     for no key update of l, h skip locked
   ) locked;
@@ -89,13 +91,14 @@ begin
   -- A new statement, so a new snapshot: whoever held these hosts before has committed, and what it leased is seen.
   with lane as (
     select l.run_id, l.run_host_id, l.host_id, l.source_no, h.name as host, s.name as source,
-      h.slowdown > 1 or h.failures > 0 as is_troubled, h.proxy_until > time_now as via_proxy,
+      h.slowdown > 1 or h.failures > 0 as is_troubled, h.outage_failures > 0 as is_failing,
+      outage_state(h.outage_failures) in ('Parked', 'Down') as is_probe, h.proxy_until > time_now as via_proxy,
       greatest(h.next_at, time_now + least(head_start(spacing, lateness_ms), longest_head_start)) as base,
       spacing * interval '1 ms' as delay,
       greatest(per_host, ceil(slots::numeric / count(*) over ()))::int as quota,
       case when l.source_no = any (full_sources) then 0 else run_left end as room
     from run_host l join host h using (host_id)
-    cross join lateral host_spacing(this_run.delay_ms, h.crawl_delay_ms, h.slowdown) spacing
+    cross join lateral host_spacing(this_run.delay_ms, greatest(h.crawl_delay_ms, h.outage_ms), h.slowdown) spacing
     join source s on s.run_id = l.run_id and s.source_no = l.source_no
     where l.run_host_id = any (lanes)
   ), candidate as (
@@ -171,7 +174,8 @@ begin
       where p.schedule_uid = this_run.schedule_uid and p.url_key = leased.url_key and p.items is not null),
     'kind', case when leased.is_sitemap then 'Sitemap' end, 'blocks', nullif(leased.blocks, 0),
     'listingPage', nullif(leased.listing_page, 1),
-    'isTroubled', nullif(lane.is_troubled, false), 'viaProxy', nullif(lane.via_proxy, false),
+    'isTroubled', nullif(lane.is_troubled, false), 'isFailing', nullif(lane.is_failing, false),
+    'isProbe', nullif(lane.is_probe, false), 'viaProxy', nullif(lane.via_proxy, false),
     'turn', extract(epoch from turn) * 1000,
     'sendBy', extract(epoch from last_send(m.next_at - lane.delay, lane.delay)) * 1000)) order by turn)
   into claims

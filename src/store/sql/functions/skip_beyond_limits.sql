@@ -10,8 +10,8 @@ declare
   skipped_now int;
 begin
   select array_agg(source_no) into final_sources from (
-    select s.source_no, s.max_pages, coalesce(sum(p.succeeded + p.failed - p.failed_sitemaps), 0) as ended,
-      sum(coalesce(sum(p.succeeded + p.failed - p.failed_sitemaps), 0)) over () as ended_in_run
+    select s.source_no, s.max_pages, coalesce(sum(p.succeeded + p.failed - p.failed_sitemaps - p.failed_unplaced), 0) as ended,
+      sum(coalesce(sum(p.succeeded + p.failed - p.failed_sitemaps - p.failed_unplaced), 0)) over () as ended_in_run
     from source s left join progress p on p.run_id = s.run_id and p.source_no = s.source_no
     where s.run_id = this_run.run_id group by s.source_no, s.max_pages
   ) sources where ended_in_run >= this_run.max_pages or ended >= max_pages;
