@@ -1,5 +1,6 @@
 // Installs Trawler into the cluster from this working copy: the chart, the images built here, the evaluation Postgres.
 import { execa } from 'execa';
+import { trawlerNamespace } from './cluster/addresses.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import { readManifest } from './images/build.ts';
 import { crawlerImage, type ImageSource, operatorImage, postgresImage } from './images/catalog.ts';
@@ -7,7 +8,6 @@ import { binary } from './setup/kubernetes-binaries.mjs';
 import { projectRoot } from './setup/paths.mjs';
 import type { Step } from './steps.ts';
 
-export const trawlerNamespace = 'trawler-system';
 export const release = 'trawler';
 
 /** Runs kubectl against the cluster; `input` goes to its standard input. Resolves with what it printed. */

@@ -4,8 +4,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { trawlerNamespace } from './cluster/addresses.ts';
 import { chooseCluster } from './cluster/choose.ts';
-import { kubectl, release, trawlerNamespace } from './install.ts';
+import { kubectl, release } from './install.ts';
 import { projectRoot } from './setup/paths.mjs';
 
 const usage = `usage: npm run dev -- operator | server | worker RUN [NAMESPACE]

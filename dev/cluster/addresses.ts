@@ -1,4 +1,4 @@
-// The addresses that clusters made here use.
+// The addresses and names that clusters made here use.
 
 /** Services of a cluster get their addresses here; the API server's own Service is the first of them. */
 export const serviceSubnet = '10.96.0.0/16';
@@ -13,3 +13,6 @@ export const nodeAddress = '10.244.0.1';
 export const bridgeName = 'trawler0';
 
 export const nodeName = 'trawler';
+
+/** Where Trawler is installed. */
+export const trawlerNamespace = 'trawler-system';

@@ -7,6 +7,8 @@ export interface Cluster {
   kubeconfig: string;
   /** Made by us, for us alone: it may be removed as a whole. */
   ours: boolean;
+  /** Where the API server notes what Trawler's service accounts asked for, one JSON event a line; absent: nowhere we can read. */
+  auditLog?: string;
   up(): Step[];
   down(): Step[];
   /** Makes images that have been built available to the cluster's pods. */

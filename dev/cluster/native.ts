@@ -1,6 +1,6 @@
 // Kubernetes on this machine: the steps that bring it up, and what it is at.
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -12,7 +12,7 @@ import { provideBinaries } from '../setup/kubernetes.mjs';
 import { binary } from '../setup/kubernetes-binaries.mjs';
 import { clusterDirectory } from '../setup/paths.mjs';
 import type { Step, StepContext } from '../steps.ts';
-import { nodeAddress, nodeName } from './addresses.ts';
+import { nodeAddress, nodeName, trawlerNamespace } from './addresses.ts';
 import { issueCertificates } from './certificates.ts';
 import type { Cluster } from './cluster.ts';
 import { containerd, ctr, runtimeDirectory } from './containerd.ts';
@@ -30,12 +30,23 @@ import { ensureNetwork } from './network.ts';
 import { adminKubeconfig, coreDns, credentials, kubelet, kubeProxy } from './node.ts';
 import { downSteps } from './teardown.ts';
 
+const audit = { policyPath: join(clusterDirectory, 'audit-policy.json'), logPath: join(clusterDirectory, 'audit.log') };
+
+/** Trawler's own requests alone: tests compare them with the rights that the chart gives. */
+const auditPolicy = {
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['RequestReceived'],
+  rules: [{ level: 'Metadata', userGroups: [`system:serviceaccounts:${trawlerNamespace}`] }, { level: 'None' }],
+};
+
 const settings: ControlPlaneSettings = {
   credentials,
   etcdDirectory: join(clusterDirectory, 'etcd'),
   bindAddress: '0.0.0.0',
   advertiseAddress: nodeAddress,
   ports: { apiServer: 6443, etcdClient: 2379, etcdPeer: 2380, controllerManager: 10257, scheduler: 10259 },
+  audit,
 };
 
 const daemonNames = [
@@ -52,6 +63,7 @@ const daemonNames = [
 export const nativeCluster: Cluster = {
   kubeconfig: adminKubeconfig,
   ours: true,
+  auditLog: audit.logPath,
   up: () => upSteps,
   down: downSteps,
   // One by one: each finds the layers that it shares with those before it.
@@ -102,6 +114,7 @@ async function otherOwner(): Promise<string | undefined> {
 
 async function makeCredentials(): Promise<undefined> {
   await mkdir(clusterDirectory, { recursive: true, mode: 0o700 });
+  await writeFile(audit.policyPath, JSON.stringify(auditPolicy));
   await issueCertificates(credentials, { advertiseAddress: nodeAddress, port: settings.ports.apiServer, nodeName });
 }
 

@@ -1,6 +1,8 @@
 // The first items that a run left in the evaluation Postgres, as a table.
+
+import { trawlerNamespace } from '../cluster/addresses.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import { kubectl, release, trawlerNamespace } from '../install.ts';
+import { kubectl, release } from '../install.ts';
 
 const query = (runId: string) => `
   select left(request.url, 60) as url, left((item.data - 'url' - 'links')::text, 90) as item

@@ -2,11 +2,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { trawlerNamespace } from '../cluster/addresses.ts';
 import { chooseCluster } from '../cluster/choose.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { images, webImage } from '../images/catalog.ts';
 import { buildSteps } from '../images/steps.ts';
-import { applyManifest, helm, installStep, kubectl, release, trawlerNamespace } from '../install.ts';
+import { applyManifest, helm, installStep, kubectl, release } from '../install.ts';
 import { providingProcess } from '../setup/kubernetes.mjs';
 import { binariesPresent, binDirectory } from '../setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../setup/paths.mjs';
