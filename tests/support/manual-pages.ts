@@ -1,10 +1,5 @@
 // The pages of the PostgreSQL manual as its files tell them: what a crawl of it has to find.
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { cacheDirectory } from '../../dev/setup/paths.mjs';
+import { packageFiles } from './debian-package.ts';
 
 /** Title and first heading; one page, the legal notice, has no heading. */
 export type PageText = readonly [title: string, heading: string | null];
@@ -40,35 +35,6 @@ export function walkFiles(root: string): Record<string, PageText> {
   return pages;
 }
 
-const run = promisify(execFile);
-
-/** The folder of the manual's files, unpacked from Debian's package postgresql-doc-15 once and kept. */
-export async function manualFiles(): Promise<string> {
-  const kept = join(cacheDirectory, 'postgresql-doc-15');
-  const html = join(kept, 'usr/share/doc/postgresql-doc-15/html');
-  if (existsSync(html)) return html;
-  await mkdir(cacheDirectory, { recursive: true });
-  const work = await mkdtemp(`${kept}-`);
-  try {
-    await downloadPackage(work);
-    const [file = ''] = await readdir(work);
-    await run('dpkg-deb', ['--extract', file, 'unpacked'], { cwd: work });
-    await rename(join(work, 'unpacked'), kept);
-  } catch (error) {
-    // Another test may have been quicker.
-    if (!existsSync(html)) throw error;
-  } finally {
-    await rm(work, { recursive: true });
-  }
-  return html;
-}
-
-async function downloadPackage(folder: string): Promise<void> {
-  const download = () =>
-    run('apt-get', ['-o', 'APT::Sandbox::User=root', 'download', 'postgresql-doc-15'], { cwd: folder });
-  await download().catch(async () => {
-    // The lists of packages may be old, or not there at all.
-    await run('apt-get', ['update', '-q']);
-    await download();
-  });
+export function manualFiles(): Promise<string> {
+  return packageFiles('postgresql-doc-15', 'usr/share/doc/postgresql-doc-15/html');
 }

@@ -66,7 +66,7 @@ function configuration(root: string, port: number, log: string): string {
     daemon off; worker_processes 1; pid nginx.pid;
     events {}
     http {
-      types { text/html html; text/css css; image/svg+xml svg; }
+      types { text/html html htm; text/css css; image/svg+xml svg; }
       log_format times '$msec $request_time $status $request_uri';
       client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi;
       scgi_temp_path scgi;
