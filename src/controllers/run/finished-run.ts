@@ -51,11 +51,9 @@ export function createFinishedRunSettler(options: FinishedRunOptions) {
     if (cleanedUp.has(uid) || age > CLEAN_UP_WINDOW_MS) return undefined;
     if (podsOf(podCache, run).some((pod) => !hasEnded(pod))) return undefined; // the pod's end brings us back
     try {
-      // It may have been accepted by an operator that could not write that down, before it was ended without a row.
-      if (run.status?.progress === undefined) {
-        await store.finishStopped(uid, 'Stopped', run.status?.message ?? 'the run has ended', signal);
-      }
-      await store.revokeToken(uid, signal);
+      // The token goes in any case. A run that was ended without PostgreSQL may still be live there: its acceptance was
+      // never written down, or its spec cannot be read any more.
+      await store.finishStopped(uid, 'Stopped', run.status?.message ?? 'the run has ended', signal);
     } catch (error) {
       if (error instanceof StoreError) return DATABASE_RETRY_MS;
       throw error;

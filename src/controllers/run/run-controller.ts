@@ -46,7 +46,7 @@ type Seen = Omit<RunObservation, 'pods'> & Partial<Pick<RunObservation, 'pods'>>
 export function createRunReconciler(options: RunControllerOptions) {
   const { runCache, podCache, queue, store, database, settings, now, logger } = options;
   const { accept, acceptLost, acceptedBefore, credentialsChecked } = createRunAcceptance(options);
-  const { ensureJob, createJob, knownJob, suspendKnownJob } = createRunJobs(options);
+  const { ensureJob, createJob, knownJob, stopKnownJob } = createRunJobs(options);
   const { stopWhenDue, releaseLostWorkers, endWithoutWorkers } = createRunEnd(options);
   const { failLostPods } = createLostNodes(options);
   const { announceBlocks, announceTraps, announceObstacle, announceEnd } = createAnnouncements(options);
@@ -83,11 +83,11 @@ export function createRunReconciler(options: RunControllerOptions) {
         return endUnaccepted(run, undefined, signal);
       case 'EndLost': {
         const obstacle = await acceptLost(run, spec, signal);
-        return obstacle ? meet(run, spec, obstacle, signal) : { requeueAfterMs: 0 };
+        return obstacle ? reportOrGiveUp(run, spec, obstacle, signal) : { requeueAfterMs: 0 };
       }
       case 'RenewCredentials': {
         const outcome = await accept(run, spec, signal);
-        if ('obstacle' in outcome) return meet(run, spec, { ...snapshotOf(snapshot), ...outcome }, signal);
+        if ('obstacle' in outcome) return reportOrGiveUp(run, spec, { ...snapshotOf(snapshot), ...outcome }, signal);
         return work(run, spec, snapshot, signal);
       }
       case 'Work':
@@ -115,19 +115,20 @@ export function createRunReconciler(options: RunControllerOptions) {
     if (!admission.admitted) {
       const { reason, position, limit } = admission;
       const message = `waiting: number ${position} in line, since ${limit} are the limit`;
-      await show(run, { obstacle: { condition: 'Accepted', patience: 'Unlimited', reason, message } }, signal);
+      await writeStatus(run, { obstacle: { condition: 'Accepted', patience: 'Unlimited', reason, message } }, signal);
       return { requeueAfterMs: QUEUE_REFRESH_MS };
     }
     const refusal = specObstacle(run, spec, settings.allowedPodFields);
-    if (refusal) return meet(run, spec, { obstacle: refusal }, signal);
+    if (refusal) return reportOrGiveUp(run, spec, { obstacle: refusal }, signal);
     const wasNew = isNew(run);
     const outcome = await accept(run, spec, signal);
-    if ('obstacle' in outcome) return meet(run, spec, outcome, signal);
+    if ('obstacle' in outcome) return reportOrGiveUp(run, spec, outcome, signal);
     if (!wasNew || outcome.acceptance !== 'Created') {
       return work(run, spec, await readSnapshot(run, signal), signal);
     }
     const job = await createJob(run, spec, signal);
-    if ('obstacle' in job) return meet(run, spec, { ...snapshotOf(await readSnapshot(run, signal)), ...job }, signal);
+    if ('obstacle' in job)
+      return reportOrGiveUp(run, spec, { ...snapshotOf(await readSnapshot(run, signal)), ...job }, signal);
     return { later: true }; // its status can wait until the other new runs have their Jobs
   }
 
@@ -142,7 +143,7 @@ export function createRunReconciler(options: RunControllerOptions) {
     const stopReason = read.stopReason ?? (await stopWhenDue(run, spec, read, signal));
     const snapshot: RunSnapshot = stopReason === undefined ? read : { ...read, stopReason };
     const found = await ensureJob(run, spec, snapshot, stopReason, signal);
-    if ('obstacle' in found) return meet(run, spec, { snapshot, ...found }, signal);
+    if ('obstacle' in found) return reportOrGiveUp(run, spec, { snapshot, ...found }, signal);
 
     const pods = podsOf(podCache, run);
     await failLostPods(run, spec, snapshot, pods, signal);
@@ -154,11 +155,16 @@ export function createRunReconciler(options: RunControllerOptions) {
     if (stopReason !== undefined) return report(run, { snapshot, ...found, pods }, signal);
     const events = await clusterEvents.read(found.job, pods, signal);
     const obstacle = workerObstacle({ ...found, pods, events });
-    return meet(run, spec, { snapshot, ...found, pods, ...(obstacle ? { obstacle } : {}) }, signal);
+    return reportOrGiveUp(run, spec, { snapshot, ...found, pods, ...(obstacle ? { obstacle } : {}) }, signal);
   }
 
   /** Shows what the run waits for, and ends it when that cannot change, or has lasted until the start deadline. */
-  async function meet(run: CrawlRun, spec: CrawlRunSpec, seen: Seen, signal: AbortSignal): Promise<ReconcileResult> {
+  async function reportOrGiveUp(
+    run: CrawlRun,
+    spec: CrawlRunSpec,
+    seen: Seen,
+    signal: AbortSignal,
+  ): Promise<ReconcileResult> {
     const { snapshot, obstacle } = seen;
     if (snapshot?.startedAt) return report(run, { ...seen, ...aloneSince(spec, seen) }, signal);
     const { startTimeoutSeconds } = spec;
@@ -166,7 +172,7 @@ export function createRunReconciler(options: RunControllerOptions) {
     const cause = endingObstacle(obstacle, deadline, startTimeoutSeconds, now());
     if (cause === undefined) return report(run, { ...seen, ...(deadline ? { startDeadline: deadline } : {}) }, signal);
     if (snapshot === undefined) return endUnaccepted(run, cause, signal);
-    const job = await suspendKnownJob(run, signal);
+    const job = await stopKnownJob(run, signal);
     await store.requestStop(run.metadata.uid, cause.reason, signal);
     await store.finishStopped(run.metadata.uid, 'Failed', cause.message, signal);
     const ended = await readSnapshot(run, signal);
@@ -179,7 +185,7 @@ export function createRunReconciler(options: RunControllerOptions) {
     cause: StartObstacle | undefined,
     signal: AbortSignal,
   ): Promise<ReconcileResult> {
-    const job = await suspendKnownJob(run, signal);
+    const job = await stopKnownJob(run, signal);
     const end: RunEnd =
       cause === undefined
         ? { outcome: 'Stopped', reason: 'Shutdown', message: 'stopped before it was accepted', at: now() }
@@ -208,7 +214,7 @@ export function createRunReconciler(options: RunControllerOptions) {
     database.reportFailure(error);
     const isStopped = run.spec.shutdown !== undefined;
     if (isStopped && !acceptedBefore(run) && knownJob(run) === undefined) return endUnaccepted(run, undefined, signal);
-    const job = isStopped ? await suspendKnownJob(run, signal) : knownJob(run);
+    const job = isStopped ? await stopKnownJob(run, signal) : knownJob(run);
     const message = `PostgreSQL: ${error.message}`;
     const obstacle: Obstacle = {
       condition: 'Accepted',
@@ -216,7 +222,7 @@ export function createRunReconciler(options: RunControllerOptions) {
       reason: 'DatabaseUnavailable',
       message: isStopped ? `the end is written down when PostgreSQL answers; ${message}` : message,
     };
-    await show(run, { obstacle, ...(job ? { job } : {}) }, signal);
+    await writeStatus(run, { obstacle, ...(job ? { job } : {}) }, signal);
     return { requeueAfterMs: DATABASE_RETRY_MS };
   }
 
@@ -232,7 +238,7 @@ export function createRunReconciler(options: RunControllerOptions) {
       patience: 'StartDeadline',
     } as const;
     const snapshot = await readSnapshot(run, signal);
-    const result = await meet(run, spec, { ...snapshotOf(snapshot), obstacle }, signal);
+    const result = await reportOrGiveUp(run, spec, { ...snapshotOf(snapshot), obstacle }, signal);
     if (result.requeueAfterMs === 0) return result; // it has ended
     throw error; // the work queue knows how long to wait
   }
@@ -244,7 +250,7 @@ export function createRunReconciler(options: RunControllerOptions) {
     }
     const end = endOf(seen);
     const changes = end && seen.snapshot ? await compareWithEarlier(run, signal) : undefined;
-    const wait = await show(run, { ...seen, ...(changes ? { changes } : {}) }, signal);
+    const wait = await writeStatus(run, { ...seen, ...(changes ? { changes } : {}) }, signal);
     if (end) {
       announceEnd(run, end);
       if (seen.job) clusterEvents.forget(seen.job.metadata.uid);
@@ -257,7 +263,7 @@ export function createRunReconciler(options: RunControllerOptions) {
   }
 
   /** Milliseconds until figures that are too early now may be written; undefined when the status is as it should be. */
-  async function show(run: CrawlRun, seen: Seen, signal: AbortSignal): Promise<number | undefined> {
+  async function writeStatus(run: CrawlRun, seen: Seen, signal: AbortSignal): Promise<number | undefined> {
     announceObstacle(run, seen.obstacle);
     return write(run, { pods: podsOf(podCache, run), ...seen }, signal);
   }

@@ -39,14 +39,14 @@ export function createRunJobs({ jobs, claims, jobCache, store, events, settings 
     const cached = knownJob(run);
     if (cached && cached.metadata.deletionTimestamp === undefined) {
       const mustStop = stopReason !== undefined && snapshot.state !== 'Finished';
-      return { job: mustStop ? await suspend(cached, signal) : cached };
+      return { job: mustStop ? await stopJob(cached, signal) : cached };
     }
     if (snapshot.state === 'Finished') return {};
     const existing = await jobs.get(ref, { signal });
     if (existing?.metadata.deletionTimestamp !== undefined) return {}; // recreated when it is gone
     if (stopReason !== undefined) {
       // Made by an earlier attempt, whose answer was lost, and not in the cache yet: it must not go on without its run.
-      return existing && isControlledBy(existing, run) ? { job: await suspend(existing, signal) } : {};
+      return existing && isControlledBy(existing, run) ? { job: await stopJob(existing, signal) } : {};
     }
     if (existing === undefined) return createJob(run, spec, signal);
     if (isControlledBy(existing, run)) return { job: existing };
@@ -103,25 +103,38 @@ export function createRunJobs({ jobs, claims, jobCache, store, events, settings 
   }
 
   /** No worker goes on, and none is made: for a stop that cannot wait for PostgreSQL. */
-  async function suspendKnownJob(run: CrawlRun, signal: AbortSignal): Promise<Job | undefined> {
+  async function stopKnownJob(run: CrawlRun, signal: AbortSignal): Promise<Job | undefined> {
     const job = knownJob(run);
-    return job && suspend(job, signal);
+    return job && stopJob(job, signal);
   }
 
-  /** Suspending a Job ends its pods with SIGTERM and keeps it from making new ones. */
-  async function suspend(job: Job, signal: AbortSignal): Promise<Job> {
-    if (job.spec?.suspend || endOfJob(job)) return job;
+  /** Its pods end with SIGTERM, and it makes no new ones. */
+  async function stopJob(job: Job, signal: AbortSignal): Promise<Job> {
+    const change = stopOf(job);
+    if (change === undefined || endOfJob(job)) return job;
     const { uid, resourceVersion } = job.metadata;
     try {
-      const body = { metadata: { uid, resourceVersion }, spec: { suspend: true } };
-      const suspended = await jobs.patch(job.metadata, { type: 'merge', body }, { signal });
-      jobCache.observe(suspended);
-      return suspended;
+      const body = { metadata: { uid, resourceVersion }, spec: change };
+      const stopped = await jobs.patch(job.metadata, { type: 'merge', body }, { signal });
+      jobCache.observe(stopped);
+      return stopped;
     } catch (error) {
       if (isConflict(error)) return job; // its change brings us back
       throw error;
     }
   }
 
-  return { ensureJob, createJob, knownJob, suspendKnownJob };
+  return { ensureJob, createJob, knownJob, stopKnownJob };
+}
+
+/** Kueue looks after Jobs with this label: it resumes what is suspended while its workload has quota. */
+const KUEUE_QUEUE = 'kueue.x-k8s.io/queue-name';
+
+/**
+ * What stops the Job: it is suspended, or, where Kueue would resume it, its time is over, which nobody takes back.
+ * Undefined when it is stopped already.
+ */
+function stopOf({ metadata, spec }: Job): object | undefined {
+  if (metadata.labels?.[KUEUE_QUEUE] === undefined) return spec?.suspend ? undefined : { suspend: true };
+  return spec?.activeDeadlineSeconds === 1 ? undefined : { activeDeadlineSeconds: 1 };
 }

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { CrawlRun } from '#src/custom-resources/types.ts';
-import type { Job } from '#src/kube/builtin-types.ts';
+import type { Job, Pod, Secret } from '#src/kube/builtin-types.ts';
 import { POLICED_POD_FIELDS } from '#src/resources/pod-template.ts';
+import { createHeartbeatStore } from '#src/store/postgres-worker-store.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
@@ -512,4 +513,59 @@ test('a run whose Job somebody suspends says so, and no deadline runs until it i
   await suspend(false);
   await kubectl(['wait', '-n', namespace, '--for=condition=Failed', 'crawlrun/shop', '--timeout=90s']);
   expect(conditionOf(await read(namespace), 'Failed')?.reason).toBe('NoHeartbeat');
+}, 120_000);
+
+test('a run at work whose worker is gone and may not be replaced is not progressing, and says why', async () => {
+  const namespace = 'alone';
+  await kubectl(['create', 'namespace', namespace]);
+  await apply(run(namespace, {}));
+  await kubectl(['wait', '-n', namespace, '--for=condition=JobCreated', 'crawlrun/shop', '--timeout=60s']);
+  const readPods = async () =>
+    (JSON.parse(await kubectl(['get', 'pods', '-n', namespace, '-o', 'json'])) as { items: Pod[] }).items;
+  const pod = await eventually(async () => {
+    const [first] = await readPods();
+    if (first === undefined) throw new Error('no pod yet');
+    return first;
+  });
+  const secret = JSON.parse(await kubectl(['get', 'secret', 'shop', '-n', namespace, '-o', 'json'])) as Secret;
+  const decode = (key: string) => Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
+  const heartbeats = createHeartbeatStore({
+    ...{ databaseUrl: decode('database-url'), schema: 'trawler', token: decode('token') },
+    ...{ runId: (await read(namespace)).metadata.uid, workerId: pod.metadata.uid },
+  });
+  const figures = { pagesInFlight: 0, concurrency: 1, idleMs: 0, rssBytes: 0, errors: 0 };
+  const heartbeat = { state: 'Crawling' as const, podName: pod.metadata.name, nodeName: 'none', ...figures };
+  await heartbeats.beat(heartbeat, AbortSignal.timeout(30_000));
+  await heartbeats.close();
+  await eventually(async () => expect((await read(namespace)).status?.phase).toBe('Running'));
+  await quota({ pods: '0' })(namespace);
+  const evicted = { status: { phase: 'Failed', reason: 'Evicted', message: 'The node was low on memory.' } };
+  const patch = [
+    'patch',
+    'pod',
+    pod.metadata.name,
+    '-n',
+    namespace,
+    '--subresource=status',
+    '-p',
+    JSON.stringify(evicted),
+  ];
+  await kubectl(patch);
+  await eventually(async () => {
+    const found = await read(namespace);
+    expect(found.status?.phase).toBe('Running');
+    expect(conditionOf(found, 'Progressing')).toMatchObject({ status: 'False', reason: 'QuotaExceeded' });
+  });
+  const events = await kubectl(['get', 'events.events.k8s.io', '-n', namespace, '-o', 'jsonpath={.items[*].note}']);
+  expect(events).toContain(`worker ${pod.metadata.name} on node none is lost: The node was low on memory.`);
+}, 120_000);
+
+test('a spec at the very limit of etcd ends with what fits of its status', async () => {
+  const namespace = 'limit';
+  await kubectl(['create', 'namespace', namespace]);
+  const urls = (n: number) => Array.from({ length: n }, (_, page) => `http://shop.example/${'x'.repeat(1_400)}${page}`);
+  // 1,000 URLs are 1.42 MB: 2 % are left for metadata and status.
+  await kubectl(['create', '-f', '-'], run(namespace, { sources: [{ name: 'shop', urls: urls(1_000) }] }));
+  await kubectl(['wait', '-n', namespace, '--for=condition=Failed', 'crawlrun/shop', '--timeout=60s']);
+  expect(conditionOf(await read(namespace), 'Failed')?.reason).toBe('SpecTooLarge');
 }, 120_000);

@@ -148,6 +148,22 @@ describe('a CrawlRun', () => {
     await eventually(async () => expect(await list('secrets')).toEqual([]));
   });
 
+  test('in a queue of Kueue is stopped by the deadline of its Job, which Kueue does not take back', async () => {
+    startOperator();
+    const queued = run('shop') as { metadata: object };
+    const labels = { 'kueue.x-k8s.io/queue-name': 'crawls' };
+    await apply({ ...queued, metadata: { ...queued.metadata, labels } });
+    await eventually(async () => expect((await get<Job>('job', 'shop')).metadata.labels).toMatchObject(labels));
+    await patch('crawlrun', 'shop', { shutdown: 'Stop' });
+    await kubectl(['wait', '-n', namespace, '--for=condition=Finished', 'crawlrun/shop', '--timeout=45s']);
+    expect((await get<CrawlRun>('crawlrun', 'shop')).status?.phase).toBe('Stopped');
+    const job = await get<Job>('job', 'shop');
+    expect(job.spec).toMatchObject({ suspend: false, activeDeadlineSeconds: 1 });
+    expect(job.status?.conditions).toContainEqual(
+      expect.objectContaining({ type: 'Failed', status: 'True', reason: 'DeadlineExceeded' }),
+    );
+  });
+
   test('whose Job is deleted by hand gets it again, once', async () => {
     startOperator();
     await apply(run('shop'));
