@@ -245,14 +245,18 @@ describe('a run', () => {
       expect(run.status?.message, what).toMatch(/^not started within 40 s \(spec\.startTimeoutSeconds\): /);
       expect(run.status?.message, what).toMatch(words);
     }
-    const pods = await getJson<{ items: object[] }>(
+    const left = [
       'pods',
       '--namespace',
       namespace.name,
       '--selector=trawler.dev/run',
       '--field-selector=status.phase!=Failed',
-    );
-    expect(pods.items).toEqual([]);
+    ];
+    // The image that is no crawler may need all of its 150 s to end.
+    await vi.waitFor(async () => expect((await getJson<{ items: object[] }>(...left)).items).toEqual([]), {
+      timeout: 200_000,
+      interval: 1_000,
+    });
   });
 
   test('whose worker cannot work, or whose start URLs give nothing, has failed', async () => {

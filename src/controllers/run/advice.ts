@@ -36,7 +36,7 @@ const ADVICE: readonly Advice[] = [
   },
   // Why no node takes them
   {
-    words: /unbound immediate PersistentVolumeClaims|persistentvolumeclaim ".*" not found/,
+    words: /PersistentVolumeClaim|storageclass/i,
     advice: 'the claim in spec.output.volumeClaim is not bound: look at it with kubectl describe pvc',
   },
   { words: /volume node affinity conflict/, advice: 'the volume of spec.output.volumeClaim is on other nodes' },

@@ -29,17 +29,21 @@ export function startDeadline(
   return known === undefined ? new Date(now.getTime() + startTimeoutSeconds * 1_000) : new Date(known);
 }
 
-/** The obstacle for which a run that has not started is ended now, with words for its end. */
+/**
+ * The obstacle for which a run that has not started is ended now, with words for its end. `lastCrash` is how its last
+ * worker ended: another may just be starting.
+ */
 export function endingObstacle(
   obstacle: Obstacle | undefined,
   deadline: Date | undefined,
   startTimeoutSeconds: number,
   now: Date,
+  lastCrash?: StartObstacle,
 ): StartObstacle | undefined {
   if (obstacle?.patience === 'Unlimited') return undefined;
   if (obstacle?.patience === 'Final') return obstacle;
   if (deadline === undefined || now < deadline) return undefined;
-  const cause = obstacle ?? NO_HEARTBEAT;
+  const cause = obstacle ?? lastCrash ?? NO_HEARTBEAT;
   return {
     ...cause,
     message: `not started within ${startTimeoutSeconds} s (spec.startTimeoutSeconds): ${cause.message}`,

@@ -25,7 +25,7 @@ import { endOf, type RunEnd, type RunObservation } from './run-status.ts';
 import { nextStep, type RunStep } from './run-step.ts';
 import { specObstacle } from './spec-obstacle.ts';
 import { createStatusWriter } from './status-writer.ts';
-import { workerObstacle } from './worker-obstacles.ts';
+import { lastCrash, workerObstacle } from './worker-obstacles.ts';
 
 export type RunControllerOptions = RunAcceptanceOptions &
   RunJobOptions &
@@ -169,7 +169,8 @@ export function createRunReconciler(options: RunControllerOptions) {
     if (snapshot?.startedAt) return report(run, { ...seen, ...aloneSince(spec, seen) }, signal);
     const { startTimeoutSeconds } = spec;
     const deadline = startDeadline(run.status?.startDeadline, obstacle, startTimeoutSeconds, now());
-    const cause = endingObstacle(obstacle, deadline, startTimeoutSeconds, now());
+    const crash = lastCrash(seen.pods ?? []);
+    const cause = endingObstacle(obstacle, deadline, startTimeoutSeconds, now(), crash);
     if (cause === undefined) return report(run, { ...seen, ...(deadline ? { startDeadline: deadline } : {}) }, signal);
     if (snapshot === undefined) return endUnaccepted(run, cause, signal);
     const job = await stopKnownJob(run, signal);

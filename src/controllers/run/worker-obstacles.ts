@@ -52,7 +52,7 @@ export function workerObstacle({ job, pods, events }: WorkerSigns): Obstacle | u
     if (obstacle) return obstacle;
   }
   if (living.length > 0) return undefined;
-  return refusedPods(job, events) ?? crashedWorker(pods);
+  return refusedPods(job, events) ?? lastCrash(pods);
 }
 
 function suspended(job: Job): Obstacle {
@@ -95,8 +95,8 @@ function refusedPods(job: Job | undefined, events: readonly ClusterEvent[]): Sta
   return obstacle(/exceeded quota|failed quota/.test(message) ? 'QuotaExceeded' : 'PodsRefused', message);
 }
 
-/** All have ended, and the Job makes the next after its back-off. */
-function crashedWorker(pods: readonly Pod[]): StartObstacle | undefined {
+/** How the newest worker ended, if one has; the Job makes another after its back-off. */
+export function lastCrash(pods: readonly Pod[]): StartObstacle | undefined {
   const [newest] = newestFirst(pods.filter(hasEnded));
   const failure = newest && failureOf(newest);
   if (failure === undefined) return undefined;

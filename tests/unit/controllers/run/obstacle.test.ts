@@ -11,12 +11,12 @@ const waiting: Obstacle = {
   reason: 'WaitingForSlot',
   message: 'in line',
 };
-const stuck: Obstacle = {
+const stuck = {
   condition: 'Progressing',
   patience: 'StartDeadline',
   reason: 'ImagePullFailed',
   message: 'no image',
-};
+} as const satisfies Obstacle;
 const final: Obstacle = { condition: 'JobCreated', patience: 'Final', reason: 'JobRefused', message: 'bad spec' };
 
 test.each([
@@ -44,6 +44,12 @@ describe('a run ends', () => {
     const ending = endingObstacle(obstacle, deadline, 60, NOW);
     expect(ending?.reason).toBe(reason);
     expect(ending?.message).toContain(message);
+  });
+
+  test('at its deadline for the crash of its last worker, though another may be starting', () => {
+    const crash = { ...stuck, reason: 'WorkerCrashed', message: 'exit code 1' } as const;
+    expect(endingObstacle(undefined, NOW, 60, NOW, crash)).toMatchObject({ reason: 'WorkerCrashed' });
+    expect(endingObstacle(stuck, NOW, 60, NOW, crash)).toMatchObject({ reason: 'ImagePullFailed' });
   });
 
   test.each([
