@@ -46,6 +46,22 @@ describe('forms', () => {
     ['H(50-70) * * * *', 'Etc/UTC', 'InvalidSchedule', /H\(50-70\): the range must be within 0-59/],
     ['0 0 31 2 *', 'Etc/UTC', 'InvalidSchedule', /is never due/],
     ['* * * * *', 'Mars/Base', 'UnknownTimeZone', /spec\.timeZone: "Mars\/Base"/],
+    ['* * * * *', '+02:00', 'UnknownTimeZone', /spec\.timeZone: "\+02:00" is not the name of an IANA time zone/],
+    ['* * * * *', '-0330', 'UnknownTimeZone', /spec\.timeZone: "-0330"/],
+    ['@every 5m', 'Etc/UTC', 'InvalidSchedule', /write spec\.interval: 5m in place of spec\.schedule/],
+    ['@EVERY', 'Etc/UTC', 'InvalidSchedule', /write spec\.interval: 5m in place/],
+    [
+      'TZ=Europe/Paris 0 6 * * *',
+      'Etc/UTC',
+      'InvalidSchedule',
+      /spec\.timeZone: Europe\/Paris and spec\.schedule: '0 6 \* \* \*'/,
+    ],
+    [
+      'CRON_TZ=Asia/Tokyo @daily',
+      'Etc/UTC',
+      'InvalidSchedule',
+      /spec\.timeZone: Asia\/Tokyo and spec\.schedule: '@daily'/,
+    ],
   ])('%s in %s is refused as %s', (expression, zone, reason, message) => {
     const parsed = parseCron(expression, zone, 'seed');
     expect(parsed).toMatchObject({ ok: false, error: { reason, message: expect.stringMatching(message) } });

@@ -1,0 +1,282 @@
+// Schedules on a real API server with its controllers: what is told of runs that are gone, of runs that are refused, and
+// what can be asked for by kubectl alone. No kubelet: ends of crawls are written by hand.
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import type { CrawlRun, CrawlSchedule } from '#src/custom-resources/types.ts';
+import { timestamp } from '#src/kube/time.ts';
+import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
+import { projectRoot } from '../../../dev/setup/paths.mjs';
+import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
+import { type RunningOperator, startOperator as startOperatorOn } from '../../support/running-operator.ts';
+
+let cluster: ControlPlane;
+let postgres: PostgresServer;
+let database: TestDatabase;
+let namespace: string;
+let count = 0;
+const running: RunningOperator[] = [];
+
+beforeAll(async () => {
+  [cluster, postgres] = await Promise.all([startControlPlane({ controllerManager: true }), startPostgres(15)]);
+  await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
+  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+});
+afterAll(async () => {
+  await Promise.all([cluster?.stop(), postgres?.stop()]);
+});
+beforeEach(async () => {
+  count += 1;
+  namespace = `schedules-${count}`;
+  database = await postgres.createDatabase({ createRole: true });
+  await kubectl(['create', 'namespace', namespace]);
+});
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((operator) => operator.stop()));
+  await kubectl(['delete', 'crawlschedules,crawlruns', '--all', '-n', namespace]);
+});
+
+async function kubectl(args: string[], input?: object): Promise<string> {
+  const flags = input ? { input: JSON.stringify(input) } : {};
+  return (await execa(binary('kubectl'), [`--kubeconfig=${cluster.kubeconfigPath}`, ...args], flags)).stdout;
+}
+
+const inNamespace = (...args: string[]) => kubectl([...args, '-n', namespace]);
+const apply = (object: object) => kubectl(['apply', '-f', '-'], object);
+
+async function get<T>(kind: string, name: string): Promise<T> {
+  return JSON.parse(await inNamespace('get', kind, name, '-o', 'json')) as T;
+}
+
+async function list<T>(kind: string): Promise<T[]> {
+  return (JSON.parse(await inNamespace('get', kind, '-o', 'json')) as { items: T[] }).items;
+}
+
+const eventually = (assertions: () => Promise<void>) => vi.waitFor(assertions, { timeout: 45_000, interval: 200 });
+
+function startOperator(): RunningOperator {
+  const operator = startOperatorOn(cluster.kubeconfigPath, database.ownerUrl);
+  running.push(operator);
+  return operator;
+}
+
+const sources = [{ name: 'shop', urls: ['http://shop.example/'] }];
+const SELDOM = '0 0 29 2 *';
+
+/** A schedule whose slots do not come during a test, unless its spec says otherwise. */
+function schedule(name: string, spec: object = {}, run: object = {}): object {
+  return {
+    apiVersion: 'trawler.dev/v1alpha1',
+    kind: 'CrawlSchedule',
+    metadata: { name, namespace },
+    spec: { schedule: SELDOM, runTemplate: { spec: { sources, ...run } }, ...spec },
+  };
+}
+
+async function statusOf(name: string): Promise<NonNullable<CrawlSchedule['status']>> {
+  return (await get<CrawlSchedule>('crawlschedule', name)).status ?? {};
+}
+
+async function readyOf(name: string) {
+  return (await statusOf(name)).conditions?.find(({ type }) => type === 'Ready');
+}
+
+async function requestRun(name: string, value: string): Promise<void> {
+  await inNamespace('annotate', 'crawlschedule', name, `trawler.dev/run-requested=${value}`, '--overwrite');
+}
+
+/** The end of a crawl, as the run controller would write it, in the second after everything that there is now. */
+async function end(run: CrawlRun, more: object = {}): Promise<string> {
+  const completionTime = timestamp(new Date(Date.now() + 1_000));
+  const done = { status: 'True', reason: 'Succeeded', message: 'done', lastTransitionTime: completionTime };
+  const conditions = ['Complete', 'Finished'].map((type) => ({ type, ...done }));
+  const status = { phase: 'Succeeded', completionTime, conditions, message: '5 pages succeeded', ...more };
+  const patch = JSON.stringify({ status });
+  await inNamespace('patch', 'crawlrun', run.metadata.name, '--subresource=status', '--type=merge', '-p', patch);
+  return completionTime;
+}
+
+/** The only run that there is, once its Job is: nothing writes its status then for some seconds. */
+async function theRun(): Promise<CrawlRun> {
+  await eventually(async () => expect(await list('jobs')).toHaveLength(1));
+  const [run] = await list<CrawlRun>('crawlruns');
+  if (run === undefined) throw new Error('there is no run');
+  return run;
+}
+
+interface Event {
+  readonly reason: string;
+  readonly note?: string;
+  readonly regarding: { readonly kind: string };
+}
+
+const eventsOf = async (kind: string) =>
+  (await list<Event>('events.events.k8s.io')).filter(({ regarding }) => regarding.kind === kind);
+
+test('an annotation asks for a run by kubectl alone, once for each of its values', async () => {
+  const first = startOperator();
+  await apply(schedule('shop', { suspend: true }));
+  await requestRun('shop', 'monday');
+  const run = await theRun();
+  expect(run.spec).toMatchObject({ scheduleName: 'shop', trigger: { type: 'Manual' } });
+  await eventually(async () => expect((await statusOf('shop')).lastHandledRunRequest).toBe('monday'));
+  await first.stop();
+
+  startOperator();
+  await requestRun('shop', 'tuesday');
+  await eventually(async () => expect((await statusOf('shop')).lastHandledRunRequest).toBe('tuesday'));
+  expect(await list('crawlruns')).toHaveLength(2);
+  const made = (await eventsOf('CrawlSchedule')).filter(({ reason }) => reason === 'SuccessfulCreate');
+  expect(made).toHaveLength(2);
+});
+
+test.each<[string, object, object]>([
+  ['the history keeps none', { successfulRunsHistoryLimit: 0 }, {}],
+  ['its time to live is nothing', {}, { ttlSecondsAfterFinished: 0 }],
+])('the result of a run is told though %s, and schedules after it run', async (_what, spec, run) => {
+  startOperator();
+  await apply(schedule('shop', spec, run));
+  await apply(schedule('next', { schedule: undefined, after: { schedule: 'shop' } }));
+  await eventually(async () => expect((await readyOf('next'))?.status).toBe('True'));
+  await requestRun('shop', 'now');
+  const made = await theRun();
+  let completionTime = '';
+  await eventually(async () => {
+    const [left] = (await list<CrawlRun>('crawlruns')).filter(({ metadata }) => metadata.name === made.metadata.name);
+    if (left) completionTime = await end(left, { progress: { items: 7 } });
+    expect((await statusOf('shop')).lastSuccessfulTime).toBe(completionTime);
+  });
+  await eventually(async () =>
+    expect((await list<CrawlRun>('crawlruns')).map(({ spec: { scheduleName } }) => scheduleName)).toEqual(['next']),
+  );
+  expect((await statusOf('shop')).lastRun).toMatchObject({ name: made.metadata.name, phase: 'Succeeded', items: 7 });
+  const ends = (await eventsOf('CrawlSchedule')).filter(({ reason }) => reason === 'RunSucceeded');
+  expect(ends.map(({ note }) => note)).toEqual([`run ${made.metadata.name} ended: 5 pages succeeded`]);
+});
+
+test('a quota that has no room for runs is told, and the next slot runs when it has', async () => {
+  startOperator();
+  await apply({
+    apiVersion: 'v1',
+    kind: 'ResourceQuota',
+    metadata: { name: 'none', namespace },
+    spec: { hard: { 'count/crawlruns.trawler.dev': '0' } },
+  });
+  await eventually(async () => {
+    const quota = await get<{ status?: { used?: Record<string, string> } }>('resourcequota', 'none');
+    expect(quota.status?.used?.['count/crawlruns.trawler.dev']).toBe('0');
+  });
+  await apply(schedule('shop', { schedule: '*/2 * * * * *' }));
+  await eventually(async () =>
+    expect(await readyOf('shop')).toMatchObject({
+      status: 'False',
+      reason: 'RunRefused',
+      message: expect.stringContaining('exceeded quota: none'),
+    }),
+  );
+  const refusedAt = Date.now();
+  await eventually(async () => {
+    const { nextScheduleTime } = await statusOf('shop');
+    expect(Date.parse(nextScheduleTime ?? '')).toBeGreaterThan(refusedAt + 4_000);
+  });
+  await inNamespace('delete', 'resourcequota', 'none');
+  await eventually(async () => expect(await readyOf('shop')).toMatchObject({ status: 'True', reason: 'Scheduled' }));
+  expect(await list('crawlruns')).toHaveLength(1);
+});
+
+test('a policy that refuses runs is told in its words, each slot is tried once, and a mended template runs', async () => {
+  startOperator();
+  const name = `no-runs-${namespace}`;
+  const group = { apiVersion: 'admissionregistration.k8s.io/v1', metadata: { name } };
+  const resourceRules = [
+    { apiGroups: ['trawler.dev'], apiVersions: ['*'], operations: ['CREATE'], resources: ['crawlruns'] },
+  ];
+  const expression = "has(object.metadata.labels) && 'team' in object.metadata.labels";
+  await apply({
+    ...group,
+    kind: 'ValidatingAdmissionPolicy',
+    spec: { matchConstraints: { resourceRules }, validations: [{ expression, message: 'every run has a team' }] },
+  });
+  const namespaceSelector = { matchLabels: { 'kubernetes.io/metadata.name': namespace } };
+  await apply({
+    ...group,
+    kind: 'ValidatingAdmissionPolicyBinding',
+    spec: { policyName: name, validationActions: ['Deny'], matchResources: { namespaceSelector } },
+  });
+  const probe = { apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlRun', metadata: { name: 'probe', namespace } };
+  await eventually(async () => {
+    const created = kubectl(['create', '-f', '-', '--dry-run=server'], { ...probe, spec: { sources } });
+    await expect(created).rejects.toThrow('every run has a team');
+  });
+  await apply(schedule('shop', { schedule: '*/2 * * * * *' }));
+  await eventually(async () =>
+    expect(await readyOf('shop')).toMatchObject({
+      status: 'False',
+      reason: 'RunRefused',
+      message: expect.stringContaining('every run has a team'),
+    }),
+  );
+  expect((await statusOf('shop')).lastSkippedTime).toBeDefined();
+  const metadata = { labels: { team: 'data' } };
+  await apply(schedule('shop', { schedule: '*/2 * * * * *', runTemplate: { metadata, spec: { sources } } }));
+  await eventually(async () => expect(await readyOf('shop')).toMatchObject({ status: 'True', reason: 'Scheduled' }));
+  await eventually(async () => expect(await list('crawlruns')).toHaveLength(1));
+  await kubectl(['delete', 'validatingadmissionpolicybindings,validatingadmissionpolicies', name]);
+});
+
+test('a run that waits in line beside the slots does not keep them from running, and no slot is lost to it', async () => {
+  const operator = startOperatorOn(cluster.kubeconfigPath, database.ownerUrl, { limits: { perNamespace: 1 } });
+  running.push(operator);
+  await apply({
+    apiVersion: 'trawler.dev/v1alpha1',
+    kind: 'CrawlRun',
+    metadata: { name: 'busy', namespace },
+    spec: { sources },
+  });
+  await eventually(async () => expect(await list('jobs')).toHaveLength(1));
+  await apply(schedule('shop'));
+  await requestRun('shop', 'now');
+  await eventually(async () => {
+    const phases = (await list<CrawlRun>('crawlruns')).map(({ status }) => status?.phase);
+    expect(phases).toContain('Queued');
+  });
+  await inNamespace('patch', 'crawlschedule', 'shop', '--type=merge', '-p', '{"spec":{"schedule":"* * * * * *"}}');
+  await eventually(async () => {
+    const triggers = (await list<CrawlRun>('crawlruns')).map(({ spec }) => spec.trigger?.type);
+    expect(triggers.filter((type) => type === 'Schedule')).toHaveLength(1);
+  });
+});
+
+test('columns tell when, whether and how, also for an interval', async () => {
+  startOperator();
+  await apply(schedule('hourly', { schedule: undefined, interval: '1h' }));
+  await apply(schedule('next', { schedule: undefined, after: { schedule: 'hourly' } }));
+  await requestRun('hourly', 'now');
+  const run = await theRun();
+  await eventually(async () => {
+    await end(run, { reason: 'Succeeded', duration: '1m' });
+    expect((await statusOf('hourly')).lastSuccessfulTime).toBeDefined();
+  });
+  const row = async (kind: string, name: string) => {
+    const [head = '', line = ''] = (await inNamespace('get', kind, name, '-o', 'wide')).split('\n');
+    const columns = [...head.matchAll(/\S+\s*/g)];
+    return Object.fromEntries(
+      columns.map(({ 0: text, index }, n) => [text.trim(), line.slice(index, columns[n + 1]?.index).trim()]),
+    );
+  };
+  expect(await row('csched', 'hourly')).toMatchObject({
+    SCHEDULE: '1h',
+    READY: 'True',
+    'LAST-RESULT': 'Succeeded',
+    'LAST-SUCCESS': expect.not.stringMatching(/^$/),
+    REASON: 'Scheduled',
+  });
+  await eventually(async () => expect((await row('csched', 'next'))['SCHEDULE']).toBe('after hourly'));
+  expect(await row('crun', run.metadata.name)).toMatchObject({
+    SCHEDULE: 'hourly',
+    TRIGGER: 'Manual',
+    DURATION: '1m',
+    REASON: 'Succeeded',
+  });
+});
