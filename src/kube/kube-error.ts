@@ -68,9 +68,9 @@ const FINAL_STATUSES = [400, 403, 404, 405, 413, 415, 422];
 
 /**
  * Whether the same request would be refused again: the object or the policies of the cluster have to change first. A quota that
- * is used up (403) has room again when other objects go; 409, 429, 5xx and no answer at all pass by themselves.
+ * is used up (403) has room again when other objects go, one that is new is counted within a minute; 409, 429, 5xx and no answer at all pass by themselves.
  */
 export function isFinalAnswer(error: unknown): boolean {
-  if (!(error instanceof KubeError) || /exceeded quota/.test(error.message)) return false;
+  if (!(error instanceof KubeError) || /exceeded quota|status unknown for quota/.test(error.message)) return false;
   return FINAL_STATUSES.includes(error.status) || isTooLarge(error);
 }

@@ -91,6 +91,8 @@ describe('an answer of the API server', () => {
   });
 
   test('an object that does not fit into etcd is final, though the answer is 500', () => {
+    expect(isFinalAnswer(answer(403, 'forbidden: status unknown for quota: new, resources: count/a'))).toBe(false);
+    expect(isFinalAnswer(answer(403, 'forbidden: failed quota: small: must specify cpu'))).toBe(true);
     expect(isFinalAnswer(answer(500, 'etcdserver: request is too large'))).toBe(true);
   });
 
