@@ -1,5 +1,6 @@
 // What a host has given so far, against which an answer that proves nothing by itself is seen as a refusal: nothing at
 // all, or 403, where many pages were had before.
+import QuickLRU from 'quick-lru';
 import type { RawPage } from '../html/read-page.ts';
 
 /** Pages with content before anything is taken for a refusal because of them. */
@@ -19,14 +20,11 @@ export type HostHistory = {
 };
 
 export function createHostHistory(): HostHistory {
-  const records = new Map<string, Record>();
+  const records = new QuickLRU<string, Record>({ maxSize: MAX_HOSTS });
 
   function recordOf(host: string): Record {
     const record = records.get(host) ?? { pages: 0, forbidden: 0 };
-    records.delete(host);
     records.set(host, record);
-    const [oldest] = records.keys();
-    if (records.size > MAX_HOSTS && oldest !== undefined) records.delete(oldest);
     return record;
   }
 

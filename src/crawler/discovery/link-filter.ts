@@ -1,4 +1,5 @@
 // Which links of a page become requests of its source, and why the others do not.
+import QuickLRU from 'quick-lru';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import type { LeftOut, PageLinks, SkipReason } from '../../store/worker-store.ts';
 import { isTooLong, normaliseUrl } from '../urls/url.ts';
@@ -35,7 +36,7 @@ export type LinkFilter = (links: PageLinks, finding: Finding) => ChosenLinks;
 /** What was decided of a URL of a source; shared by the filters of a worker. */
 export type Verdicts = {
   readonly get: (key: string) => Verdict | undefined;
-  readonly set: (key: string, verdict: Verdict) => void;
+  readonly set: (key: string, verdict: Verdict) => unknown;
 };
 
 type Verdict = 'Followed' | SkipReason;
@@ -180,16 +181,7 @@ function isSet<T>(value: T | undefined): value is T {
   return value !== undefined;
 }
 
-/** Forgets what was set longest ago when it is full. */
+/** Forgets what was used longest ago when it is full. */
 export function createVerdicts(): Verdicts {
-  const entries = new Map<string, Verdict>();
-  return {
-    get: (key) => entries.get(key),
-    set(key, verdict) {
-      entries.delete(key);
-      entries.set(key, verdict);
-      const [oldest] = entries.keys();
-      if (entries.size > MOST_REMEMBERED && oldest !== undefined) entries.delete(oldest);
-    },
-  };
+  return new QuickLRU<string, Verdict>({ maxSize: MOST_REMEMBERED });
 }

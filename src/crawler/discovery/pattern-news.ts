@@ -1,6 +1,8 @@
 // Whether the pages of a pattern of URLs still say anything new: a word that none of them said before, or a link to
 // somewhere else that nobody linked to. What a site makes up without end comes to say the same again and again.
 
+import QuickLRU from 'quick-lru';
+
 /** Patterns whose pages are listened to; the one that was heard longest ago is forgotten. */
 const MAX_PATTERNS = 100;
 /** Words that are kept of one pattern; pages that have more to say than that are no trap. */
@@ -19,14 +21,11 @@ export type PatternNews = {
 /** @param enoughInVain pages in a row without news after which it is over; 50 at most */
 export function createPatternNews(enoughInVain: number): PatternNews {
   const enough = Math.max(1, Math.min(enoughInVain, MOST_IN_VAIN));
-  const records = new Map<string, { readonly words: Set<string>; inVain: number }>();
+  const records = new QuickLRU<string, { readonly words: Set<string>; inVain: number }>({ maxSize: MAX_PATTERNS });
 
   function recordOf(pattern: string) {
     const record = records.get(pattern) ?? { words: new Set<string>(), inVain: 0 };
-    records.delete(pattern);
     records.set(pattern, record);
-    const [oldest] = records.keys();
-    if (records.size > MAX_PATTERNS && oldest !== undefined) records.delete(oldest);
     return record;
   }
 

@@ -1,12 +1,13 @@
 // Whether robots.txt lets a page be visited. A host's file is fetched once a day for all workers, and once at a time
 // within this one.
+import QuickLRU from 'quick-lru';
 import { StoreError } from '../../store/store-error.ts';
 import type { WorkerStore } from '../../store/worker-store.ts';
 import { type Failure, failureOfError } from '../failure.ts';
 import type { HttpClient, HttpResponse } from '../http/http-client.ts';
 import type { HostPacer } from '../network/host-pacer.ts';
 import { locationOf } from '../rendering/redirect.ts';
-import { isRedirect } from '../rendering/renderer.ts';
+import { isRedirect, isSuccess } from '../rendering/renderer.ts';
 import { hostKey, normaliseUrl } from '../urls/url.ts';
 import {
   compileRules,
@@ -52,17 +53,14 @@ export function createRobotsGate(options: {
   readonly pacer: HostPacer;
 }): RobotsGate {
   const { store, client, userAgent, pacer } = options;
-  const entries = new Map<string, Entry>();
+  const entries = new QuickLRU<string, Entry>({ maxSize: MAX_HOSTS });
   const fetches = new Map<string, Promise<Entry>>();
 
   function remember(host: string, rules: RobotsRules, ageMs: number): Entry {
     const lifetime = rules.verdict === 'disallow' ? FRESH_DISALLOW_MS : FRESH_MS;
     const goodUntil = Date.now() + lifetime - ageMs;
     const entry = { rules, goodUntil, sitemaps: sitemapsOf(rules), allows: compileRules(rules, userAgent) };
-    entries.delete(host);
     entries.set(host, entry);
-    const [oldest] = entries.keys();
-    if (entries.size > MAX_HOSTS && oldest !== undefined) entries.delete(oldest);
     return entry;
   }
 
@@ -129,10 +127,6 @@ export function createRobotsGate(options: {
       }
     },
   };
-}
-
-function isSuccess(status: number): boolean {
-  return status >= 200 && status < 300;
 }
 
 const unavailable: Failure = {

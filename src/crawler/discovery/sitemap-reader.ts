@@ -8,7 +8,7 @@ import type { Claim, Discovery, FetchFacts, LeftOut, SkipReason, WorkerStore } f
 import { CrawlError, type Failure, failureOfError, failureOfStatus } from '../failure.ts';
 import type { HttpClient, HttpResponse } from '../http/http-client.ts';
 import { locationOf } from '../rendering/redirect.ts';
-import { isRedirect } from '../rendering/renderer.ts';
+import { isRedirect, isSuccess } from '../rendering/renderer.ts';
 import { isSameSite, type Scope } from '../urls/scope.ts';
 import { hostKey, normaliseUrl } from '../urls/url.ts';
 import type { LinkFilter } from './link-filter.ts';
@@ -182,10 +182,6 @@ function endOf(response: HttpResponse, url: URL, leftOut: LeftOut) {
   if (isSuccess(status)) return { type: 'read', leftOut } as const;
   const message = `the server answered ${status} without a sitemap`;
   return { type: 'failed', failure: { cause: 'HttpError', message, retryable: false } } as const;
-}
-
-function isSuccess(status: number): boolean {
-  return status >= 200 && status < 300;
 }
 
 function tooLarge(): CrawlError {

@@ -1,5 +1,6 @@
 // Notices URLs that a site makes up without end: paths that repeat themselves, calendars, filters in every combination. Real
 // sites name pages in all of these ways, so the shape of a URL only makes it suspect; what pages of its kind say decides.
+import QuickLRU from 'quick-lru';
 import type { SpiderTrap } from '../../store/worker-store.ts';
 import { createPatternNews } from './pattern-news.ts';
 
@@ -34,15 +35,12 @@ export type TrapDetector = {
  * @param maxVariants URLs of one pattern that are taken for pages whatever they say
  */
 export function createTrapDetector(maxVariants: number, now: () => Date = () => new Date()): TrapDetector {
-  const counts = new Map<string, { urls: number; far: number }>();
+  const counts = new QuickLRU<string, { urls: number; far: number }>({ maxSize: MAX_PATTERNS });
   const news = createPatternNews(Math.ceil(maxVariants / 4));
 
   function countOf(pattern: string): { urls: number; far: number } {
     const count = counts.get(pattern) ?? { urls: 0, far: 0 };
-    counts.delete(pattern);
     counts.set(pattern, count);
-    const [oldest] = counts.keys();
-    if (counts.size > MAX_PATTERNS && oldest !== undefined) counts.delete(oldest);
     return count;
   }
 

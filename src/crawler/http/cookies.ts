@@ -1,5 +1,6 @@
 // The cookies that a run got (RFC 6265): in the worker's memory, apart by registrable domain, and so few that no site
 // can fill it or make its own requests too large to be answered.
+import QuickLRU from 'quick-lru';
 import { type Cookie, CookieJar, MemoryCookieStore } from 'tough-cookie';
 import { registrableDomain } from '../urls/scope.ts';
 
@@ -25,28 +26,22 @@ type Kept = { readonly cookie: Cookie; readonly length: number };
 type Domain = { readonly jar: CookieJar; readonly store: MemoryCookieStore; readonly kept: Map<string, Kept> };
 
 export function createCookies(): Cookies {
-  const domains = new Map<string, Domain>();
+  const domains = new QuickLRU<string, Domain>({ maxSize: MAX_DOMAINS });
 
-  /** The most recently used domain is the last one. */
-  function use(name: string, domain: Domain): Domain {
-    domains.delete(name);
+  function domainOf(name: string): Domain {
+    const domain = domains.get(name) ?? createDomain();
     domains.set(name, domain);
-    const [oldest] = domains.keys();
-    if (domains.size > MAX_DOMAINS && oldest !== undefined) domains.delete(oldest);
     return domain;
   }
 
   return {
     headerFor(url) {
-      const name = registrableDomain(url);
-      const domain = domains.get(name);
-      const header = domain && use(name, domain).jar.getCookieStringSync(url.href);
+      const header = domains.get(registrableDomain(url))?.jar.getCookieStringSync(url.href);
       return header === '' ? undefined : header;
     },
     take(url, setCookie) {
       if (setCookie === undefined) return;
-      const name = registrableDomain(url);
-      const domain = use(name, domains.get(name) ?? createDomain());
+      const domain = domainOf(registrableDomain(url));
       for (const header of [setCookie].flat().slice(0, MAX_COOKIES)) keep(domain, url, header);
     },
   };

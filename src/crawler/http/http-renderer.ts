@@ -10,7 +10,7 @@ import { scriptRedirect } from '../html/script-redirect.ts';
 import { type ScriptSigns, scriptSignsOf } from '../html/script-signs.ts';
 import { type DocumentRead, pageAnswer } from '../rendering/page-answer.ts';
 import { redirectOf } from '../rendering/redirect.ts';
-import { isHtml, type Rendered, type Renderer } from '../rendering/renderer.ts';
+import { isHtml, isSuccess, type Rendered, type Renderer } from '../rendering/renderer.ts';
 import type { HttpClient, HttpResponse } from './http-client.ts';
 import { conditionalHeaders, validatorsOf } from './validators.ts';
 
@@ -44,10 +44,6 @@ export function createHttpRenderer(client: HttpClient, { seeksSigns = false } = 
 function wantsBody(status: number, headers: IncomingHttpHeaders): boolean {
   const contentType = headers['content-type'];
   return (isSuccess(status) || isRefusing(status)) && (contentType === undefined || isHtml(contentType));
-}
-
-function isSuccess(status: number): boolean {
-  return status >= 200 && status < 300;
 }
 
 type Reading = { readonly plan: PagePlan; readonly seeksSigns: boolean };

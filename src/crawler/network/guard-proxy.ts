@@ -1,5 +1,6 @@
 // The browser's only way out: an HTTP proxy on loopback that connects where the address guard lets it, for pages and
 // everything that they load. A password keeps other processes from using it.
+
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import {
@@ -14,6 +15,7 @@ import {
 import { request as requestByTls, Agent as TlsAgent } from 'node:https';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { type Duplex, pipeline } from 'node:stream';
+import QuickLRU from 'quick-lru';
 import { type Failure, failureOfError } from '../failure.ts';
 import type { AddressGuard } from './address-guard.ts';
 import { openTunnel, refusalByStatus, type UpstreamProxy, unreachable } from './upstream-proxy.ts';
@@ -42,7 +44,7 @@ export async function startGuardProxy(guard: AddressGuard, upstream?: UpstreamPr
   const expected = Buffer.from(`Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`);
   const pooling = { keepAlive: true, maxSockets: CONNECTIONS, scheduling: 'lifo' } as const;
   const agent = upstream?.isTls ? new TlsAgent(pooling) : new Agent(pooling);
-  const failures = new Map<string, Failure>();
+  const failures = new QuickLRU<string, Failure>({ maxSize: MAX_FAILURES });
   const tunnels = new Set<Duplex>();
 
   function mayUse(message: IncomingMessage): boolean {
@@ -53,10 +55,7 @@ export async function startGuardProxy(guard: AddressGuard, upstream?: UpstreamPr
   function remember(host: string, port: number, error: unknown): Failure {
     const failure = failureOfError(error);
     const authority = `${host}:${port}`;
-    failures.delete(authority);
     failures.set(authority, failure);
-    const [oldest] = failures.keys();
-    if (failures.size > MAX_FAILURES && oldest !== undefined) failures.delete(oldest);
     return failure;
   }
 

@@ -1,5 +1,6 @@
 // Keeps the spacing of sends to a host where this process was late: a late send must not be followed too soon by the
 // next one, be it ours or another worker's.
+import QuickLRU from 'quick-lru';
 import type { Place } from '../../store/worker-store.ts';
 import { pause } from '../pause.ts';
 
@@ -55,7 +56,7 @@ export function createHostPacer(options: {
 }): HostPacer {
   const { spacingMs, reserve } = options;
   const writingMs = Math.max(WRITING_SPACING * spacingMs, WRITING_MS);
-  const hosts = new Map<string, Host>();
+  const hosts = new QuickLRU<string, Host>({ maxSize: MAX_HOSTS });
 
   async function untilPlace(name: string, first: Place, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
@@ -74,14 +75,11 @@ export function createHostPacer(options: {
   function giveOut(name: string, { from, by }: Place): void {
     const { inHand = [], ...host } = hosts.get(name) ?? {};
     const now = performance.now();
-    hosts.delete(name);
     const places =
       by === undefined
         ? {}
         : { inHand: [...inHand.filter((one) => one.by >= now), { from, by: Math.max(by, now + writingMs) }] };
     hosts.set(name, { ...host, givenAt: now, ...places });
-    const [oldest] = hosts.keys();
-    if (hosts.size > MAX_HOSTS && oldest !== undefined) hosts.delete(oldest);
   }
 
   return {

@@ -1,5 +1,6 @@
 // Which way a host is asked: directly, or by the proxy of the run's spec. A worker learns it with each claim, so that
 // all workers of a host go the same way.
+import QuickLRU from 'quick-lru';
 import type { Claim } from '../../store/worker-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 
@@ -19,13 +20,13 @@ export function fixedRoutes(isProxied: boolean): Routes {
 
 /** Each host goes the way that its last claim told. */
 export function learntRoutes(log: Logger): Routes {
-  const proxied = new Set<string>();
+  const proxied = new QuickLRU<string, true>({ maxSize: MAX_HOSTS });
   return {
     learn({ host, viaProxy = false }) {
       if (viaProxy === proxied.has(host)) return;
       log.info({ host }, viaProxy ? 'host is asked through the proxy' : 'host is asked directly again');
       if (!viaProxy) proxied.delete(host);
-      else if (proxied.size < MAX_HOSTS) proxied.add(host);
+      else proxied.set(host, true);
     },
     isProxied: (host) => proxied.has(host),
   };

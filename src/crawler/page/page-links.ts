@@ -1,11 +1,11 @@
 // What the links of a page come to: requests, and how many were left out.
+import QuickLRU from 'quick-lru';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import type { Claim, Discovery, FoundLinks, PageLinks } from '../../store/worker-store.ts';
 import { baseOf } from '../extraction/extraction.ts';
 import type { RawPage } from '../html/read-page.ts';
 import { normaliseUrl } from '../urls/url.ts';
 import { countsOf, MAX_REDIRECTS } from './outcomes.ts';
-import { createRecentSet } from './recent-set.ts';
 import { inPlaceOf, requestFor } from './requests.ts';
 import type { SourceRules } from './source-rules.ts';
 
@@ -14,7 +14,7 @@ const MAX_REPLACED = 10_000;
 
 export function createPageLinks(spec: CrawlRunSpec, sources: ReadonlyMap<string, SourceRules>) {
   /** Pages that were skipped for their canonical ones. */
-  const replaced = createRecentSet(MAX_REPLACED);
+  const replaced = new QuickLRU<string, true>({ maxSize: MAX_REPLACED });
 
   function linksToFollow(page: RawPage, url: URL, none: boolean): PageLinks {
     const held = new Set(spec.politeness.nofollow === 'Obey' ? page.nofollow : []);
@@ -42,7 +42,7 @@ export function createPageLinks(spec: CrawlRunSpec, sources: ReadonlyMap<string,
       return undefined;
     // Two pages that name each other would both be skipped.
     if (!rules.scope.followsRedirect(to) || replaced.has(to.href)) return undefined;
-    replaced.add(url.href);
+    replaced.set(url.href, true);
     return inPlaceOf(claim, to, path);
   }
 

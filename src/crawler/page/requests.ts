@@ -2,8 +2,11 @@
 import type { Claim, Discovery } from '../../store/worker-store.ts';
 import { hostKey } from '../urls/url.ts';
 
+/** What the frontier can count, in links from a start URL. Pages beyond are crawled, too, and are as deep. */
+const GREATEST_DEPTH = 32_767;
+
 export function requestFor(source: string, url: URL, depth: number): Discovery {
-  return { source, url: url.href, host: hostKey(url), depth };
+  return { source, url: url.href, host: hostKey(url), depth: Math.min(depth, GREATEST_DEPTH) };
 }
 
 /** The request for what the claim's URL led to: it is as far from the start, and the same page of its listing. */

@@ -1,5 +1,6 @@
 // What a worker knows of its hosts' pages in render mode Auto: read from the store once in a while, added to with each
 // comparison.
+import QuickLRU from 'quick-lru';
 import type { WorkerStore } from '../../store/worker-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import {
@@ -28,7 +29,7 @@ export function createHostRenderings(
   store: Pick<WorkerStore, 'readHostRendering' | 'learnHostRendering'>,
   log: Logger,
 ): HostRenderings {
-  const entries = new Map<string, Entry>();
+  const entries = new QuickLRU<string, Entry>({ maxSize: MAX_HOSTS });
 
   async function read(host: string, signal: AbortSignal): Promise<Entry> {
     const known = await store.readHostRendering(host, signal);
@@ -39,10 +40,7 @@ export function createHostRenderings(
     const inherited = known === undefined ? UNKNOWN_HOST : inheritedKnowledge(known);
     const knowledge = old === undefined ? inherited : { ...old, browserNeed: inherited.browserNeed };
     const entry = { knowledge, readAt: performance.now() };
-    entries.delete(host);
     entries.set(host, entry);
-    const [oldest] = entries.keys();
-    if (entries.size > MAX_HOSTS && oldest !== undefined) entries.delete(oldest);
     return entry;
   }
 
