@@ -42,12 +42,14 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- end -}}
 {{- end -}}
 
-{{- /* Both together satisfy the Pod Security Standard `restricted`. */ -}}
+{{- /* Both together satisfy the Pod Security Standard `restricted`. Of the user, or of one that the cluster assigns. */ -}}
 {{- define "trawler.podSecurityContext" -}}
 runAsNonRoot: true
-runAsUser: 65532
-runAsGroup: 65532
-fsGroup: 65532
+{{- if ne (toString .) "Assigned" }}
+runAsUser: {{ int64 . }}
+runAsGroup: {{ int64 . }}
+fsGroup: {{ int64 . }}
+{{- end }}
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile:
   type: RuntimeDefault

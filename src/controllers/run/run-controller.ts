@@ -2,7 +2,7 @@
 import type { CrawlRun } from '../../custom-resources/types.ts';
 import { isFinished } from '../../custom-resources/types.ts';
 import { isConflict, KubeError } from '../../kube/kube-error.ts';
-import { parseObjectKey } from '../../kube/kube-object.ts';
+import { controllerOf, parseObjectKey } from '../../kube/kube-object.ts';
 import type { ReconcileResult } from '../../kube/work-queue.ts';
 import { type CrawlRunSpec, crawlRunSpec } from '../../resources/crawl-run.ts';
 import type { ContentChange, RunSnapshot } from '../../store/operator-store.ts';
@@ -46,7 +46,7 @@ type Seen = Omit<RunObservation, 'pods'> & Partial<Pick<RunObservation, 'pods'>>
 export function createRunReconciler(options: RunControllerOptions) {
   const { runCache, podCache, queue, store, database, settings, now, logger } = options;
   const { accept, acceptLost, acceptedBefore, credentialsChecked } = createRunAcceptance(options);
-  const { ensureJob, createJob, knownJob, stopKnownJob } = createRunJobs(options);
+  const { ensureJob, createJob, knownJob, knownOutputJob, stopKnownJob } = createRunJobs(options);
   const { stopWhenDue, releaseLostWorkers, endWithoutWorkers } = createRunEnd(options);
   const { failLostPods } = createLostNodes(options);
   const { announceBlocks, announceTraps, announceObstacle, announceEnd } = createAnnouncements(options);
@@ -152,9 +152,11 @@ export function createRunReconciler(options: RunControllerOptions) {
       const ended = await readSnapshot(run, signal);
       return report(run, { ...snapshotOf(ended), ...found, pods }, signal);
     }
-    if (stopReason !== undefined) return report(run, { snapshot, ...found, pods }, signal);
-    const events = await clusterEvents.read(found.job, pods, signal);
-    const obstacle = workerObstacle({ ...found, pods, events });
+    if (stopReason !== undefined && !snapshot.output?.due) return report(run, { snapshot, ...found, pods }, signal);
+    const job = knownOutputJob(run) ?? found.job;
+    const ofJob = pods.filter((pod) => controllerOf(pod)?.name === job?.metadata.name);
+    const events = await clusterEvents.read(job, ofJob, signal);
+    const obstacle = workerObstacle({ ...(job ? { job } : {}), pods: ofJob, events });
     return reportOrGiveUp(run, spec, { snapshot, ...found, pods, ...(obstacle ? { obstacle } : {}) }, signal);
   }
 
@@ -166,7 +168,9 @@ export function createRunReconciler(options: RunControllerOptions) {
     signal: AbortSignal,
   ): Promise<ReconcileResult> {
     const { snapshot, obstacle } = seen;
-    if (snapshot?.startedAt) return report(run, { ...seen, ...aloneSince(spec, seen) }, signal);
+    if (snapshot?.startedAt && obstacle?.patience !== 'Final') {
+      return report(run, { ...seen, ...aloneSince(spec, seen) }, signal);
+    }
     const { startTimeoutSeconds } = spec;
     const deadline = startDeadline(run.status?.startDeadline, obstacle, startTimeoutSeconds, now());
     const crash = lastCrash(seen.pods ?? []);

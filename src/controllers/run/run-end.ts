@@ -140,17 +140,26 @@ export function createRunEnd(options: RunEndOptions) {
     return endWithoutOutput(run, `${cause} (${verdict.reason})`, signal);
   }
 
-  /** True when the API server will never take it, so that the run has ended; a quota may have room for it later. */
+  /** Since when the API server does not take the Job that writes a file, by UID of the run; milliseconds since 1970. */
+  const outputRefusedSince = new Map<string, number>();
+
+  /** True when the API server never takes it, or has not for as long as a start may take, so that the run has ended. */
   async function createOutputJob(run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<boolean> {
     try {
       const job = await jobs.create(outputJob(run, spec, settings), { signal });
       jobCache.observe(job);
+      outputRefusedSince.delete(run.metadata.uid);
       const message = `created Job ${job.metadata.name} to write the results`;
       events.record(run, { type: 'Normal', reason: 'WritingOutput', action: 'CreateJob', message });
       return false;
     } catch (error) {
       if (isAlreadyExists(error)) return false; // the next look finds it
-      if (!isFinalAnswer(error)) throw error;
+      const { uid } = run.metadata;
+      const since = outputRefusedSince.get(uid) ?? now().getTime();
+      outputRefusedSince.set(uid, since);
+      const isOver = now().getTime() - since >= spec.startTimeoutSeconds * 1_000;
+      if (!isFinalAnswer(error) && !isOver) throw error;
+      outputRefusedSince.delete(uid);
       const message = `the API server refuses the Job that writes the results: ${error instanceof Error ? error.message : error}`;
       events.record(run, { type: 'Warning', reason: 'JobRefused', action: 'CreateJob', message });
       return endWithoutOutput(run, message, signal);

@@ -7,7 +7,7 @@ import { isAlreadyExists, isConflict, KubeError } from '../../kube/kube-error.ts
 import { isControlledBy } from '../../kube/kube-object.ts';
 import type { ResourceClient } from '../../kube/resource-client.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
-import { childName } from '../../resources/names.ts';
+import { childName, outputJobName } from '../../resources/names.ts';
 import type { OperatorStore, RunSnapshot } from '../../store/operator-store.ts';
 import type { JobCache } from '../caches.ts';
 import { crawlJob, type JobSettings } from './crawl-job.ts';
@@ -96,9 +96,18 @@ export function createRunJobs({ jobs, claims, jobCache, store, events, settings 
     return { condition: 'JobCreated', patience, ...trouble };
   }
 
-  /** The run's own Job, as the cache knows it. */
+  /** The Job of the run's workers, as the cache knows it. */
   function knownJob(run: CrawlRun): Job | undefined {
-    const job = jobCache.get({ namespace: run.metadata.namespace, name: childName(run.metadata.name) });
+    return ownJob(run, childName(run.metadata.name));
+  }
+
+  /** The Job that writes the file of a run whose workers are gone. */
+  function knownOutputJob(run: CrawlRun): Job | undefined {
+    return ownJob(run, outputJobName(run.metadata.name));
+  }
+
+  function ownJob(run: CrawlRun, name: string): Job | undefined {
+    const job = jobCache.get({ namespace: run.metadata.namespace, name });
     return job && isControlledBy(job, run) ? job : undefined;
   }
 
@@ -124,7 +133,7 @@ export function createRunJobs({ jobs, claims, jobCache, store, events, settings 
     }
   }
 
-  return { ensureJob, createJob, knownJob, stopKnownJob };
+  return { ensureJob, createJob, knownJob, knownOutputJob, stopKnownJob };
 }
 
 /** Kueue looks after Jobs with this label: it resumes what is suspended while its workload has quota. */

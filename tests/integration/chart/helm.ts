@@ -28,6 +28,7 @@ interface PodSpec {
   containers: Container[];
   volumes: { name: string }[];
   topologySpreadConstraints?: unknown[];
+  securityContext?: object;
 }
 
 interface Container {

@@ -91,6 +91,17 @@ describe('values', () => {
     });
   });
 
+  test('a cluster that assigns users gets none to refuse', async () => {
+    const values = [OWN_DATABASE, 'operator.user=Assigned', 'crawler.user=Assigned'];
+    const deployment = one(await render(...values), 'Deployment', 'trawler-operator');
+    expect(deployment.spec.template.spec.securityContext).toEqual({
+      runAsNonRoot: true,
+      fsGroupChangePolicy: 'OnRootMismatch',
+      seccompProfile: { type: 'RuntimeDefault' },
+    });
+    expect(container(deployment).env).toContainEqual({ name: 'TRAWLER_CRAWLER_USER', value: 'Assigned' });
+  });
+
   test("the database's certificate authority is mounted from its Secret, where there is one", async () => {
     const deployment = async (...values: string[]) =>
       one(await render(OWN_DATABASE, ...values), 'Deployment', 'trawler-operator');

@@ -477,6 +477,25 @@ describe('a CrawlRun with an output', () => {
     await eventually(async () => expect(await reasons()).toContain('JobRefused'));
   });
 
+  test('has failed when a quota has no room for the Job that writes the results, as long as a start may take', async () => {
+    startOperator();
+    await claim('results', 'ReadWriteOnce');
+    await apply(run('shop', { output: { volumeClaim: 'results' }, startTimeoutSeconds: 10 }));
+    await eventually(async () => expect(await list<Pod>('pods')).toHaveLength(1));
+    const worker = await workerOf('shop');
+    try {
+      await crawlOnePage(worker);
+      const quota = { hard: { 'count/jobs.batch': '1' } };
+      await apply({ apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'few', namespace }, spec: quota });
+      await kubectl(['wait', '-n', namespace, '--for=jsonpath={.status.used}', 'resourcequota/few', '--timeout=45s']);
+      await patch('crawlrun', 'shop', { shutdown: 'Stop' });
+      await kubectl(['wait', '-n', namespace, '--for=condition=Failed', 'crawlrun/shop', '--timeout=45s']);
+    } finally {
+      await worker.close();
+    }
+    expect((await get<CrawlRun>('crawlrun', 'shop')).status?.message).toContain('exceeded quota: few');
+  });
+
   test('whose file cannot be written has failed, and says why', async () => {
     startOperator();
     await claim('results', 'ReadWriteOnce');
