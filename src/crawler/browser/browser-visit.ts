@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { blockEvidence, blockedBy } from '../blocking/blocked.ts';
 import { CrawlError } from '../failure.ts';
+import { withEncodedQueries } from '../html/page-references.ts';
 import { type PagePlan, type RawPage, withoutContent } from '../html/read-page.ts';
 import type { GuardProxy } from '../network/guard-proxy.ts';
 import type { HeadersFor } from '../network/request-headers.ts';
@@ -233,7 +234,7 @@ async function read(session: Session, plan: PagePlan): Promise<RawPage> {
   try {
     if (exceptionDetails !== undefined)
       throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
-    return parseRawPage(result.value);
+    return withEncodedQueries(parseRawPage(result.value));
   } catch (error) {
     const message = `the page could not be read: ${error instanceof Error ? error.message.slice(0, 500) : String(error)}`;
     throw new CrawlError({ cause: 'ExtractionError', message, retryable: false });

@@ -9,7 +9,8 @@ type BrowserNode = {
   readonly data?: string;
   readonly childNodes: ArrayLike<BrowserNode>;
   readonly parentNode: BrowserNode | null;
-  /** Of a document. */
+  /** Of a document, as the next one. */
+  readonly characterSet?: string;
   readonly documentElement?: { readonly outerHTML: string } | null;
   getAttribute(name: string): string | null;
   querySelectorAll(selector: string): Iterable<BrowserNode>;
@@ -24,6 +25,7 @@ function browserDom(): PageDom<BrowserNode> {
     characters: (node) => (node.nodeType === 3 || node.nodeType === 4 ? (node.data ?? '') : null),
     children: (node) => node.childNodes,
     parent: (node) => node.parentNode,
+    encoding: (document) => document.characterSet ?? 'UTF-8',
     html: (document) => document.documentElement?.outerHTML ?? '',
   };
 }
@@ -44,6 +46,7 @@ const pair = z.tuple([z.string(), z.string()]);
 const rawPage = z.object({
   base: z.string().nullable(),
   language: z.string().nullable(),
+  encoding: z.string(),
   title: z.string(),
   heading: z.string(),
   links: z.array(z.string()),

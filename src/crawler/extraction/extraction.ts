@@ -4,6 +4,7 @@ import type { ItemData } from '../../store/worker-store.ts';
 import { CHALLENGE_SIGNS } from '../blocking/blocked.ts';
 import type { FieldPlan, PagePlan, RawPage } from '../html/read-page.ts';
 import { baseUrlOf } from '../urls/base-url.ts';
+import { encodeQuery } from '../urls/query-encoding.ts';
 import { normaliseUrl } from '../urls/url.ts';
 import { createFieldLookup } from './known-fields.ts';
 import { checkLocale, localeOf } from './locales.ts';
@@ -94,11 +95,13 @@ function fieldsOf(extract: ExtractSpec): Extraction {
   /** The value of each field for one item of the page. */
   function reader(page: RawPage, base: string): (item: number, field: Field) => FieldValue {
     const lookUp = createFieldLookup(page);
+    const textsOf = ({ type }: Field, texts: readonly string[]) =>
+      type === 'URL' ? texts.map((text) => encodeQuery(text, page.encoding)) : texts;
     return (item, field) => {
       const locale = localeOf(field.locale ?? extract.locale, page.language);
       const reading: Reading = { base, ...(locale === undefined ? {} : { locale }) };
       const place = places.get(field);
-      if (place !== undefined) return selectedValue(field, page.items[item]?.[place] ?? [], reading);
+      if (place !== undefined) return selectedValue(field, textsOf(field, page.items[item]?.[place] ?? []), reading);
       return namedValue(field, (name) => lookUp(name, item), reading);
     };
   }

@@ -1,56 +1,94 @@
-// The text of an HTML document: which encoding its bytes are in, decided in the order that browsers use.
-import { TextDecoder } from 'node:util';
-import iconv from 'iconv-lite';
+// Bytes of a document -> its text: which encoding they are in, decided and decoded as browsers do.
+import { labelToName, legacyHookDecode } from '@exodus/bytes/encoding.js';
+import sniffEncoding from 'html-encoding-sniffer';
+import { contentTypeOf } from './content-type.ts';
 
-/** How far browsers look for a <meta> that names the encoding, in bytes. */
-const META_BYTES = 1_024;
+/** Browsers look for a <meta> that names the encoding in at least so many bytes, and in the whole head. */
+const LEAST_PRESCAN_BYTES = 1_024;
+/** How far the end of a head is looked for, in bytes. */
+const LONGEST_HEAD_BYTES = 256 * 1_024;
 
-/** Byte-order mark, then the Content-Type header, then a <meta>; without any, UTF-8 if it is, else windows-1252. */
-export function decodeHtml(body: Buffer, contentType: string | undefined): string {
-  const label = byteOrderMark(body) ?? labelOfHeader(contentType) ?? labelOfMeta(body);
-  const encoding = label === undefined ? undefined : encodingOf(label);
-  return encoding === undefined ? decodeUnlabelled(body) : decode(body, encoding);
+export type DecodedText = {
+  readonly text: string;
+  /** As `document.characterSet` has it, such as `windows-1251`. */
+  readonly encoding: string;
+};
+
+/**
+ * The text of an HTML document: byte-order mark, then the Content-Type header, then a <meta> of the head, then an XML
+ * declaration (HTML standard, 13.2.3.2). A label that nobody knows counts as none. Without any of them it is UTF-8
+ * where the bytes are UTF-8, else windows-1252.
+ */
+export function decodeHtml(bytes: Uint8Array, contentType?: string): DecodedText {
+  const encoding = sniffEncoding(bytes, {
+    ...transportLabel(contentType),
+    maxPrescanBytes: prescanLength(bytes),
+    defaultEncoding: '',
+  });
+  if (encoding !== '') return decode(bytes, encoding);
+  return decodeUtf8(bytes) ?? decode(bytes, 'windows-1252');
 }
 
-function byteOrderMark(body: Buffer): string | undefined {
-  if (body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf) return 'utf-8';
-  if (body[0] === 0xfe && body[1] === 0xff) return 'utf-16be';
-  if (body[0] === 0xff && body[1] === 0xfe) return 'utf-16le';
-  return undefined;
+/** The text of an XML document: byte-order mark, then the Content-Type header, then its declaration, else UTF-8. */
+export function decodeXml(bytes: Uint8Array, contentType?: string): DecodedText {
+  return decode(bytes, sniffEncoding(bytes, { xml: true, ...transportLabel(contentType) }));
 }
 
-function labelOfHeader(contentType: string | undefined): string | undefined {
-  return /;\s*charset\s*=\s*["']?([^\s"';]+)/i.exec(contentType ?? '')?.[1];
+function transportLabel(contentType: string | undefined) {
+  const label = contentTypeOf(contentType)?.charset;
+  return label === undefined ? {} : { transportLayerEncodingLabel: label };
 }
 
-function labelOfMeta(body: Buffer): string | undefined {
-  const start = body.toString('latin1', 0, META_BYTES);
-  const label = /<meta\b[^>]*?\bcharset\s*=\s*["']?\s*([^\s"'/>;]+)/i.exec(start)?.[1];
-  // A <meta> that could be read as ASCII is not in UTF-16, whatever it says (HTML standard, prescan).
-  return label !== undefined && /^utf-?16/i.test(label) ? 'utf-8' : label;
+function decode(bytes: Uint8Array, encoding: string): DecodedText {
+  return { text: legacyHookDecode(bytes, encoding.toLowerCase()), encoding };
 }
 
-/** The standard's name of the encoding that a label stands for; undefined when no browser knows it. */
-function encodingOf(label: string): string | undefined {
-  const name = label.trim().toLowerCase();
-  if (name === 'iso-8859-16') return name;
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Undefined when the bytes are no UTF-8. */
+function decodeUtf8(bytes: Uint8Array): DecodedText | undefined {
   try {
-    return new TextDecoder(name).encoding;
+    return { text: strictUtf8.decode(bytes), encoding: 'UTF-8' };
   } catch {
     return undefined;
   }
 }
 
-function decode(body: Buffer, encoding: string): string {
-  // Node's own decoder reads 0x80 to 0x9f of windows-1252 as control characters, and has no iso-8859-16.
-  if (encoding === 'windows-1252' || encoding === 'iso-8859-16') return iconv.decode(body, encoding);
-  return new TextDecoder(encoding).decode(body);
+/** What may stand in a head. Browsers that have read the least go on only as long as they see nothing else. */
+const HEAD_ELEMENTS = new Set([
+  ...['html', 'head', 'base', 'link', 'meta', 'noscript', 'object', 'script', 'style', 'template', 'title'],
+]);
+
+/** How many bytes of a document the search for a <meta> covers. */
+function prescanLength(bytes: Uint8Array): number {
+  if (bytes.length <= LEAST_PRESCAN_BYTES) return bytes.length;
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, LONGEST_HEAD_BYTES));
+  return Math.max(LEAST_PRESCAN_BYTES, headLength(start.toString('latin1').toLowerCase()));
 }
 
-function decodeUnlabelled(body: Buffer): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(body);
-  } catch {
-    return decode(body, 'windows-1252');
+/** Where the first tag begins that ends the head; the whole length when there is none. Time is linear. */
+function headLength(lowered: string): number {
+  for (let at = lowered.indexOf('<'); at !== -1; at = lowered.indexOf('<', at)) {
+    const [, slash, name = ''] = /^<(\/?)([a-z][a-z0-9-]*)/.exec(lowered.slice(at, at + 40)) ?? [];
+    let end: number;
+    if (lowered.startsWith('<!--', at)) {
+      end = lowered.indexOf('-->', at + 2);
+    } else if (name === '') {
+      end = at;
+    } else if (!HEAD_ELEMENTS.has(name) || (slash !== '' && name === 'head')) {
+      return at;
+    } else if (slash === '' && ['script', 'style', 'title'].includes(name)) {
+      end = lowered.indexOf(`</${name}`, at);
+    } else {
+      end = lowered.indexOf('>', at);
+    }
+    if (end === -1) break;
+    at = Math.max(end, at + 1);
   }
+  return lowered.length;
+}
+
+/** The standard's name of the encoding that a label stands for, such as `gb2312` for GBK; undefined for no known one. */
+export function encodingOfLabel(label: string): string | undefined {
+  return labelToName(label) ?? undefined;
 }

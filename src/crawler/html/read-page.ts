@@ -50,6 +50,8 @@ export type RawPage = {
   readonly base: string | null;
   /** The page's language as it says (HTML, 3.2.6.2), perhaps malformed. */
   readonly language: string | null;
+  /** The name of the document's encoding, such as `windows-1251`. */
+  readonly encoding: string;
   readonly title: string;
   /** The first `<h1>`; without one the first `<h2>`, or `<h3>`. */
   readonly heading: string;
@@ -116,6 +118,8 @@ export type PageDom<Node> = {
   readonly characters: (node: Node) => string | null;
   readonly children: (node: Node) => ArrayLike<Node>;
   readonly parent: (node: Node) => Node | null;
+  /** Of the document, as the Encoding standard names it: queries of its links are written in it. */
+  readonly encoding: (document: Node) => string;
   /** The document as text: as it was sent, or as it stands in the browser. */
   readonly html: (document: Node) => string;
 };
@@ -297,6 +301,7 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
   return {
     base: base === undefined ? null : dom.attribute(base, 'href'),
     language: languageOf(),
+    encoding: dom.encoding(document),
     title: firstText('title'),
     heading: firstText('h1') || firstText('h2') || firstText('h3'),
     links,

@@ -1,9 +1,7 @@
 // One HTTP request: guarded connection, re-used where possible, HTTP/2 where the server offers it, the cookies of the
 // run, bounded in bytes and time. Redirects are not followed.
-import type { IncomingHttpHeaders } from 'node:http';
-import { PassThrough, type Readable, type Transform, Writable } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import { Agent, type Dispatcher } from 'undici';
 import { CrawlError } from '../failure.ts';
 import { type AddressGuard, guardedConnector, portOf } from '../network/address-guard.ts';
@@ -11,18 +9,18 @@ import type { LastLook } from '../network/host-pacer.ts';
 import type { HeadersFor } from '../network/request-headers.ts';
 import { createProxyDispatcher, refusalByStatus, type UpstreamProxy } from '../network/upstream-proxy.ts';
 import { hostKey } from '../urls/url.ts';
+import { type Coding, codingsOf, type Decoded, decodeBody, decodingStream } from './content-codings.ts';
 import { createCookies } from './cookies.ts';
+import { type ResponseHeaders, responseHeaders } from './response-headers.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const MAX_HEADER_BYTES = 64 * 1024;
-/** Codings that servers may stack on one body; more than this is an attack. */
-const MAX_CONTENT_CODINGS = 3;
 /** What is read of an unwanted body to keep the connection for the next page. */
 const MAX_DISCARDED_BYTES = 64 * 1024;
 
 export type HttpResponse = {
   readonly status: number;
-  readonly headers: IncomingHttpHeaders;
+  readonly headers: ResponseHeaders;
   /** Decompressed; empty when the body was not wanted. */
   readonly body: Buffer;
 };
@@ -36,7 +34,7 @@ export type HttpRequest = {
   /** What happens beyond `maxBytes`: the rest is cut off, or the request fails with TooLarge. */
   readonly onTooLarge: 'cut' | 'fail';
   /** Whether the body is worth reading. */
-  readonly wantsBody: (status: number, headers: IncomingHttpHeaders) => boolean;
+  readonly wantsBody: (status: number, headers: ResponseHeaders) => boolean;
   /** Takes the body as it arrives; the response has none then. Beyond `maxBytes` reading fails with TooLarge. */
   readonly consume?: (body: AsyncIterable<Buffer>) => Promise<void>;
 };
@@ -99,7 +97,7 @@ export function createHttpClient(options: {
         method: 'GET',
         headers: { ...requestHeaders, ...added, ...request.headers, ...(cookie === undefined ? {} : { cookie }) },
       } as const;
-      const { statusCode, headers, body } = await send(message, request.url, signal);
+      const { statusCode, headers: received, body } = await send(message, request.url, signal);
       // A body that is given up reports that as an error of its own, which nobody has to hear.
       body.on('error', () => {});
       const refusal = proxy === undefined ? undefined : refusalByStatus(proxy, statusCode);
@@ -107,20 +105,22 @@ export function createHttpClient(options: {
         body.destroy();
         throw refusal;
       }
-      cookies.take(request.url, headers['set-cookie']);
+      cookies.take(request.url, received['set-cookie']);
+      const headers = responseHeaders(received);
       if (!request.wantsBody(statusCode, headers)) {
         await body.dump({ limit: MAX_DISCARDED_BYTES, signal });
         return { status: statusCode, headers, body: Buffer.alloc(0) };
       }
       try {
+        const codings = codingsOfBody(headers['content-encoding']);
         if (request.consume !== undefined) {
-          await consumeBody(body, headers['content-encoding'], request.consume, request.maxBytes, signal);
+          await consumeBody(body, codings, request.consume, request.maxBytes, signal);
           return { status: statusCode, headers, body: Buffer.alloc(0) };
         }
         return {
           status: statusCode,
           headers,
-          body: await readBody(body, headers['content-encoding'], request, signal),
+          body: await readBody(body, codings, request),
         };
       } catch (error) {
         body.destroy();
@@ -162,23 +162,22 @@ function joined(always: string | undefined, set: string | undefined): string | u
 
 async function readBody(
   body: Readable,
-  encoding: string | string[] | undefined,
-  request: HttpRequest,
-  signal: AbortSignal,
+  codings: readonly Coding[],
+  { maxBytes, onTooLarge }: HttpRequest,
 ): Promise<Buffer> {
-  const { maxBytes, onTooLarge } = request;
-  const coded = decompressors(encoding);
-  const { chunks, size } =
-    coded.length === 0 ? await readPlain(body, maxBytes) : await unpack(body, coded, maxBytes, signal);
-  if (size > maxBytes && onTooLarge === 'fail') throw tooLarge(maxBytes);
-  return Buffer.concat(chunks);
+  let { bytes, isTooLarge } = await readPlain(body, maxBytes);
+  for (const coding of codings) {
+    if (isTooLarge && onTooLarge === 'fail') break;
+    const decoded = await decodeBody(bytes, coding, maxBytes);
+    bytes = decoded.bytes;
+    isTooLarge ||= decoded.isTooLarge;
+  }
+  if (isTooLarge && onTooLarge === 'fail') throw tooLarge(maxBytes);
+  return bytes;
 }
 
-/** What was read of a body, cut off at the bound; a larger size says that there was more. */
-type BodyRead = { readonly chunks: readonly Buffer[]; readonly size: number };
-
-/** Without a pipeline, which costs a good part of what a small page does. The request's signal ends this, too. */
-async function readPlain(body: Readable, maxBytes: number): Promise<BodyRead> {
+/** Cut off at the bound. Without a pipeline, which costs a good part of what a small page does. */
+async function readPlain(body: Readable, maxBytes: number): Promise<Decoded> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
@@ -186,37 +185,12 @@ async function readPlain(body: Readable, maxBytes: number): Promise<BodyRead> {
     size += chunk.length;
     if (size > maxBytes) break;
   }
-  return { chunks, size };
-}
-
-async function unpack(
-  body: Readable,
-  decompressing: readonly Transform[],
-  maxBytes: number,
-  signal: AbortSignal,
-): Promise<BodyRead> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-
-  const sink = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      chunks.push(chunk.subarray(0, maxBytes - size));
-      size += chunk.length;
-      // An error here tears the whole pipeline down, so that a bomb is not unpacked any further.
-      done(size > maxBytes ? new Error('enough') : null);
-    },
-  });
-  try {
-    await pipeline([body, ...decompressing, sink], { signal });
-  } catch (error) {
-    if (size <= maxBytes) throw error;
-  }
-  return { chunks, size };
+  return { bytes: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks), isTooLarge: size > maxBytes };
 }
 
 async function consumeBody(
   body: Readable,
-  encoding: string | string[] | undefined,
+  codings: readonly Coding[],
   consume: (body: AsyncIterable<Buffer>) => Promise<void>,
   maxBytes: number,
   signal: AbortSignal,
@@ -231,7 +205,7 @@ async function consumeBody(
   }
   const decompressed = new PassThrough();
   // What goes wrong on the way is told by reading from its end.
-  pipeline([body, ...decompressors(encoding), decompressed], { signal }).catch(() => {});
+  pipeline([body, ...codings.map(decodingStream), decompressed], { signal }).catch(() => {});
   await consume(bounded(decompressed));
 }
 
@@ -239,31 +213,11 @@ function tooLarge(maxBytes: number): CrawlError {
   return new CrawlError({ cause: 'TooLarge', message: `the page is larger than ${maxBytes} bytes`, retryable: false });
 }
 
-/** In the order in which the codings are taken off: the last one applied first. */
-function decompressors(encoding: string | string[] | undefined): Transform[] {
-  const codings = String(encoding ?? '')
-    .toLowerCase()
-    .split(',')
-    .map((coding) => coding.trim())
-    .filter((coding) => coding !== '' && coding !== 'identity');
-  if (codings.length > MAX_CONTENT_CODINGS) throw unreadable(`${codings.length} content codings`);
-  return codings.reverse().map(decompressor);
-}
-
-function decompressor(coding: string): Transform {
-  switch (coding) {
-    case 'gzip':
-    case 'x-gzip':
-      return createGunzip();
-    case 'deflate':
-      return createInflate();
-    case 'br':
-      return createBrotliDecompress();
-    case 'zstd':
-      return createZstdDecompress();
-    default:
-      throw unreadable(`the content coding "${coding.slice(0, 32)}"`);
-  }
+/** In the order in which they are taken off: the last one applied first. */
+function codingsOfBody(header: string | undefined): readonly Coding[] {
+  const codings = codingsOf(header);
+  if (codings === undefined) throw unreadable('too many content codings');
+  return codings;
 }
 
 function unreadable(what: string): CrawlError {

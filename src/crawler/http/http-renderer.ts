@@ -1,17 +1,20 @@
 // Render mode HTTP: pages as the server sends them, read by one parse.
-import type { IncomingHttpHeaders } from 'node:http';
+import type { Document } from 'domhandler';
 import type { FetchFacts } from '../../store/worker-store.ts';
 import { blockEvidence, blockedBy, isRefusing } from '../blocking/blocked.ts';
 import { CrawlError, failureOfError, failureOfStatus } from '../failure.ts';
-import { decodeHtml } from '../html/charset.ts';
-import { readHtml } from '../html/html-page.ts';
+import { type DecodedText, decodeHtml, decodeXml } from '../html/charset.ts';
+import { contentTypeOf, kindByHeader, kindOfDocument } from '../html/content-type.ts';
+import { readDocument } from '../html/html-page.ts';
+import { isXhtml, parseHtml, parseXml } from '../html/parse-document.ts';
 import { type PagePlan, withoutContent } from '../html/read-page.ts';
 import { scriptRedirect } from '../html/script-redirect.ts';
 import { type ScriptSigns, scriptSignsOf } from '../html/script-signs.ts';
 import { type DocumentRead, pageAnswer } from '../rendering/page-answer.ts';
 import { redirectOf } from '../rendering/redirect.ts';
-import { isHtml, isSuccess, type Rendered, type Renderer } from '../rendering/renderer.ts';
+import { isSuccess, type Rendered, type Renderer } from '../rendering/renderer.ts';
 import type { HttpClient, HttpResponse } from './http-client.ts';
+import type { ResponseHeaders } from './response-headers.ts';
 import { conditionalHeaders, validatorsOf } from './validators.ts';
 
 /** Of one page, decompressed. */
@@ -41,9 +44,8 @@ export function createHttpRenderer(client: HttpClient, { seeksSigns = false } = 
   };
 }
 
-function wantsBody(status: number, headers: IncomingHttpHeaders): boolean {
-  const contentType = headers['content-type'];
-  return (isSuccess(status) || isRefusing(status)) && (contentType === undefined || isHtml(contentType));
+function wantsBody(status: number, headers: ResponseHeaders): boolean {
+  return (isSuccess(status) || isRefusing(status)) && kindByHeader(headers['content-type']) !== 'Other';
 }
 
 type Reading = { readonly plan: PagePlan; readonly seeksSigns: boolean };
@@ -71,21 +73,29 @@ function resultOf(response: HttpResponse, url: URL, reading: Reading, facts: Fet
 }
 
 /** The page that the answer is, if only that of a refusal. */
-function readingOf({ status, headers, body }: HttpResponse, { plan, seeksSigns }: Reading): Read | undefined {
+function readingOf(response: HttpResponse, { plan, seeksSigns }: Reading): Read | undefined {
+  const { status, headers, body } = response;
+  if (!wantsBody(status, headers)) return undefined;
   const contentType = headers['content-type'];
-  if (!wantsBody(status, headers) || !looksLikeHtml(contentType, body)) return undefined;
-  if (isSuccess(status)) return readBody(body, contentType, { plan, seeksSigns });
-  return readBody(body, contentType, { plan: withoutContent(plan), seeksSigns: false });
+  const noSniff = /^\s*nosniff\b/i.test(headers['x-content-type-options'] ?? '');
+  const kind = kindOfDocument(contentType, body, noSniff);
+  const reading = isSuccess(status) ? { plan, seeksSigns } : { plan: withoutContent(plan), seeksSigns: false };
+  if (kind === 'Html') return readable(() => readTree(decodeHtml(body, contentType), parseHtml, reading));
+  if (kind !== 'Xml') return undefined;
+  const decoded = decodeXml(body, contentType);
+  const isPage = contentTypeOf(contentType)?.essence === 'application/xhtml+xml' || isXhtml(decoded.text);
+  return isPage ? readable(() => readTree(decoded, parseXml, reading)) : undefined;
 }
 
-function readBody(body: Buffer, contentType: string | undefined, { plan, seeksSigns }: Reading): Read {
+function readTree(decoded: DecodedText, parse: (text: string) => Document, { plan, seeksSigns }: Reading): Read {
+  const document = parse(decoded.text);
+  const page = readDocument(document, decoded, plan);
+  return { page, script: scriptRedirect(decoded.text), ...(seeksSigns ? { signs: scriptSignsOf(document) } : {}) };
+}
+
+function readable(read: () => Read): Read {
   try {
-    const html = decodeHtml(body, contentType);
-    return {
-      page: readHtml(html, plan),
-      script: scriptRedirect(html),
-      ...(seeksSigns ? { signs: scriptSignsOf(html) } : {}),
-    };
+    return read();
   } catch (error) {
     throw new CrawlError({
       cause: 'ExtractionError',
@@ -93,11 +103,6 @@ function readBody(body: Buffer, contentType: string | undefined, { plan, seeksSi
       retryable: false,
     });
   }
-}
-
-/** Servers that name no content type exist; what begins with a tag is taken for HTML. */
-function looksLikeHtml(contentType: string | undefined, body: Buffer): boolean {
-  return contentType !== undefined || /^[\s\ufeff]*</.test(body.toString('utf8', 0, 512));
 }
 
 function strangeStatus(status: number) {

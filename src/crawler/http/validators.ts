@@ -1,6 +1,6 @@
 // Conditional requests (RFC 9110, 13): what tells one version of a page from another, and how to ask for newer ones.
-import type { IncomingHttpHeaders } from 'node:http';
 import type { Validators } from '../../store/worker-store.ts';
+import type { ResponseHeaders } from './response-headers.ts';
 
 const MAX_ETAG_LENGTH = 1_024;
 const ENTITY_TAG = /^(W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/;
@@ -13,7 +13,7 @@ const STRONG_AFTER_MS = 1_000;
  * What a later request can be made conditional on; undefined when the response names nothing that is well formed.
  * @param now milliseconds, for servers that do not say when they answered
  */
-export function validatorsOf(headers: IncomingHttpHeaders, now: number): Validators | undefined {
+export function validatorsOf(headers: ResponseHeaders, now: number): Validators | undefined {
   const { etag } = headers;
   const lastModified = headers['last-modified'];
   const validators = {

@@ -28,6 +28,10 @@ function packed(encoding: string, body: Buffer): Answer {
     void response.writeHead(200, { 'content-type': 'text/html', 'content-encoding': encoding }).end(body);
 }
 
+function xhtml(head: string): string {
+  return `<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head>${head}</head><body/></html>`;
+}
+
 const answers: Record<string, Answer> = {
   '/page': html('<title>Page</title><h1>Hello</h1><a href=next>next</a>'),
   '/gzip': packed('gzip', gzipSync('<title>Packed</title>')),
@@ -58,8 +62,22 @@ const answers: Record<string, Answer> = {
   '/endless': endless,
   '/headers': (_, response) => void response.writeHead(200, { 'x-large': 'x'.repeat(80_000) }).end(),
   '/codings': html('', { 'content-encoding': 'gzip, gzip, gzip, gzip' }),
-  '/coding': html('', { 'content-encoding': 'rot13' }),
+  '/coding': html('<title>Plain</title>', { 'content-encoding': 'rot13' }),
   '/garbled': html('this is not gzip', { 'content-encoding': 'gzip' }),
+  // As server.js frameworks and proxies in front of them do together.
+  '/type-twice': (_, response) =>
+    void response
+      .writeHead(200, [
+        ...['Content-Type', 'text/html; charset=windows-1251', 'Content-Type', 'text/html'],
+        ...['X-Robots-Tag', 'noarchive', 'X-Robots-Tag', 'nosnippet'],
+      ])
+      .end(iconv.encode('<title>Привет</title>', 'windows-1251')),
+  '/xml': html(xhtml('<title>X</title>'), { 'content-type': 'application/xml' }),
+  '/xml-entities': html(xhtml('<title>&eacute; &lt; &nbsp;x</title>'), { 'content-type': 'application/xhtml+xml' }),
+  '/xml-script': html(xhtml('<script src="a.js"/><title>after</title>'), { 'content-type': 'text/xml' }),
+  '/feed': html('<?xml version="1.0"?><rss><channel><title>no</title></channel></rss>', { 'content-type': 'text/xml' }),
+  '/svg': html('<svg xmlns="http://www.w3.org/2000/svg"><title>no</title></svg>', { 'content-type': 'image/svg+xml' }),
+  '/nosniff': (_, response) => void response.writeHead(200, { 'x-content-type-options': 'nosniff' }).end('<html>'),
   '/latin': (_, response) =>
     void response
       .writeHead(200, { 'content-type': 'text/html; charset=iso-8859-1' })
@@ -103,11 +121,16 @@ describe('a page by HTTP', () => {
     ['/xhtml', 'X'],
     ['/untyped', 'Untyped'],
     ['/latin', 'Café “x”'],
+    ['/coding', 'Plain'],
+    ['/type-twice', 'Привет'],
+    ['/xml', 'X'],
+    ['/xml-entities', 'é < x'],
+    ['/xml-script', 'after'],
   ])('is read from %s', async (path, title) => {
     expect(await render(path)).toMatchObject({ type: 'page', page: { title } });
   });
 
-  it.each(['/binary', '/pdf', '/empty'])('is none at %s', async (path) => {
+  it.each(['/binary', '/pdf', '/empty', '/feed', '/svg', '/nosniff'])('is none at %s', async (path) => {
     expect((await render(path)).type).toBe('notHtml');
   });
 });
@@ -140,7 +163,6 @@ describe('a failure', () => {
     ['/endless', { cause: 'TooLarge', retryable: false, message: `the page is larger than ${MAX_PAGE_BYTES} bytes` }],
     ['/bomb', { cause: 'TooLarge', retryable: false }],
     ['/codings', { cause: 'HttpError', retryable: false }],
-    ['/coding', { cause: 'HttpError', retryable: false }],
   ])('of %s has its cause', async (path, failure) => {
     expect(await render(path)).toMatchObject({ type: 'failed', failure });
   });

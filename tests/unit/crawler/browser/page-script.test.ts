@@ -50,6 +50,7 @@ function evaluate(script: string) {
 
 const expected = {
   base: null,
+  encoding: 'UTF-8',
   title: '',
   language: null,
   heading: 'Hello',

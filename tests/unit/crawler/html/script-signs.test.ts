@@ -1,6 +1,7 @@
 // What a page's HTML says of the scripts that make it.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { parseHtml } from '#src/crawler/html/parse-document.ts';
 import { scriptSignsOf } from '#src/crawler/html/script-signs.ts';
 
 const NONE = { scripts: 0, textLength: 0, hasEmptyRoot: false, asksForScripts: false };
@@ -24,7 +25,7 @@ it.each([
   ['an image for them', '<noscript><img src=/pixel>not counted</noscript>', {}],
   ['what is never closed', '<div id=root><noscript>JavaScript', { hasEmptyRoot: true, asksForScripts: true }],
 ])('sees %s', (_, html, expected) => {
-  expect(scriptSignsOf(html)).toEqual({ ...NONE, ...expected });
+  expect(scriptSignsOf(parseHtml(html))).toEqual({ ...NONE, ...expected });
 });
 
 it('takes whatever it is given', () => {
@@ -41,7 +42,7 @@ it('takes whatever it is given', () => {
   fc.assert(
     fc.property(fc.array(fc.oneof(tag, fc.string())), (parts) => {
       const html = parts.join('');
-      const signs = scriptSignsOf(html);
+      const signs = scriptSignsOf(parseHtml(html));
       expect(signs.textLength).toBeLessThanOrEqual(html.length);
     }),
   );

@@ -1,0 +1,65 @@
+// What a response holds: its Content-Type as browsers understand it, and what its first bytes look like without one.
+import { computedMIMEType, MIMEType } from 'whatwg-mimetype';
+
+export type ContentType = {
+  /** Lower-case `type/subtype`. */
+  readonly essence: string;
+  /** As the server wrote it, without quotes. */
+  readonly charset?: string;
+};
+
+/** How a document is read. `Unknown` is decided by its first bytes. */
+export type DocumentKind = 'Html' | 'Xml' | 'Other' | 'Unknown';
+
+/**
+ * The type that a Content-Type header names; undefined when it names none that browsers would act on. Repeated headers
+ * may be joined by commas or line breaks: the last one that can be read counts, and takes the charset of those before
+ * it that name the same type (Fetch standard, "extract a MIME type").
+ */
+export function contentTypeOf(header: string | undefined): ContentType | undefined {
+  if (header === undefined) return undefined;
+  let found: ContentType | undefined;
+  for (const part of splitOutsideQuotes(header)) {
+    const type = parseLeniently(part);
+    if (type === undefined || type.essence === '*/*') continue;
+    found = type.charset === undefined && found?.essence === type.essence ? found : type;
+  }
+  return found;
+}
+
+/** Commas and line breaks separate values, but not within quotes. */
+function splitOutsideQuotes(header: string): readonly string[] {
+  return header.match(/(?:"(?:[^"\\]|\\.)*"|[^,\n])+/g) ?? [];
+}
+
+/** Chromium takes the type up to the first blank, semicolon or parenthesis, where the standard finds no type at all. */
+function parseLeniently(value: string): ContentType | undefined {
+  const type = MIMEType.parse(value) ?? MIMEType.parse(/^\s*[^\s;(]+/.exec(value)?.[0] ?? '');
+  if (type === null) return undefined;
+  const charset = type.parameters.get('charset') ?? /;\s*charset\s*=\s*([^\s;]+)/i.exec(value)?.[1];
+  const label = charset?.replaceAll(/^['"]+|['"]+$/g, '');
+  return { essence: type.essence, ...(label === undefined || label === '' ? {} : { charset: label }) };
+}
+
+/** What the header alone tells. */
+export function kindByHeader(header: string | undefined): DocumentKind {
+  const essence = contentTypeOf(header)?.essence;
+  if (essence === undefined || essence === 'unknown/unknown' || essence === 'application/unknown') return 'Unknown';
+  if (essence === 'text/html') return 'Html';
+  return isXml(essence) ? 'Xml' : 'Other';
+}
+
+/** Also of what is no document, such as SVG: whether it holds a page, its root element tells. */
+function isXml(essence: string): boolean {
+  return essence === 'text/xml' || essence === 'application/xml' || essence.endsWith('+xml');
+}
+
+/**
+ * What the header tells, else what the first bytes look like (MIME Sniffing standard, 7).
+ * @param noSniff whether the server forbids to look (X-Content-Type-Options: nosniff)
+ */
+export function kindOfDocument(header: string | undefined, body: Uint8Array, noSniff: boolean): DocumentKind {
+  const kind = kindByHeader(header);
+  if (kind !== 'Unknown') return kind;
+  return kindByHeader(computedMIMEType(body, { noSniff }).essence);
+}
