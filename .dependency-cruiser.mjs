@@ -18,7 +18,7 @@ const allowed = {
 /** A room of src/crawler and the rooms beside it that it may import from; the files above them are for all. */
 const rooms = {
   urls: [],
-  html: [],
+  html: ['urls'],
   network: ['urls'],
   blocking: ['html'],
   extraction: ['html', 'blocking', 'urls'],
