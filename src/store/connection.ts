@@ -39,14 +39,18 @@ function withoutTls(databaseUrl: string): string {
   return url.href;
 }
 
-/** One statement on a connection of the pool; see `withClient`. */
+export type Statement = { readonly text: string; readonly values: readonly unknown[] };
+
+/** One statement, made when there is a connection of the pool for it; see `withClient`. */
 export function query<Row extends pg.QueryResultRow>(
   pool: pg.Pool,
-  text: string,
-  values: readonly unknown[],
+  statement: () => Statement,
   signal: AbortSignal,
 ): Promise<Row[]> {
-  return withClient(pool, signal, async (client) => (await client.query<Row>(text, [...values])).rows);
+  return withClient(pool, signal, async (client) => {
+    const { text, values } = statement();
+    return (await client.query<Row>(text, [...values])).rows;
+  });
 }
 
 /** One statement under row-level security: in a transaction of its own that carries the run's token. */
@@ -125,6 +129,7 @@ function abortOf(signal: AbortSignal): { readonly promise: Promise<never>; relea
 const REASONS: Readonly<Record<string, StoreErrorReason>> = {
   TR001: 'TokenRefused',
   TR002: 'RunFinished',
+  TR003: 'OtherServer',
   // Connection trouble, resources used up, server going down or starting, time-outs, deadlock: all may pass.
   '08': 'Unavailable',
   '53': 'Unavailable',

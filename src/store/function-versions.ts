@@ -20,3 +20,23 @@ export function versionTrouble(worker: number, { version, oldestWorker }: Functi
   }
   return undefined;
 }
+
+/** Which functions a database has, and the release (`1.2.3`) that made them; 0.0.0 before releases were noted. */
+export type FunctionSet = { readonly version: number; readonly release?: string };
+
+/** Whether one set of functions is to stay in the place of another: a higher version, or the same of a later release. */
+export function isLater(one: FunctionSet, other: FunctionSet): boolean {
+  if (one.version !== other.version) return one.version > other.version;
+  return compareReleases(one.release ?? '0.0.0', other.release ?? '0.0.0') > 0;
+}
+
+/** By major, minor and patch; what follows them, as in `1.2.3-rc.1`, does not count. */
+function compareReleases(one: string, other: string): number {
+  const numbers = (release: string) => release.split('-', 1)[0]?.split('.').map(Number) ?? [];
+  const [ours, theirs] = [numbers(one), numbers(other)];
+  for (let place = 0; place < 3; place++) {
+    const difference = (ours[place] ?? 0) - (theirs[place] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

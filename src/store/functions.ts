@@ -9,8 +9,11 @@ export const functions: readonly string[] = Object.values(functionTexts);
 export const WORKER_FUNCTIONS = [
   'current_run()',
   'function_versions()',
+  'claim_requests(text, uuid, int, double precision, int, uuid[], text, double precision)',
   'claim_requests(text, uuid, int, double precision, int, uuid[])',
+  'commit_outcomes(text, uuid, json, json, text)',
   'commit_outcomes(text, uuid, json, json)',
+  'add_links(text, uuid, uuid, uuid, json, text)',
   'add_links(text, uuid, uuid, uuid, json)',
   'add_seeds(text, uuid, json)',
   'seed_frontier(text, uuid, json)',

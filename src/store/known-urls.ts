@@ -19,4 +19,9 @@ export class KnownUrls {
     const [oldest] = this.#depths.keys();
     if (oldest !== undefined) this.#depths.delete(oldest);
   }
+
+  /** Forgets all: the database may not have them any more. */
+  clear(): void {
+    this.#depths.clear();
+  }
 }

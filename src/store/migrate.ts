@@ -2,9 +2,10 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import type { Logger } from '../telemetry/logger.ts';
-import { FUNCTIONS_VERSION, OLDEST_WORKER_VERSION, versionTrouble } from './function-versions.ts';
+import { FUNCTIONS_VERSION, isLater, OLDEST_WORKER_VERSION, versionTrouble } from './function-versions.ts';
 import { FUNCTIONS_CHECKSUM, functions, WORKER_FUNCTIONS } from './functions.ts';
 import { migrations } from './migrations.ts';
+import { RELEASE } from './release.ts';
 import type { Database } from './schema.ts';
 import { StoreError } from './store-error.ts';
 import { ensureWorkerLogin, type WorkerLogin } from './worker-login.ts';
@@ -16,43 +17,69 @@ export type MigrationOptions = {
   readonly logger: Logger;
 };
 
+/** A worker's statement may hold a table for so long; whoever waits behind this one waits as long, too. */
+const LOCK_TIMEOUT = '3s';
+
 /**
- * Kysely's advisory lock lets one replica migrate while the others wait; the second step has a lock of its own. What a
- * newer operator has made of the database is left as it is. Rejects with `SchemaMismatch` where that cannot be used.
- * Resolves with the names of the migrations that were missing.
+ * Tables, functions and rights in one transaction, so that no call ever meets one without the other; replicas wait for
+ * each other. What a newer operator has made of the database, looked at under the lock, is left as it is. Rejects with
+ * `SchemaMismatch` where that cannot be used. Resolves with the names of the migrations that were missing.
  */
 export async function migrate(options: MigrationOptions, signal: AbortSignal): Promise<readonly string[]> {
-  if (await isNewer(options)) return [];
-  const migrator = new Migrator({
-    db: options.db,
-    provider: { getMigrations: async () => ({ ...migrations }) },
-    migrationTableSchema: options.schema,
-  });
-  const { error, results } = await migrator.migrateToLatest();
-  signal.throwIfAborted();
-  if (error) throw error;
-  const missing = (results ?? []).map((result) => result.migrationName);
-  for (const migration of missing) options.logger.info({ migration }, 'database migrated');
-
-  await options.db.transaction().execute(async (trx) => {
-    await sql`select pg_advisory_xact_lock(hashtextextended(${`trawler schema ${options.schema}`}, 0))`.execute(trx);
+  const { db, schema, login, logger } = options;
+  const missing = await db.transaction().execute(async (trx) => {
+    await sql`select pg_advisory_xact_lock(hashtextextended(${`trawler schema ${schema}`}, 0))`.execute(trx);
+    await sql`select set_config('lock_timeout', ${LOCK_TIMEOUT}, true)`.execute(trx);
+    await checkSearchPath(trx, schema);
+    if (await isNewer(trx, options)) return [];
+    const names = await createTables(trx, schema);
+    signal.throwIfAborted();
     await createFunctions(trx, options);
-    await grantToWorkers(trx, options.schema, await ensureWorkerLogin(trx, options.schema, options.login));
+    await grantToWorkers(trx, schema, await ensureWorkerLogin(trx, schema, login));
+    return names;
   });
+  for (const migration of missing) logger.info({ migration }, 'database migrated');
   return missing;
 }
 
+/** Every name in the SQL files is unqualified: a pooler that drops the setting would have them created elsewhere. */
+async function checkSearchPath(trx: Transaction<Database>, schema: string): Promise<void> {
+  const { rows: schemas } = await sql`select from pg_namespace where nspname = ${schema}`.execute(trx);
+  if (schemas.length === 0) await sql`create schema ${sql.id(schema)}`.execute(trx);
+  const { rows } = await sql<{ found: string | null }>`select current_schema() as found`.execute(trx);
+  const found = rows[0]?.found;
+  if (found === schema) return;
+  throw new StoreError(
+    'SchemaMismatch',
+    `the session works in schema ${found}, not ${schema}: its search_path was changed`,
+  );
+}
+
+async function createTables(trx: Transaction<Database>, schema: string): Promise<string[]> {
+  const migrator = new Migrator({
+    db: trx,
+    provider: { getMigrations: async () => ({ ...migrations }) },
+    migrationTableSchema: schema,
+  });
+  const { error, results } = await migrator.migrateToLatest();
+  if (error) throw error;
+  return (results ?? []).map((result) => result.migrationName);
+}
+
 /** An older operator beside a newer one, or after it: the way back must not take the functions of live workers away. */
-async function isNewer({ db, schema, logger }: MigrationOptions): Promise<boolean> {
-  const { rows: tables } = await sql`
-    select from pg_class where relname = 'function_set' and relnamespace = to_regnamespace(${schema})`.execute(db);
-  if (tables.length === 0) return false;
-  const known = await db.selectFrom('function_set').select(['version', 'oldest_worker']).executeTakeFirst();
-  if (known === undefined || known.version <= FUNCTIONS_VERSION) return false;
-  const { version, oldest_worker: oldestWorker } = known;
+async function isNewer(trx: Transaction<Database>, { schema, logger }: MigrationOptions): Promise<boolean> {
+  const { rows } = await sql<{ known: string[] | null }>`
+    select array_agg(attname::text) as known from pg_attribute
+    where attrelid = to_regclass(${`${schema}.function_set`}) and attnum > 0 and not attisdropped`.execute(trx);
+  const columns = rows[0]?.known ?? [];
+  if (columns.length === 0) return false;
+  const known = await trx.selectFrom('function_set').selectAll().executeTakeFirst();
+  if (known === undefined || !isLater(known, { version: FUNCTIONS_VERSION, release: RELEASE })) return false;
+  const { version, oldest_worker: oldestWorker, release } = known;
   const trouble = versionTrouble(FUNCTIONS_VERSION, { version, oldestWorker });
   if (trouble) throw new StoreError('SchemaMismatch', `the database belongs to a newer operator: ${trouble}`);
-  logger.warn({ version, known: FUNCTIONS_VERSION }, 'the database is newer than this operator and stays as it is');
+  const ours = { version: FUNCTIONS_VERSION, release: RELEASE };
+  logger.warn({ version, release, ours }, 'the database is newer than this operator and stays as it is');
   return true;
 }
 
@@ -62,21 +89,44 @@ async function createFunctions(trx: Transaction<Database>, { schema, logger }: M
   await dropFunctions(trx, schema);
   await sql`set local check_function_bodies = off`.execute(trx);
   for (const text of functions) await sql.raw(text).execute(trx);
-  await sql`revoke all on all functions in schema ${sql.id(schema)} from public`.execute(trx);
+  await takeOver(trx, schema);
   await trx.deleteFrom('function_set').execute();
   await trx
     .insertInto('function_set')
-    .values({ checksum: FUNCTIONS_CHECKSUM, version: FUNCTIONS_VERSION, oldest_worker: OLDEST_WORKER_VERSION })
+    .values({
+      checksum: FUNCTIONS_CHECKSUM,
+      version: FUNCTIONS_VERSION,
+      oldest_worker: OLDEST_WORKER_VERSION,
+      release: RELEASE,
+    })
     .execute();
   logger.info('database functions created');
 }
 
-/** `create or replace` cannot change what a function returns. The policies hold on to current_run, which never changes. */
+/** What a migration made, and another one may drop. Everything else in the schema, such as an extension, is not ours. */
+const LABEL = 'trawler: made and dropped by its migrations';
+
+/**
+ * Only what carries our label: `create or replace` cannot change what a function returns. The policies hold on to
+ * current_run, which never changes.
+ */
 async function dropFunctions(trx: Transaction<Database>, schema: string): Promise<void> {
   const { rows } = await sql<{ signature: string }>`
     select oid::regprocedure::text as signature from pg_proc
-    where pronamespace = ${schema}::regnamespace and prokind = 'f' and proname <> 'current_run'`.execute(trx);
+    where pronamespace = ${schema}::regnamespace and proname <> 'current_run'
+      and obj_description(oid, 'pg_proc') = ${LABEL}`.execute(trx);
   for (const { signature } of rows) await sql.raw(`drop function ${signature}`).execute(trx);
+}
+
+/** Labels the functions that this transaction has made, and takes them from everybody else. */
+async function takeOver(trx: Transaction<Database>, schema: string): Promise<void> {
+  const { rows } = await sql<{ signature: string }>`
+    select oid::regprocedure::text as signature from pg_proc
+    where pronamespace = ${schema}::regnamespace and xmin = pg_current_xact_id()::xid`.execute(trx);
+  for (const { signature } of rows) {
+    await sql.raw(`revoke all on function ${signature} from public`).execute(trx);
+    await sql.raw(`comment on function ${signature} is '${LABEL}'`).execute(trx);
+  }
 }
 
 /** Tables of which a worker sees the rows of its own run. */

@@ -3,6 +3,7 @@ import { Kysely, PostgresDialect, sql } from 'kysely';
 import type { Logger } from '../telemetry/logger.ts';
 import { createBatcher } from './batch.ts';
 import { createPool, storeError } from './connection.ts';
+import { createContact } from './contact.ts';
 import { contentChange, forgetPages } from './content-change.ts';
 import { migrate } from './migrate.ts';
 import type { Acceptance, AcceptedRun, OperatorStore, RunSnapshot } from './operator-store.ts';
@@ -52,11 +53,14 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     return runIds.map((runId) => found.get(runId));
   });
 
+  const contact = createContact();
   /** Runs a call that gives up with the signal, and turns its errors into StoreErrors. */
   const guarded = async <T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> => {
     signal.throwIfAborted();
     try {
-      return await call();
+      const result = await call();
+      contact.heard();
+      return result;
     } catch (error) {
       throw signal.aborted ? signal.reason : storeError(error);
     }
@@ -77,7 +81,7 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     finishStopped: (runId, outcome, message, signal) =>
       guarded(signal, () => runs.finishStopped(db, runId, outcome, message, signal)),
     releaseWorker: (runId, workerId, signal) => guarded(signal, () => runs.releaseWorker(db, runId, workerId, signal)),
-    reapExpired: (signal) => guarded(signal, () => runs.reapExpired(db, signal)),
+    reapExpired: (signal) => guarded(signal, () => runs.reapExpired(db, contact.steadyMs(), signal)),
     revokeToken: (runId, signal) => guarded(signal, () => runs.revokeToken(db, runId, signal)),
     contentChange: (runId, signal) => guarded(signal, () => contentChange(db, runId, signal)),
     forgetPages: (runId, signal) => guarded(signal, () => forgetPages(db, runId, signal)),

@@ -1,9 +1,10 @@
 // The worker's store on Postgres: one connection, one statement a call; the rules are in the database's functions.
 import type { Pool } from 'pg';
-import { createPool, query, queryAsRun } from './connection.ts';
+import { AssumedState } from './assumed-state.ts';
+import { createPool, query, queryAsRun, type Statement } from './connection.ts';
 import { type AnswerTimes, DatabaseClock } from './database-clock.ts';
 import { FUNCTIONS_VERSION, type FunctionVersions, versionTrouble } from './function-versions.ts';
-import { KnownUrls } from './known-urls.ts';
+import type { KnownUrls } from './known-urls.ts';
 import { checkSchemaName } from './schema-name.ts';
 import { storableJson } from './storable-json.ts';
 import { StoreError } from './store-error.ts';
@@ -30,7 +31,10 @@ import type {
 /** Seeds of one transaction, which holds up whoever else seeds the run. */
 const SEEDS_AT_ONCE = 1_000;
 
-const DATABASE_TIME = 'select (extract(epoch from clock_timestamp()) * 1000)::float8 as now';
+const DATABASE_TIME: Statement = {
+  text: 'select (extract(epoch from clock_timestamp()) * 1000)::float8 as now',
+  values: [],
+};
 
 export type WorkerStoreOptions = {
   readonly databaseUrl: string;
@@ -46,39 +50,62 @@ export type WorkerStoreOptions = {
 export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
   const { schema, token, workerId } = options;
   const pool = openPool(options, 'trawler-worker');
-  const known = new KnownUrls();
+  const assumed = new AssumedState();
+  const { known, leases } = assumed;
   const clock = new DatabaseClock();
-  /** Of the leases that this worker knows of. */
-  const leaseTokens = new Set<string>();
-  /** Raised when the answer to a claim was lost, see begin_claim_epoch; and that of the last answer. */
-  let [claimEpoch, heardEpoch] = [0, 0];
+  // An idle connection has broken; those that break during a call are seen there.
+  pool.on('error', () => assumed.connectionBroken());
 
-  /** Calls a function of the schema; the token is always its first argument. */
-  const call = async <T>(name: string, args: readonly unknown[], signal: AbortSignal): Promise<T> => {
-    const places = args.map((_, index) => `, $${index + 2}`).join('');
-    const text = `select ${schema}.${name}($1${places}) as result`;
-    const [row] = await query<{ result: T }>(pool, text, [token, ...args], signal);
-    if (!row) throw new StoreError('Refused', `${name} returned no row`);
-    return row.result;
+  /** Calls a function of the schema; the token is always its first argument. The others are asked for when there is a
+   *  connection: a new one changes what may be assumed. */
+  const callLate = async <T>(name: string, args: () => readonly unknown[], signal: AbortSignal): Promise<T> => {
+    try {
+      const [row] = await query<{ result: T }>(pool, () => callOf(schema, name, [token, ...args()]), signal);
+      if (!row) throw new StoreError('Refused', `${name} returned no row`);
+      return row.result;
+    } catch (error) {
+      if (error instanceof StoreError && error.reason === 'Unavailable') assumed.connectionBroken();
+      throw error;
+    }
   };
+  const call = <T>(name: string, args: readonly unknown[], signal: AbortSignal) =>
+    callLate<T>(name, () => args, signal);
 
   const setClock = async (signal: AbortSignal): Promise<void> => {
     while (clock.needsLook) {
       const asked = performance.now();
-      const [row] = await query<{ now: number }>(pool, DATABASE_TIME, [], signal);
+      const [row] = await query<{ now: number }>(pool, () => DATABASE_TIME, signal);
       if (row) clock.look(asked, row.now);
     }
   };
 
+  /** A call that builds on what was assumed: made again when another server answers, with what is sure then. */
+  const callOnSameServer = async <T>(name: string, args: () => unknown[], signal: AbortSignal): Promise<T> => {
+    for (;;) {
+      try {
+        return await callLate<T>(name, args, signal);
+      } catch (error) {
+        const server = serverOf(error);
+        if (server === undefined) throw error;
+        assumed.serverChanged(server);
+      }
+    }
+  };
+
   const claimRequests = async (slots: number, signal: AbortSignal): Promise<ClaimAnswer> => {
-    const held = claimEpoch === heardEpoch ? null : [...leaseTokens];
     try {
-      const args = [workerId, slots, clock.lateness(), claimEpoch, held];
-      const answer = await call<ClaimAnswer>('claim_requests', args, signal);
-      heardEpoch = claimEpoch;
+      const answer = await callOnSameServer<ClaimAnswer>(
+        'claim_requests',
+        () => {
+          const { epoch, held, server, dueFrom } = assumed.claim();
+          return [workerId, slots, clock.lateness(), epoch, held, server, dueFrom];
+        },
+        signal,
+      );
+      assumed.claimAnswered(answer);
       return answer;
     } catch (error) {
-      claimEpoch++;
+      assumed.answerLost();
       throw error;
     }
   };
@@ -93,17 +120,23 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
       const rowsFrom = (start: number) => storableJson(seeds.slice(start, start + SEEDS_AT_ONCE).map(linkRow));
       let start = 0;
       for (; start + SEEDS_AT_ONCE < seeds.length; start += SEEDS_AT_ONCE) {
-        if (!(await call<boolean>('add_seeds', [workerId, rowsFrom(start)], signal))) return false;
+        if (await call<boolean>('add_seeds', [workerId, rowsFrom(start)], signal)) continue;
+        assumed.isSeeded = true;
+        return false;
       }
-      return call('seed_frontier', [workerId, rowsFrom(start)], signal);
+      const isFirst = await call<boolean>('seed_frontier', [workerId, rowsFrom(start)], signal);
+      assumed.isSeeded = true;
+      return isFirst;
     },
 
     async claim(slots, signal) {
       await setClock(signal);
       const asked = performance.now();
       const answer = await claimRequests(slots, signal);
+      if (answer.state === 'Wait' && answer.isSeeded === false && assumed.isSeeded) return { state: 'Unseeded' };
+      if (answer.state === 'Wait') return { state: 'Wait', retryInMs: answer.retryInMs };
       if (answer.state !== 'Claimed') return answer;
-      for (const claim of answer.claims) leaseTokens.add(claim.leaseToken);
+      for (const claim of answer.claims) leases.add(claim.leaseToken);
       clock.observe({ asked, ...answer });
       const claims = answer.claims.map(({ turn, sendBy, ...claim }) => ({ ...claim, ...clock.window(turn, sendBy) }));
       return { state: 'Claimed', claims };
@@ -171,26 +204,44 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
 
     async commit(outcomes, signal) {
       if (outcomes.length === 0) return new Set();
-      const links = newLinks(outcomes, known);
-      const linksJson = links.length === 0 ? null : storableJson(links);
-      const ours = await call<string[]>(
+      let whole: Outcome[] = [];
+      let links: ReturnType<typeof newLinks> = [];
+      const ours = await callOnSameServer<string[]>(
         'commit_outcomes',
-        [workerId, storableJson(outcomes.map(outcomeRow)), linksJson],
+        () => {
+          whole = outcomes.filter(({ claim }) => !assumed.isBroken(claim.leaseToken));
+          links = newLinks(whole, known);
+          const linksJson = links.length === 0 ? null : storableJson(links);
+          return [workerId, storableJson(whole.map(outcomeRow)), linksJson, assumed.server];
+        },
         signal,
       );
       // Only what is surely in the frontier is known; after a lost lease some links may not be.
-      if (ours.length === outcomes.length) for (const link of links) known.add(link.key, link.depth);
-      for (const { claim } of outcomes) leaseTokens.delete(claim.leaseToken);
+      if (ours.length === whole.length) for (const link of links) known.add(link.key, link.depth);
+      for (const { claim } of outcomes) assumed.claimEnded(claim.leaseToken);
       return new Set(ours);
     },
 
     async addLinks(claim, links, signal) {
-      const rows = links.map(linkRow).filter((row) => !known.has(row.key, row.depth));
-      if (rows.length === 0) return 'Added';
-      const args = [workerId, claim.requestId, claim.leaseToken, storableJson(rows)];
-      const answer = await call<'Added' | 'Full' | 'Lost'>('add_links', args, signal);
-      if (answer === 'Added') for (const row of rows) known.add(row.key, row.depth);
-      return answer;
+      const { requestId, leaseToken } = claim;
+      const all = links.map(linkRow);
+      if (assumed.isBroken(leaseToken)) return 'Lost';
+      if (all.every((row) => known.has(row.key, row.depth))) return 'Added';
+      let rows = all;
+      const answer = await callOnSameServer<'Added' | 'Full' | 'Lost'>(
+        'add_links',
+        () => {
+          rows = all.filter((row) => !known.has(row.key, row.depth));
+          // What was added before went to a server that may have lost it: this lease can end in nothing.
+          const token = assumed.isBroken(leaseToken) ? NO_LEASE : leaseToken;
+          return [workerId, requestId, token, storableJson(rows), assumed.server];
+        },
+        signal,
+      );
+      if (answer !== 'Added') return answer;
+      for (const row of rows) known.add(row.key, row.depth);
+      assumed.linksAdded(leaseToken);
+      return 'Added';
     },
 
     finish: (signal) => call<boolean>('finish_run', [], signal),
@@ -223,6 +274,22 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
   };
 }
 
+/** The lease of nobody. */
+const NO_LEASE = '00000000-0000-0000-0000-000000000000';
+
+/** The call of a function of the schema. */
+function callOf(schema: string, name: string, args: readonly unknown[]): Statement {
+  const places = args.map((_, index) => `$${index + 1}`).join(', ');
+  return { text: `select ${schema}.${name}(${places}) as result`, values: args };
+}
+
+/** Which server answers now, where the error says that it is another one than before. */
+function serverOf(error: unknown): string | undefined {
+  if (!(error instanceof StoreError) || error.reason !== 'OtherServer') return undefined;
+  const { cause } = error;
+  return cause instanceof Error && 'detail' in cause ? String(cause.detail) : '';
+}
+
 const HEARTBEAT_TIMEOUT_MS = 10_000;
 
 /** For a thread of its own: one connection, apart from the worker's. */
@@ -233,7 +300,7 @@ export function createHeartbeatStore(options: WorkerStoreOptions): HeartbeatStor
     async beat(heartbeat: Heartbeat, signal) {
       const bounded = AbortSignal.any([signal, AbortSignal.timeout(HEARTBEAT_TIMEOUT_MS)]);
       const values = [options.token, options.workerId, storableJson(heartbeat)];
-      const [row] = await query<{ result: Nullable<HeartbeatAnswer> }>(pool, text, values, bounded);
+      const [row] = await query<{ result: Nullable<HeartbeatAnswer> }>(pool, () => ({ text, values }), bounded);
       if (!row) throw new StoreError('Refused', 'write_heartbeat returned no row');
       return withoutNulls<HeartbeatAnswer>(row.result);
     },
@@ -263,9 +330,12 @@ type Moments = Omit<AnswerTimes, 'asked'>;
 
 /** As `ClaimResult`, with turns in place of waits. */
 type ClaimAnswer =
-  | Exclude<ClaimResult, { readonly state: 'Claimed' }>
+  | Exclude<ClaimResult, { readonly state: 'Claimed' | 'Wait' }>
+  | { readonly state: 'Wait'; readonly retryInMs: number; readonly isSeeded?: boolean }
   | (Moments & {
       readonly state: 'Claimed';
+      readonly server: string;
+      readonly dueFrom: number;
       readonly claims: readonly (Omit<Claim, keyof Place> & Turn)[];
     });
 
@@ -281,7 +351,7 @@ type RunRow = {
 /** Rejects with `SchemaMismatch` when the functions are too new or too old for this worker. */
 async function checkVersion(pool: Pool, schema: string, signal: AbortSignal): Promise<void> {
   const text = `select ${schema}.function_versions() as versions`;
-  const [row] = await query<{ versions: FunctionVersions | null }>(pool, text, [], signal);
+  const [row] = await query<{ versions: FunctionVersions | null }>(pool, () => ({ text, values: [] }), signal);
   const trouble = row?.versions && versionTrouble(FUNCTIONS_VERSION, row.versions);
   if (trouble) throw new StoreError('SchemaMismatch', trouble);
 }

@@ -197,8 +197,12 @@ export async function releaseWorker(
   return call(db, sql`release_worker(${runId}::uuid, ${workerId}::uuid, ${OPERATOR_ID}::uuid)`, signal);
 }
 
-/** One transaction a run: leases of several runs in one could make runs wait for each other in a circle. */
-export async function reapExpired(db: Kysely<Database>, signal: AbortSignal): Promise<number> {
+/**
+ * `steadyMs`: for how long this process has been in touch with the database without a break, see reap_leases.
+ *
+ * One transaction a run: leases of several runs in one could make runs wait for each other in a circle.
+ */
+export async function reapExpired(db: Kysely<Database>, steadyMs: number, signal: AbortSignal): Promise<number> {
   const runs = await db
     .selectFrom('worker')
     .select('run_id')
@@ -207,7 +211,11 @@ export async function reapExpired(db: Kysely<Database>, signal: AbortSignal): Pr
     .execute({ signal });
   let returned = 0;
   for (const { run_id } of runs) {
-    returned += await call<number>(db, sql`reap_leases(${OPERATOR_ID}::uuid, ${run_id}::uuid)`, signal);
+    returned += await call<number>(
+      db,
+      sql`reap_leases(${OPERATOR_ID}::uuid, ${run_id}::uuid, ${steadyMs / 1_000} * interval '1 s')`,
+      signal,
+    );
   }
   return returned;
 }

@@ -60,5 +60,5 @@ export type Database = {
   output: { run_id: string; due_at: Generated<Date | null> };
   worker: { run_id: string; worker_id: string; lease_until: Date | null };
   worker_login: { role_name: string; password: string; created_at: Generated<Date> };
-  function_set: { checksum: string; version: number; oldest_worker: number };
+  function_set: { checksum: string; version: number; oldest_worker: number; release: string };
 };

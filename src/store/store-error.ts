@@ -8,6 +8,8 @@ export const STORE_ERROR_REASONS = [
   'TokenRefused',
   /** The run is over and takes nothing more. */
   'RunFinished',
+  /** Another server answers than before, or it was restarted: what it answered before may be lost. */
+  'OtherServer',
   /** Role, password or database are not as the server knows them. */
   'LoginRefused',
   /** No login for workers, and not the right to create one; the message holds the SQL to run. */

@@ -101,6 +101,8 @@ export type Claim = Discovery &
 export type ClaimResult =
   | { readonly state: 'Claimed'; readonly claims: readonly Claim[] }
   | { readonly state: 'Wait'; readonly retryInMs: number }
+  /** The database has lost the seeds that were put in: they have to be put in again. */
+  | { readonly state: 'Unseeded' }
   | { readonly state: 'Stopping'; readonly reason: string }
   | { readonly state: 'Finished' };
 

@@ -259,7 +259,7 @@ async function main(): Promise<void> {
     (
       await admin.query<{ relation: string; bytes: string; dead: string }>(
         `select relname as relation, pg_total_relation_size(relid) as bytes, n_dead_tup as dead from pg_stat_user_tables
-         where relname ~ '^(request_|item_|host|run_host)' order by 1`,
+         where relname ~ '^(request_|item_|host|lane)' order by 1`,
       )
     ).rows;
   const functionSeconds = async () =>

@@ -141,13 +141,17 @@ type WorkContext = {
 
 /** A worker that comes after the crawl, such as that of a stopped run, is there for the output alone. */
 async function crawlUnlessOver(context: WorkContext, quit: AbortSignal): Promise<WorkerEnd> {
-  const { config, store, log } = context;
+  const { config, store } = context;
   const { output } = context.assignment.spec;
   if (output !== undefined && (await store.finish(quit))) return { finished: true, totals: noTotals() };
   const spec = await withListedUrls(context.assignment.spec, config.urlListsDirectory);
+  await seed(context, spec, quit);
+  return crawl(context, spec);
+}
+
+async function seed({ store, log }: WorkContext, spec: CrawlRunSpec, quit: AbortSignal): Promise<void> {
   const isFirst = await store.seed(seedsOf(spec), quit);
   log.debug({ isFirst }, 'frontier seeded');
-  return crawl(context, spec);
 }
 
 /** The end of a run with an output is that its file is there. */
@@ -209,9 +213,10 @@ async function crawl(options: WorkContext, spec: CrawlRunSpec): Promise<WorkerEn
     slots = watchOpenPages(spec, readLoad, log, heartbeat.setConcurrency);
     signals.stopping.addEventListener('abort', () => heartbeat.setState('Stopping'), { once: true });
     const { activity } = heartbeat;
+    const reseed = (quit: AbortSignal) => seed(options, spec, quit);
     // A host that can still go by the proxy is not given up.
     const enoughRefusals = ENOUGH_REFUSALS + (proxy?.mode === 'Auto' ? proxy.failureThreshold : 0);
-    return await runWorker({ store, pages, slots, enoughRefusals, signals, activity, log });
+    return await runWorker({ store, pages, reseed, slots, enoughRefusals, signals, activity, log });
   } finally {
     memory?.end();
     slots?.end();

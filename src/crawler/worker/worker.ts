@@ -43,6 +43,8 @@ export type PageSlots = {
 export type WorkerOptions = {
   readonly store: Pick<WorkerStore, 'claim' | 'commit' | 'finish' | 'areAllSourcesBlocked'>;
   readonly pages: PageCrawler;
+  /** Puts the seeds in again. */
+  readonly reseed: (signal: AbortSignal) => Promise<void>;
   readonly slots: PageSlots;
   /** Refused tries of each source, without any page, after which going on is of no use. */
   readonly enoughRefusals: number;
@@ -138,6 +140,10 @@ class CrawlLoop {
       case 'Wait':
         if (this.#isIdle() && (await store.finish(signals.quit))) return true;
         this.#claimPace.failed(result.retryInMs, performance.now());
+        return false;
+      case 'Unseeded':
+        this.#options.log.warn('the database has lost the start URLs: putting them in again');
+        await this.#options.reseed(signals.quit);
         return false;
       case 'Stopping':
         this.#end.stop(result.reason);

@@ -33,7 +33,7 @@ async function withoutPauses(worker: TestWorker): Promise<number | NodeJS.Signal
           where outage_failures > 0 and next_at > now() and not exists (select from request where state = 'leased')
           returning host_id
         )
-        update run_host l set next_at = now() from parked
+        update lane l set next_at = now() from parked
         where parked.host_id = l.host_id and l.next_at between now() and now() + interval '10 min'`);
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

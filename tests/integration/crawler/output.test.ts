@@ -115,7 +115,7 @@ async function crawledRun(count: number): Promise<TestRun> {
   });
   const key = '00000000-0000-0000-0000-000000000001';
   await admin.query(
-    `insert into request (run_id, url_key, run_host_id, available_at, run_day, source_no, depth, priority, state, url)
+    `insert into request (run_id, url_key, lane_id, available_at, run_day, source_no, depth, priority, state, url)
      values ($1, $2, 0, now(), $3, 0, 0, 0, 'done', 'http://127.0.0.1:9/')`,
     [run.runId, key, run.runDay],
   );

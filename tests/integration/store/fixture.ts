@@ -159,6 +159,7 @@ export async function workUntilFinished(
     const result = await worker.claim(slots, never);
     if (result.state === 'Finished') return log;
     if (result.state === 'Stopping') throw new Error(`stopped: ${result.reason}`);
+    if (result.state === 'Unseeded') throw new Error('the seeds are lost');
     if (result.state === 'Wait') {
       if (await worker.finish(never)) return log;
       await new Promise((resolve) => setTimeout(resolve, result.retryInMs));
@@ -175,8 +176,8 @@ export async function countersAndTruth(installation: Installation, runId: string
   const { rows: counted } = await installation.admin.query(
     `select sum(discovered)::int as total, sum(leased)::int as leased, sum(succeeded)::int as done,
        sum(failed)::int as dead, sum(skipped)::int as skipped, sum(places)::int as places, sum(items)::int as items,
-       (select sum(queued)::int from run_host where run_id = $1) as queued,
-       (select sum(retries)::int from run_host where run_id = $1) as retries
+       (select sum(queued)::int from lane where run_id = $1) as queued,
+       (select sum(retries)::int from lane where run_id = $1) as retries
      from progress where run_id = $1`,
     [runId],
   );

@@ -182,7 +182,7 @@ describe.each(POSTGRES_VERSIONS)('operator store on PostgreSQL %i', (version) =>
       expect(await operator.dropDaysBefore('2026-02-01', ['2026-01-03'], never)).toEqual(['2026-01-01']);
       const left = await operator.snapshots(never, [old.runId, live.runId, kept.runId]);
       expect([...left.keys()].sort()).toEqual([live.runId, kept.runId].sort());
-      const { rows } = await admin.query('select distinct run_id from run_host');
+      const { rows } = await admin.query('select distinct run_id from lane');
       expect(rows).toEqual([{ run_id: live.runId }]);
       expect((await admin.query('select from robots')).rows).toEqual([]);
       const days = await admin.query(

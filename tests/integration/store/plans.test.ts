@@ -76,7 +76,7 @@ async function fill(): Promise<void> {
        insert into run_token select sha256(run_id::text::bytea), run_id from run where run_id <> '${run.runId}'`,
     );
     await client.query(
-      `insert into request (run_id, url_key, run_host_id, available_at, run_day, source_no, depth, priority, state,
+      `insert into request (run_id, url_key, lane_id, available_at, run_day, source_no, depth, priority, state,
          has_place, finished_at, url)
        select $1, md5(n::text)::uuid, 0, now(), $2, 0, 1, 1, 'done', true, now(), 'http://site.test/' || n
        from generate_series(1, $3::int) n`,

@@ -48,6 +48,8 @@ it('replaces a function whose result has another type than before', async () => 
   await using installation = await install(server);
   await installation.admin.query('drop function finish_run(text)');
   await installation.admin.query('create function finish_run(token text) returns int language sql as $$ select 1 $$');
+  const label = 'trawler: made and dropped by its migrations';
+  await installation.admin.query(`comment on function finish_run(text) is '${label}'`);
   const owner = new URL(installation.database.ownerUrl).username;
   await installation.admin.query(`alter function finish_run(text) owner to "${owner}"`);
   await installation.admin.query(`update function_set set checksum = 'older'`);

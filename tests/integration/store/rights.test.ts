@@ -176,7 +176,7 @@ describe.each(POSTGRES_VERSIONS)('rights on PostgreSQL %i', (version) => {
   /** Everything of a run, as text, to see whether anything changed. */
   async function everythingOf(run: TestRun): Promise<string> {
     let all = '';
-    for (const table of ['run', 'run_spec', 'source', 'worker', 'progress', 'run_host', 'request', 'item']) {
+    for (const table of ['run', 'run_spec', 'source', 'worker', 'progress', 'lane', 'request', 'item']) {
       const { rows } = await installation.admin.query(
         `select t::text from ${table} t where run_id = '${run.runId}' order by 1`,
       );

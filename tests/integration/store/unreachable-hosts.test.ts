@@ -14,7 +14,7 @@ const retry = (claim: Claim): Outcome => ({
 async function pass({ admin }: Installation, ms: number): Promise<void> {
   const past = `- ${ms} * interval '1 ms'`;
   await admin.query(`update host set next_at = next_at ${past}, outage_at = outage_at ${past}`);
-  await admin.query(`update run_host set next_at = next_at ${past} where next_at is not null`);
+  await admin.query(`update lane set next_at = next_at ${past} where next_at is not null`);
   await admin.query(
     `update request set available_at = available_at ${past} where state = 'queued' and available_at > now()`,
   );
@@ -23,7 +23,7 @@ async function pass({ admin }: Installation, ms: number): Promise<void> {
 /** As if all that is queued had become due that becomes so within ten minutes. */
 async function passPause(installation: Installation): Promise<void> {
   const { rows } = await installation.admin.query<{ ms: number | null }>(
-    `select max(extract(epoch from next_at - clock_timestamp())::float8 * 1000) as ms from run_host
+    `select max(extract(epoch from next_at - clock_timestamp())::float8 * 1000) as ms from lane
      where next_at < now() + interval '10 min'`,
   );
   await pass(installation, Math.max(rows[0]?.ms ?? 0, 0));

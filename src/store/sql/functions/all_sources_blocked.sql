@@ -16,7 +16,7 @@ begin
     ) counts
     cross join lateral (
       select coalesce(sum(blocks), 0) as refusals
-      from run_host l join blocked_host b on b.run_id = l.run_id and b.host_id = l.host_id
+      from lane l join blocked_host b on b.run_id = l.run_id and b.host_id = l.host_id
       where l.run_id = s.run_id and l.source_no = s.source_no
     ) hosts
     where s.run_id = this_run.run_id and s.active

@@ -1,7 +1,7 @@
 -- Ends the crawl of a run whose pods are gone, if it has a file to be written: the run ends, as it is said here, when that
 -- is done. False when it has none or has ended. For the operator.
 --
--- Locks in order: claim lock, run, output, request by key, run_host by id.
+-- Locks in order: claim lock, run, output, request by key, lane by id.
 create or replace function close_crawl(of_run uuid, given_outcome text, given_message text, this_worker uuid) returns boolean
 language plpgsql set search_path from current as $$
 declare

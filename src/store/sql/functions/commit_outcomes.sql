@@ -1,10 +1,12 @@
 -- Ends claimed requests: outcomes is JSON
 -- [{key, token, type, reason?, cause?, message?, delayMs?, facts?, items?, leftOut?, itemsLeftOut?, page?}],
 -- links as for discover, with from: the keys of the requests that they were found at. What is not leased with its
--- token any more is left alone, and so is what was found at it alone. Returns the keys that were still ours.
+-- token any more is left alone, and so is what was found at it alone; links without an outcome that is ours are refused.
+-- Returns the keys that were still ours. server as for claim_requests: links that another server knew may be unknown here.
 --
--- Locks in order: request by key, progress, page by key, then as discover, then run_host by id.
-create or replace function commit_outcomes(token text, this_worker uuid, outcomes json, links json) returns uuid[]
+-- Locks in order: request by key, progress, page by key, then as discover, then lane by id.
+create or replace function commit_outcomes(
+  token text, this_worker uuid, outcomes json, links json, server text) returns uuid[]
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
 set enable_mergejoin = off set plan_cache_mode = force_generic_plan set jit = off as $$
@@ -16,6 +18,7 @@ declare
   ours uuid[];
   arrivals arrival[];
 begin
+  perform same_server(server);
   with held as materialized (
     select this_run.run_id as run_id, r.url_key, r.source_no, r.url, o.reason, o.cause, o.facts, o.items, o.left_out,
       o.items_left_out,
@@ -51,7 +54,7 @@ begin
         else coalesce(r.errors, '[]') || jsonb_build_object('cause', h.cause, 'message', h.message, 'at', time_now) end
     from held h
     where r.run_day = this_run.run_day and r.run_id = h.run_id and r.url_key = h.url_key
-    returning r.url_key, r.run_host_id, r.source_no, r.state, r.available_at, r.is_sitemap, h.reason, h.cause,
+    returning r.url_key, r.lane_id, r.source_no, r.state, r.available_at, r.is_sitemap, h.reason, h.cause,
       h.message, h.url, h.left_out, h.items_left_out
   ), stored as (
     insert into item (run_id, run_day, url_key, source_no, data)
@@ -105,9 +108,12 @@ begin
       items_left_out = add_counts(p.items_left_out, excluded.items_left_out)
   )
   select coalesce(array_agg(url_key), '{}'),
-    array_agg((run_host_id, 1, 1, available_at)::arrival) filter (where state = 'queued')
+    array_agg((lane_id, 1, 1, available_at)::arrival) filter (where state = 'queued')
   into ours, arrivals from settled;
 
+  if ours = '{}' then
+    return ours;
+  end if;
   if this_run.schedule_uid is not null then
     perform remember_pages(this_run, this_worker, outcomes, ours);
   end if;

@@ -2,7 +2,7 @@
 -- sitemap, listingPage}]. Deeper links than the run follows, and those of inactive sources, are left out. The
 -- caller hands what it returns to queue_at_hosts, together with whatever else it queues: those rows have to be locked in one go.
 --
--- Locks in order: host by name, run_host by (host, source), request by key, progress.
+-- Locks in order: host by name, lane by (host, source), request by key, progress.
 create or replace function discover(this_run run, this_worker uuid, links json) returns arrival[]
 language plpgsql set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
@@ -43,34 +43,34 @@ begin
   order by name
   on conflict do nothing;
 
-  insert into run_host (run_id, host_id, source_no)
+  insert into lane (run_id, host_id, source_no)
   select this_run.run_id, h.host_id, l.source_no
   from (select distinct host, source_no from unnest(hosts, source_nos) as l(host, source_no)) l
   cross join lateral (select host_id from host where scope = this_run.host_scope and name = l.host offset 0) h
   where (
-    select run_host_id from run_host known
+    select lane_id from lane known
     where known.run_id = this_run.run_id and known.host_id = h.host_id and known.source_no = l.source_no) is null
   order by h.host_id, l.source_no
   on conflict do nothing;
 
-  with lane as materialized (
-    select l.host, l.source_no, r.run_host_id
+  with target as materialized (
+    select l.host, l.source_no, r.lane_id
     from (select distinct host, source_no from unnest(hosts, source_nos) as l(host, source_no)) l
     cross join lateral (select host_id from host where scope = this_run.host_scope and name = l.host offset 0) h
     cross join lateral (
-      select run_host_id from run_host r
+      select lane_id from lane r
       where r.run_id = this_run.run_id and r.host_id = h.host_id and r.source_no = l.source_no offset 0) r
   ), added as (
-    insert into request (run_id, url_key, run_day, run_host_id, available_at, source_no, depth, priority, url,
+    insert into request (run_id, url_key, run_day, lane_id, available_at, source_no, depth, priority, url,
       redirects, is_sitemap, listing_page)
-    select this_run.run_id, key, this_run.run_day, lane.run_host_id, time_now + place * interval '1 us',
+    select this_run.run_id, key, this_run.run_day, target.lane_id, time_now + place * interval '1 us',
       l.source_no, depth, depth, url, l.redirects, l.is_sitemap, l.listing_page
     from unnest(keys, urls, hosts, source_nos, depths, redirects_of, are_sitemaps, listing_pages) with ordinality
       as l(key, url, host, source_no, depth, redirects, is_sitemap, listing_page, place)
-    join lane on lane.host = l.host and lane.source_no = l.source_no
+    join target on target.host = l.host and target.source_no = l.source_no
     order by key
     on conflict do nothing
-    returning run_host_id, source_no, is_sitemap
+    returning lane_id, source_no, is_sitemap
   ), counted as (
     insert into progress as p (run_id, worker_id, source_no, discovered, sitemaps)
     select this_run.run_id, this_worker, source_no, count(*), count(*) filter (where is_sitemap)
@@ -78,7 +78,7 @@ begin
     on conflict (run_id, worker_id, source_no)
     do update set discovered = p.discovered + excluded.discovered, sitemaps = p.sitemaps + excluded.sitemaps
   )
-  select array_agg((run_host_id, n, 0, time_now)::arrival) into arrivals
-  from (select run_host_id, count(*)::int as n from added group by 1) lanes;
+  select array_agg((lane_id, n, 0, time_now)::arrival) into arrivals
+  from (select lane_id, count(*)::int as n from added group by 1) lanes;
   return arrivals;
 end $$;

@@ -6,7 +6,7 @@ begin
   if exists (select from run where run_day = day and finished_at is null) then
     return false;
   end if;
-  delete from run_host where run_id in (select run_id from run where run_day = day);
+  delete from lane where run_id in (select run_id from run where run_day = day);
   execute format('drop table %I, %I', 'request_' || to_char(day, 'YYYYMMDD'), 'item_' || to_char(day, 'YYYYMMDD'));
   return true;
 end $$;

@@ -9,6 +9,7 @@ begin
   select * into mine from worker w
   where w.run_id = this_run.run_id and w.worker_id = this_worker for no key update;
   if not found then
+    perform admit_worker(this_run, this_worker);
     insert into worker (run_id, worker_id, slots, lease_until)
     values (this_run.run_id, this_worker, wanted_slots, clock_timestamp() + lease)
     on conflict (run_id, worker_id) do update set slots = greatest(worker.slots, excluded.slots)

@@ -16,7 +16,7 @@ begin
     return true;
   end if;
   if this_run.seeded_at is null
-    or exists (select from run_host where run_id = this_run.run_id and next_at is not null)
+    or exists (select from lane where run_id = this_run.run_id and next_at is not null)
     or (select sum(leased) from progress where run_id = this_run.run_id) > 0 then
     return false;
   end if;

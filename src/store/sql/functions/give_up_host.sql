@@ -6,13 +6,13 @@ declare
   lanes bigint[];
 begin
   lanes := array(
-    select l.run_host_id from run r join run_host l using (run_id)
+    select l.lane_id from run r join lane l using (run_id)
     where r.finished_at is null and r.host_scope = of_scope and l.host_id = given_up
-    order by l.run_host_id for no key update of l);
+    order by l.lane_id for no key update of l);
   insert into unreachable_host (run_id, host_id, message)
-  select distinct l.run_id, given_up, give_up_host.message from run_host l where l.run_host_id = any (lanes)
+  select distinct l.run_id, given_up, give_up_host.message from lane l where l.lane_id = any (lanes)
   order by 1
   on conflict do nothing;
-  update run_host l set next_at = clock_timestamp() + interval '1 day'
-  where l.run_host_id = any (lanes) and l.next_at is not null;
+  update lane l set next_at = clock_timestamp() + interval '1 day'
+  where l.lane_id = any (lanes) and l.next_at is not null;
 end $$;

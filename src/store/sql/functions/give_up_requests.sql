@@ -9,8 +9,8 @@ declare
   lanes bigint[];
   given_up int;
 begin
-  select array_agg(run_host_id) into lanes from (
-    select l.run_host_id from unreachable_host u join run_host l using (run_id, host_id)
+  select array_agg(lane_id) into lanes from (
+    select l.lane_id from unreachable_host u join lane l using (run_id, host_id)
     where u.run_id = this_run.run_id and l.next_at is not null
     limit 200 for no key update of l skip locked
   ) locked;
@@ -18,24 +18,24 @@ begin
     return 0;
   end if;
   with gone as (
-    select r.run_id, r.url_key, r.run_host_id, r.has_place from request r
-    where r.run_day = this_run.run_day and r.run_host_id = any (lanes) and r.state = 'queued'
+    select r.run_id, r.url_key, r.lane_id, r.has_place from request r
+    where r.run_day = this_run.run_day and r.lane_id = any (lanes) and r.state = 'queued'
     limit bound
   ), dead as (
     update request r set state = 'dead', reason = 'HostUnreachable', finished_at = time_now,
       has_place = r.has_place and not r.is_sitemap,
       errors = coalesce(r.errors, '[]') || jsonb_build_object('cause', 'HostUnreachable', 'at', time_now,
-        'message', (select u.message from run_host l join unreachable_host u using (run_id, host_id)
-          where l.run_host_id = gone.run_host_id))
+        'message', (select u.message from lane l join unreachable_host u using (run_id, host_id)
+          where l.lane_id = gone.lane_id))
     from (select * from gone limit bound) gone
     where r.run_day = this_run.run_day and r.run_id = gone.run_id and r.url_key = gone.url_key and r.state = 'queued'
-    returning r.run_host_id, r.source_no, r.is_sitemap, gone.has_place as had_place, r.url,
+    returning r.lane_id, r.source_no, r.is_sitemap, gone.has_place as had_place, r.url,
       r.errors -> -1 ->> 'message' as message
-  ), lane as (
-    update run_host l set queued = queued - n, retries = retries - placed,
+  ), emptied as (
+    update lane l set queued = queued - n, retries = retries - placed,
       next_at = case when queued > n then next_at end
-    from (select run_host_id, count(*) as n, count(*) filter (where had_place) as placed from dead group by 1) d
-    where l.run_host_id = any (lanes) and l.run_host_id = d.run_host_id
+    from (select lane_id, count(*) as n, count(*) filter (where had_place) as placed from dead group by 1) d
+    where l.lane_id = any (lanes) and l.lane_id = d.lane_id
   ), counted as (
     insert into progress as p (run_id, worker_id, source_no, places, failed, failed_sitemaps, failed_unplaced,
       failed_by, last_error, last_error_at)

@@ -2,7 +2,7 @@
 -- Tries of a parked host that were begun before its last failure was seen say nothing new, and what is older than an
 -- hour is forgotten. A host that is down is given up by every run that is at work on it.
 --
--- Locks in order: host, unreachable_host, run_host by id.
+-- Locks in order: host, unreachable_host, lane by id.
 create or replace function report_outage(token text, host_name text, age_ms double precision, message text) returns json
 language plpgsql security definer set search_path from current as $$
 declare

@@ -1,7 +1,7 @@
 -- A host that had failed has answered: all runs of the scope ask it as before, and at once. Its next time stays where the
 -- host itself asked for patience.
 --
--- Locks in order: host, run_host by id.
+-- Locks in order: host, lane by id.
 create or replace function report_reachable(token text, host_name text) returns void
 language plpgsql security definer set search_path from current as $$
 declare
@@ -23,11 +23,11 @@ begin
     return;
   end if;
   lanes := array(
-    select l.run_host_id from run r join run_host l using (run_id)
+    select l.lane_id from run r join lane l using (run_id)
     where r.finished_at is null and r.host_scope = this_run.host_scope and l.host_id = h.host_id
       and l.next_at is not null
-    order by l.run_host_id for no key update of l);
+    order by l.lane_id for no key update of l);
   delete from unreachable_host u using run r
   where u.host_id = h.host_id and u.run_id = r.run_id and r.finished_at is null;
-  update run_host l set next_at = least(l.next_at, h.next_at) where l.run_host_id = any (lanes) and l.next_at is not null;
+  update lane l set next_at = least(l.next_at, h.next_at) where l.lane_id = any (lanes) and l.next_at is not null;
 end $$;

@@ -3,5 +3,5 @@
 create or replace function retry_in_ms(run_id uuid, horizon interval) returns int
 language sql set search_path from current as $$
   select least(250, greatest(5, ceil(extract(epoch from min(next_at) - horizon - clock_timestamp()) * 1000)))::int
-  from run_host where run_host.run_id = retry_in_ms.run_id and next_at is not null
+  from lane where lane.run_id = retry_in_ms.run_id and next_at < 'infinity'
 $$;

@@ -3,7 +3,7 @@
 -- what kills them. The count is kept by this_worker. To be called once in a
 -- transaction, since it locks rows of several kinds.
 --
--- Locks in order: request by key, progress, run_host by id.
+-- Locks in order: request by key, progress, lane by id.
 create or replace function return_leases(this_run run, lost uuid[], this_worker uuid, kept uuid[] default null) returns int
 language plpgsql set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
@@ -31,7 +31,7 @@ begin
           else 'the answer to the claim of worker ' || r.leased_by || ' was lost' end)
     from held
     where r.run_day = this_run.run_day and r.run_id = held.run_id and r.url_key = held.url_key
-    returning r.run_host_id, r.source_no, r.state, r.is_sitemap
+    returning r.lane_id, r.source_no, r.state, r.is_sitemap
   ), counted as (
     insert into progress as p (run_id, worker_id, source_no, leased, places, failed, failed_sitemaps, failed_by,
       last_error, last_error_at)
@@ -49,7 +49,7 @@ begin
       last_error = coalesce(excluded.last_error, p.last_error),
       last_error_at = coalesce(excluded.last_error_at, p.last_error_at)
   )
-  select count(*), array_agg((run_host_id, 1, 1, time_now)::arrival) filter (where state = 'queued')
+  select count(*), array_agg((lane_id, 1, 1, time_now)::arrival) filter (where state = 'queued')
   into returned, arrivals from freed;
   perform queue_at_hosts(arrivals);
   return returned;

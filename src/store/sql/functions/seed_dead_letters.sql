@@ -14,7 +14,7 @@ begin
     'sitemap', r.is_sitemap, 'listingPage', r.listing_page))
   into links
   from request r
-  join run_host l on l.run_host_id = r.run_host_id
+  join lane l on l.lane_id = r.lane_id
   join host h on h.host_id = l.host_id
   join source s on s.run_id = r.run_id and s.source_no = r.source_no
   where r.run_id = earlier_id and r.run_day = (select run_day from run where run_id = earlier_id) and r.state = 'dead';

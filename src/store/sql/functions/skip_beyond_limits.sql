@@ -19,24 +19,24 @@ begin
     return 0;
   end if;
 
-  select array_agg(run_host_id) into lanes from (
-    select run_host_id from run_host
+  select array_agg(lane_id) into lanes from (
+    select lane_id from lane
     where run_id = this_run.run_id and next_at is not null and queued > retries and source_no = any (final_sources)
     order by next_at limit 200 for no key update skip locked
   ) locked;
   with gone as (
     select r.run_id, r.url_key from request r
-    where r.run_day = this_run.run_day and r.run_host_id = any (lanes) and r.state = 'queued' and not r.has_place
+    where r.run_day = this_run.run_day and r.lane_id = any (lanes) and r.state = 'queued' and not r.has_place
     limit bound
   ), skipped as (
     update request r set state = 'skipped', reason = 'MaxPages', finished_at = clock_timestamp()
     from (select * from gone limit bound) gone
     where r.run_day = this_run.run_day and r.run_id = gone.run_id and r.url_key = gone.url_key and r.state = 'queued'
-    returning r.run_host_id, r.source_no
-  ), lane as (
-    update run_host l set queued = queued - n, next_at = case when queued > n then next_at end
-    from (select run_host_id, count(*) as n from skipped group by 1) s
-    where l.run_host_id = any (lanes) and l.run_host_id = s.run_host_id
+    returning r.lane_id, r.source_no
+  ), emptied as (
+    update lane l set queued = queued - n, next_at = case when queued > n then next_at end
+    from (select lane_id, count(*) as n from skipped group by 1) s
+    where l.lane_id = any (lanes) and l.lane_id = s.lane_id
   ), counted as (
     insert into progress as p (run_id, worker_id, source_no, skipped, skipped_by)
     select this_run.run_id, this_worker, source_no, count(*), jsonb_build_object('MaxPages', count(*))

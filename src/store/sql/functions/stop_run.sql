@@ -1,11 +1,12 @@
 -- Ends a run whose pods are gone, whether its file is written or not; false when it had ended by itself. For the operator.
 --
--- Locks in order: claim lock, run, output, request by key, run_host by id.
+-- Locks in order: worker by id, claim lock, run, output, request by key, lane by id.
 create or replace function stop_run(of_run uuid, given_outcome text, given_message text, this_worker uuid) returns boolean
 language plpgsql set search_path from current as $$
 declare
   this_run run;
 begin
+  perform from worker where run_id = of_run order by worker_id for no key update;
   perform pg_advisory_xact_lock(claim_lock(of_run));
   select * into this_run from run where run_id = of_run for no key update;
   update run_token set revoked_at = coalesce(revoked_at, clock_timestamp()) where run_id = of_run;

@@ -9,14 +9,18 @@ declare
     then time_now + this_run.lease_seconds * interval '1 s' end;
   released timestamptz;
 begin
+  perform admit_worker(this_run, this_worker);
   insert into worker as w (run_id, worker_id, pod_name, node_name, state, last_heartbeat_at, lease_until,
     pages_in_flight, concurrency, current_url, idle_ms, rss_bytes, errors)
-  select this_run.run_id, this_worker, "podName", "nodeName", state, time_now, lease_end,
+  select this_run.run_id, this_worker, left("podName", 253), left("nodeName", 253), state, time_now, lease_end,
     "pagesInFlight", coalesce(concurrency, 0), left("currentUrl", 2048), "idleMs", "rssBytes", errors
   from json_to_record(heartbeat) as h("podName" text, "nodeName" text, state text, "pagesInFlight" int,
     concurrency int, "currentUrl" text, "idleMs" bigint, "rssBytes" bigint, errors int)
   on conflict (run_id, worker_id) do update
   set pod_name = excluded.pod_name, node_name = excluded.node_name, state = excluded.state,
+    -- Out of touch for longer than a lease: what it knows of others is no evidence any more.
+    steady_since = case when w.last_heartbeat_at < time_now - this_run.lease_seconds * interval '1 s' then time_now
+      else w.steady_since end,
     last_heartbeat_at = excluded.last_heartbeat_at,
     lease_until = case when w.released_at is null then excluded.lease_until end,
     pages_in_flight = excluded.pages_in_flight, concurrency = excluded.concurrency,

@@ -19,6 +19,7 @@ const done = (claim: Claim): Outcome => ({ type: 'done', claim, items: [], links
 /** A store that answers claims from a list, and then that the run is finished. */
 function setUp(answers: (ClaimResult | Error)[], crawl: PageCrawler['crawl'], areBlocked = false) {
   const committed: Outcome[] = [];
+  let reseeded = 0;
   const [stopping, abort, quit] = [new AbortController(), new AbortController(), new AbortController()];
   const result = () =>
     runWorker({
@@ -36,6 +37,10 @@ function setUp(answers: (ClaimResult | Error)[], crawl: PageCrawler['crawl'], ar
         areAllSourcesBlocked: async () => areBlocked,
       },
       pages: { crawl },
+      async reseed() {
+        reseeded++;
+        answers.unshift(claimed('seed'));
+      },
       slots: { open: () => 2, taken: () => {} },
       enoughRefusals: 1,
       signals: { stopping: stopping.signal, abort: abort.signal, quit: quit.signal },
@@ -43,7 +48,7 @@ function setUp(answers: (ClaimResult | Error)[], crawl: PageCrawler['crawl'], ar
       log: pino({ level: 'silent' }),
     });
   const ends = () => Object.fromEntries(committed.map(({ claim, type }) => [claim.requestId, type]));
-  return { result, ends, committed, stopping, abort };
+  return { result, ends, committed, stopping, abort, reseeded: () => reseeded };
 }
 
 /** A page that hangs until it is given up. */
@@ -55,6 +60,15 @@ describe('the crawl loop', () => {
     const { result, ends } = setUp([claimed('a', 'b', 'c'), claimed('d')], async (claim) => done(claim));
     await expect(result()).resolves.toMatchObject({ finished: true, totals: { pages: 4 } });
     expect(ends()).toEqual({ a: 'done', b: 'done', c: 'done', d: 'done' });
+  });
+
+  it('puts the start URLs in again when the database has lost them, once for each time', async () => {
+    const { result, ends, reseeded } = setUp([claimed('a'), { state: 'Unseeded' }, claimed('b')], async (claim) =>
+      done(claim),
+    );
+    await expect(result()).resolves.toMatchObject({ finished: true });
+    expect(reseeded()).toBe(1);
+    expect(ends()).toEqual({ a: 'done', seed: 'done', b: 'done' });
   });
 
   it('tries a page again that met a fault of its own, and goes on with the others', async () => {

@@ -1,0 +1,91 @@
+// What a worker takes for granted of the database from its answers, and when it may not any more: after a failover or a
+// restore the last commits may be lost. See docs/decisions/0052-failover.md.
+import { KnownUrls } from './known-urls.ts';
+
+/** Arguments of claim_requests. */
+export type ClaimAssumptions = {
+  readonly epoch: number;
+  /** All leases that this worker knows of, when a new epoch begins: others of its leases are given back. */
+  readonly held: readonly string[] | null;
+  /** Identity of the server that answered last; null before the first answer. */
+  readonly server: string | null;
+  /** No lane is due before, in milliseconds of the database's clock; null when that is not known. */
+  readonly dueFrom: number | null;
+};
+
+/** Looks at all lanes from time to time: another claim may have given one back that was due early. */
+const LOOK_AT_ALL_EVERY = 50;
+
+export class AssumedState {
+  /** URLs that are surely in the frontier. */
+  readonly known = new KnownUrls();
+  /** Tokens of the leases that this worker holds. */
+  readonly leases = new Set<string>();
+  server: string | null = null;
+  /** The seeds were put in, by this worker or by another. */
+  isSeeded = false;
+  /** Of claims whose links were added before their end. */
+  readonly #withAddedLinks = new Set<string>();
+  /** Those of them whose links may be lost: they can only be crawled anew. */
+  readonly #broken = new Set<string>();
+  /** Raised when an answer was lost, see begin_claim_epoch; and that of the last answer. */
+  #epoch = 0;
+  #heardEpoch = 0;
+  #dueFrom: number | null = null;
+  #claims = 0;
+
+  claim(): ClaimAssumptions {
+    const held = this.#epoch === this.#heardEpoch ? null : [...this.leases];
+    const looksAtAll = this.#claims++ % LOOK_AT_ALL_EVERY === 0;
+    return { epoch: this.#epoch, held, server: this.server, dueFrom: looksAtAll ? null : this.#dueFrom };
+  }
+
+  claimAnswered(answer: { readonly state: string; readonly server?: string; readonly dueFrom?: number }): void {
+    this.#heardEpoch = this.#epoch;
+    this.#dueFrom = answer.dueFrom ?? null;
+    if (answer.server !== undefined) this.server = answer.server;
+  }
+
+  /** The answer to a claim did not arrive: it may have leased what this worker knows nothing of. */
+  answerLost(): void {
+    this.#epoch++;
+    this.#dueFrom = null;
+  }
+
+  linksAdded(leaseToken: string): void {
+    this.#withAddedLinks.add(leaseToken);
+  }
+
+  claimEnded(leaseToken: string): void {
+    this.leases.delete(leaseToken);
+    this.#withAddedLinks.delete(leaseToken);
+    this.#broken.delete(leaseToken);
+  }
+
+  /** Whether the claim can end in nothing any more, since links that were added on its way may be lost. */
+  isBroken(leaseToken: string): boolean {
+    return this.#broken.has(leaseToken);
+  }
+
+  /** The server may have come back without what was not yet on its disk. */
+  connectionBroken(): void {
+    this.#assumeNothing();
+  }
+
+  /** Another server answers, a restarted one, or the same after a restore. */
+  serverChanged(server: string): void {
+    this.server = server;
+    this.#assumeNothing();
+  }
+
+  /** Leases and links are asserted anew: with the next claim the leases, with the next commits the links. */
+  #assumeNothing(): void {
+    this.answerLost();
+    this.known.clear();
+    for (const token of this.#withAddedLinks) {
+      this.#broken.add(token);
+      this.leases.delete(token);
+    }
+    this.#withAddedLinks.clear();
+  }
+}

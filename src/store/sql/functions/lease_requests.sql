@@ -1,0 +1,43 @@
+-- Leases what was picked to the worker, counts it, and returns the claims as JSON for the answer; null for none.
+-- The update says state = 'queued' once more: nothing is leased twice, whatever was picked.
+create or replace function lease_requests(this_run run, this_worker uuid, picks pick[], time_now timestamptz) returns json
+language plpgsql set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
+set enable_mergejoin = off set plan_cache_mode = force_generic_plan set jit = off as $$
+declare
+  claims json;
+begin
+  with leased as (
+    update request r
+    set state = 'leased', lease_token = gen_random_uuid(), leased_by = this_worker, has_place = true
+    from unnest(picks) p
+    where r.run_day = this_run.run_day and r.run_id = p.run_id and r.url_key = p.url_key and r.state = 'queued'
+    returning r.url_key, r.lease_token, r.url, r.depth, r.redirects, r.is_sitemap, r.listing_page, r.attempts, r.blocks,
+      r.source_no, p.lane_id, p.host_id, p.turn, p.last_turn, p.delay, p.has_place as had_place
+  ), counted as (
+    insert into progress as p (run_id, worker_id, source_no, leased, places)
+    select this_run.run_id, this_worker, source_no, count(*), count(*) filter (where not had_place)
+    from leased group by source_no order by source_no
+    on conflict (run_id, worker_id, source_no)
+    do update set leased = p.leased + excluded.leased, places = p.places + excluded.places
+  )
+  select json_agg(json_strip_nulls(json_build_object(
+    'requestId', leased.url_key, 'leaseToken', leased.lease_token, 'source', s.name, 'url', leased.url,
+    'host', h.name, 'depth', leased.depth, 'redirects', leased.redirects, 'attempt', leased.attempts + 1,
+    'known', (
+      select json_build_object('plan', p.plan, 'etag', p.etag, 'lastModified', p.last_modified)
+      from page p
+      where p.schedule_uid = this_run.schedule_uid and p.url_key = leased.url_key and p.items is not null),
+    'kind', case when leased.is_sitemap then 'Sitemap' end, 'blocks', nullif(leased.blocks, 0),
+    'listingPage', nullif(leased.listing_page, 1),
+    'isTroubled', nullif(h.slowdown > 1 or h.failures > 0, false),
+    'isFailing', nullif(h.outage_failures > 0, false),
+    'isProbe', nullif(outage_state(h.outage_failures) in ('Parked', 'Down'), false), 'viaProxy', nullif(h.proxy_until > time_now, false),
+    'turn', extract(epoch from leased.turn) * 1000,
+    'sendBy', extract(epoch from last_send(leased.last_turn, leased.delay)) * 1000)) order by leased.turn)
+  into claims
+  from leased
+  join host h on h.host_id = leased.host_id
+  join source s on s.run_id = this_run.run_id and s.source_no = leased.source_no;
+  return claims;
+end $$;
