@@ -27,10 +27,13 @@ export type PostgresServer = AsyncDisposable & {
   readonly host: string;
   readonly port: number;
   readonly pid: number;
+  readonly superuser: Superuser;
   /** A new empty database with an owner of its own. */
   createDatabase(options?: { readonly createRole?: boolean }): Promise<TestDatabase>;
   /** What the server wrote to its log so far. */
   log(): string;
+  /** Stops the server at once and for good, as a lost machine does; its data stays until `stop`. */
+  crash(): Promise<void>;
   /** Stops the server at once, as a crash does, and starts it again on the same port and data. */
   crashAndRestart(): Promise<void>;
   stop(): Promise<void>;
@@ -46,7 +49,7 @@ export type PostgresOptions = {
 const run = promisify(execFile);
 
 /** PostgreSQL refuses to run as root; `nobody` exists everywhere. */
-const UNPRIVILEGED = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : undefined;
+export const UNPRIVILEGED = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : undefined;
 
 const SUPERUSER = 'postgres';
 
@@ -94,11 +97,13 @@ export async function startPostgres(version: PostgresVersion, options: PostgresO
     version,
     host: superuser.host,
     port,
+    superuser,
     get pid() {
       return child.pid ?? 0;
     },
     log: () => output,
     createDatabase: (database = {}) => createDatabase(superuser, database.createRole ?? true),
+    crash: () => stopWith('SIGQUIT'),
     async crashAndRestart() {
       await stopWith('SIGQUIT');
       child = await start();
@@ -108,9 +113,14 @@ export async function startPostgres(version: PostgresVersion, options: PostgresO
   };
 }
 
-type Superuser = { readonly host: string; readonly port: number; readonly user: string; readonly password: string };
+export type Superuser = {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+};
 
-async function binariesOf(version: PostgresVersion): Promise<string> {
+export async function binariesOf(version: PostgresVersion): Promise<string> {
   if (version === 15) {
     const debian = '/usr/lib/postgresql/15/bin';
     if (!existsSync(debian)) throw new Error(`PostgreSQL 15 is not installed: apt-get install postgresql-15`);
@@ -166,7 +176,7 @@ async function initialise(
   return data;
 }
 
-function spawnServer(binaries: string, data: string, onOutput: (text: string) => void): ChildProcess {
+export function spawnServer(binaries: string, data: string, onOutput: (text: string) => void): ChildProcess {
   // The kernel stops the server when this process dies, however it dies.
   const guard = ['--pdeathsig', 'INT'];
   const user = UNPRIVILEGED ? [`--reuid=${UNPRIVILEGED.uid}`, `--regid=${UNPRIVILEGED.gid}`, '--clear-groups'] : [];
@@ -179,7 +189,7 @@ function spawnServer(binaries: string, data: string, onOutput: (text: string) =>
   return child;
 }
 
-async function untilReady(child: ChildProcess, superuser: Superuser, log: () => string): Promise<void> {
+export async function untilReady(child: ChildProcess, superuser: Superuser, log: () => string): Promise<void> {
   for (;;) {
     if (child.exitCode !== null) throw new Error(`PostgreSQL ended while starting:\n${log()}`);
     const client = new pg.Client({ ...superuser, database: 'postgres' });
@@ -216,6 +226,6 @@ async function createDatabase(superuser: Superuser, createRole: boolean): Promis
 }
 
 /** For the exit of the process, where nothing can be awaited. */
-function removeNow(directory: string): void {
+export function removeNow(directory: string): void {
   rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 }
