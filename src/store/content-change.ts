@@ -50,7 +50,14 @@ export async function contentChange(
   return rows[0];
 }
 
-/** Drops what is known of pages that the schedule's last three runs did not see, a bounded number at a time. */
+/** Lower than the key of any page. */
+const FIRST_PAGE = '00000000-0000-0000-0000-000000000000';
+
+/** Drops what is known of pages that the schedule's last three runs did not see, some thousand a transaction. */
 export async function forgetPages(db: Kysely<Database>, runId: string, signal: AbortSignal): Promise<void> {
-  await sql`select forget_pages(${runId}::uuid)`.execute(db, { signal });
+  for (let after: string | null = FIRST_PAGE; after !== null; ) {
+    const answer: { rows: { last: string | null }[] } = await sql<{ last: string | null }>`
+      select forget_pages(${runId}::uuid, ${after}::uuid) as last`.execute(db, { signal });
+    after = answer.rows[0]?.last ?? null;
+  }
 }

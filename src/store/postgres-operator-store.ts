@@ -21,9 +21,13 @@ export type OperatorStoreOptions = WorkerLogin & {
   /** PEM of the authority that signed the server's certificate, where that is no public one. */
   readonly ca?: string;
   readonly logger: Logger;
+  /** How long a statement waits for a lock. */
+  readonly lockTimeoutMs?: number;
   /** Most connections of this process. */
   readonly poolSize?: number;
 };
+
+const LOCK_TIMEOUT_MS = 30_000;
 
 /** Most runs in one statement. */
 const BATCH = 50;
@@ -39,7 +43,7 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     sessionSettings: {
       search_path: `${schema},pg_temp`,
       statement_timeout: '60s',
-      lock_timeout: '30s',
+      lock_timeout: `${options.lockTimeoutMs ?? LOCK_TIMEOUT_MS}ms`,
       jit: 'off',
     },
   });

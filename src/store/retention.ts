@@ -2,11 +2,17 @@
 import { type Kysely, sql } from 'kysely';
 import type { Database } from './schema.ts';
 
+/** Rows of one transaction: none holds its locks for long. */
+const PART = 10_000;
+
 export async function ensureDay(db: Kysely<Database>, day: string, signal: AbortSignal): Promise<void> {
   await sql`select ensure_day(${day}::date)`.execute(db, { signal });
 }
 
-/** One transaction a day: its lock shuts all workers out, and is to be held for moments. */
+/**
+ * What cannot be dropped now, since somebody reads it for longer than a statement may wait, keeps nothing else from being
+ * dropped; its error is thrown at the end. Returns the first days of the partitions that were dropped.
+ */
 export async function dropDaysBefore(
   db: Kysely<Database>,
   firstKept: string,
@@ -16,10 +22,58 @@ export async function dropDaysBefore(
   const { rows } = await sql<{ day: string }>`
     select day::text from expired_days(${firstKept}::date, ${[...kept]}::date[]) as day`.execute(db, { signal });
   const dropped: string[] = [];
+  const errors: unknown[] = [];
   for (const { day } of rows) {
-    const answer = await sql<{ done: boolean }>`select drop_day(${day}::date) as done`.execute(db, { signal });
-    if (answer.rows[0]?.done) dropped.push(day);
+    try {
+      await dropPartitions(db, day.replaceAll('-', ''), signal);
+      dropped.push(day);
+    } catch (error) {
+      signal.throwIfAborted();
+      errors.push(error);
+    }
   }
-  await sql`select forget_before(${firstKept}::date, ${[...kept]}::date[])`.execute(db, { signal });
+  await forgetBefore(db, firstKept, kept, signal);
+  if (errors.length > 0) throw errors[0];
   return dropped;
+}
+
+/**
+ * Detached concurrently, which waits for those who read the table and makes nobody wait; a detachment that was broken off
+ * is finished first. The table that is left belongs to nobody else.
+ */
+async function dropPartitions(db: Kysely<Database>, part: string, signal: AbortSignal): Promise<void> {
+  for (const parent of ['request', 'item']) {
+    const name = `${parent}_${part}`;
+    const { rows } = await sql<{ parent: string | null; pending: boolean | null }>`
+      select i.inhparent::regclass::text as parent, i.inhdetachpending as pending
+      from pg_class c left join pg_inherits i on i.inhrelid = c.oid
+      where c.oid = to_regclass(${name})`.execute(db, { signal });
+    const [found] = rows;
+    if (found === undefined) continue;
+    if (found.parent !== null) {
+      const how = found.pending ? sql`finalize` : sql`concurrently`;
+      await sql`alter table ${sql.id(parent)} detach partition ${sql.id(name)} ${how}`.execute(db, { signal });
+    }
+    await sql`drop table ${sql.id(name)}`.execute(db, { signal });
+  }
+}
+
+/** Forgets the runs of dropped days, and what was learnt of pages and hosts and not looked at for as long. */
+async function forgetBefore(
+  db: Kysely<Database>,
+  firstKept: string,
+  kept: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const untilNone = async (part: ReturnType<typeof sql<{ n: number }>>) => {
+    while (((await part.execute(db, { signal })).rows[0]?.n ?? 0) > 0) signal.throwIfAborted();
+  };
+  await untilNone(sql<{ n: number }>`select forget_lanes(${PART}) as n`);
+  await untilNone(sql<{ n: number }>`select forget_runs(${firstKept}::date, ${[...kept]}::date[], ${PART / 10}) as n`);
+  await untilNone(sql<{ n: number }>`select forget_schedules(${firstKept}::date, ${PART}) as n`);
+  for (let after: string | null = '0'; after !== null; ) {
+    const answer: { rows: { last: string | null }[] } = await sql<{ last: string | null }>`
+      select forget_hosts(${firstKept}::date, ${after}::bigint, ${PART})::text as last`.execute(db, { signal });
+    after = answer.rows[0]?.last ?? null;
+  }
 }

@@ -18,6 +18,7 @@ declare
   are_sitemaps boolean[];
   listing_pages smallint[];
   arrivals arrival[];
+  new_lanes int;
 begin
   select array_agg(key order by place), array_agg(url order by place), array_agg(l.host order by place),
     array_agg(s.source_no order by place), array_agg(depth order by place),
@@ -52,6 +53,17 @@ begin
     where known.run_id = this_run.run_id and known.host_id = h.host_id and known.source_no = l.source_no) is null
   order by h.host_id, l.source_no
   on conflict do nothing;
+
+  get diagnostics new_lanes = row_count;
+  if new_lanes > 0 then
+    -- What is not used for long is dropped: it must not go between the look at the host and the lane that refers to it.
+    update host h set used_at = time_now
+    where h.scope = this_run.host_scope and h.name = any (hosts) and h.used_at < time_now - interval '1 day';
+    if (select count(*) from host h where h.scope = this_run.host_scope and h.name = any (hosts))
+      < (select count(distinct name) from unnest(hosts) name) then
+      raise exception 'a host was dropped while it was being used again' using errcode = '40001';
+    end if;
+  end if;
 
   with target as materialized (
     select l.host, l.source_no, r.lane_id

@@ -1,11 +1,13 @@
--- Days before the given one, oldest first, that nobody asked to keep and that hold no live run.
+-- The first days of partitions that lie before the given day, oldest first, of which nobody asked to keep a day and which
+-- hold no live run.
 create or replace function expired_days(first_kept date, kept date[]) returns setof date
-language sql stable set search_path from current as $$
-  select day from (
-    select to_date(right(relid::regclass::text, 8), 'YYYYMMDD') as day
-    from pg_partition_tree('request') where isleaf
-  ) days
-  where day < first_kept and day <> all (kept)
-    and not exists (select from run where run_day = day and finished_at is null)
-  order by day
-$$;
+language plpgsql stable set search_path from current as $$
+begin
+  return query
+    select p.first_day from day_partitions() p
+    where p.next_day <= first_kept
+      and not exists (select from unnest(kept) k(day) where k.day >= p.first_day and k.day < p.next_day)
+      and not exists (
+        select from run where run_day >= p.first_day and run_day < p.next_day and finished_at is null)
+    order by 1;
+end $$;

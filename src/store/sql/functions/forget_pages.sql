@@ -1,21 +1,26 @@
--- Drops the pages of a run's schedule that neither it nor the two runs before it saw, 10,000 at most. For the operator.
-create or replace function forget_pages(of_run uuid) returns int
+-- Drops, of 10,000 pages of a run's schedule after the given one, those that none of the last three runs saw that got
+-- through the site (Succeeded, Partial); the last page that was looked at, null at the end. A run that failed saw nothing, and
+-- tells nothing of what is gone. For the operator.
+create or replace function forget_pages(of_run uuid, after uuid) returns uuid
 language plpgsql set search_path from current as $$
 declare
-  forgotten int;
+  this_run run;
+  unseen_since timestamptz;
+  last_looked uuid;
 begin
-  with third_last as (
-    select r.schedule_uid, r.accepted_at from run r join run this_run using (schedule_uid)
-    where this_run.run_id = of_run and r.accepted_at <= this_run.accepted_at
-    order by r.accepted_at desc offset 2 limit 1
-  ), unseen as (
-    select p.schedule_uid, p.url_key from page p join third_last t using (schedule_uid)
-    where p.seen_by < t.accepted_at limit 10000
-  ), deleted as (
-    delete from page p using unseen u where p.schedule_uid = u.schedule_uid and p.url_key = u.url_key
-      and p.seen_by < (select accepted_at from third_last)
-    returning 1
-  )
-  select count(*) into forgotten from deleted;
-  return forgotten;
+  select * into this_run from run where run_id = of_run;
+  select r.accepted_at into unseen_since from run r
+  where r.schedule_uid = this_run.schedule_uid and r.accepted_at <= this_run.accepted_at
+    and r.outcome in ('Succeeded', 'Partial')
+  order by r.accepted_at desc offset 2 limit 1;
+  if unseen_since is null then
+    return null;
+  end if;
+  select url_key into last_looked from (
+    select url_key from page where schedule_uid = this_run.schedule_uid and url_key > after
+    order by url_key limit 10000) part
+  order by url_key desc limit 1;
+  delete from page
+  where schedule_uid = this_run.schedule_uid and url_key > after and url_key <= last_looked and seen_by < unseen_since;
+  return last_looked;
 end $$;

@@ -42,6 +42,11 @@ alter table worker add column granted_until timestamptz not null default '-infin
 -- Since when its heartbeats have come without a break of a lease's length: it can tell a lost worker from a lost database.
 alter table worker add column steady_since timestamptz not null default clock_timestamp();
 
+-- When a run last found a link to it, to the day; and whether a run has lanes that may be dropped.
+alter table host add column used_at timestamptz not null default clock_timestamp();
+alter table run add column has_lanes boolean not null default true;
+create index run_with_lanes on run (finished_at) where has_lanes and finished_at is not null;
+
 -- What the parts of a claim tell each other: the room in the page limits, and the requests that were picked.
 create type page_room as (run_left bigint, source_left bigint[], full_sources smallint[]);
 create type host_turns as (host_id bigint, spacing_ms double precision, not_before timestamptz, turns int);
