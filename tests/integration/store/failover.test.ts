@@ -4,14 +4,13 @@ import { randomUUID } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import pg from 'pg';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { createPatientStore } from '#src/crawler/worker/patient-store.ts';
 import { runWorker, type WorkerEnd } from '#src/crawler/worker/worker.ts';
 import { createHeartbeatStore, createWorkerStore } from '#src/store/postgres-worker-store.ts';
 import type { Claim, Discovery, Outcome, WorkerStore } from '#src/store/worker-store.ts';
-import { testPool } from '../../support/database-connections.ts';
+import { testClient, testPool } from '../../support/database-connections.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { takeBaseBackup } from '../../support/postgres-copy.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
@@ -151,8 +150,8 @@ test.each(rounds)(
   },
 );
 
-async function promote(server: PostgresServer, { port }: { readonly port: number }): Promise<void> {
-  const client = new pg.Client({ ...server.superuser, port, database: 'postgres' });
+async function promote({ superuser }: PostgresServer, { host, port }: Route): Promise<void> {
+  const client = testClient(`postgresql://${superuser.user}:${superuser.password}@${host}:${port}/postgres`);
   await client.connect();
   await client.query('select pg_promote(true)');
   await client.end();
