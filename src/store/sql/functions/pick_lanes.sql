@@ -15,7 +15,9 @@ begin
   into lanes, shared, first_due
   from (
     select l.lane_id, l.host_id, l.next_at,
-      h.shared_until > time_now or (h.last_run <> this_run.run_id and h.next_at > time_now - interval '30 s') as is_shared
+      -- A host that fails is asked by single probes, whoever sends them.
+      h.outage_ms = 0 and (h.shared_until > time_now
+        or (h.last_run <> this_run.run_id and h.next_at > time_now - interval '30 s')) as is_shared
     from lane l join host h using (host_id)
     where l.run_id = this_run.run_id and l.next_at <= due_by and l.next_at >= coalesce(due_from, '-infinity')
       and (h.outage_failures = 0 or not exists (

@@ -22,7 +22,7 @@ begin
   insert into host_share as s (host_id, run_id, delay_ms, fair_ms, weight, next_at, active_until)
   select h.host_id, r.run_id, spacing, spacing, r.share_weight, greatest(time_now, h.next_at),
     greatest(time_now, h.next_at) + grace
-  from run r cross join lateral host_spacing(r.delay_ms, greatest(h.crawl_delay_ms, h.outage_ms), h.slowdown) spacing
+  from run r cross join lateral host_spacing(r.delay_ms, h.crawl_delay_ms, h.slowdown) spacing
   where r.run_id in (this_run.run_id, h.last_run) and r.finished_at is null
     and (r.run_id = this_run.run_id or h.shared_until <= time_now)
   order by r.run_id
