@@ -68,7 +68,7 @@ describe.each(POSTGRES_VERSIONS)('hosts that do not answer on PostgreSQL %i', (v
         await passPause(installation);
         continue;
       }
-      if (result.state === 'Stopping') throw new Error(result.reason);
+      if (result.state !== 'Claimed') throw new Error(result.state);
       claims++;
       const outcomes: Outcome[] = [];
       for (const claim of result.claims) {
