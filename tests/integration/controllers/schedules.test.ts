@@ -155,18 +155,20 @@ test.each<[string, object, object]>([
   expect(ends.map(({ note }) => note)).toEqual([`run ${made.metadata.name} ended: 5 pages succeeded`]);
 });
 
-test('a quota that has no room for runs is told, and the next slot runs when it has', async () => {
+test('a quota that has no room for runs is told, and the next slot runs when it has', {
+  timeout: 180_000,
+}, async () => {
   startOperator();
-  await apply({
-    apiVersion: 'v1',
-    kind: 'ResourceQuota',
-    metadata: { name: 'none', namespace },
-    spec: { hard: { 'count/crawlruns.trawler.dev': '0' } },
-  });
-  await eventually(async () => {
+  // The quota controller finds out about new kinds every 30 s, and then counts only what is edited.
+  let edits = 0;
+  const isCounted = async () => {
+    edits += 1;
+    const hard = { 'count/crawlruns.trawler.dev': '0', 'count/configmaps': String(1_000 + edits) };
+    await apply({ apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'none', namespace }, spec: { hard } });
     const quota = await get<{ status?: { used?: Record<string, string> } }>('resourcequota', 'none');
     expect(quota.status?.used?.['count/crawlruns.trawler.dev']).toBe('0');
-  });
+  };
+  await vi.waitFor(isCounted, { timeout: 90_000, interval: 1_000 });
   await apply(schedule('shop', { schedule: '*/2 * * * * *' }));
   await eventually(async () =>
     expect(await readyOf('shop')).toMatchObject({
