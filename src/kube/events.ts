@@ -118,7 +118,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   }
 
   function begin(key: string, object: KubeObject, note: EventNote, refusal: string | undefined): void {
-    const cause = refusal ?? reasonToDrop(object);
+    const cause = refusal ?? reasonToDrop(object, note);
     if (cause !== undefined) {
       metrics.events.inc({ result: 'dropped' });
       logger.debug({ object: objectKey(object.metadata), reason: note.reason, cause }, 'event dropped');
@@ -128,11 +128,13 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
     unsent.schedule(key, Date.now());
   }
 
-  function reasonToDrop({ metadata }: KubeObject): string | undefined {
+  function reasonToDrop({ metadata }: KubeObject, { type }: EventNote): string | undefined {
     forgetOld();
     if (allSeries.size >= MOST_SERIES) return 'too many kinds of events';
-    const limit = limits.get(metadata.uid) ?? createTokenBucket(SPAM_LIMIT);
-    limits.set(metadata.uid, limit);
+    // Warnings have a limit of their own: a schedule that runs each minute must not use it up with good news.
+    const key = `${type} ${metadata.uid}`;
+    const limit = limits.get(key) ?? createTokenBucket(SPAM_LIMIT);
+    limits.set(key, limit);
     return limit.tryTake() ? undefined : 'too many events about this object';
   }
 
@@ -142,7 +144,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
     for (const [key, series] of allSeries) {
       if (!isLive(series) && series.count === series.sentCount) allSeries.delete(key);
     }
-    for (const [uid, limit] of limits) if (limit.isFull()) limits.delete(uid);
+    for (const [key, limit] of limits) if (limit.isFull()) limits.delete(key);
   }
 
   function wakeUp(): void {

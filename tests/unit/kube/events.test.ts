@@ -85,6 +85,14 @@ test('a flood of different events about one object is cut, others are not hit', 
   expect(dropped?.value).toBe(75);
 });
 
+test('good news without end does not keep a warning about the same object from being sent', async () => {
+  const { record, sent } = recorder();
+  for (let n = 0; n < 100; n += 1) record(net, { ...note, message: `fish ${n}` });
+  record(net, { ...note, type: 'Warning', message: 'a hole' });
+  await seconds(0);
+  expect(sent).toContainEqual({ create: 'a hole' });
+});
+
 test('a failure is tried again, five times at most, and never thrown', async () => {
   const { record, sent, broken, metrics } = recorder();
   broken.push(...Array.from({ length: 4 }, () => new Error('away')));
