@@ -33,6 +33,7 @@ const needs = {
       debianPackage: 'postgresql-15',
       why: 'the oldest version supported',
     },
+    { program: 'certutil', debianPackage: 'libnss3-tools', why: 'certificates of the browser' },
     { program: 'chromium-headless-shell', debianPackage: 'chromium-headless-shell', why: 'browser tests' },
     { program: 'openssl', debianPackage: 'openssl', why: 'certificates' },
     { program: 'runc', debianPackage: 'runc', why: 'runs a browser as in a pod' },

@@ -212,6 +212,27 @@ const fetching = z
       .describe(
         'A Secret whose keys and values are further headers. It is mounted into the pods, nobody else reads it.',
       ),
+    caSecretRef: z
+      .object({
+        name: z.string().min(1).max(253).describe('Name of a Secret in the same namespace.'),
+        key: z
+          .string()
+          .min(1)
+          .max(253)
+          .regex(/^[-._a-zA-Z0-9]+$/)
+          .default('ca.crt')
+          .describe('The key whose value is one or more certificates in PEM.'),
+      })
+      .optional()
+      .describe(
+        "Certificates that are trusted besides those of public authorities: of a private authority, an intermediate one that servers do not send, or a server's own. Mounted into the pods, nobody else reads it.",
+      ),
+    insecureSkipTlsVerify: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Takes any certificate that a server shows. Whoever is between the pods and a site can change its pages.',
+      ),
     pageTimeout: boundedDuration('100ms', '1h')
       .default('60s')
       .describe('Longest time for one page, from sending the request to its last byte or rendering.'),

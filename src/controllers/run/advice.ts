@@ -56,6 +56,7 @@ const ADVICE: readonly Advice[] = [
   // Why a volume is not mounted
   { words: /volume "headers"/, advice: 'create the Secret of spec.fetch.headersSecretRef, or correct its name' },
   { words: /volume "output"/, advice: 'look at the claim of spec.output.volumeClaim with kubectl describe pvc' },
+  { words: /volume "ca"/, advice: 'look at the Secret of spec.fetch.caSecretRef' },
   { words: /volume "proxy"/, advice: 'look at the Secret of spec.proxy.urlSecretRef' },
   { words: /volume "(extractor|url-lists)"/, advice: 'look at the ConfigMaps of spec.extract.module and urlsFrom' },
   { words: /volume "credentials"/, advice: 'the operator makes that Secret again within a minute' },

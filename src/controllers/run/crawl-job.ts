@@ -31,6 +31,7 @@ export type JobSettings = {
 export const CRAWLER_CONTAINER = 'crawler';
 const CREDENTIALS_DIR = '/run/trawler';
 const HEADERS_DIR = '/run/trawler-headers';
+const CA_DIR = '/run/trawler-ca';
 const OUTPUT_DIR = '/output';
 const PROXY_DIR = '/run/trawler-proxy';
 /** TRAWLER_EXTRACTOR_DIR of the worker's configuration. */
@@ -155,6 +156,7 @@ function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodS
       ...(headersSecret ? [{ name: 'headers', secret: { secretName: headersSecret.name, defaultMode: 0o440 } }] : []),
       ...(spec.output ? [{ name: 'output', persistentVolumeClaim: { claimName: spec.output.volumeClaim } }] : []),
       ...proxyVolumes(spec),
+      ...caVolumes(spec),
       ...(extractor === undefined ? [] : [extractorVolume(extractor)]),
       ...urlListVolumes(spec),
     ],
@@ -181,6 +183,7 @@ function podSpec(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): PodS
           ...(headersSecret ? [{ name: 'headers', mountPath: HEADERS_DIR, readOnly: true }] : []),
           ...(spec.output ? [{ name: 'output', mountPath: OUTPUT_DIR }] : []),
           ...proxyVolumes(spec).map(({ name }) => ({ name, mountPath: PROXY_DIR, readOnly: true })),
+          ...caVolumes(spec).map(({ name }) => ({ name, mountPath: CA_DIR, readOnly: true })),
           ...(extractor === undefined ? [] : [{ name: 'extractor', mountPath: EXTRACTOR_DIR, readOnly: true }]),
           ...urlListVolumes(spec).map(({ name }) => ({ name, mountPath: URL_LISTS_DIR, readOnly: true })),
         ],
@@ -224,6 +227,15 @@ function proxyVolumes({ proxy }: CrawlRunSpec) {
   const { name, key } = proxy.urlSecretRef;
   const items = [{ key, path: 'url' }];
   return [{ name: 'proxy', secret: { secretName: name, items, defaultMode: 0o440, optional: true } }];
+}
+
+/** Optional as the proxy's is. */
+function caVolumes({ fetch: { caSecretRef } }: CrawlRunSpec) {
+  if (caSecretRef === undefined) return [];
+  const { name, key } = caSecretRef;
+  return [
+    { name: 'ca', secret: { secretName: name, items: [{ key, path: 'ca.crt' }], defaultMode: 0o440, optional: true } },
+  ];
 }
 
 /** Optional, so that a worker starts and says what is missing, and does not wait for it without a word. */

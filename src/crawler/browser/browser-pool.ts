@@ -3,6 +3,7 @@
 // memory is short, when it crashed or when it hangs; the next one has the cookies of the one before.
 import type { Logger } from '../../telemetry/logger.ts';
 import type { GuardProxy } from '../network/guard-proxy.ts';
+import type { TlsTrust } from '../network/tls-trust.ts';
 import {
   type BrowserCookie,
   type CookieToSet,
@@ -10,6 +11,7 @@ import {
   cookieToSet,
   createCarriedCookies,
 } from './browser-cookies.ts';
+import { type CertificateStore, createCertificateStore } from './certificate-store.ts';
 import { type Chromium, type ChromiumTab, launchChromium } from './chromium.ts';
 import type { Session } from './devtools.ts';
 import type { BlockedResource } from './resource-blocking.ts';
@@ -65,11 +67,12 @@ export function createBrowserPool(options: {
   readonly userAgent: string;
   readonly blocked: readonly BlockedResource[];
   readonly sandbox: boolean;
+  readonly trust: TlsTrust;
   /** Documents until a tab is replaced. */
   readonly recycleAfterPages: number;
   readonly log: Logger;
 }): BrowserPool {
-  const { log, proxy } = options;
+  const { log, proxy, trust } = options;
   const idle: Entry[] = [];
   const instances = new Set<Instance>();
   const entries = new WeakMap<PooledPage, Entry>();
@@ -78,12 +81,20 @@ export function createBrowserPool(options: {
   const introductions = new Map<string, readonly CookieToSet[]>();
   /** Of browsers that were replaced: no page begins before the others have what theirs were given. */
   const savings = new Set<Promise<unknown>>();
+  let certificates: Promise<CertificateStore> | undefined;
   let launching: Promise<Instance> | undefined;
   let current: Instance | undefined;
 
   async function launch(): Promise<Instance> {
     await handOver();
-    const chromium = await launchChromium({ ...options, proxyPort: proxy.port });
+    if (trust.certificates.length > 0) certificates ??= createCertificateStore(trust.certificates);
+    const home = (await certificates)?.home;
+    const chromium = await launchChromium({
+      ...options,
+      proxyPort: proxy.port,
+      verifiesCertificates: trust.verify,
+      ...(home === undefined ? {} : { home }),
+    });
     const cookies = visitor.all();
     // In this order: what sites have set since then replaces what the visitor had at first.
     const set = chromium.setCookies([...[...introductions.values()].flat(), ...cookies.map(cookieToSet)]);
@@ -227,6 +238,8 @@ export function createBrowserPool(options: {
           return instance.chromium.close();
         }),
       );
+      const store = await certificates?.catch(() => undefined);
+      await store?.close();
     },
   };
 }

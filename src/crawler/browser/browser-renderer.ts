@@ -3,6 +3,7 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { AddressGuard } from '../network/address-guard.ts';
 import { startGuardProxy } from '../network/guard-proxy.ts';
 import type { HeadersFor } from '../network/request-headers.ts';
+import { PUBLIC_TRUST, type TlsTrust } from '../network/tls-trust.ts';
 import type { UpstreamProxy } from '../network/upstream-proxy.ts';
 import type { Rendered, Renderer } from '../rendering/renderer.ts';
 import { failureOfBrowser } from './browser-errors.ts';
@@ -22,13 +23,15 @@ export async function createBrowserRenderer(options: {
   readonly userAgent: string;
   readonly blocked: readonly BlockedResource[];
   readonly sandbox: boolean;
+  /** Which certificates count; without it those that Chromium trusts by itself. */
+  readonly trust?: TlsTrust;
   readonly recycleAfterPages: number;
   /** What the user adds to the requests for documents of some hosts. */
   readonly headersFor: HeadersFor;
   readonly log: Logger;
 }): Promise<Renderer> {
   const proxy = await startGuardProxy(options.guard, options.upstream);
-  const pool = createBrowserPool({ ...options, proxy });
+  const pool = createBrowserPool({ ...options, trust: options.trust ?? PUBLIC_TRUST, proxy });
   const blocking = createBlocking(options.blocked);
   const visitors = new WeakMap<PooledPage, Visitor>();
 

@@ -48,6 +48,10 @@ export type ChromiumTab = {
 };
 
 export async function launchChromium(options: {
+  /** False: whatever certificate a server shows is taken. */
+  readonly verifiesCertificates?: boolean;
+  /** A home folder of its own, where it has one. */
+  readonly home?: string;
   readonly executablePath: string;
   readonly userAgent: string;
   /** Of the guard proxy on loopback. */
@@ -68,11 +72,12 @@ export async function launchChromium(options: {
     handleSIGTERM: false,
     handleSIGHUP: false,
     timeout: LAUNCH_TIMEOUT_MS,
-    env: childEnvironment(),
+    env: { ...childEnvironment(), ...(options.home === undefined ? {} : { HOME: options.home }) },
     args: [
       `--user-agent=${options.userAgent}`,
       // Pop-ups: what they would show is found by their links.
       '--block-new-web-contents',
+      ...(options.verifiesCertificates === false ? ['--ignore-certificate-errors'] : []),
       ...guardSwitches(options.proxyPort),
       ...renderingSwitches(options.blocked),
     ],

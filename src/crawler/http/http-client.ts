@@ -7,6 +7,7 @@ import { CrawlError } from '../failure.ts';
 import { type AddressGuard, guardedConnector, portOf } from '../network/address-guard.ts';
 import type { LastLook } from '../network/host-pacer.ts';
 import type { HeadersFor } from '../network/request-headers.ts';
+import { PUBLIC_TRUST, type TlsOptions, type TlsTrust, tlsOptions } from '../network/tls-trust.ts';
 import { createProxyDispatcher, refusalByStatus, type UpstreamProxy } from '../network/upstream-proxy.ts';
 import { hostKey } from '../urls/url.ts';
 import { type Coding, codingsOf, type Decoded, decodeBody, decodingStream } from './content-codings.ts';
@@ -50,6 +51,8 @@ export function createHttpClient(options: {
   /** By which every request goes, if there is one. */
   readonly proxy?: UpstreamProxy;
   readonly userAgent: string;
+  /** Which certificates count; without it those of public authorities. */
+  readonly trust?: TlsTrust;
   /** Connections to one origin. */
   readonly connections: number;
   /** What the user adds to the requests of some hosts. */
@@ -58,7 +61,7 @@ export function createHttpClient(options: {
   readonly lastLook?: LastLook;
 }): HttpClient {
   const { guard, proxy, lastLook } = options;
-  const { dispatcher, close } = createDispatcher(guard, proxy, {
+  const { dispatcher, close } = createDispatcher(guard, proxy, tlsOptions(options.trust ?? PUBLIC_TRUST), {
     connections: options.connections,
     maxHeaderSize: MAX_HEADER_BYTES,
     // The caller's signal is the one that ends a slow request.
@@ -149,9 +152,14 @@ function lookingOnceMore({ maySend }: LastLook): Dispatcher.DispatcherComposeInt
   };
 }
 
-function createDispatcher(guard: AddressGuard, proxy: UpstreamProxy | undefined, options: Agent.Options) {
-  if (proxy !== undefined) return createProxyDispatcher(proxy, CONNECT_TIMEOUT_MS, options);
-  const dispatcher = new Agent({ ...options, connect: guardedConnector(guard, CONNECT_TIMEOUT_MS) });
+function createDispatcher(
+  guard: AddressGuard,
+  proxy: UpstreamProxy | undefined,
+  tls: TlsOptions,
+  options: Agent.Options,
+) {
+  if (proxy !== undefined) return createProxyDispatcher(proxy, CONNECT_TIMEOUT_MS, options, tls);
+  const dispatcher = new Agent({ ...options, connect: guardedConnector(guard, CONNECT_TIMEOUT_MS, tls) });
   return { dispatcher, close: () => dispatcher.destroy() };
 }
 

@@ -5,6 +5,7 @@ import { lookup as resolveByDns } from 'node:dns/promises';
 import { isIP, type LookupFunction, type Socket } from 'node:net';
 import { buildConnector } from 'undici';
 import type { AddressPolicy } from './address-policy.ts';
+import type { TlsOptions } from './tls-trust.ts';
 
 /** All addresses of a name; rejects with the resolver's error. */
 export type Resolve = (hostname: string) => Promise<{ address: string; family: number }[]>;
@@ -100,7 +101,11 @@ function withoutBrackets(hostname: string): string {
 }
 
 /** An undici connector that opens no socket to an address which the guard refuses. */
-export function guardedConnector(guard: AddressGuard, connectTimeoutMs: number): buildConnector.connector {
+export function guardedConnector(
+  guard: AddressGuard,
+  connectTimeoutMs: number,
+  tls: TlsOptions = {},
+): buildConnector.connector {
   // By port, since exceptions of the policy are: undici tells the resolver the name alone.
   const connectors = new Map<number, buildConnector.connector>();
 
@@ -108,6 +113,7 @@ export function guardedConnector(guard: AddressGuard, connectTimeoutMs: number):
     let connector = connectors.get(port);
     if (connector === undefined) {
       connector = buildConnector({
+        ...tls,
         lookup: guard.lookup(port),
         timeout: connectTimeoutMs,
         allowH2: true,

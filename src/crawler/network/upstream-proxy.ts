@@ -4,6 +4,7 @@ import { type IncomingMessage, request as requestByHttp } from 'node:http';
 import { request as requestByHttps } from 'node:https';
 import type { Socket } from 'node:net';
 import { Agent, buildConnector, type Dispatcher } from 'undici';
+import type { TlsOptions } from './tls-trust.ts';
 
 /** What the proxy itself did wrong, apart from the site behind it. */
 export class ProxyError extends Error {
@@ -105,8 +106,10 @@ export function createProxyDispatcher(
   proxy: UpstreamProxy,
   connectTimeoutMs: number,
   options: Omit<Agent.Options, 'connect'>,
+  /** For the sites, not for the proxy. */
+  tls: TlsOptions = {},
 ): ProxyDispatcher {
-  const overTls = buildConnector({ timeout: connectTimeoutMs });
+  const overTls = buildConnector({ ...tls, timeout: connectTimeoutMs });
   const toProxy = buildConnector({ timeout: connectTimeoutMs });
 
   const tunnels = new Agent({

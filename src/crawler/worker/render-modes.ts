@@ -9,6 +9,7 @@ import { createHttpRenderer } from '../http/http-renderer.ts';
 import type { AddressGuard } from '../network/address-guard.ts';
 import type { HostPacer } from '../network/host-pacer.ts';
 import type { HeadersFor } from '../network/request-headers.ts';
+import type { TlsTrust } from '../network/tls-trust.ts';
 import type { UpstreamProxy } from '../network/upstream-proxy.ts';
 import { createAutoRenderer } from '../rendering/auto-renderer.ts';
 import { createHostRenderings } from '../rendering/host-renderings.ts';
@@ -22,13 +23,14 @@ export async function createRenderer(options: {
   /** By which the browser goes, if there is one; the client has it already. */
   readonly upstream?: UpstreamProxy;
   readonly headersFor: HeadersFor;
+  readonly trust: TlsTrust;
   readonly store: Pick<WorkerStore, 'readHostRendering' | 'learnHostRendering'>;
   readonly pacer: HostPacer;
   /** Path of the browser. Throws when there is none; not called when none is needed. */
   readonly chromium: () => string;
   readonly log: Logger;
 }): Promise<Renderer> {
-  const { spec, client, guard, headersFor, store, pacer, log } = options;
+  const { spec, client, guard, headersFor, trust, store, pacer, log } = options;
   const { render, userAgent, blockResources: blocked } = spec.fetch;
   if (render === 'HTTP') return createHttpRenderer(client);
   const { recycleAfterPages, sandbox } = spec.browser;
@@ -42,6 +44,7 @@ export async function createRenderer(options: {
     recycleAfterPages,
     sandbox,
     headersFor,
+    trust,
     log,
   });
   if (render === 'Browser') return browser;

@@ -30,6 +30,7 @@ const environment = z.object({
     .default('')
     .transform((text) => text.split(',').filter(Boolean)),
   TRAWLER_PROXY_FILE: z.string().min(1).default('/run/trawler-proxy/url'),
+  TRAWLER_CA_FILE: z.string().min(1).default('/run/trawler-ca/ca.crt'),
   TRAWLER_CREDENTIALS_DIR: z.string().min(1).default('/run/trawler'),
   TRAWLER_EXTRACTOR_DIR: z.string().min(1).default('/run/trawler-extractor'),
   TRAWLER_URL_LISTS_DIR: z.string().min(1).default('/run/trawler-url-lists'),
@@ -56,6 +57,8 @@ export type WorkerConfig = {
   readonly allowedProxies: readonly string[];
   /** Where the proxy's URL is, for a run that has one. */
   readonly proxyFile: string;
+  /** Where the key of spec.fetch.caSecretRef is mounted. */
+  readonly caFile: string;
   /** Where the ConfigMap of a custom extractor is mounted. */
   readonly extractorDirectory: string;
   /** Where the lists of sources[].urlsFrom are mounted. */
@@ -99,6 +102,7 @@ export function loadWorkerConfig(variables: NodeJS.ProcessEnv): WorkerConfig {
     outputDirectory: values.TRAWLER_OUTPUT_DIR,
     allowedProxies: values.TRAWLER_ALLOWED_PROXIES,
     proxyFile: values.TRAWLER_PROXY_FILE,
+    caFile: values.TRAWLER_CA_FILE,
     extractorDirectory: values.TRAWLER_EXTRACTOR_DIR,
     urlListsDirectory: values.TRAWLER_URL_LISTS_DIR,
     ...(values.TRAWLER_CHROMIUM === undefined ? {} : { chromium: values.TRAWLER_CHROMIUM }),

@@ -11,6 +11,7 @@ import { createAddressPolicy } from '../network/address-policy.ts';
 import type { HostPacer } from '../network/host-pacer.ts';
 import { type Headers, type HeadersFor, headersForHosts, readSecretHeaders } from '../network/request-headers.ts';
 import { fixedRoutes, learntRoutes, type Routes } from '../network/routes.ts';
+import { parseCertificates, type TlsTrust } from '../network/tls-trust.ts';
 import { parseProxyUrl, type UpstreamProxy } from '../network/upstream-proxy.ts';
 import type { Renderer } from '../rendering/renderer.ts';
 import { createRenderer } from './render-modes.ts';
@@ -24,6 +25,8 @@ export type Network = {
   readonly routes: Routes;
   readonly close: () => Promise<void>;
 };
+
+type Ways = { readonly headersFor: HeadersFor; readonly trust: TlsTrust };
 
 type Surroundings = {
   readonly config: WorkerConfig;
@@ -39,16 +42,17 @@ export async function createNetwork(options: Surroundings): Promise<Network> {
   const guard = createAddressGuard(createAddressPolicy(config.allowedAddresses));
   if (spec.browser.sandbox && spec.fetch.render !== 'HTTP') await checkSandbox(config);
   const headersFor = headersForHosts(spec, secretHeadersOf(config, spec));
+  const ways: Ways = { headersFor, trust: trustOf(config, spec) };
   const proxy = readProxy(config, spec);
   if (proxy === undefined || spec.proxy?.mode !== 'Auto') {
     return closing({
-      ...(await openWay({ ...options, headersFor }, guard, proxy)),
+      ...(await openWay({ ...options, ...ways }, guard, proxy)),
       routes: fixedRoutes(proxy !== undefined),
     });
   }
   const routes = learntRoutes(log);
-  const direct = await openWay({ ...options, headersFor }, guard, undefined);
-  const proxied = await openWay({ ...options, headersFor }, guard, proxy);
+  const direct = await openWay({ ...options, ...ways }, guard, undefined);
+  const proxied = await openWay({ ...options, ...ways }, guard, proxy);
   const client = routedClient(routes, { direct: direct.client, proxied: proxied.client });
   const renderer = routedRenderer(routes, { direct: direct.renderer, proxied: proxied.renderer });
   return closing({ client, renderer, routes });
@@ -65,7 +69,7 @@ function closing(network: Omit<Network, 'close'>): Network {
 }
 
 async function openWay(
-  { config, spec, store, pacer, log, headersFor }: Surroundings & { readonly headersFor: HeadersFor },
+  { config, spec, store, pacer, log, headersFor, trust }: Surroundings & Ways,
   guard: AddressGuard,
   proxy: UpstreamProxy | undefined,
 ): Promise<Pick<Network, 'client' | 'renderer'>> {
@@ -76,18 +80,46 @@ async function openWay(
     connections: spec.concurrency,
     headersFor,
     lastLook: pacer,
+    trust,
     ...(proxy ? { proxy } : {}),
   });
   const chromium = () => chromiumOf(config);
   const upstream = proxy === undefined ? {} : { upstream: proxy };
   return {
     client,
-    renderer: await createRenderer({ spec, client, guard, headersFor, ...upstream, store, pacer, chromium, log }),
+    renderer: await createRenderer({
+      spec,
+      client,
+      guard,
+      headersFor,
+      trust,
+      ...upstream,
+      store,
+      pacer,
+      chromium,
+      log,
+    }),
   };
 }
 
 function secretHeadersOf({ headersDirectory }: WorkerConfig, { fetch }: CrawlRunSpec): Headers {
   return fetch.headersSecretRef === undefined ? {} : readSecretHeaders(headersDirectory);
+}
+
+/** Throws a WorkerConfigError when the certificates of the spec are not there, or are none. */
+function trustOf({ caFile }: WorkerConfig, { fetch }: CrawlRunSpec): TlsTrust {
+  const { caSecretRef, insecureSkipTlsVerify } = fetch;
+  if (caSecretRef === undefined) return { certificates: [], verify: !insecureSkipTlsVerify };
+  const { name, key } = caSecretRef;
+  if (!existsSync(caFile)) {
+    throw new WorkerConfigError(`spec.fetch.caSecretRef: there is no Secret "${name}" with the key "${key}"`);
+  }
+  try {
+    return { certificates: parseCertificates(readFileSync(caFile, 'utf8')), verify: !insecureSkipTlsVerify };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new WorkerConfigError(`spec.fetch.caSecretRef: the key "${key}" of the Secret "${name}": ${why}`);
+  }
 }
 
 function chromiumOf({ chromium = findChromium() }: WorkerConfig): string {

@@ -104,13 +104,16 @@ describe.each([
     const everything: Partial<CrawlRunSpecInput> = {
       sources: [{ name: 'shop', urlsFrom: LIST }],
       extract: { module: CONFIG_MAP },
-      fetch: { headersSecretRef: { name: 'headers' } },
+      fetch: { headersSecretRef: { name: 'headers' }, caSecretRef: { name: 'authority', key: 'root.pem' } },
       proxy: { urlSecretRef: { name: 'proxy' } },
       output: { volumeClaim: 'results' },
     };
     const { volumes, mounts } = mountsOf(everything, job);
+    expect(volumes.get('ca')).toMatchObject({
+      secret: { secretName: 'authority', items: [{ key: 'root.pem', path: 'ca.crt' }], optional: true },
+    });
     expect([...mounts.keys()].sort()).toEqual([...volumes.keys()].sort());
-    expect(volumes.size).toBe(ALWAYS.length + 5);
+    expect(volumes.size).toBe(ALWAYS.length + 6);
     expect(new Set([...mounts.values()].map((mount) => mount.mountPath)).size).toBe(mounts.size);
   });
 });
