@@ -28,11 +28,17 @@ const REFUSAL_HEADERS: readonly (readonly [name: string, value: RegExp, vendor: 
 
 /** Elements that only a challenge has. */
 const CERTAIN_SIGNS: Readonly<Record<string, string>> = {
-  '#challenge-running, #challenge-form, #challenge-error-text': 'a Cloudflare challenge',
+  'form#challenge-form[action*="__cf_chl"], script[src*="/cdn-cgi/challenge-platform/"][src*="/orchestrate/"]':
+    'a Cloudflare challenge',
   'script[src*="captcha-delivery.com/"], iframe[src*="captcha-delivery.com/"]': 'a DataDome challenge',
   '#px-captcha': 'a HUMAN (PerimeterX) challenge',
   'iframe[src*="_Incapsula_Resource"]': 'an Imperva challenge',
   'script#anubis_challenge': 'an Anubis challenge',
+};
+
+/** Elements with names that other sites give as well: they count with a refusing status or a challenge's title. */
+const LIKELY_SIGNS: Readonly<Record<string, string>> = {
+  '#challenge-running, #challenge-form, #challenge-error-text': 'a Cloudflare challenge',
   'form#captcha-form[action*="index"]': 'a Google captcha',
 };
 
@@ -43,13 +49,22 @@ const FORBIDDING_SIGNS: Readonly<Record<string, string>> = {
 
 /** Widgets that stand on ordinary forms, too: they count with a challenge's title, or with status 403 or 429. */
 const CAPTCHA_SIGN =
-  '.g-recaptcha, .h-captcha, .cf-turnstile, iframe[src*="/recaptcha/"], iframe[src*="hcaptcha.com/"], img[src*="captcha" i]';
+  '.g-recaptcha, .h-captcha, .cf-turnstile, iframe[src*="/recaptcha/"], iframe[src*="hcaptcha.com/"], img[src*="captcha" i], input[name*="captcha" i], form[action*="captcha" i]';
+
+/** What forms ask people for: a captcha beside it guards that form. */
+const FORM_SIGN = 'textarea, select, input[type="password" i], input[type="email" i], input[type="tel" i]';
+
+/** What a page says that is nothing but a captcha. */
+const HUMAN_TEXTS =
+  /\b(not|aren't|are not) a (ro)?bot\b|\brobot or human\b|\b(you are|you're|are you) (a )?human\b|\bunusual (traffic|activity)\b|\bautomated (requests|queries|access|traffic)\b|\b(prove|confirm|verify) (that )?you('re| are) (a )?(human|person|real)\b|\bkein (ro)?bot\b|\bkein roboter\b|\bpas un robot\b|\bno (eres|es usted|soy) un robot\b|\bnão é um robô\b|\bnon sei un robot\b|\bgeen robot\b|не робот|ロボットではない|不是机器人|不是機器人/iu;
 
 /** Selectors for the plan of a page. */
 export const CHALLENGE_SIGNS: readonly string[] = [
   ...Object.keys(CERTAIN_SIGNS),
   ...Object.keys(FORBIDDING_SIGNS),
+  ...Object.keys(LIKELY_SIGNS),
   CAPTCHA_SIGN,
+  FORM_SIGN,
 ];
 
 /** Whole titles of challenges; they count with a refusing status or a captcha. */
@@ -93,7 +108,11 @@ export function blockEvidence({ status, headers, page }: Answered): string | und
   const text = isBrief ? REFUSAL_TEXTS.find(([pattern]) => pattern.test(beginning)) : undefined;
   if (text !== undefined) return `${text[1]} (${where})`;
   const isChallenge = CHALLENGE_TITLES.some((pattern) => pattern.test(title));
+  const likely = isChallenge || isRefusing(status) ? signs.find((found) => found in LIKELY_SIGNS) : undefined;
+  if (likely !== undefined) return `${LIKELY_SIGNS[likely]} (${where})`;
   const hasCaptcha = signs.includes(CAPTCHA_SIGN);
+  const isCaptchaAlone = hasCaptcha && isBrief && !signs.includes(FORM_SIGN);
+  if (isCaptchaAlone && HUMAN_TEXTS.test(beginning)) return `a captcha in place of the page (${where})`;
   if (hasCaptcha && (isChallenge || status === 403 || status === 429)) return `a captcha (${where})`;
   if (isChallenge && isRefusing(status)) return `a challenge (${where})`;
   return undefined;

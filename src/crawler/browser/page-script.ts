@@ -43,6 +43,8 @@ export function pageScript(plan: PagePlan): string {
 
 const pair = z.tuple([z.string(), z.string()]);
 
+const property = z.object({ scope: z.int(), names: z.string(), type: z.string().nullable(), value: z.string() });
+
 const rawPage = z.object({
   base: z.string().nullable(),
   language: z.string().nullable(),
@@ -61,9 +63,8 @@ const rawPage = z.object({
   isEmpty: z.boolean(),
   itemsLeftOut: z.int().min(0),
   items: z.array(z.array(z.array(z.string()))),
-  microdata: z.array(
-    z.array(z.object({ scope: z.int(), names: z.string(), type: z.string().nullable(), value: z.string() })),
-  ),
+  microdata: z.array(z.array(property)),
+  rdfa: z.array(z.array(property)),
   jsonLd: z.array(z.string()),
   meta: z.array(pair),
   images: z.array(z.array(pair)),

@@ -93,8 +93,8 @@ function fieldsOf(extract: ExtractSpec): Extraction {
   const places = new Map<Field, number>(selected.map((field, index) => [field, index]));
 
   /** The value of each field for one item of the page. */
-  function reader(page: RawPage, base: string): (item: number, field: Field) => FieldValue {
-    const lookUp = createFieldLookup(page);
+  function reader(page: RawPage, url: URL, base: string): (item: number, field: Field) => FieldValue {
+    const lookUp = createFieldLookup(page, url);
     const textsOf = ({ type }: Field, texts: readonly string[]) =>
       type === 'URL' ? texts.map((text) => encodeQuery(text, page.encoding)) : texts;
     return (item, field) => {
@@ -121,7 +121,7 @@ function fieldsOf(extract: ExtractSpec): Extraction {
     },
     itemsOf(page, url) {
       const base = baseOf(page, url);
-      const read = reader(page, base);
+      const read = reader(page, url, base);
       const items: ItemData[] = [];
       const lacking: string[] = [];
       for (const index of page.items.keys()) {
@@ -157,7 +157,7 @@ function takeOf(attribute: string | undefined, type: Field['type']): FieldPlan['
   if (attribute !== undefined) return { attributes: [attribute.toLowerCase()], orText: false };
   if (type === 'Boolean') return 'presence';
   if (type === 'Date') return { attributes: ['datetime'], orText: true };
-  return type === 'URL' ? { attributes: ['href', 'src'], orText: true } : 'text';
+  return type === 'URL' ? 'address' : 'text';
 }
 
 function imagesOf(raw: RawPage['images'][number], base: string): Reference[] {

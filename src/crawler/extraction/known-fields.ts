@@ -1,6 +1,6 @@
 // Fields that are looked up by their name: which properties of structured data and which meta tags hold them.
 import type { RawPage } from '../html/read-page.ts';
-import { readJsonLd, readMicrodata, type StructuredData, textOfValue, valuesAt } from './structured-data.ts';
+import { readJsonLd, readProperties, type StructuredData, textOfValue, valuesAt } from './structured-data.ts';
 
 type KnownField = {
   /** Paths of schema.org properties, the best first. */
@@ -111,32 +111,48 @@ function knownField(name: string): KnownField {
 }
 
 /** What one source says of a field. Texts for machines have numbers as JSON has them, those for people as the page has. */
-export type FieldTexts = { readonly texts: readonly string[]; readonly isForMachines: boolean };
+export type FieldTexts = {
+  readonly texts: readonly string[];
+  readonly isForMachines: boolean;
+  /** Whether they are of the several elements of a list, none of which is what the page is about. */
+  readonly isOfList?: boolean;
+};
 
 /** The texts that stand for a field of an item, source by source, the best first; read as they are asked for. */
 export type FieldLookup = (field: string, item: number) => Iterable<FieldTexts>;
 
 /**
- * Looks into JSON-LD, microdata, Open Graph and meta tags, in this order. What describes the whole page is an item's own
- * when the page has no other.
+ * Looks into JSON-LD, microdata, RDFa, Open Graph and meta tags, in this order. What describes the whole page is an item's
+ * own when the page has no other.
  */
-export function createFieldLookup(page: RawPage): FieldLookup {
+export function createFieldLookup(page: RawPage, url: URL): FieldLookup {
   const isWhole = page.items.length === 1;
+  const names = { url: url.href, canonical: page.canonical, heading: page.heading, title: page.title };
   let jsonLd: StructuredData | undefined;
-  const microdata = new Map<number, StructuredData>();
+  const marked = new Map<string, StructuredData>();
 
-  function microdataOf(item: number): StructuredData {
-    const known = microdata.get(item) ?? readMicrodata(page.microdata[item] ?? []);
-    microdata.set(item, known);
+  function markedIn(markup: 'microdata' | 'rdfa', item: number): StructuredData {
+    const key = `${markup} ${item}`;
+    const known = marked.get(key) ?? readProperties(page[markup][item] ?? [], names);
+    marked.set(key, known);
     return known;
   }
 
   function* sourcesOf(item: number): Iterable<{ readonly data: StructuredData; readonly isForMachines: boolean }> {
     if (isWhole) {
-      jsonLd ??= readJsonLd(page.jsonLd);
+      jsonLd ??= readJsonLd(page.jsonLd, names);
       yield { data: jsonLd, isForMachines: true };
     }
-    yield { data: microdataOf(item), isForMachines: false };
+    yield { data: markedIn('microdata', item), isForMachines: false };
+    yield { data: markedIn('rdfa', item), isForMachines: false };
+  }
+
+  function* metaOf(field: KnownField): Iterable<FieldTexts> {
+    for (const key of field.meta) {
+      const texts = page.meta.filter(([name]) => name.toLowerCase() === key).map(([, text]) => text);
+      yield { texts, isForMachines: true };
+    }
+    if (field === TITLE) yield { texts: [page.title], isForMachines: false };
   }
 
   return function* textsOf(name, item) {
@@ -145,18 +161,21 @@ export function createFieldLookup(page: RawPage): FieldLookup {
     for (const { data, isForMachines } of sourcesOf(item)) {
       for (const texts of textsIn(data.subjects, field, wants, data.byId)) yield { texts, isForMachines };
     }
-    if (isWhole) {
-      for (const key of field.meta) {
-        const texts = page.meta.filter(([name]) => name.toLowerCase() === key).map(([, text]) => text);
-        yield { texts, isForMachines: true };
-      }
-      if (field === TITLE) yield { texts: [page.title], isForMachines: false };
+    if (isWhole) yield* metaOf(field);
+    for (const { data, isForMachines } of sourcesOf(item)) {
+      const texts = data.listed.flatMap((thing) => firstTexts(textsIn([thing], field, wants, data.byId)));
+      yield { texts, isForMachines, isOfList: data.listed.length > 1 };
     }
     if (Object.hasOwn(KNOWN_FIELDS, name)) return;
     for (const { data, isForMachines } of sourcesOf(item)) {
       for (const texts of textsIn(data.surroundings, field, wants, data.byId)) yield { texts, isForMachines };
     }
   };
+}
+
+function firstTexts(sources: Iterable<readonly string[]>): readonly string[] {
+  for (const texts of sources) if (texts.length > 0) return texts;
+  return [];
 }
 
 function* textsIn(
@@ -166,7 +185,8 @@ function* textsIn(
   byId: StructuredData['byId'],
 ): Iterable<readonly string[]> {
   for (const thing of things) {
-    for (const path of properties) {
+    // What a group leaves to its variants is that of the first one.
+    for (const path of [...properties, ...properties.map((path) => `hasVariant.${path}`)]) {
       yield valuesAt(thing, path.split('.'), byId)
         .map((value) => textOfValue(value, wants))
         .filter((text) => text !== undefined);

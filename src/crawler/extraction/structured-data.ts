@@ -1,4 +1,5 @@
-// What a page says of itself to machines: JSON-LD and microdata, both as things with properties (schema.org).
+// What a page says of itself to machines: JSON-LD, microdata and RDFa, all as things with properties (schema.org).
+import { decodeHTMLStrict } from 'entities';
 import type { RawProperty } from '../html/read-page.ts';
 
 /** A node as JSON-LD writes it: `@type`, `@id` and properties. It comes from a page: nothing in it is sure. */
@@ -8,6 +9,8 @@ type Thing = Readonly<Record<string, unknown>>;
 export type StructuredData = {
   /** What the page is about first, then the page itself; of each type one, since a second would be another thing. */
   readonly subjects: readonly Thing[];
+  /** The elements of its lists, in their order. */
+  readonly listed: readonly Thing[];
   /** What is around it: the site, its owner, the way there. */
   readonly surroundings: readonly Thing[];
   readonly byId: ReadonlyMap<string, Thing>;
@@ -26,35 +29,75 @@ const SURROUNDINGS = new Set([
 const MAIN =
   /^(Product|ProductGroup|ProductModel|IndividualProduct|\w*Article|\w*Posting|Recipe|\w*Event|Book|Movie|Course|Vehicle|Car)$/;
 
+/** What is known of a page beside its data: of several products its own is told by that. */
+export type PageNames = {
+  readonly url: string;
+  readonly canonical: string | null;
+  readonly heading: string;
+  readonly title: string;
+};
+
 /** The things of the page's JSON-LD scripts. What cannot be parsed is left out. */
-export function readJsonLd(scripts: readonly string[]): StructuredData {
-  const things: Thing[] = [];
-  for (const script of scripts) collect(parseLeniently(script), things, 0);
-  return sorted(things);
+export function readJsonLd(scripts: readonly string[], page: PageNames): StructuredData {
+  const found: Collected = { things: [], listed: [], byId: new Map() };
+  const values = scripts.map(parseLeniently);
+  for (const value of values) remember(value, found.byId, 0);
+  for (const value of values) collect(value, found, 0);
+  return sorted(found, page);
 }
 
-/** Lists, `@graph` and what a page says it is mainly about, all in one list. */
-function collect(value: unknown, things: Thing[], depth: number): void {
-  if (depth > MAX_DEPTH || things.length >= MAX_THINGS) return;
+type Collected = { readonly things: Thing[]; readonly listed: Thing[]; readonly byId: Map<string, Thing> };
+
+/** Lists, `@graph`, elements of lists, and what a page says it is mainly about. */
+function collect(value: unknown, found: Collected, depth: number): void {
+  if (depth > MAX_DEPTH || found.things.length >= MAX_THINGS) return;
   if (Array.isArray(value)) {
-    for (const element of value.slice(0, MAX_THINGS)) collect(element, things, depth + 1);
+    for (const element of value.slice(0, MAX_THINGS)) collect(element, found, depth + 1);
     return;
   }
   if (!isThing(value)) return;
-  if (value['@type'] !== undefined) things.push(value);
-  for (const name of ['@graph', 'mainEntity']) collect(propertyOf(value, name), things, depth + 1);
+  if (value['@type'] !== undefined) found.things.push(value);
+  for (const name of ['@graph', 'mainEntity']) collect(propertyOf(value, name), found, depth + 1);
+  for (const element of listOf(propertyOf(value, 'itemListElement'))) {
+    const item = isThing(element) ? (propertyOf(element, 'item') ?? element) : undefined;
+    const isCrumb = typesOf(value).includes('BreadcrumbList');
+    if (isThing(item) && item['@type'] !== undefined && !isCrumb && found.listed.length < MAX_THINGS)
+      found.listed.push(item);
+  }
+}
+
+/** By their `@id`, however deep they stand; what several places say of one thing is put together. */
+function remember(value: unknown, byId: Map<string, Thing>, depth: number): void {
+  if (depth > MAX_DEPTH || byId.size >= MAX_THINGS) return;
+  if (Array.isArray(value)) {
+    for (const element of value.slice(0, MAX_THINGS)) remember(element, byId, depth + 1);
+  } else if (isThing(value)) {
+    const id = value['@id'];
+    if (typeof id === 'string' && Object.keys(value).length > 1) byId.set(id, { ...value, ...byId.get(id) });
+    for (const inner of Object.values(value)) if (typeof inner === 'object') remember(inner, byId, depth + 1);
+  }
 }
 
 /** Pages break lines within strings, leave commas and wrap scripts in comments; browsers do not tell them. */
 function parseLeniently(json: string): unknown {
-  for (const mend of [(text: string) => text, withoutControls, withoutWrapping]) {
+  for (const mend of [(text: string) => text, withoutControls, withoutWrapping, asList]) {
     try {
-      return JSON.parse(mend(json));
+      return JSON.parse(mend(json), withoutEntities);
     } catch {
       // The next way may do; a script that none can read says nothing.
     }
   }
   return undefined;
+}
+
+/** Scripts are no HTML, so that entities stay in them; those who write them think otherwise. */
+function withoutEntities(_: string, value: unknown): unknown {
+  return typeof value === 'string' && value.includes('&') ? decodeHTMLStrict(value) : value;
+}
+
+/** Several objects one after another. */
+function asList(json: string): string {
+  return `[${withoutWrapping(json).replace(/\}\s{0,100},?\s{0,100}(?=\{)/g, '},')}]`;
 }
 
 function withoutControls(json: string): string {
@@ -69,23 +112,34 @@ function withoutWrapping(script: string): string {
   return withoutControls(json.slice(Math.max(start, 0), end + 1)).replace(/,(?=\s{0,100}[}\]])/g, '');
 }
 
-/** The things of an item's microdata. Properties that stand in no scope are those of the item itself. */
-export function readMicrodata(properties: readonly RawProperty[]): StructuredData {
+/** The things of an item's microdata or RDFa. Properties that stand in no scope are those of the item itself. */
+export function readProperties(properties: readonly RawProperty[], page: PageNames): StructuredData {
   const root: Record<string, unknown> = Object.create(null);
   const things: Thing[] = [];
-  const scopes: (Record<string, unknown> | undefined)[] = [];
-  for (const { scope, names, type, value } of properties) {
-    const thing = type === null ? undefined : thingOf(type, value);
-    scopes.push(thing);
-    const owner = scopes[scope] ?? root;
-    for (const name of names.split(/\s+/, MAX_DEPTH).filter((word) => word !== '')) {
+  const scopes = properties.map(({ type, value }) => (type === null ? undefined : thingOf(type, value)));
+  for (const [index, { scope, names, value }] of properties.entries()) {
+    const thing = scopes[index];
+    // A thing that `itemref` makes a part of itself is none.
+    const owner = scope === index ? root : (scopes[scope] ?? root);
+    const words = names
+      .split(/\s+/, MAX_DEPTH)
+      .filter((word) => word !== '')
+      .map(localName);
+    for (const name of words.filter((word) => word !== undefined)) {
       const values = owner[name];
       if (Array.isArray(values)) values.push(thing ?? value);
       else owner[name] = [thing ?? value];
     }
-    if (thing !== undefined && (names.trim() === '' || /\bmainEntity\b/.test(names))) things.push(thing);
+    if (thing !== undefined && (names.trim() === '' || words.includes('mainEntity'))) things.push(thing);
   }
-  return sorted(Object.keys(root).length > 0 ? [root, ...things] : things);
+  const found = Object.keys(root).length > 0 ? [root, ...things] : things;
+  return sorted({ things: found, listed: [], byId: new Map() }, page);
+}
+
+/** `name` of `schema:name` and `https://schema.org/name`; undefined for a name of another vocabulary, such as `og:title`. */
+function localName(name: string): string | undefined {
+  const local = name.replace(/^(?:schema:|https?:\/\/schema\.org\/)/, '');
+  return local.includes(':') ? undefined : local;
 }
 
 /** `value` is what the element itself says, such as where it links to. */
@@ -96,23 +150,45 @@ function thingOf(type: string, value: string): Record<string, unknown> {
   return thing;
 }
 
-function sorted(things: readonly Thing[]): StructuredData {
-  const byId = new Map<string, Thing>();
-  const ofType = new Map<string, Thing>();
-  for (const thing of things) {
-    const id = thing['@id'];
-    if (typeof id === 'string' && !byId.has(id)) byId.set(id, thing);
+function sorted({ things, listed, byId }: Collected, page: PageNames): StructuredData {
+  const ofType = new Map<string, { thing: Thing; likeness: number }>();
+  for (const written of things) {
+    const thing = resolved(written, byId) as Thing;
     const [type = ''] = typesOf(thing);
-    if (!ofType.has(type)) ofType.set(type, thing);
+    const known = ofType.get(type);
+    const likeness = likenessOf(thing, page);
+    if (known === undefined || likeness > known.likeness) ofType.set(type, { thing, likeness });
   }
   const ranked = [...ofType]
-    .map(([type, thing]) => ({ thing, rank: rankOf(type) }))
+    .map(([type, { thing }]) => ({ thing, rank: rankOf(type) }))
     .toSorted((a, b) => a.rank - b.rank);
   return {
     subjects: ranked.filter(({ rank }) => rank < SURROUNDING).map(({ thing }) => thing),
+    listed: listed.map((thing) => resolved(thing, byId) as Thing),
     surroundings: ranked.filter(({ rank }) => rank === SURROUNDING).map(({ thing }) => thing),
     byId,
   };
+}
+
+/** How surely a thing is the one that the page is about: it has the page's address, or its name. Of equals the first counts. */
+function likenessOf(thing: Thing, { url, canonical, heading, title }: PageNames): number {
+  const pages = [url, canonical].filter((address) => address !== null).map((address) => addressOf(address, url));
+  const addresses = ['@id', 'url', 'mainEntityOfPage'].flatMap((name) => listOf(propertyOf(thing, name)));
+  const own = addresses
+    .map((value) => textOfValue(value, 'address'))
+    .filter((text) => text !== undefined && text !== '')
+    .map((text) => addressOf(text as string, url));
+  if (own.some((address) => pages.includes(address))) return 3;
+  const [name = ''] = listOf(propertyOf(thing, 'name')).map((value) => textOfValue(value, 'name') ?? '');
+  if (name === '') return 0;
+  if (name.toLowerCase() === heading.toLowerCase()) return 2;
+  return title.toLowerCase().includes(name.toLowerCase()) ? 1 : 0;
+}
+
+/** Without what does not tell pages apart: a fragment, a slash at the end. */
+function addressOf(text: string, base: string): string {
+  const url = URL.parse(text, base);
+  return url === null ? text : `${url.host}${url.pathname.replace(/\/$/, '')}${url.search}`;
 }
 
 const SURROUNDING = 3;
@@ -145,9 +221,11 @@ export function valuesAt(thing: Thing, path: readonly string[], byId: Structured
     .map((value) => resolved(value, byId));
 }
 
+/** With all that the page says of the thing, which it may name by its `@id` alone. */
 function resolved(value: unknown, byId: StructuredData['byId']): unknown {
-  const id = isThing(value) && Object.keys(value).length === 1 ? value['@id'] : undefined;
-  return typeof id === 'string' ? (byId.get(id) ?? value) : value;
+  const id = isThing(value) ? value['@id'] : undefined;
+  const known = typeof id === 'string' ? byId.get(id) : undefined;
+  return isThing(value) && known !== undefined ? { ...known, ...value } : value;
 }
 
 /** The value as text: of a thing its name, or its address when that is wanted. */

@@ -41,7 +41,8 @@ export function namedValue(
   const effective: Field = field.type === 'String' && kind === 'address' ? { ...field, type: 'URL' } : field;
   const isNumeric = field.type === 'Number' || field.type === 'Price';
   const currency = field.type === 'Price' ? firstText(lookUp('currency')) : undefined;
-  for (const { texts, isForMachines } of lookUp(field.name)) {
+  for (const { texts, isForMachines, isOfList = false } of lookUp(field.name)) {
+    if (isOfList && !field.multiple) continue;
     const told = texts.filter(says).map(kind === 'term' ? withoutVocabulary : String);
     const value = selectedValue(effective, told, {
       ...reading,

@@ -4,8 +4,11 @@
 /** One field of an item, as `readPage` takes it. */
 export type FieldPlan = {
   readonly selector: string;
-  /** `text`, `presence` (an empty string for each match), or the first of these attributes, else the text. */
-  readonly take: 'text' | 'presence' | { readonly attributes: readonly string[]; readonly orText: boolean };
+  /**
+   * `text`, `presence` (an empty string for each match), `address` (of a link or an image, else the text), or the first of
+   * these attributes, else the text.
+   */
+  readonly take: 'text' | 'presence' | 'address' | { readonly attributes: readonly string[]; readonly orText: boolean };
   readonly multiple: boolean;
 };
 
@@ -80,6 +83,8 @@ export type RawPage = {
   readonly itemsLeftOut: number;
   /** For each item its microdata, in document order; nothing without `structuredData`, as the next two. */
   readonly microdata: readonly (readonly RawProperty[])[];
+  /** The same for RDFa. */
+  readonly rdfa: readonly (readonly RawProperty[])[];
   /** The text of each JSON-LD script. */
   readonly jsonLd: readonly string[];
   /** `name` or `property` and `content` of meta tags. */
@@ -96,13 +101,13 @@ export function withoutContent(plan: PagePlan): PagePlan {
   return { ...plan, fields: [], structuredData: false, images: false, itemLinks: false, html: false };
 }
 
-/** An element with `itemprop`, `itemscope` or both. */
+/** An element with `itemprop`, `itemscope` or both; of RDFa, with `property`, `typeof` or both. */
 export type RawProperty = {
-  /** Where the nearest `itemscope` around it is in the list; -1 when there is none within the item. */
+  /** Where the scope that it belongs to is in the list, perhaps behind it; -1 when there is none within the item. */
   readonly scope: number;
   /** As written: names between spaces. Empty for an `itemscope` that is nobody's property. */
   readonly names: string;
-  /** The `itemtype`, perhaps empty, of an element with `itemscope`; null for one without. */
+  /** The type, perhaps empty, of an element that is a scope; null for any other. */
   readonly type: string | null;
   readonly value: string;
 };
@@ -163,11 +168,57 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
   function taken(element: Node, take: FieldPlan['take']): string | null {
     if (take === 'presence') return '';
     if (take === 'text') return textOf(element);
+    if (take === 'address') return addressOf(element) ?? textOf(element);
     for (const name of take.attributes) {
       const value = dom.attribute(element, name);
       if (value !== null) return value.trim().slice(0, limits.characters);
     }
     return take.orText ? textOf(element) : null;
+  }
+
+  function addressOf(element: Node): string | null {
+    const address = dom.attribute(element, 'href') ?? imageAddress(element) ?? dom.attribute(element, 'src');
+    return address === null ? null : address.trim().slice(0, limits.characters);
+  }
+
+  /** The addresses of a `srcset`, which may hold commas themselves (HTML, 4.8.4.3.10). */
+  function candidates(srcset: string): string[] {
+    const found: string[] = [];
+    const candidate = /[\s,]*([^\s,]\S*)(?:(?<!,)\s+(?:\([^)]*\)|[^,(])*)?/g;
+    for (const [, written] of srcset.slice(0, limits.characters).matchAll(candidate)) {
+      found.push((written as string).replace(/,+$/, ''));
+    }
+    return found;
+  }
+
+  /** What stands in for an image until a script, or the visitor's scrolling, loads it. */
+  function isPlaceholder(address: string): boolean {
+    return (
+      address === '' ||
+      !/^(https?:|[^:]*([/?#]|$))/i.test(address) ||
+      /(^|[/_-])(blank|spacer|placeholder|pixel|transparent|loading|loader|lazy-?load|1x1|preload|clear)([_.-][^/]*)?\.(gif|png|svg|jpe?g|webp)([?#]|$)/i.test(
+        address,
+      )
+    );
+  }
+
+  /**
+   * Where the image is, also when it is to be loaded later: until then `src` holds a placeholder, or nothing. Of several
+   * sizes the first. Null for what is no image, or has no address.
+   */
+  function imageAddress(image: Node): string | null {
+    if (dom.tag(image) !== 'img') return null;
+    const parent = dom.parent(image);
+    const sources = parent !== null && dom.tag(parent) === 'picture' ? dom.select(parent, 'source', limits.values) : [];
+    const value = (element: Node, name: string) => (dom.attribute(element, name) ?? '').trim();
+    const found = [
+      ...['data-src', 'data-lazy-src', 'data-lazy', 'data-original', 'data-echo'].map((name) => value(image, name)),
+      ...['data-srcset', 'data-lazy-srcset'].flatMap((name) => candidates(value(image, name))),
+      value(image, 'src'),
+      ...candidates(value(image, 'srcset')),
+      ...sources.flatMap((source) => candidates(value(source, 'data-srcset') || value(source, 'srcset'))),
+    ];
+    return found.find((address) => !isPlaceholder(address)) ?? null;
   }
 
   function valuesOf(root: Node, field: FieldPlan): string[] {
@@ -185,37 +236,87 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
       ...{ a: 'href', area: 'href', link: 'href', data: 'value', meter: 'value', object: 'data', time: 'datetime' },
       ...{ audio: 'src', embed: 'src', iframe: 'src', img: 'src', source: 'src', track: 'src', video: 'src' },
     };
+    const image = dom.attribute(element, 'content') === null ? imageAddress(element) : null;
+    if (image !== null) return image.slice(0, limits.characters);
     const attributes = ['content', byTag[dom.tag(element) ?? ''] ?? 'content'];
     return taken(element, { attributes, orText: !isScope }) ?? '';
   }
 
-  function microdataOf(root: Node): RawProperty[] {
-    const properties: RawProperty[] = [];
-    // Where the nearest scope of a node is in the list: each node is climbed once, however deep the page nests.
-    const scopes = new Map<Node, number>([[root, -1]]);
-    for (const element of dom.select(root, '[itemprop], [itemscope]', limits.values)) {
-      const climbed: Node[] = [];
-      let above = dom.parent(element);
-      for (; above !== null && !scopes.has(above); above = dom.parent(above)) climbed.push(above);
-      const scope = (above === null ? undefined : scopes.get(above)) ?? -1;
-      for (const node of climbed) scopes.set(node, scope);
-      const isScope = dom.attribute(element, 'itemscope') !== null;
-      if (isScope) scopes.set(element, properties.length);
-      properties.push({
-        scope,
-        names: (dom.attribute(element, 'itemprop') ?? '').slice(0, limits.characters),
-        type: isScope ? (dom.attribute(element, 'itemtype') ?? '').slice(0, limits.characters) : null,
-        value: propertyValue(element, isScope),
-      });
+  /** How microdata (HTML, 5.2) and RDFa Lite mark what an element says. */
+  type Markup = { readonly property: string; readonly scope: string; readonly type: string };
+
+  /** Properties of the root's elements and of those that `itemref` adds to them, in document order. */
+  function propertiesOf(root: Node, markup: Markup): RawProperty[] {
+    const marked = `[${markup.property}], [${markup.scope}]`;
+    const elements = dom.select(root, marked, limits.values);
+    const adopted = new Map<Node, Node>();
+    const scopesWithMore = dom.select(root, '[itemscope][itemref]', limits.values);
+    if (dom.tag(root) !== null) scopesWithMore.push(root);
+    for (const scope of scopesWithMore) {
+      for (const id of (dom.attribute(scope, 'itemref') ?? '').trim().split(/\s+/, 20)) {
+        const element = elementsById().get(id);
+        if (element !== undefined && element !== scope) adopted.set(element, scope);
+      }
     }
-    return properties;
+    const known = new Set(elements);
+    for (const element of adopted.keys()) {
+      for (const found of [element, ...dom.select(element, marked, limits.values)]) {
+        if (known.has(found) || elements.length >= limits.values) continue;
+        known.add(found);
+        elements.push(found);
+      }
+    }
+    const places = new Map<Node, number>();
+    for (let index = 0; index < elements.length; index++) {
+      const element = elements[index] as Node;
+      if (dom.attribute(element, markup.scope) !== null) places.set(element, index);
+    }
+    // Where the nearest scope of a node is in the list: each node is climbed once, however deep the page nests.
+    const scopes = new Map<Node, number>([[root, places.get(root) ?? -1]]);
+    const scopeWithin = (node: Node): number | undefined => {
+      const owner = adopted.get(node);
+      return places.get(node) ?? (owner === undefined ? scopes.get(node) : (places.get(owner) ?? -1));
+    };
+    return elements.map((element) => {
+      const climbed: Node[] = [];
+      const owner = adopted.get(element);
+      let scope = owner === undefined ? undefined : (places.get(owner) ?? -1);
+      for (let above = dom.parent(element); scope === undefined && above !== null; above = dom.parent(above)) {
+        scope = scopeWithin(above);
+        if (scope === undefined) climbed.push(above);
+      }
+      for (const node of climbed) scopes.set(node, scope ?? -1);
+      const isScope = places.has(element);
+      return {
+        scope: scope ?? -1,
+        names: (dom.attribute(element, markup.property) ?? '').slice(0, limits.characters),
+        type: isScope ? (dom.attribute(element, markup.type) ?? '').slice(0, limits.characters) : null,
+        value: propertyValue(element, isScope),
+      };
+    });
   }
+
+  let byId: Map<string, Node> | undefined;
+  function elementsById(): Map<string, Node> {
+    if (byId === undefined) {
+      byId = new Map();
+      for (const element of dom.select(document, '[id]', Number.POSITIVE_INFINITY)) {
+        const id = dom.attribute(element, 'id') ?? '';
+        if (!byId.has(id)) byId.set(id, element);
+      }
+    }
+    return byId;
+  }
+
+  const microdata = { property: 'itemprop', scope: 'itemscope', type: 'itemtype' };
+  const rdfa = { property: 'property', scope: 'typeof', type: 'typeof' };
 
   /** Whole scripts: a part of one could not be parsed. */
   function jsonLdTexts(): string[] {
     const texts: string[] = [];
     let left = limits.jsonLd;
-    for (const script of dom.select(document, 'script[type="application/ld+json" i]', limits.values)) {
+    for (const script of dom.select(document, 'script[type*="ld+json" i]', limits.values)) {
+      if (!/^\s*application\/ld\+json\s*(;|$)/i.test(dom.attribute(script, 'type') ?? '')) continue;
       const text = Array.from(dom.children(script), (node) => dom.characters(node) ?? '').join('');
       if (text.length > left) continue;
       left -= text.length;
@@ -241,18 +342,13 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     });
   }
 
-  /** Where the image is, also when a script is to load it later: until then `src` holds a placeholder, or nothing. */
   function imagesOf(root: Node): [string, string][] {
     const images: [string, string][] = [];
     for (const image of dom.select(root, 'img', limits.values)) {
-      for (const name of ['src', 'data-src', 'data-lazy-src', 'data-original', 'srcset', 'data-srcset']) {
-        const value = (dom.attribute(image, name) ?? '').trim();
-        if (value === '' || /^data:/i.test(value)) continue;
-        const address = name.endsWith('srcset') ? (value.split(/,?\s/, 1)[0] ?? '') : value;
-        const alt = (dom.attribute(image, 'alt') ?? '').trim();
-        images.push([address.slice(0, limits.characters), alt.slice(0, limits.linkText)]);
-        break;
-      }
+      const address = imageAddress(image);
+      if (address === null) continue;
+      const alt = (dom.attribute(image, 'alt') ?? '').trim();
+      images.push([address.slice(0, limits.characters), alt.slice(0, limits.linkText)]);
     }
     return images;
   }
@@ -316,7 +412,8 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     isEmpty: beginning === '' && dom.select(document, shown, 1).length === 0,
     itemsLeftOut: matches.length - roots.length,
     items: roots.map((root) => plan.fields.map((field) => valuesOf(root, field))),
-    microdata: plan.structuredData ? roots.map(microdataOf) : [],
+    microdata: plan.structuredData ? roots.map((root) => propertiesOf(root, microdata)) : [],
+    rdfa: plan.structuredData ? roots.map((root) => propertiesOf(root, rdfa)) : [],
     jsonLd: plan.structuredData ? jsonLdTexts() : [],
     meta: plan.structuredData ? metaTags() : [],
     images: plan.images ? roots.map(imagesOf) : [],

@@ -75,6 +75,15 @@ Object.assign(PAGES, {
   'times and dates': '<time class=f datetime="2024-03-12T10:15Z">yesterday</time><html lang=de><p class=f>3.4.2024',
 });
 
+Object.assign(PAGES, {
+  'lazy images': `<div class=item><img class=f src=/blank.gif data-src=/1.png><img srcset="data:x,y 1x, /2.png 2x">
+    <picture><source srcset="/3.webp, /4.webp 2x"><img alt=x></picture><img src=/5.png srcset="/6.png 2x"><img src=about:blank></div>`,
+  'RDFa and itemref': `<div class=item typeof=schema:Product><b property=name class=f>r</b><i property="schema:price" content=5>6</i></div>
+    <div class=item itemscope itemref=far><u itemprop=startDate>x</u></div><p id=far><b itemprop=name>far</b><s itemprop=price>7</s></p>`,
+  'JSON-LD with parameters and references': `<script type="application/ld+json; charset=utf-8">{"@graph":[{"@type":"Product",
+    "name":"Tom &amp; Jerry","offers":{"@id":"#o"}},{"@id":"#o","price":"9.90","priceCurrency":"EUR"}]}</script>`,
+});
+
 const SPECS: Record<string, CrawlRunSpecInput['extract']> = {
   'no extract section': undefined,
   fields: {

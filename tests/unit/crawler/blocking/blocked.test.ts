@@ -59,6 +59,36 @@ describe('a refusal', () => {
     ],
     ['a captcha with a good status', 200, `<title>Robot check</title>${widget}`, {}, 'captcha'],
     ['a captcha with 403', 403, `<title>example.com</title>Prove it.${widget}`, {}, 'captcha'],
+    [
+      "a shop's own captcha with a good status",
+      200,
+      `<title>Shop.example</title><h4>Enter the characters you see below</h4><p>Sorry, we just need to make sure you're not a robot.</p>
+       <form action="/errors/validateCaptcha"><img src="/captcha/x.jpg"><input name=field-keywords></form><a href=/help>Help</a>`,
+      {},
+      'captcha in place of the page',
+    ],
+    [
+      'a captcha in German',
+      200,
+      `<title>shop</title>Bitte bestätigen Sie, dass Sie kein Roboter sind.${widget}`,
+      {},
+      'captcha in place of the page',
+    ],
+    [
+      'a captcha about traffic',
+      200,
+      `<title>shop</title>Our systems have detected unusual traffic from your network.${widget}`,
+      {},
+      'captcha in place of the page',
+    ],
+    [
+      'Cloudflare by its script',
+      200,
+      '<title>x</title><script src="/cdn-cgi/challenge-platform/h/b/orchestrate/chl_page/v1?ray=1"></script>',
+      {},
+      'Cloudflare',
+    ],
+    ['a Google captcha', 429, '<title>x</title><form id=captcha-form action=index></form>', {}, 'Google'],
     ['a challenge page of nobody', 429, '<title>Verify you are human</title>', {}, 'challenge'],
   ])('is recognised: %s', (_, status, body, headers, evidence) => {
     expect(evidenceOf(status, body, headers as Record<string, string>)).toContain(evidence);
@@ -73,6 +103,16 @@ describe('no refusal', () => {
     ['a login form with a captcha', 200, `<title>Log in</title><form><input name=user>${widget}</form>`],
     ['a contact page that asks for a proof', 200, `<title>Contact</title>Security check${widget}`],
     ['a long page with a captcha and a challenge for its title', 200, `<title>Security check</title>${long}${widget}`],
+    ['a game with a challenge form', 200, '<title>30 day challenge</title><form id="challenge-form">Join</form>'],
+    ['a page that runs a challenge', 200, '<title>Run</title><div id="challenge-running">5 km</div>'],
+    ['a form with an id of that name', 200, '<title>x</title><form id=captcha-form action=/index.php></form>'],
+    [
+      'a contact form that asks for a proof',
+      200,
+      `<title>Contact</title><form>Your message <textarea></textarea>I am not a robot${widget}</form>`,
+    ],
+    ['a newsletter with a captcha', 200, `<form>News <input type=email>Prove you are human${widget}</form>`],
+    ['a poem about robots', 200, '<title>Poem</title>I am not a robot.'],
     ['a forbidden folder', 403, '<title>403 Forbidden</title><h1>Forbidden</h1>'],
     ['a page for members', 403, '<title>Access denied | Club</title>Log in to read on.'],
     ['a page of maintenance', 503, '<title>Be right back</title>We are working on it.'],

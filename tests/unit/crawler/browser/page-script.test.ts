@@ -67,6 +67,7 @@ const expected = {
   items: [[['Hello']]],
   itemsLeftOut: 0,
   microdata: [],
+  rdfa: [],
   jsonLd: [],
   meta: [],
   images: [[]],

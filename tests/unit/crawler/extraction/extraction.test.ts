@@ -127,6 +127,29 @@ describe('images and links', () => {
     });
   });
 
+  it.each([
+    ['<img src="/blank.gif" data-src="/r.jpg">', '/r.jpg'],
+    ['<img src="data:image/gif;base64,R0" data-lazy="/r.jpg">', '/r.jpg'],
+    ['<img src="about:blank" data-src="/r.jpg">', '/r.jpg'],
+    ['<img src="/real-small.jpg" data-src="/r.jpg">', '/r.jpg'],
+    ['<img src="/r.jpg" data-src="data:image/gif;base64,R0">', '/r.jpg'],
+    ['<img src="/r.jpg" srcset="/x.jpg 2x">', '/r.jpg'],
+    ['<img src="/img/placeholder.svg" srcset="/r.jpg 300w, /s.jpg 600w">', '/r.jpg'],
+    ['<img src="/1x1.png" data-srcset="/r.jpg 1x">', '/r.jpg'],
+    ['<img srcset="data:image/gif;base64,R0 1x, /r.jpg 2x">', '/r.jpg'],
+    ['<img srcset="/a,b.jpg, /c.jpg 2x">', '/a,b.jpg'],
+    ['<img srcset=",/r.jpg 100w (x,y), /c.jpg 2x">', '/r.jpg'],
+    ['<picture><source srcset="/r.webp"><img alt=x></picture>', '/r.webp'],
+    ['<picture><source data-srcset="/r.webp 2x" srcset="/blank.gif"><img src="data:,x"></picture>', '/r.webp'],
+    ['<picture><source srcset="/x.webp"><img src=/r.jpg></picture>', '/r.jpg'],
+    ['<img src="//cdn.example:8443/r.jpg">', 'http://cdn.example:8443/r.jpg'],
+    ['<img src="/transparent-jacket">', '/transparent-jacket'],
+  ])('of %s is where it will be', (html, path) => {
+    const fields = [{ name: 'image', selector: 'img', type: 'URL' }];
+    const url = new URL(path, URL_OF_PAGE).href;
+    expect(itemsOf(html, { fields, images: true }).items).toMatchObject([{ image: url, images: [{ url }] }]);
+  });
+
   it('are those of the item alone', () => {
     const extract = { itemSelector: '.card', fields: [{ name: 'mail', selector: 'a[href^=mailto]' }], links: true };
     expect(itemsOf(PAGE, extract)).toEqual({

@@ -276,3 +276,149 @@ describe('types', () => {
     });
   });
 });
+
+describe('what pages write beside the standard', () => {
+  const script = (text: string, type = 'application/ld+json') => `<script type="${type}">${text}</script>`;
+  const text = JSON.stringify(PRODUCT);
+  const { name: _, offers, ...group } = PRODUCT;
+  const named = { title: 'Hemp Net No. 1', price: '1234.5' };
+
+  it.each([
+    ['parameters in the type', script(text, 'application/ld+json; charset=utf-8')],
+    ['a type in other letters, between spaces', script(text, ' Application/LD+JSON ')],
+    ['two objects in one script', script(`${text}\n${JSON.stringify({ '@type': 'BreadcrumbList' })}`)],
+    ['control characters', script(text.replace('Hemp Net', 'Hemp\tNet'))],
+    ['commas too many', script(text.replace(/}$/, ',}'))],
+    ['a graph', jsonLd({ '@graph': [{ '@type': 'WebSite', name: 'x' }, PRODUCT] })],
+    ['entities', script(text.replace('Hemp Net', 'Hemp&#32;Net'))],
+    ['a list of one', jsonLd({ '@type': 'ItemList', itemListElement: [{ '@type': 'ListItem', item: PRODUCT }] })],
+    ['a list of things', jsonLd({ '@type': 'ItemList', itemListElement: [PRODUCT] })],
+    [
+      'a group',
+      jsonLd({ '@type': 'ProductGroup', name: 'Hemp Net No. 1', hasVariant: [PRODUCT, { ...PRODUCT, offers: {} }] }),
+    ],
+    ['a main entity', jsonLd({ '@type': 'WebPage', name: 'x', mainEntity: PRODUCT })],
+    [
+      'references',
+      jsonLd({
+        '@graph': [
+          { ...PRODUCT, offers: { '@id': '#o' } },
+          { '@id': '#o', ...offers },
+        ],
+      }),
+    ],
+    [
+      'references with a type',
+      jsonLd({
+        '@graph': [
+          { ...PRODUCT, offers: { '@id': '#o', '@type': 'Offer' } },
+          { '@id': '#o', ...offers },
+        ],
+      }),
+    ],
+    [
+      'a thing in two parts',
+      jsonLd([
+        { '@id': '#p', ...group },
+        { '@id': '#p', '@type': 'Product', name: 'Hemp Net No. 1', offers },
+      ]),
+    ],
+    [
+      'a reference to what stands within another thing',
+      jsonLd([
+        { ...PRODUCT, offers: { '@id': '#o' } },
+        { '@type': 'Thing', x: { '@id': '#o', price: 1234.5 } },
+      ]),
+    ],
+  ])('%s', (_, html) => {
+    expect(fieldsOf(html, 'title', 'price')).toEqual(named);
+  });
+
+  it('has no list for one thing, and all of it for a field of several', () => {
+    const list = { '@type': 'ItemList', itemListElement: [{ item: PRODUCT }, { item: { ...PRODUCT, name: 'Two' } }] };
+    const html = `<title>Nets</title>${jsonLd(list)}`;
+    const fields = [
+      { name: 'title' },
+      { name: 'name', multiple: true },
+      { name: 'sku', multiple: true },
+      { name: 'price' },
+    ];
+    expect(itemsOf(html, { fields }).items).toEqual([
+      { title: 'Nets', name: ['Nets'], sku: ['17', '17'], price: null },
+    ]);
+  });
+
+  const related = { ...PRODUCT, name: 'Related', offers: { price: 1 } };
+  it.each([
+    ['its address', jsonLd([related, { ...PRODUCT, url: '/nets/1#top' }])],
+    ['its @id', jsonLd([related, { ...PRODUCT, '@id': 'https://shop.example/nets/1' }])],
+    [
+      'the canonical address',
+      `<link rel=canonical href=/net>${jsonLd([related, { ...PRODUCT, url: 'https://shop.example/net/' }])}`,
+    ],
+    ['the heading', `<h1>Hemp Net No. 1</h1>${jsonLd([related, PRODUCT])}`],
+    ['the title', `<title>Hemp Net No. 1 | Shop</title>${jsonLd([related, PRODUCT])}`],
+    [
+      'microdata with its address',
+      `<div itemscope itemtype=https://schema.org/Product><b itemprop=name>Related</b><i itemprop=price>1</i></div>
+      <div itemscope itemtype=https://schema.org/Product><a itemprop=url href=/nets/1><b itemprop=name>Hemp Net No. 1</b></a><i itemprop=price>1234.5</i></div>`,
+    ],
+  ])('tells the product of the page among others by %s', (_, html) => {
+    expect(fieldsOf(html, 'title', 'price')).toEqual(named);
+  });
+});
+
+describe('RDFa', () => {
+  it('is read as microdata is', () => {
+    const html = `<meta property="og:site_name" content=Shop><div vocab="https://schema.org/" typeof="Product"><h1 property="name">Net</h1>
+      <img property="schema:image" src="/x.png"><div property="offers" typeof="Offer"><span property="price" content="9.90">9,90 €</span>
+      <meta property="priceCurrency" content="EUR"></div><a property="brand" typeof="Brand" href=/b><i property=name>Calm</i></a></div>`;
+    expect(fieldsOf(html, 'title', 'price', 'currency', 'image', 'brand')).toEqual({
+      title: 'Net',
+      price: '9.90',
+      currency: 'EUR',
+      image: 'https://shop.example/x.png',
+      brand: 'Calm',
+    });
+  });
+
+  it('is that of each item', () => {
+    const card = (name: string) => `<li typeof="schema:Product"><b property="schema:name">${name}</b></li>`;
+    expect(itemsOf(card('a') + card('b'), { itemSelector: 'li', fields: [{ name: 'name' }] }).items).toEqual([
+      { name: 'a' },
+      { name: 'b' },
+    ]);
+  });
+});
+
+describe('itemref', () => {
+  const FAR =
+    '<div id=far><b itemprop=name>Net</b><div itemprop=offers itemscope><i itemprop=price>9.90</i></div></div>';
+  it.each([
+    ['behind the item', `<div itemscope itemtype=https://schema.org/Product itemref="far none"></div>${FAR}`],
+    ['before the item', `${FAR}<div itemscope itemtype=https://schema.org/Product itemref=far></div>`],
+    [
+      'within another one',
+      `<div itemscope itemtype=https://schema.org/WebSite>${FAR}</div><div itemscope itemtype=https://schema.org/Product itemref=far></div>`,
+    ],
+    [
+      'around itself',
+      `<div id=loop><div itemscope itemtype=https://schema.org/Product itemref="loop far"></div></div>${FAR}`,
+    ],
+  ])('adds what stands %s', (_, html) => {
+    expect(fieldsOf(html, 'title', 'price')).toEqual({ title: 'Net', price: '9.90' });
+  });
+
+  it('adds to an item what stands outside of it', () => {
+    const html = `<li itemscope itemref=far><u itemprop=sku>7</u></li>${FAR}`;
+    const fields = [{ name: 'name' }, { name: 'sku' }, { name: 'price', type: 'Number' as const }];
+    expect(itemsOf(html, { itemSelector: 'li', fields }).items).toEqual([{ name: 'Net', sku: '7', price: 9.9 }]);
+  });
+});
+
+it('reads a price with its currency from two places', () => {
+  const fields = [{ name: 'price', type: 'Price' as const }];
+  expect(itemsOf(jsonLd(PRODUCT), { fields }).items).toEqual([{ price: { amount: 1234.5, currency: 'EUR' } }]);
+  const rating = { '@type': 'Product', aggregateRating: { ratingValue: 4.125 } };
+  expect(itemsOf(jsonLd(rating), { fields: [{ name: 'rating', type: 'Number' }] }).items).toEqual([{ rating: 4.125 }]);
+});
