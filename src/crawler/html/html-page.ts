@@ -45,7 +45,7 @@ function documentDom(source: DecodedText, compiled: CompiledSelectors): PageDom<
 
   return {
     select: (root, selector, limit) =>
-      selectAll<Node, Element>(queryOf(selector), root, SELECT_OPTIONS).slice(0, limit),
+      selectAll<Node, Element>(queryOf(selector), root, optionsFor(selector, root)).slice(0, limit),
     attribute: (node, name) => (isTag(node) ? (node.attribs[name] ?? null) : null),
     tag: (node) => (isTag(node) ? node.name : null),
     characters: (node) => (isText(node) ? node.data : null),
@@ -56,4 +56,17 @@ function documentDom(source: DecodedText, compiled: CompiledSelectors): PageDom<
   };
 }
 
-const SELECT_OPTIONS: Options<Node, Element> = { relativeSelector: false };
+function optionsFor(selector: string, root: Node): Options<Node, Element> {
+  return selector.includes(':scope') ? { ...SELECT_OPTIONS, context: scopeOf(root) } : SELECT_OPTIONS;
+}
+
+/** What `:scope` is: of a document its root element (Selectors 4, 8.4). */
+function scopeOf(root: Node): Node {
+  return isTag(root) || !('children' in root) ? root : (root.children.find(isTag) ?? root);
+}
+
+const SELECT_OPTIONS: Options<Node, Element> = {
+  relativeSelector: false,
+  // In browsers white space is no emptiness; in the engine it is.
+  pseudos: { empty: (element) => element.children.every((child) => !isTag(child) && !isText(child)) },
+};
