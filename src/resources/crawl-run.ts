@@ -712,6 +712,11 @@ const sourceStatus = z.object({
   skipped: count('URLs left out.'),
   items: count('Items stored.'),
   error: z.string().max(1_024).optional().describe('The last failure of this source.'),
+  movedTo: z
+    .array(z.string().max(MAX_URL))
+    .max(10)
+    .optional()
+    .describe('Where start URLs have moved to within their domain, the first 10 places; the scope moved with them.'),
 });
 
 const workerStatus = z.object({

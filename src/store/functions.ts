@@ -33,6 +33,8 @@ export const WORKER_FUNCTIONS = [
   'report_outage(text, text, double precision, text)',
   'report_reachable(text, text)',
   'report_trap(text, text, text, text)',
+  'move_scope(text, text, text)',
+  'read_moved_scopes(text)',
   'all_sources_blocked(text, int)',
   'read_robots(text, text)',
   'write_robots(text, text, text, text, int)',

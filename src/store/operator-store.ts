@@ -45,6 +45,8 @@ export type SourceSnapshot = {
   readonly result?: SourceResult;
   /** For a failed or partial source: its most frequent failure and how often it came. */
   readonly message?: string;
+  /** Where start URLs have moved to, the first 10 places. */
+  readonly movedTo?: readonly string[];
 };
 
 /** `Inactive`: switched off in the spec. `Stopped`: the run ended before all of its requests did. */

@@ -19,6 +19,7 @@ import type {
   HostOutage,
   HostRendering,
   HostRobots,
+  MovedScopes,
   Outcome,
   OutputItem,
   OutputLease,
@@ -181,6 +182,10 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
     async reportTrap({ kind, pattern, url }, signal) {
       await call('report_trap', [kind, withoutNul(pattern), withoutNul(url)], signal);
     },
+
+    moveScope: (source, url, signal) => call<boolean>('move_scope', [source, url], signal),
+
+    readMovedScopes: (signal) => call<MovedScopes>('read_moved_scopes', [], signal),
 
     areAllSourcesBlocked: (refusals, signal) => call<boolean>('all_sources_blocked', [refusals], signal),
 

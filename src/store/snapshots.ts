@@ -37,7 +37,10 @@ export async function snapshots(
         'total', c.discovered, 'queued', c.discovered - c.leased - c.succeeded - c.failed - c.skipped,
         'leased', c.leased, 'succeeded', c.succeeded, 'failed', c.failed, 'skipped', c.skipped, 'items', c.items,
         'lastSuccessAt', c.last_success_at, 'skippedBy', c.skipped_by, 'failedBy', c.failed_by,
-        'itemsLeftOut', c.items_left_out
+        'itemsLeftOut', c.items_left_out,
+        'movedTo', (select json_agg(url order by moved_at, url) from (
+          select * from moved_place m where m.run_id = s.run_id and m.source_no = s.source_no order by moved_at, url limit 10
+        ) first)
       ) order by s.source_no) as list
       from source s cross join lateral (
         select coalesce(sum(discovered), 0) as discovered, coalesce(sum(leased), 0) as leased,
@@ -86,6 +89,7 @@ type SourceRow = Progress & {
   skippedBy: Partial<Record<SkipReason, number>>[];
   failedBy: Partial<Record<FailureCause, number>>[];
   itemsLeftOut: ItemsLeftOut[];
+  movedTo: string[] | null;
 };
 
 type WorkerRow = Omit<WorkerSnapshot, 'firstHeartbeatAt' | 'lastHeartbeatAt' | 'currentUrl' | 'state'> & {
@@ -176,6 +180,7 @@ function sourceOf(row: SourceRow): SourceSnapshot {
     progress: progressOf(row),
     ...present('result', row.result),
     ...present('message', row.message),
+    ...present('movedTo', row.movedTo),
   };
 }
 

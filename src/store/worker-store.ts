@@ -220,6 +220,8 @@ export const FAILURE_CAUSES = [
   /** The host did not answer for so long that the run gave it up: the page was not tried, or not again. */
   'HostUnreachable',
   'MissingField',
+  /** A start URL leads to another site, which the message names. */
+  'MovedAway',
   'BrowserError',
   'ExtractionError',
   /** What was to be a sitemap is none. */
@@ -258,6 +260,8 @@ export type SpiderTrap = {
   /** One that was not followed. */
   readonly url: string;
 };
+
+export type MovedScopes = Readonly<Record<string, readonly string[]>>;
 
 /** robots.txt of a host as the last fetch found it (RFC 9309). */
 export type HostRobots = {
@@ -330,6 +334,13 @@ export type WorkerStore = {
   reportReachable(host: string, signal: AbortSignal): Promise<void>;
   /** The run keeps the first 100 patterns, each with the URL that was told first. */
   reportTrap(trap: SpiderTrap, signal: AbortSignal): Promise<void>;
+  /**
+   * A start URL of the source has moved to the URL, which its scope reaches from now on, for every worker of the run.
+   * False when that holds for 100 places already, and this one is none of them.
+   */
+  moveScope(source: string, url: string, signal: AbortSignal): Promise<boolean>;
+  /** Where start URLs have moved to, by the names of their sources, in the order in which that was found. */
+  readMovedScopes(signal: AbortSignal): Promise<MovedScopes>;
   /** Whether no page succeeded and every source was refused so many tries, or lost all of its pages to refusals. */
   areAllSourcesBlocked(enoughRefusals: number, signal: AbortSignal): Promise<boolean>;
   readRobots(host: string, signal: AbortSignal): Promise<HostRobots | undefined>;

@@ -325,6 +325,7 @@ function sourceStatus(source: SourceSnapshot, snapshot: RunSnapshot): NonNullabl
     skipped: progress.skipped,
     items: progress.items,
     ...defined({ error: source.message?.slice(0, 1_024) }),
+    ...(source.movedTo === undefined ? {} : { movedTo: [...source.movedTo] }),
   };
 }
 

@@ -1,4 +1,4 @@
-// Reads a sitemap as its text arrives: XML (sitemaps.org, protocol 0.9) or one URL a line. Nothing of it is kept.
+// Reads a sitemap as its text arrives: XML (sitemaps.org, protocol 0.9), a feed, or one URL a line. Nothing of it is kept.
 import { Parser } from 'htmlparser2';
 import { CrawlError } from '../failure.ts';
 import { MAX_URL_LENGTH } from '../urls/url.ts';
@@ -37,11 +37,30 @@ export function createSitemapParser(): SitemapParser {
   };
 }
 
+/** Where an XML format says what it lists. */
+type Format = {
+  readonly kind: SitemapEntry['kind'];
+  /** The element whose text is a location. */
+  readonly locationTag?: string;
+  /** The element whose `href` is one, unless it is some other relation. */
+  readonly linkTag?: string;
+  /** The element that both stand in; absent when they stand nowhere else. */
+  readonly itemTag?: string;
+};
+
 function createXmlParser(): SitemapParser {
   let entries: SitemapEntry[] = [];
-  let root: { readonly kind: SitemapEntry['kind']; readonly locationTag: string } | undefined;
+  let format: Format | undefined;
   let openElements = 0;
+  let openItems = 0;
   let location: string | undefined;
+  let link: { href?: string; rel?: string } | undefined;
+
+  function found(written: string | undefined): void {
+    const text = written?.trim() ?? '';
+    if (format !== undefined && text !== '')
+      entries.push({ kind: format.kind, location: text.slice(0, MOST_OF_LOCATION) });
+  }
 
   // Without onopentag the parser keeps no attributes, of which a hostile file could have millions.
   const parser = new Parser(
@@ -49,17 +68,31 @@ function createXmlParser(): SitemapParser {
       onopentagname(name) {
         openElements++;
         if (openElements > MAX_OPEN_ELEMENTS) throw badSitemap('its elements are nested too deeply');
-        root ??= rootOf(name);
-        if (name === root.locationTag) location = '';
+        format ??= formatOf(name);
+        if (name === format.itemTag) openItems++;
+        const isWithin = format.itemTag === undefined || openItems > 0;
+        if (isWithin && name === format.locationTag) location = '';
+        if (isWithin && name === format.linkTag) link = {};
+      },
+      onattribute(name, value) {
+        if (link === undefined) return;
+        if (name.toLowerCase() === 'href') link.href ??= value;
+        if (name.toLowerCase() === 'rel') link.rel ??= value;
       },
       ontext(text) {
         if (location !== undefined && location.length < MOST_OF_LOCATION) location += text.slice(0, MOST_OF_LOCATION);
       },
       onclosetag(name) {
         openElements--;
-        if (location === undefined || name !== root?.locationTag) return;
-        if (location.trim() !== '') entries.push({ kind: root.kind, location: location.trim() });
-        location = undefined;
+        if (name === format?.itemTag) openItems = Math.max(openItems - 1, 0);
+        if (name === format?.locationTag) {
+          found(location);
+          location = undefined;
+        }
+        if (name === format?.linkTag) {
+          if (/^(alternate)?$/i.test(link?.rel?.trim() ?? '')) found(link?.href);
+          link = undefined;
+        }
       },
     },
     { xmlMode: true, lowerCaseTags: true },
@@ -78,17 +111,31 @@ function createXmlParser(): SitemapParser {
     },
     end() {
       parser.end();
-      if (root === undefined) throw badSitemap('it has no elements');
+      if (format === undefined) throw badSitemap('it has no elements');
       return taken();
     },
   };
 }
 
-/** Elements of extensions, such as <image:loc>, have another prefix than the root. */
-function rootOf(name: string) {
-  const [, prefix = '', root] = /^(.*:)?(urlset|sitemapindex)$/.exec(name) ?? [];
-  if (root === undefined) throw badSitemap(`it begins with <${name.slice(0, 100)}>`);
-  return { kind: root === 'urlset' ? 'Page' : 'Sitemap', locationTag: `${prefix}loc` } as const;
+/**
+ * By the root element: a sitemap, an index of them, or a feed, which sitemaps.org allows in place of one (RSS 2.0, RSS 1.0, Atom).
+ * Elements of extensions, such as <image:loc>, have another prefix than the root.
+ */
+function formatOf(name: string): Format {
+  const [, prefix = '', root] = /^(.*:)?(urlset|sitemapindex|rss|feed|rdf)$/.exec(name) ?? [];
+  switch (root) {
+    case 'urlset':
+      return { kind: 'Page', locationTag: `${prefix}loc` };
+    case 'sitemapindex':
+      return { kind: 'Sitemap', locationTag: `${prefix}loc` };
+    case 'rss':
+    case 'rdf':
+      return { kind: 'Page', itemTag: 'item', locationTag: 'link' };
+    case 'feed':
+      return { kind: 'Page', itemTag: `${prefix}entry`, linkTag: `${prefix}link` };
+    default:
+      throw badSitemap(`it begins with <${name.slice(0, 100)}>`);
+  }
 }
 
 function createTextParser(): SitemapParser {

@@ -24,6 +24,8 @@ const BATCH = 1_000;
 /** A large file takes longer than a page, and its entries have to be stored meanwhile. */
 const LEAST_TIMEOUT_MS = 4 * 60_000;
 
+const DECLARED_ENCODING = /^(?:\xef\xbb\xbf)?\s*<\?xml[^>]*\sencoding\s*=\s*["']([\w.:-]+)["']/;
+
 /** What holds for the source that the sitemap belongs to. */
 export type SitemapRules = { readonly scope: Scope; readonly chooseLinks: LinkFilter };
 
@@ -88,6 +90,8 @@ function createIntake(claim: Claim, sitemap: URL, { scope, chooseLinks }: Sitema
   const { source } = claim;
   const leftOut: Partial<Record<SkipReason, number>> = {};
   let room = MAX_ENTRIES;
+  // Where it was asked for, too: some are kept at another place than the site that they are of.
+  const sites = [sitemap, ...(claim.redirects ?? []).map((url) => new URL(url))];
 
   function count(reason: SkipReason, entries: number): void {
     if (entries > 0) leftOut[reason] = (leftOut[reason] ?? 0) + entries;
@@ -105,7 +109,7 @@ function createIntake(claim: Claim, sitemap: URL, { scope, chooseLinks }: Sitema
     const urls = references
       .map((reference) => normaliseUrl(reference, sitemap.href))
       .filter((url) => url !== undefined);
-    const ours = urls.filter((url) => isSameSite(url, sitemap));
+    const ours = urls.filter((url) => sites.some((site) => isSameSite(url, site)));
     count('OutOfScope', urls.length - ours.length);
     if (claim.depth >= MAX_NESTING) {
       count('MaxDepth', ours.length);
@@ -146,10 +150,18 @@ async function* batchesOf(body: AsyncIterable<Buffer>): AsyncGenerator<readonly 
   yield [...batch, ...parser.end()];
 }
 
-/** Sitemaps are in UTF-8, but for the few that begin with the mark of UTF-16. */
+/** By the byte-order mark, else by the XML declaration; sitemaps that say nothing are in UTF-8. */
 function decoderOf(start: Buffer): TextDecoder {
-  if (start[0] === 0xff && start[1] === 0xfe) return new TextDecoder('utf-16le');
-  return new TextDecoder(start[0] === 0xfe && start[1] === 0xff ? 'utf-16be' : 'utf-8');
+  const [first, second] = start;
+  if ((first === 0xff && second === 0xfe) || (first === 0x3c && second === 0)) return new TextDecoder('utf-16le');
+  if ((first === 0xfe && second === 0xff) || (first === 0 && second === 0x3c)) return new TextDecoder('utf-16be');
+  const declared = DECLARED_ENCODING.exec(start.toString('latin1', 0, 1_024))?.[1];
+  try {
+    // What can be read as ASCII so far is no UTF-16, whatever it says.
+    return new TextDecoder(declared === undefined || /^utf-?16/i.test(declared) ? 'utf-8' : declared);
+  } catch {
+    return new TextDecoder('utf-8');
+  }
 }
 
 /** A file that was compressed before it was put on the server is told by its first bytes, whatever its name and type. */

@@ -1,6 +1,6 @@
 // One claimed URL from claim to outcome: admission, its place at the host, the visit, and what the page comes to.
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
-import type { Claim, Outcome, WorkerStore } from '../../store/worker-store.ts';
+import type { Claim, FetchFacts, Outcome, WorkerStore } from '../../store/worker-store.ts';
 import { blockedBy } from '../blocking/blocked.ts';
 import { createHostHistory } from '../blocking/host-history.ts';
 import type { RobotsGate } from '../discovery/robots-gate.ts';
@@ -14,14 +14,16 @@ import type { Routes } from '../network/routes.ts';
 import type { Renderer } from '../rendering/renderer.ts';
 import { createFailPage } from './failed-page.ts';
 import type { HostReports } from './host-reports.ts';
+import { createMovedScopes } from './moved-scopes.ts';
 import { skipped, tooManyRedirects } from './outcomes.ts';
 import type { Screenshots } from './page-additions.ts';
 import type { PageMemory } from './page-memory.ts';
 import { createPageReading } from './page-reading.ts';
-import { type CrawlSignals, createPageVisits, type Visit } from './page-visit.ts';
+import { type CrawlSignals, createPageVisits, type Visit, type Way } from './page-visit.ts';
+import { createPassages } from './passages.ts';
 import { inPlaceOf } from './requests.ts';
 import { createSitemapClaims } from './sitemap-claim.ts';
-import { createSourceRules } from './source-rules.ts';
+import { createSourceRules, type SourceRules } from './source-rules.ts';
 
 export type PageCrawler = {
   /**
@@ -33,7 +35,7 @@ export type PageCrawler = {
 
 export function createPageCrawler(options: {
   readonly spec: CrawlRunSpec;
-  readonly store: Pick<WorkerStore, 'deferHost' | 'addLinks'>;
+  readonly store: Pick<WorkerStore, 'deferHost' | 'addLinks' | 'moveScope' | 'readMovedScopes'>;
   readonly reports: HostReports;
   readonly traps: TrapReports;
   readonly routes: Routes;
@@ -49,11 +51,13 @@ export function createPageCrawler(options: {
   /** Absent when the spec asks for none. */
   readonly screenshots?: Screenshots;
 }): PageCrawler {
-  const { spec, store, reports, traps, routes, robots, sitemaps, pacer } = options;
+  const { spec, store, reports, traps, routes, robots, pacer } = options;
   const extraction = createExtraction(spec.extract);
-  const sources = createSourceRules(spec, extraction.plan, traps.noticed);
+  const moved = createMovedScopes(spec, store);
+  const sources = createSourceRules(spec, extraction.plan, moved.scopeOf, traps.noticed);
+  const passages = createPassages();
   const failPage = createFailPage(options);
-  const { addNamedSitemaps, readSitemap } = createSitemapClaims({ sources, store, sitemaps, reports, failPage });
+  const { addNamedSitemaps, readSitemap } = createSitemapClaims({ ...options, sources, moved, failPage });
   const visit = createPageVisits(options);
   const reading = createPageReading({ ...options, sources, extraction, failPage });
   const history = createHostHistory();
@@ -68,11 +72,56 @@ export function createPageCrawler(options: {
   }
 
   async function crawlPage(claim: Claim, url: URL, signals: CrawlSignals): Promise<Outcome> {
-    const plan = sources.get(claim.source)?.plan ?? extraction.plan;
-    const visited = await visit(claim, url, plan, signals);
+    const rules = sources.get(claim.source);
+    if (rules === undefined) return skipped(claim, 'OutOfScope');
+    const through: URL[] = [];
+    const visited = await visit(claim, url, wayOf(claim, rules, through), signals);
+    passages.ended(claim.source, through, visited.type !== 'away');
     const refused = refusedBy(claim, visited);
     if (refused !== undefined) return failPage(claim, refused, visited.facts, signals.abort);
     return outcomeOf(claim, visited, signals.abort);
+  }
+
+  /** @param through takes the URLs out of the scope that the visit passes through */
+  function wayOf(claim: Claim, { plan, clean, scope }: SourceRules, through: URL[]): Way {
+    return {
+      plan,
+      clean,
+      follows: scope.followsRedirect,
+      async mayPass(to, signal) {
+        const isOpen = isStart(claim) || passages.isOpen(claim.source, to);
+        if (!isOpen || scope.excludes(to)) return false;
+        const answer = await robots?.check(to, signal);
+        if (answer !== undefined && !('allowed' in answer && answer.allowed)) return false;
+        through.push(to);
+        return true;
+      },
+    };
+  }
+
+  function isStart(claim: Claim): boolean {
+    return moved.isStart(claim.source, claim.redirects?.[0] ?? claim.url);
+  }
+
+  /** A start URL takes the scope along, or has failed: else its source would succeed with nothing crawled. */
+  async function wentAway(
+    claim: Claim,
+    to: URL,
+    path: readonly string[],
+    facts: FetchFacts,
+    signal: AbortSignal,
+  ): Promise<Outcome> {
+    const [start = claim.url] = path;
+    if (!moved.isStart(claim.source, start)) return skipped(claim, 'OutOfScope', facts);
+    const move = await moved.move(claim.source, start, to, signal);
+    if (move === 'Moved') {
+      return { ...skipped(claim, 'Redirected', facts), links: [inPlaceOf(claim, to, withoutEnd(path, to))] };
+    }
+    const why =
+      move === 'OtherSite'
+        ? `which is another site: name it as a start URL, or use another scope`
+        : 'and too many start URLs of the source have moved already';
+    return { type: 'dead', claim, cause: 'MovedAway', message: `the start URL leads to ${to.href}, ${why}`, facts };
   }
 
   /** The refusal that the visit met, seen against what its host gave before. */
@@ -96,8 +145,9 @@ export function createPageCrawler(options: {
       case 'unchanged':
         return reading.done(claim, url, visited.before.content, facts, visited.before.validators);
       case 'redirect':
-        if (!sources.get(claim.source)?.scope.followsRedirect(visited.to)) return skipped(claim, 'OutOfScope', facts);
         return { ...skipped(claim, 'Redirected', facts), links: [inPlaceOf(claim, visited.to, visited.path)] };
+      case 'away':
+        return wentAway(claim, visited.to, visited.path, facts, signal);
       case 'tooManyRedirects':
         return tooManyRedirects(claim, visited.path, facts);
       case 'notHtml':
@@ -115,6 +165,7 @@ export function createPageCrawler(options: {
       }
       routes.learn(claim);
       if (reports.isParked(claim)) return { type: 'released', claim };
+      await moved.refresh(claim.source, url, signals.abort);
       const refused = await refusal(claim, url, signals);
       if (refused !== undefined) return refused;
       await pacer.untilPlace(claim.host, claim, signals.stopping);
@@ -126,4 +177,9 @@ export function createPageCrawler(options: {
       return outcome;
     },
   };
+}
+
+/** The way to a URL, which may stand at its end already. */
+function withoutEnd(path: readonly string[], to: URL): readonly string[] {
+  return path.at(-1) === to.href ? path.slice(0, -1) : path;
 }

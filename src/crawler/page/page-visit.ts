@@ -2,7 +2,7 @@
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { durationMs } from '../../resources/duration.ts';
 import type { Claim, FetchFacts, WorkerStore } from '../../store/worker-store.ts';
-import type { PagePlan } from '../html/read-page.ts';
+import { type PagePlan, withoutContent } from '../html/read-page.ts';
 import type { HostPacer } from '../network/host-pacer.ts';
 import type { Rendered, Renderer } from '../rendering/renderer.ts';
 import { hostKey } from '../urls/url.ts';
@@ -26,6 +26,8 @@ export type Visit = { readonly url: URL; readonly facts: FetchFacts } & (
   | { readonly type: 'unchanged'; readonly before: Recalled }
   /** The redirect's target is a request of its own, so that it is fetched once however many URLs lead to it. */
   | { readonly type: 'redirect'; readonly to: URL; readonly path: readonly string[] }
+  /** The redirects lead out of the scope, and do not come back: `to` is where they end, as far as they were followed. */
+  | { readonly type: 'away'; readonly to: URL; readonly path: readonly string[] }
   | { readonly type: 'tooManyRedirects'; readonly path: readonly string[] }
   | { readonly type: 'notHtml' }
   | { readonly type: 'failed'; readonly failure: Failed['failure'] }
@@ -45,6 +47,20 @@ export function hopOf(path: readonly string[], to: URL): Hop {
   return visits > 0 ? 'Here' : 'Request';
 }
 
+/** What the source of a claim says of the way that its redirects may take. */
+export type Way = {
+  readonly plan: PagePlan;
+  /** Without what names a session. */
+  readonly clean: (url: URL) => URL;
+  /** Whether a redirect may lead to the URL as a page of the source. */
+  readonly follows: (url: URL) => boolean;
+  /**
+   * Whether a URL out of the scope may be passed through, since it may lead back: pages for consent and single sign-on do.
+   * Rejects as the store does.
+   */
+  readonly mayPass: (url: URL, signal: AbortSignal) => Promise<boolean>;
+};
+
 export function createPageVisits(options: {
   readonly spec: CrawlRunSpec;
   readonly store: Pick<WorkerStore, 'deferHost'>;
@@ -60,13 +76,18 @@ export function createPageVisits(options: {
    * Goes to the claim's URL, whose place at the host has come, and on to where the answer leads within this visit.
    * Rejects with a signal's reason, or as the store does.
    */
-  return async function visit(claim: Claim, start: URL, plan: PagePlan, signals: CrawlSignals): Promise<Visit> {
+  return async function visit(claim: Claim, start: URL, way: Way, signals: CrawlSignals): Promise<Visit> {
     const path = [...(claim.redirects ?? []), start.href];
     let known = memory?.validatorsOf(claim);
-    for (let url = start; ; ) {
-      const rendered = await renderer.render(url, plan, timeoutMs, signals.abort, known);
+    /** Where the visit is on its way through other sites; what is read there is no page of the source. */
+    let isAway = false;
+    // `asked` is the URL with its session where a redirect gave it one.
+    for (let url = start, asked = start; ; ) {
+      const plan = isAway ? withoutContent(way.plan) : way.plan;
+      const rendered = await renderer.render(asked, plan, timeoutMs, signals.abort, known);
       known = undefined;
       const { facts } = rendered;
+      if (isAway && rendered.type !== 'redirect') return { type: 'away', url, to: url, path, facts };
       switch (rendered.type) {
         case 'page':
           return { type: 'page', url, rendered, facts };
@@ -86,10 +107,17 @@ export function createPageVisits(options: {
           if (retryAfterMs !== undefined && hostKey(to) === claim.host) {
             await store.deferHost(claim.host, retryAfterMs, signals.abort);
           }
-          const hop = hopOf(path, to);
-          if (hop === 'Request') return { type: 'redirect', url, to, path, facts };
-          if (hop === 'TooMany') return { type: 'tooManyRedirects', url, path: [...path, to.href], facts };
-          url = to;
+          const target = way.clean(to);
+          const hop = hopOf(path, target);
+          if (hop === 'TooMany') return { type: 'tooManyRedirects', url, path: [...path, target.href], facts };
+          if (hop === 'Request') {
+            if (way.follows(target)) return { type: 'redirect', url, to: target, path, facts };
+            if (!(await way.mayPass(to, signals.abort))) return { type: 'away', url, to: target, path, facts };
+          }
+          isAway = hop === 'Request' || (target.href !== start.href && !way.follows(target));
+          // A page of the source goes by the URL without the session that it was asked for with.
+          url = isAway ? to : target;
+          asked = to;
           path.push(url.href);
         }
       }

@@ -4,7 +4,7 @@ import { createLinkFilter, createVerdicts, type Verdicts } from '../discovery/li
 import type { Trap } from '../discovery/spider-traps.ts';
 import { planForSource } from '../extraction/extraction.ts';
 import type { PagePlan } from '../html/read-page.ts';
-import { createScope } from '../urls/scope.ts';
+import { createScope, type Scope } from '../urls/scope.ts';
 import { createUrlCleaner } from '../urls/url-cleaner.ts';
 
 export type SourceRules = ReturnType<typeof rulesOf>;
@@ -13,23 +13,28 @@ export type SourceRules = ReturnType<typeof rulesOf>;
 export function createSourceRules(
   spec: CrawlRunSpec,
   plan: PagePlan,
+  scopeOf: (source: string) => Scope | undefined,
   onTrap: (trap: Trap, url: URL) => void,
 ): ReadonlyMap<string, SourceRules> {
   const verdicts = createVerdicts();
-  return new Map(spec.sources.map((source) => [source.name, rulesOf(source, spec, plan, verdicts, onTrap)]));
+  return new Map(spec.sources.map((source) => [source.name, rulesOf(source, spec, plan, scopeOf, verdicts, onTrap)]));
 }
 
 function rulesOf(
   source: CrawlRunSpec['sources'][number],
   { limits }: CrawlRunSpec,
   plan: PagePlan,
+  scopeOf: (source: string) => Scope | undefined,
   verdicts: Verdicts,
   onTrap: (trap: Trap, url: URL) => void,
 ) {
-  const scope = createScope(source);
   const chooseLinks = createLinkFilter(source, limits, verdicts, onTrap);
+  const scope = createScope(source);
   return {
-    scope,
+    /** As far as is known: a start URL that moves takes it along. */
+    get scope(): Scope {
+      return scopeOf(source.name) ?? scope;
+    },
     clean: createUrlCleaner(source.scope.dropParameters),
     chooseLinks,
     plan: planForSource(plan, source),

@@ -2,7 +2,7 @@
 import { getDomain } from 'tldts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { normaliseUrl } from './url.ts';
-import { compileUrlPattern } from './url-pattern.ts';
+import { compileUrlPattern, type UrlPattern } from './url-pattern.ts';
 
 type Source = CrawlRunSpec['sources'][number];
 
@@ -18,6 +18,9 @@ export type Scope = {
   readonly followsListed: (url: URL) => boolean;
   /** Whether the next page of a listing is followed: as links, but in mode Page on the same host. */
   readonly followsNext: (url: URL) => boolean;
+  /** Whether the URL is at a place of the source, whatever its patterns say. */
+  readonly reaches: (url: URL) => boolean;
+  readonly excludes: (url: URL) => boolean;
 };
 
 type Rule = (url: URL) => boolean;
@@ -25,21 +28,42 @@ type Rule = (url: URL) => boolean;
 /**
  * Start URLs are always crawled; the scope decides on everything found from there. A source without start URLs reaches
  * as far as its sitemaps would as start URLs; that is also how far a sitemap may speak for a site by its protocol.
+ * @param moved where start URLs have moved to: the scope reaches as far from there, and its patterns mean the same there
  */
-export function createScope(source: Source): Scope {
-  const seeds = (source.urls.length > 0 ? source.urls : source.sitemaps)
-    .map((url) => normaliseUrl(url))
-    .filter((url) => url !== undefined);
-  const patterns = matchPatterns(source.scope.include, source.scope.exclude);
-  const reach = reachOf(source.scope.mode, seeds);
-  const redirectReach = source.scope.mode === 'Page' ? reachOf('Host', seeds) : reach;
-  const isNear: Rule = (url) => redirectReach(url) && patterns(url);
+export function createScope(source: Source, moved: readonly URL[] = []): Scope {
+  const seeds = seedsOf(source);
+  const places = [...seeds, ...moved];
+  const { included, excludes } = matchPatterns(source.scope, formsOf(seeds, moved));
+  const reach = reachOf(source.scope.mode, places);
+  const reaches = source.scope.mode === 'Page' ? reachOf('Host', places) : reach;
+  const isNear: Rule = (url) => reaches(url) && included(url) && !excludes(url);
   return {
-    followsLink: (url) => reach(url) && patterns(url),
+    followsLink: (url) => reach(url) && included(url) && !excludes(url),
     followsRedirect: isNear,
     followsListed: isNear,
     followsNext: isNear,
+    reaches,
+    excludes,
   };
+}
+
+function seedsOf(source: Source): URL[] {
+  return (source.urls.length > 0 ? source.urls : source.sitemaps)
+    .map((url) => normaliseUrl(url))
+    .filter((url) => url !== undefined);
+}
+
+/** Origins of start URLs whose patterns are tried at a new place. */
+const MAX_ORIGINS = 10;
+
+/** How patterns may write a URL: as it is, and at a place that a start URL has moved from, as if it were still there. */
+function formsOf(seeds: readonly URL[], moved: readonly URL[]): (url: URL) => readonly string[] {
+  const before = [...new Set(seeds.map((seed) => seed.origin))].slice(0, MAX_ORIGINS);
+  const now = new Set(moved.map((place) => place.origin));
+  return (url) =>
+    now.has(url.origin)
+      ? [url.href, ...before.map((origin) => origin + url.href.slice(url.origin.length))]
+      : [url.href];
 }
 
 function reachOf(mode: Source['scope']['mode'], seeds: readonly URL[]): Rule {
@@ -96,11 +120,12 @@ export function registrableDomain(url: URL): string {
   return getDomain(url.hostname, { allowPrivateDomains: true }) ?? url.hostname;
 }
 
-/** Excluding wins over including. */
-function matchPatterns(include: readonly string[], exclude: readonly string[]): Rule {
-  const included = include.map(compileUrlPattern);
-  const excluded = exclude.map(compileUrlPattern);
-  return (url) =>
-    (included.length === 0 || included.some((matches) => matches(url.href))) &&
-    !excluded.some((matches) => matches(url.href));
+function matchPatterns({ include, exclude }: Source['scope'], formsOfUrl: (url: URL) => readonly string[]) {
+  const matchesOneOf = (patterns: readonly UrlPattern[], url: URL) =>
+    patterns.length > 0 && formsOfUrl(url).some((form) => patterns.some((matches) => matches(form)));
+  const inclusions = include.map(compileUrlPattern);
+  const exclusions = exclude.map(compileUrlPattern);
+  const included: Rule = (url) => inclusions.length === 0 || matchesOneOf(inclusions, url);
+  const excludes: Rule = (url) => matchesOneOf(exclusions, url);
+  return { included, excludes };
 }

@@ -56,6 +56,8 @@ export function createPatientStore(store: WorkerStore, patience: Patience): Work
     deferHost: (host, delayMs, signal) => patiently(signal, () => store.deferHost(host, delayMs, signal)),
     recallPage: (requestId, signal) => patiently(signal, () => store.recallPage(requestId, signal)),
     reportBlock: (host, evidence, signal) => patiently(signal, () => store.reportBlock(host, evidence, signal)),
+    moveScope: (source, url, signal) => patiently(signal, () => store.moveScope(source, url, signal)),
+    readMovedScopes: (signal) => patiently(signal, () => store.readMovedScopes(signal)),
     reportTrap: (trap, signal) => patiently(signal, () => store.reportTrap(trap, signal)),
     reportFailure: (host, failure, signal) => patiently(signal, () => store.reportFailure(host, failure, signal)),
     reportAnswer: (host, signal) => patiently(signal, () => store.reportAnswer(host, signal)),

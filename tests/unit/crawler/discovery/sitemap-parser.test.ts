@@ -54,6 +54,31 @@ const GOOD: [string, string, string[]][] = [
     '<urlset><url><loc>http://a/1</loc></url><url><loc>http://a/lo',
     ['Page http://a/1', 'Page http://a/lo'],
   ],
+  [
+    'an RSS feed, whose channel is no entry',
+    `<rss version="2.0" xmlns:atom="x"><channel><link>http://a/home</link><atom:link href="http://a/feed" rel="self"/>
+     <item><title>x</title><link> http://a/1?x=1&amp;y </link><guid>http://a/guid</guid></item>
+     <item><link><![CDATA[http://a/2]]></link></item><item><title>none</title></item></channel></rss>`,
+    ['Page http://a/1?x=1&y', 'Page http://a/2'],
+  ],
+  [
+    'an RSS 1.0 feed',
+    `<rdf:RDF xmlns:rdf="x"><channel rdf:about="http://a/"><link>http://a/home</link></channel>
+     <item rdf:about="http://a/1"><link>http://a/1</link></item></rdf:RDF>`,
+    ['Page http://a/1'],
+  ],
+  [
+    'an Atom feed, and of its links those to pages',
+    `<feed xmlns="http://www.w3.org/2005/Atom"><link href="http://a/home"/><entry><link href="http://a/1"/></entry>
+     <entry><link rel="self" href="http://a/self"/><link rel="alternate" href="http://a/2?x=1&amp;y"></link>
+     <link rel="enclosure" href="http://a/a.mp3"/></entry></feed>`,
+    ['Page http://a/1', 'Page http://a/2?x=1&y'],
+  ],
+  [
+    'an Atom feed with prefixes',
+    '<a:feed xmlns:a="http://www.w3.org/2005/Atom"><a:entry><a:link href="http://a/1"/></a:entry></a:feed>',
+    ['Page http://a/1'],
+  ],
   ['no entries', '<urlset/>', []],
   ['nothing', ' \n', []],
 ];
@@ -66,7 +91,7 @@ describe('a sitemap', () => {
 
   it.each([
     ['a page', '<!doctype html><html><body>not found</body></html>'],
-    ['a feed', '<rss><channel><item><link>http://a/1</link></item></channel></rss>'],
+    ['a page', '<html><body><a href="http://a/1">x</a></body></html>'],
     ['text without URLs', 'nothing to be found here\n'],
     ['elements in elements without end', `<urlset>${'<a>'.repeat(300)}`],
     ['a comment alone', '<!-- x -->'],

@@ -1,0 +1,90 @@
+// Where the start URLs of sources have moved to. It is kept in the store, so that every worker of the run knows it, and one that
+// takes the place of another as well.
+import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
+import type { WorkerStore } from '../../store/worker-store.ts';
+import { createScope, isSameSite, type Scope } from '../urls/scope.ts';
+import { normaliseUrl } from '../urls/url.ts';
+
+/** What other workers found is heard of after this time, or as soon as a page is claimed that is out of the scope as known. */
+const FRESH_MS = 5_000;
+
+type Source = CrawlRunSpec['sources'][number];
+
+/** What becomes of a start URL that leads out of its scope. */
+export type Move = 'Moved' | 'OtherSite' | 'TooMany';
+
+export type MovedScopes = {
+  /** The source's scope as far as is known. */
+  readonly scopeOf: (source: string) => Scope | undefined;
+  /** To be called before a claimed URL is dealt with. Rejects as the store does. */
+  readonly refresh: (source: string, url: URL, signal: AbortSignal) => Promise<void>;
+  /** Whether the URL is one that the source begins with. */
+  readonly isStart: (source: string, url: string) => boolean;
+  /** Whether the source has sitemaps in place of start URLs. */
+  readonly beginsWithSitemaps: (source: string) => boolean;
+  /**
+   * A start URL leads to the URL: on the same registrable domain the scope moves with it, for every worker.
+   * Rejects as the store does.
+   */
+  readonly move: (source: string, from: string, to: URL, signal: AbortSignal) => Promise<Move>;
+};
+
+export function createMovedScopes(
+  { sources }: Pick<CrawlRunSpec, 'sources'>,
+  store: Pick<WorkerStore, 'moveScope' | 'readMovedScopes'>,
+): MovedScopes {
+  const known = new Map(sources.map((source) => [source.name, { source, scope: createScope(source), moved: '' }]));
+  const starts = new Map(sources.map((source) => [source.name, startsOf(source)]));
+  let readAt = Number.NEGATIVE_INFINITY;
+  let reading: Promise<void> | undefined;
+
+  function learn(name: string, urls: readonly string[]): void {
+    const entry = known.get(name);
+    const moved = urls.join(' ');
+    if (entry === undefined || entry.moved === moved) return;
+    const places = urls.map((url) => normaliseUrl(url)).filter((url) => url !== undefined);
+    known.set(name, { ...entry, scope: createScope(entry.source, places), moved });
+  }
+
+  async function read(signal: AbortSignal): Promise<void> {
+    const scopes = await store.readMovedScopes(signal);
+    for (const [name, urls] of Object.entries(scopes)) learn(name, urls);
+    readAt = performance.now();
+  }
+
+  function readOnce(signal: AbortSignal): Promise<void> {
+    reading ??= read(signal).finally(() => {
+      reading = undefined;
+    });
+    return reading;
+  }
+
+  return {
+    scopeOf: (name) => known.get(name)?.scope,
+    isStart: (name, url) => starts.get(name)?.has(url) ?? false,
+    beginsWithSitemaps: (name) => known.get(name)?.source.urls.length === 0,
+    async refresh(name, url, signal) {
+      const entry = known.get(name);
+      // Nothing moves out of these: Any reaches everywhere, and a domain as far as a start URL may move.
+      if (entry === undefined || ['Any', 'Domain'].includes(entry.source.scope.mode)) return;
+      if (performance.now() - readAt > FRESH_MS || !entry.scope.reaches(url)) await readOnce(signal);
+    },
+    async move(name, from, to, signal) {
+      const start = URL.parse(from);
+      if (start === null || !isSameSite(start, to)) return 'OtherSite';
+      if (known.get(name)?.scope.reaches(to)) return 'Moved';
+      if (!(await store.moveScope(name, placeOf(to), signal))) return 'TooMany';
+      await read(signal);
+      return 'Moved';
+    },
+  };
+}
+
+/** The folder of the URL: more is no matter of a scope. */
+function placeOf(url: URL): string {
+  return new URL('.', `${url.origin}${url.pathname}`).href;
+}
+
+function startsOf({ urls, sitemaps }: Source): ReadonlySet<string> {
+  return new Set([...urls, ...sitemaps].map((url) => normaliseUrl(url)?.href ?? url));
+}
