@@ -61,6 +61,12 @@ const scope = z
       .describe(
         'What becomes of a page that names another one within the scope as its canonical URL: with Follow that one is crawled in its place.',
       ),
+    fragments: z
+      .enum(['Drop', 'Keep', 'Auto'])
+      .default('Auto')
+      .describe(
+        'Whether the fragment of a link (#…) is part of its URL: with Auto those of single-page applications (#/… and #!…) are where a browser renders; Drop takes all out, Keep none.',
+      ),
     dropParameters: z
       .array(z.string().min(1).max(64))
       .max(100)

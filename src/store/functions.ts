@@ -38,6 +38,7 @@ export const WORKER_FUNCTIONS = [
   'all_sources_blocked(text, int)',
   'read_robots(text, text)',
   'write_robots(text, text, text, text, int)',
+  'set_crawl_delay(text, text, int)',
   'read_host_rendering(text, text)',
   'learn_host_rendering(text, text, boolean)',
 ] as const;

@@ -194,6 +194,10 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
       return robots === null ? undefined : withoutNulls<HostRobots>(robots);
     },
 
+    async setCrawlDelay(host, delayMs, signal) {
+      await call('set_crawl_delay', [host, Math.ceil(delayMs)], signal);
+    },
+
     async writeRobots(host, robots, signal) {
       const crawlDelayMs = robots.crawlDelayMs === undefined ? null : Math.ceil(robots.crawlDelayMs);
       const body = robots.body === undefined ? null : withoutNul(robots.body);

@@ -268,7 +268,7 @@ export type HostRobots = {
   /** `allow`: no file (4xx). `disallow`: unreachable or 5xx. `rules`: see `body`. */
   readonly verdict: 'allow' | 'disallow' | 'rules';
   readonly body?: string;
-  /** Crawl-delay that applies to our user agent, in milliseconds; raises the host's spacing. */
+  /** Written: the crawl-delay for our user agent, in milliseconds. Read: that which the host has now, for whatever run. */
   readonly crawlDelayMs?: number;
   /** Age in milliseconds, by the database's clock. */
   readonly ageMs: number;
@@ -344,6 +344,8 @@ export type WorkerStore = {
   /** Whether no page succeeded and every source was refused so many tries, or lost all of its pages to refusals. */
   areAllSourcesBlocked(enoughRefusals: number, signal: AbortSignal): Promise<boolean>;
   readRobots(host: string, signal: AbortSignal): Promise<HostRobots | undefined>;
+  /** What the host's robots.txt asks of this run's user agent, in milliseconds; the slowest of the runs at work counts. */
+  setCrawlDelay(host: string, delayMs: number, signal: AbortSignal): Promise<void>;
   writeRobots(host: string, robots: Omit<HostRobots, 'ageMs'>, signal: AbortSignal): Promise<void>;
   readHostRendering(host: string, signal: AbortSignal): Promise<HostRendering | undefined>;
   /** Adds one page's evidence to what is known of the host; the new `browserNeed`. */

@@ -55,8 +55,8 @@ export async function createVisitor(
   /** Whether the main frame may ask for the document. */
   function admits({ requestId, redirectedRequestId, request }: PausedRequest): boolean {
     if (visit === undefined) return false;
-    const url = normaliseUrl(request.url);
-    if (visit.requestId === undefined && url?.href === visit.url.href) {
+    const url = normaliseUrl(request.url + (request.urlFragment ?? ''), undefined, 'Keep');
+    if (visit.requestId === undefined && normaliseUrl(request.url)?.href === visit.document) {
       visit.requestId = requestId;
       return true;
     }
@@ -77,7 +77,7 @@ export async function createVisitor(
 
   session.on('Page.frameNavigated', ({ frame }) => {
     if (visit === undefined || frame.id !== mainFrameId) return;
-    if (visit.answer !== undefined && normaliseUrl(frame.url)?.href === visit.url.href) {
+    if (visit.answer !== undefined && normaliseUrl(frame.url)?.href === visit.document) {
       visit.isCommitted = true;
       // What the page before was waiting for has been broken off.
       data.reset();
@@ -158,6 +158,8 @@ export async function createVisitor(
 /** One document on its way. */
 type Visit = {
   readonly url: URL;
+  /** Its URL without the fragment, which nobody is asked for. */
+  readonly document: string;
   /** Of the request for the document, when the browser has made it. */
   requestId: string | undefined;
   answer: DocumentAnswer | undefined;
@@ -188,6 +190,7 @@ function createVisit(url: URL): Visit {
   crashed.promise.catch(() => {});
   return {
     url,
+    document: normaliseUrl(url.href)?.href ?? url.href,
     requestId: undefined,
     answer: undefined,
     isCommitted: false,
@@ -209,6 +212,8 @@ function whereto({ url, target, answer }: Visit): Rendered {
 }
 
 async function load(session: Session, now: Visit): Promise<void> {
+  // From another fragment of the same document the browser would not ask for anything.
+  if (now.url.hash !== '') await session.send('Page.navigate', { url: 'about:blank' });
   const { errorText } = await session.send('Page.navigate', { url: now.url.href });
   if (errorText !== undefined) throw new Error(errorText);
   await now.loaded;

@@ -3,7 +3,7 @@ import QuickLRU from 'quick-lru';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import type { LeftOut, PageLinks, SkipReason } from '../../store/worker-store.ts';
 import { isTooLong, normaliseUrl } from '../urls/url.ts';
-import { createUrlCleaner, type UrlCleaner } from '../urls/url-cleaner.ts';
+import { createUrlCleaner, fragmentRule, type UrlCleaner } from '../urls/url-cleaner.ts';
 import { createTrapDetector, type Trap, type TrapDetector } from './spider-traps.ts';
 
 /** Links that are remembered, so that each is judged and counted once however many pages carry it. */
@@ -56,13 +56,13 @@ type Rules = {
 /** What is left out is counted by this worker, once for each URL as long as it is remembered. */
 export function createLinkFilter(
   source: CrawlRunSpec['sources'][number],
-  limits: CrawlRunSpec['limits'],
+  { limits, fetch }: Pick<CrawlRunSpec, 'limits' | 'fetch'>,
   verdicts: Verdicts,
   onTrap: (trap: Trap, url: URL) => void,
 ): LinkFilter {
   const keyOf = (link: string) => `${source.name} ${link}`;
   const rules: Rules = {
-    clean: createUrlCleaner(source.scope.dropParameters),
+    clean: createUrlCleaner(source.scope.dropParameters, fragmentRule(source.scope.fragments, fetch.render)),
     traps: createTrapDetector(source.limits.maxVariants),
     maxDepth: Math.min(...[source.limits.maxDepth, limits.maxDepth, Number.POSITIVE_INFINITY].filter(isSet)),
     maxListingPages: source.limits.followNext?.maxPages ?? 1,
@@ -122,7 +122,7 @@ function candidatesOf(
   const { references, nofollow = [], base } = links;
 
   function consider(reference: string, isNofollow: boolean): void {
-    const normal = normaliseUrl(reference, base);
+    const normal = normaliseUrl(reference, base, 'Keep');
     if (normal === undefined) {
       if (isTooLong(reference, base)) tally.leaveOut(`${reference.length} ${reference.slice(0, 200)}`, 'UrlTooLong');
       return;
@@ -166,7 +166,7 @@ function isFollowed({ decide }: Rules, url: URL, reason: SkipReason | undefined,
 
 /** The last page of a listing may well name itself. */
 function nextPageOf({ clean }: Rules, { next, base }: PageLinks, page: URL | undefined): URL | undefined {
-  const normal = next === undefined ? undefined : normaliseUrl(next, base);
+  const normal = next === undefined ? undefined : normaliseUrl(next, base, 'Keep');
   if (normal === undefined) return undefined;
   const url = clean(normal);
   return url.href === page?.href ? undefined : url;

@@ -47,7 +47,7 @@ type Entry = {
 };
 
 export function createRobotsGate(options: {
-  readonly store: Pick<WorkerStore, 'readRobots' | 'writeRobots'>;
+  readonly store: Pick<WorkerStore, 'readRobots' | 'writeRobots' | 'setCrawlDelay'>;
   readonly client: HttpClient;
   readonly userAgent: string;
   readonly pacer: HostPacer;
@@ -69,7 +69,10 @@ export function createRobotsGate(options: {
     if (remembered !== undefined && remembered.goodUntil > Date.now()) return remembered;
     const stored = await store.readRobots(host, signal);
     if (stored === undefined) return undefined;
-    const { ageMs, ...rules } = stored;
+    const { ageMs, crawlDelayMs: delayOfHost = 0, ...rules } = stored;
+    const delayMs = crawlDelayMs(rules, userAgent);
+    // The file may have been fetched by a run with another user agent.
+    if (delayMs > 0 || delayOfHost > 0) await store.setCrawlDelay(host, delayMs, signal);
     const entry = remember(host, rules, ageMs);
     return entry.goodUntil > Date.now() ? entry : undefined;
   }

@@ -61,7 +61,7 @@ export function createMovedScopes(
 
   return {
     scopeOf: (name) => known.get(name)?.scope,
-    isStart: (name, url) => starts.get(name)?.has(url) ?? false,
+    isStart: (name, url) => starts.get(name)?.has(normaliseUrl(url)?.href ?? url) ?? false,
     beginsWithSitemaps: (name) => known.get(name)?.source.urls.length === 0,
     async refresh(name, url, signal) {
       const entry = known.get(name);

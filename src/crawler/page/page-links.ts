@@ -35,7 +35,7 @@ export function createPageLinks(spec: CrawlRunSpec, sources: ReadonlyMap<string,
     const { source, redirects = [], url: asked } = claim;
     const rules = sources.get(source);
     if (rules === undefined || !rules.followsCanonical || page.canonical === null) return undefined;
-    const named = normaliseUrl(page.canonical, baseOf(page, url));
+    const named = normaliseUrl(page.canonical, baseOf(page, url), 'Keep');
     const to = named && rules.clean(named);
     const path = [...redirects, asked];
     if (to === undefined || to.href === url.href || path.includes(to.href) || path.length > MAX_REDIRECTS)

@@ -5,7 +5,7 @@ import type { Trap } from '../discovery/spider-traps.ts';
 import { planForSource } from '../extraction/extraction.ts';
 import type { PagePlan } from '../html/read-page.ts';
 import { createScope, type Scope } from '../urls/scope.ts';
-import { createUrlCleaner } from '../urls/url-cleaner.ts';
+import { createUrlCleaner, fragmentRule } from '../urls/url-cleaner.ts';
 
 export type SourceRules = ReturnType<typeof rulesOf>;
 
@@ -22,20 +22,20 @@ export function createSourceRules(
 
 function rulesOf(
   source: CrawlRunSpec['sources'][number],
-  { limits }: CrawlRunSpec,
+  spec: CrawlRunSpec,
   plan: PagePlan,
   scopeOf: (source: string) => Scope | undefined,
   verdicts: Verdicts,
   onTrap: (trap: Trap, url: URL) => void,
 ) {
-  const chooseLinks = createLinkFilter(source, limits, verdicts, onTrap);
+  const chooseLinks = createLinkFilter(source, spec, verdicts, onTrap);
   const scope = createScope(source);
   return {
     /** As far as is known: a start URL that moves takes it along. */
     get scope(): Scope {
       return scopeOf(source.name) ?? scope;
     },
-    clean: createUrlCleaner(source.scope.dropParameters),
+    clean: createUrlCleaner(source.scope.dropParameters, fragmentRule(source.scope.fragments, spec.fetch.render)),
     chooseLinks,
     plan: planForSource(plan, source),
     maxItems: source.limits.maxItemsPerPage ?? Number.POSITIVE_INFINITY,

@@ -16,7 +16,7 @@ export type DocumentRead = { readonly page: RawPage; readonly script?: string | 
 export function pageAnswer({ page, script }: DocumentRead, headers: ResponseHeaders, url: URL, facts: FetchFacts) {
   const refreshHeaders = headerValues(headers, 'refresh');
   const reference = redirectOfPage(page, { refreshHeaders, script });
-  const to = reference === undefined ? undefined : normaliseUrl(reference, baseUrlOf(page.base, url));
+  const to = reference === undefined ? undefined : normaliseUrl(reference, baseUrlOf(page.base, url), 'Keep');
   if (to !== undefined && (to.href !== url.href || reference === '')) return { type: 'redirect', to, facts } as const;
   return {
     type: 'page',

@@ -13,7 +13,7 @@ type Headers = { readonly location?: Value; readonly 'retry-after'?: Value };
 export function redirectOf(status: number, headers: Headers, url: URL, facts: FetchFacts): Rendered | undefined {
   const location = locationOf(headers);
   if (!isRedirect(status) || location === undefined) return undefined;
-  const to = normaliseUrl(location, url.href);
+  const to = normaliseUrl(location, url.href, 'Keep');
   const wait = retryAfterMs(headers['retry-after'], Date.now());
   if (to !== undefined) return { type: 'redirect', to, facts, ...(wait === undefined ? {} : { retryAfterMs: wait }) };
   const message = `redirected to "${location.slice(0, 200)}", which cannot be crawled`;

@@ -1,4 +1,4 @@
-// Takes parameters out of URLs that say who is visiting and how they came, not which page it is.
+// Takes out of URLs what does not say which page it is: parameters that name the visitor or the way he came, and fragments.
 import { normaliseUrl } from './url.ts';
 
 /** Names that mean a session on some sites and a thing of its own on others: the value tells. */
@@ -6,11 +6,34 @@ const MAYBE_SESSION = /^(sid|s|sess|session|session[-_]?id)$/i;
 
 export type UrlCleaner = (url: URL) => URL;
 
+/** Which fragments (`#…`) name a page, so that they are part of its URL. */
+export type KeepsFragment = (fragment: string) => boolean;
+
+/**
+ * Only scripts read fragments, and most name a place on the page. Those that are the addresses of single-page applications begin
+ * with `#/` or `#!`.
+ */
+export function fragmentRule(fragments: 'Drop' | 'Keep' | 'Auto', render: 'HTTP' | 'Browser' | 'Auto'): KeepsFragment {
+  if (fragments === 'Keep') return () => true;
+  const runsScripts = render !== 'HTTP';
+  return (fragment) => fragments === 'Auto' && runsScripts && /^#[/!]/.test(fragment);
+}
+
 /**
  * @param names of query parameters, and of path parameters (`/a;jsessionid=1`), in any case; `*` stands for any characters.
  *   Without names nothing is taken out.
  */
-export function createUrlCleaner(names: readonly string[]): UrlCleaner {
+export function createUrlCleaner(names: readonly string[], keepsFragment: KeepsFragment = () => false): UrlCleaner {
+  const withoutParameters = parameterCleaner(names);
+  return (url) => {
+    if (url.hash === '' || keepsFragment(url.hash)) return withoutParameters(url);
+    const bare = new URL(url);
+    bare.hash = '';
+    return withoutParameters(bare);
+  };
+}
+
+function parameterCleaner(names: readonly string[]): UrlCleaner {
   if (names.length === 0) return (url) => url;
   const patterns = names.map((name) => name.split('*').map(escaped).join('.*'));
   const dropped = new RegExp(`^(?:${patterns.join('|')})$`, 'i');
@@ -31,7 +54,7 @@ export function createUrlCleaner(names: readonly string[]): UrlCleaner {
     const cleaned = new URL(url);
     cleaned.pathname = path;
     cleaned.search = query;
-    return normaliseUrl(cleaned.href) ?? url;
+    return normaliseUrl(cleaned.href, undefined, 'Keep') ?? url;
   };
 }
 

@@ -15,20 +15,25 @@ const UNRESERVED = /^[A-Za-z0-9\-._~]$/;
  * no host, malformed, too long).
  *
  * The WHATWG parser resolves it against `base`, lower-cases scheme and host, drops default ports and dot segments and
- * encodes what must be encoded. On top of that: the fragment, user name, password, an empty query and a trailing dot
+ * encodes what must be encoded. On top of that: the fragment (unless it is asked for), user name, password, an empty query and a trailing dot
  * of the host go; percent-encoding is upper-case, and unreserved characters are not encoded (RFC 3986, 6.2.2).
  * Parameters keep their order: servers may tell them apart, and crawling a page twice is better than missing one.
  */
-export function normaliseUrl(reference: string, base?: string): URL | undefined {
+export function normaliseUrl(reference: string, base?: string, fragment: 'Drop' | 'Keep' = 'Drop'): URL | undefined {
   if (reference.length > LONGEST_REFERENCE) return undefined;
-  const url = normaliseAnyLength(reference, base);
+  const url = normaliseAnyLength(reference, base, fragment);
   return url !== undefined && url.href.length <= MAX_URL_LENGTH ? url : undefined;
 }
 
-function normaliseAnyLength(reference: string, base: string | undefined): URL | undefined {
+function normaliseAnyLength(
+  reference: string,
+  base: string | undefined,
+  fragment: 'Drop' | 'Keep' = 'Drop',
+): URL | undefined {
   const url = URL.parse(reference, base);
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) return undefined;
-  url.hash = '';
+  // An empty one goes in any case.
+  if (fragment === 'Drop' || url.hash === '') url.hash = '';
   url.username = '';
   url.password = '';
   if (url.hostname.endsWith('.')) url.hostname = url.hostname.replace(/\.+$/, '');

@@ -66,6 +66,7 @@ export function createPatientStore(store: WorkerStore, patience: Patience): Work
     reportReachable: (host, signal) => patiently(signal, () => store.reportReachable(host, signal)),
     areAllSourcesBlocked: (refusals, signal) => patiently(signal, () => store.areAllSourcesBlocked(refusals, signal)),
     readRobots: (host, signal) => patiently(signal, () => store.readRobots(host, signal)),
+    setCrawlDelay: (host, delayMs, signal) => patiently(signal, () => store.setCrawlDelay(host, delayMs, signal)),
     writeRobots: (host, robots, signal) => patiently(signal, () => store.writeRobots(host, robots, signal)),
     readHostRendering: (host, signal) => patiently(signal, () => store.readHostRendering(host, signal)),
     learnHostRendering: (host, needed, signal) =>

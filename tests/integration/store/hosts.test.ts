@@ -157,6 +157,22 @@ describe.each(POSTGRES_VERSIONS)('hosts on PostgreSQL %i', (version) => {
     expect(await reader.readRobots('site.test', never)).toEqual({ verdict: 'allow', ageMs: expect.any(Number) });
   });
 
+  it('takes the slowest crawl delay of the runs at work, each by its own user agent', async () => {
+    await using installation = await install(server);
+    const runs = [await installation.createRun(FAST), await installation.createRun(FAST)];
+    const [slow, other] = runs.map((run) => run.worker());
+    const delay = async () => (await other?.readRobots('site.test', never))?.crawlDelayMs;
+    await slow?.seed([], never);
+    await slow?.writeRobots('site.test', { verdict: 'rules', body: 'Disallow: /', crawlDelayMs: 5_000 }, never);
+    await other?.setCrawlDelay('site.test', 300, never);
+    expect(await delay()).toBe(5_000);
+    expect(await slow?.finish(never)).toBe(true);
+    await other?.setCrawlDelay('site.test', 300, never);
+    expect(await delay()).toBe(300);
+    await other?.setCrawlDelay('site.test', 0, never);
+    expect(await delay()).toBeUndefined();
+  });
+
   it('remembers for the scope whether pages need the browser, as a share that follows the last few', async () => {
     await using installation = await install(server);
     const runs = [await installation.createRun(FAST), await installation.createRun(FAST)];

@@ -1,4 +1,4 @@
--- Keeps a host's robots.txt; its crawl delay, a minute at most, spaces the requests of every run in the scope.
+-- Keeps the robots.txt of a host, the same for every run in the scope; crawl_delay_ms is what it asks of the user agent of this run.
 create or replace function write_robots(token text, host_name text, verdict text, body text, crawl_delay_ms int)
 returns void language plpgsql security definer set search_path from current as $$
 declare
@@ -8,6 +8,5 @@ begin
   insert into robots as r (host_id, verdict, body) values (id, write_robots.verdict, write_robots.body)
   on conflict (host_id) do update
   set verdict = excluded.verdict, body = excluded.body, fetched_at = clock_timestamp();
-  update host h set crawl_delay_ms = least(greatest(coalesce(write_robots.crawl_delay_ms, 0), 0), 60000)
-  where h.host_id = id;
+  perform keep_crawl_delay(this_run, id, write_robots.crawl_delay_ms);
 end $$;

@@ -10,11 +10,15 @@ const traps: string[] = [];
 
 const BASE = 'http://a.example/';
 
-function filterOf(more: Partial<CrawlRunSpecInput['sources'][number]> = {}, limits: CrawlRunSpecInput['limits'] = {}) {
-  const spec = crawlRunSpec.parse({ sources: [{ name: 'site', urls: [BASE], ...more }], limits });
+function filterOf(
+  more: Partial<CrawlRunSpecInput['sources'][number]> = {},
+  limits: CrawlRunSpecInput['limits'] = {},
+  render: 'HTTP' | 'Browser' | 'Auto' = 'HTTP',
+) {
+  const spec = crawlRunSpec.parse({ sources: [{ name: 'site', urls: [BASE], ...more }], limits, fetch: { render } });
   const [source] = spec.sources;
   if (source === undefined) throw new Error('no source');
-  const choose = createLinkFilter(source, spec.limits, createVerdicts(), (trap) => traps.push(trap.pattern));
+  const choose = createLinkFilter(source, spec, createVerdicts(), (trap) => traps.push(trap.pattern));
   const { followsLink: within, followsNext } = createScope(source);
   return (
     references: readonly string[],
@@ -84,6 +88,17 @@ describe('links of a page', () => {
     ]);
     const source = { scope: { dropParameters: [] } };
     expect(filterOf(source)(['/a?utm_source=x', '/a']).follow).toEqual(['/a?utm_source=x', '/a']);
+  });
+
+  it.each([
+    ['Auto', 'HTTP', ['/app', '/b']],
+    ['Auto', 'Browser', ['/app#/one', '/app#!two', '/app', '/b']],
+    ['Auto', 'Auto', ['/app#/one', '/app#!two', '/app', '/b']],
+    ['Keep', 'HTTP', ['/app#/one', '/app#!two', '/app#part', '/b']],
+    ['Drop', 'Browser', ['/app', '/b']],
+  ] as const)('keep fragments that name pages: %s, by %s', (fragments, render, expected) => {
+    const choose = filterOf({ scope: { fragments } }, {}, render);
+    expect(choose(['/app#/one', '/app#!two', '/app#part', '/b#', '/app#/one']).follow).toEqual(expected);
   });
 
   it('of a trap are followed until its pages say nothing new, each judged once', () => {

@@ -86,7 +86,7 @@ function filter(): LinkFilter {
   const spec = crawlRunSpec.parse({ sources: [{ name: 'site', urls: ['http://a.example/'] }] });
   const [source] = spec.sources;
   if (source === undefined) throw new Error('no source');
-  const choose = createLinkFilter(source, spec.limits, createVerdicts(), () => {});
+  const choose = createLinkFilter(source, spec, createVerdicts(), () => {});
   const { followsLink: within } = createScope(source);
   return (links, finding) => choose(links, { ...finding, within });
 }

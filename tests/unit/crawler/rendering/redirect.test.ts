@@ -15,7 +15,7 @@ describe('the Location header', () => {
 
   it.each<[location: string | string[], target: string]>([
     ['/t', 'http://a.example/t'],
-    ['t?x=1#frag', 'http://a.example/dir/t?x=1'],
+    ['t?x=1#frag', 'http://a.example/dir/t?x=1#frag'],
     ['//b.example', 'http://b.example/'],
     ['/t-\xc3\xa9', 'http://a.example/t-%C3%A9'],
     ['/t-caf\xe9', 'http://a.example/t-caf%E9'],
