@@ -1,7 +1,8 @@
 // Reads a page from its tree: selectors mean the same as in a browser.
 import { compile, type Options, selectAll } from 'css-select';
-import { type ChildNode, type Document, type Element, isTag, isText, type ParentNode } from 'domhandler';
+import { type ChildNode, type Document, type Element, isDocument, isTag, isText, type ParentNode } from 'domhandler';
 import type { DecodedText } from './charset.ts';
+import { type ElementsByTag, elementsByTag, namesOfSelector } from './elements-by-tag.ts';
 import { withEncodedQueries } from './page-references.ts';
 import { parseHtml } from './parse-document.ts';
 import { type PageDom, type PagePlan, type RawPage, readPage } from './read-page.ts';
@@ -18,7 +19,15 @@ export function readDocument(document: Document, source: DecodedText, plan: Page
   return withEncodedQueries(readPage(documentDom(source, selectorsOf(plan)), document, plan));
 }
 
-type CompiledSelectors = Map<string, ReturnType<typeof compile<Node, Element>>>;
+type Query = ReturnType<typeof compile<Node, Element>>;
+
+type Selector = {
+  readonly query: Query;
+  /** That every match has one of, where that can be told. */
+  readonly names: readonly string[] | undefined;
+};
+
+type CompiledSelectors = Map<string, Selector>;
 
 /** Kept as long as their plan: every page is asked for the same ones. */
 const compiledFor = new WeakMap<PagePlan, CompiledSelectors>();
@@ -32,20 +41,36 @@ function selectorsOf(plan: PagePlan): CompiledSelectors {
 }
 
 function documentDom(source: DecodedText, compiled: CompiledSelectors): PageDom<Node> {
-  function queryOf(selector: string): string | ReturnType<typeof compile<Node, Element>> {
-    // `:scope` is bound when it is compiled, so that it has to be done for each root anew.
-    if (selector.includes(':scope')) return selector;
-    let query = compiled.get(selector);
-    if (query === undefined) {
-      query = compile<Node, Element>(selector, SELECT_OPTIONS);
-      compiled.set(selector, query);
+  let byTag: ElementsByTag | undefined;
+
+  function selectorOf(text: string): Selector {
+    let selector = compiled.get(text);
+    if (selector === undefined) {
+      selector = { query: compile<Node, Element>(text, SELECT_OPTIONS), names: namesOfSelector(text) };
+      compiled.set(text, selector);
     }
-    return query;
+    return selector;
+  }
+
+  function select(root: Node, text: string, limit: number): Element[] {
+    // `:scope` is bound when it is compiled, so that it has to be done for each root anew.
+    if (text.includes(':scope')) return selectAll<Node, Element>(text, root, optionsFor(root)).slice(0, limit);
+    const { query, names } = selectorOf(text);
+    // Searching the whole tree for one name after the other took more time than all the rest.
+    if (names === undefined || !isDocument(root)) {
+      return selectAll<Node, Element>(query, root, SELECT_OPTIONS).slice(0, limit);
+    }
+    byTag ??= elementsByTag(root);
+    const found: Element[] = [];
+    for (const element of byTag(names)) {
+      if (found.length >= limit) break;
+      if (query(element)) found.push(element);
+    }
+    return found;
   }
 
   return {
-    select: (root, selector, limit) =>
-      selectAll<Node, Element>(queryOf(selector), root, optionsFor(selector, root)).slice(0, limit),
+    select,
     attribute: (node, name) => (isTag(node) ? (node.attribs[name] ?? null) : null),
     tag: (node) => (isTag(node) ? node.name : null),
     characters: (node) => (isText(node) ? node.data : null),
@@ -56,8 +81,9 @@ function documentDom(source: DecodedText, compiled: CompiledSelectors): PageDom<
   };
 }
 
-function optionsFor(selector: string, root: Node): Options<Node, Element> {
-  return selector.includes(':scope') ? { ...SELECT_OPTIONS, context: scopeOf(root) } : SELECT_OPTIONS;
+/** For selectors with `:scope`. */
+function optionsFor(root: Node): Options<Node, Element> {
+  return { ...SELECT_OPTIONS, context: scopeOf(root) };
 }
 
 /** What `:scope` is: of a document its root element (Selectors 4, 8.4). */
