@@ -74,7 +74,7 @@ export function createFinishedRunSettler(options: FinishedRunOptions) {
     const left = Date.parse(completionTime) + ttlSecondsAfterFinished * 1_000 - now().getTime();
     if (left > 0) return left;
     if (!isTold(run)) return UNTOLD_WAIT_MS;
-    const { uid, resourceVersion } = run.metadata; // an edit of the time to live in this moment counts
+    const { uid, resourceVersion } = run.metadata; // an edit of the time to live meanwhile counts
     try {
       await runs.delete(run.metadata, {
         preconditions: { uid, resourceVersion },

@@ -9,30 +9,30 @@ import { logFields } from './run-log-fields.ts';
 import type { RunEnd } from './run-status.ts';
 
 export function createAnnouncements({ events, logger }: { readonly events: EventRecorder; readonly logger: Logger }) {
-  /** Once a run and host, and once a change of its way: the status remembers what has been told. */
+  /** Once for each host of a run, and once for each change of its route: the status remembers what was announced. */
   function announceBlocks(run: CrawlRun, { blockedHosts }: RunSnapshot): void {
-    const told = new Map(run.status?.blockedHosts?.map((one) => [one.host, one]));
+    const announced = new Map(run.status?.blockedHosts?.map((one) => [one.host, one]));
     for (const { host, evidence, refusals, viaProxy } of blockedHosts) {
-      const before = told.get(host);
+      const before = announced.get(host);
       if (refusals > 0 && !before?.refusals) {
-        const message = `${host} is asked more slowly: ${evidence}`;
+        const message = `${host} is requested more slowly: ${evidence}`;
         events.record(run, { type: 'Warning', reason: 'HostBlocked', action: 'Crawl', message });
         logger.warn({ ...logFields(run), host, evidence }, 'host refuses the crawl');
       }
       if (viaProxy === (before?.viaProxy ?? false)) continue;
       const [reason, message] = viaProxy
-        ? ['HostByProxy', `${host} is asked by the proxy: ${evidence}`]
-        : ['HostDirect', `${host} is asked directly again, since the cool-down of the proxy is over`];
+        ? ['HostByProxy', `${host} is requested through the proxy: ${evidence}`]
+        : ['HostDirect', `${host} is requested directly again: the cool-down of the proxy is over`];
       events.record(run, { type: viaProxy ? 'Warning' : 'Normal', reason, action: 'Crawl', message });
-      logger.info({ ...logFields(run), host, viaProxy }, 'the way to a host has changed');
+      logger.info({ ...logFields(run), host, viaProxy }, 'the route to a host has changed');
     }
   }
 
-  /** Once a run and kind of links, as above. */
+  /** Once for each kind of links of a run, as above. */
   function announceTraps(run: CrawlRun, { spiderTraps }: RunSnapshot): void {
-    const told = new Set(run.status?.spiderTraps?.map((trap) => trap.pattern));
+    const announced = new Set(run.status?.spiderTraps?.map((trap) => trap.pattern));
     for (const { kind, pattern, url } of spiderTraps) {
-      if (told.has(pattern)) continue;
+      if (announced.has(pattern)) continue;
       const message = `links like ${pattern} look as if the site made them up without end (${kind}) and are not followed, such as ${url}`;
       events.record(run, { type: 'Warning', reason: 'SpiderTrap', action: 'Crawl', message });
       logger.warn({ ...logFields(run), kind, pattern, url }, 'spider trap');
