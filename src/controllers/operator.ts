@@ -37,7 +37,7 @@ import { loginRefusal } from './run/pods.ts';
 import { createRunReconciler } from './run/run-controller.ts';
 import { createRunQueue } from './run/run-queue.ts';
 import { wakeRuns } from './run/run-wake.ts';
-import { isRunTold } from './schedule/run-result.ts';
+import { isRunReported } from './schedule/run-result.ts';
 import { createScheduleReconciler } from './schedule/schedule-controller.ts';
 import { wakeSchedules } from './schedule/schedule-wake.ts';
 import { createSlotMemory } from './schedule/slot-memory.ts';
@@ -146,8 +146,8 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     reconcile: createRunReconciler({
       ...{ runs, jobs, pods, nodes, secrets, claims, clusterEvents, runCache, jobCache, podCache },
       ...{ queue, store, database, events, settings, now, logger },
-      // Its schedule is to tell of the run before it goes.
-      isTold: (run) => isRunTold(run, scheduleCache),
+      // The schedule's status has to hold the result before the run is deleted.
+      isReported: (run) => isRunReported(run, scheduleCache),
       ...(options.ca === undefined ? {} : { ca: options.ca }),
     }),
     ...shared,

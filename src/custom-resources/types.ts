@@ -24,7 +24,7 @@ export const CRAWL_SCHEDULES: ResourceType = {
   namespaced: true,
 };
 
-/** Whether a slot of a schedule made the run: only these tell how far the schedule has come. */
+/** Whether a slot of a schedule made the run: only these show how far the schedule has come. */
 export function isSlotRun(run: CrawlRun): boolean {
   const { type, scheduledTime } = run.spec.trigger ?? {};
   return (type === 'Schedule' || type === 'CatchUp') && scheduledTime !== undefined;

@@ -78,7 +78,7 @@ function belongsElsewhere(text: string): string | undefined {
   return `names a time zone: write spec.timeZone: ${zone || 'Europe/Paris'} and spec.schedule: '${rest || '0 6 * * *'}'`;
 }
 
-/** croner reads the expression as for UTC; what the zone's clock changes do is told in wall-clock-timetable.ts. */
+/** croner reads the expression as for UTC; what the zone's changes of clocks do is in wall-clock-timetable.ts. */
 function parsePattern(expression: string): WallClockPattern {
   // With sloppyRanges 5/15 is understood, as the CronJobs of Kubernetes do.
   const cron = new Cron(expression, { utcOffset: 0, paused: true, mode: '5-or-6-parts', sloppyRanges: true });

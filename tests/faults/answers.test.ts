@@ -144,7 +144,7 @@ describe('the scenario ends as it should', () => {
 });
 
 test('a slot that was skipped is told of though the first attempt to do so fails', async () => {
-  await using stage = await setStage(world, 'untold', await world.postgres.createDatabase());
+  await using stage = await setStage(world, 'unreported', await world.postgres.createDatabase());
   await stage.startOperator();
   await requested(stage, 0, /watch=true/);
   const slot = firstSlot(12);

@@ -20,17 +20,17 @@ export type FinishedRunOptions = {
   readonly podCache: PodCache;
   readonly store: OperatorStore;
   /** Whether the status of its schedule, if it has one, holds the run's result. */
-  readonly isTold: (run: CrawlRun) => boolean;
+  readonly isReported: (run: CrawlRun) => boolean;
   readonly now: () => Date;
 };
 
 /** A finished run's credentials are looked after for this long after a restart; then it is taken as done. */
 const CLEAN_UP_WINDOW_MS = 3_600_000;
-/** Its schedule tells of a run's end at once; it is rarely waited for. */
-const UNTOLD_WAIT_MS = 1_000;
+/** A schedule's status shows the end of a run at once; waiting for it is rare. */
+const UNREPORTED_WAIT_MS = 1_000;
 
 export function createFinishedRunSettler(options: FinishedRunOptions) {
-  const { runs, secrets, runCache, podCache, store, isTold, now } = options;
+  const { runs, secrets, runCache, podCache, store, isReported, now } = options;
   /** UIDs of finished runs whose token is revoked and whose Secret is gone. */
   const cleanedUp = new Set<string>();
   runCache.subscribe(({ type, object }) => {
@@ -73,7 +73,7 @@ export function createFinishedRunSettler(options: FinishedRunOptions) {
     if (ttlSecondsAfterFinished === undefined || completionTime === undefined) return undefined;
     const left = Date.parse(completionTime) + ttlSecondsAfterFinished * 1_000 - now().getTime();
     if (left > 0) return left;
-    if (!isTold(run)) return UNTOLD_WAIT_MS;
+    if (!isReported(run)) return UNREPORTED_WAIT_MS;
     const { uid, resourceVersion } = run.metadata; // an edit of the time to live meanwhile counts
     try {
       await runs.delete(run.metadata, {

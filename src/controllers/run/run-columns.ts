@@ -11,9 +11,9 @@ export function runColumns(
 ): Pick<CrawlRunStatus, 'reason' | 'duration'> {
   const { startedAt, finishedAt } = snapshot ?? {};
   const ms = startedAt && finishedAt && Math.max(0, finishedAt.getTime() - startedAt.getTime());
-  const telling = findCondition(conditions, 'Finished') ?? findCondition(conditions, 'Progressing');
+  const shown = findCondition(conditions, 'Finished') ?? findCondition(conditions, 'Progressing');
   return defined({
-    reason: telling?.reason,
+    reason: shown?.reason,
     duration: ms === undefined ? undefined : formatDuration(Math.round(ms / 1_000) * 1_000),
   });
 }

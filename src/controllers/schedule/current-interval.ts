@@ -4,7 +4,7 @@ import type { CrawlScheduleSpec } from '../../resources/crawl-schedule.ts';
 import { DURATION_PATTERN, durationMs } from '../../resources/duration.ts';
 import { adaptInterval } from '../../schedule/adaptive-interval.ts';
 import { newestFirst } from './run-order.ts';
-import { isResultTold } from './run-result.ts';
+import { isResultReported } from './run-result.ts';
 
 export type CurrentInterval = { readonly ms: number; readonly run?: string; readonly reason?: string };
 
@@ -26,7 +26,7 @@ export function currentInterval(
   const before = durationMs(adapted !== undefined && DURATION_PATTERN.test(adapted) ? adapted : spec.interval);
   const newest = newestFirst(runs).find((run) => isFinished(run) && run.status?.phase !== 'Stopped');
   const isNew =
-    newest !== undefined && newest.metadata.name !== status?.adaptation?.run && !isResultTold(status, newest);
+    newest !== undefined && newest.metadata.name !== status?.adaptation?.run && !isResultReported(status, newest);
   if (!isNew) return { ms: within(before), ...(isEdited ? {} : status?.adaptation) };
   const { intervalMs, reason } = adaptInterval(before, newest.status?.changes, bounds);
   return { ms: intervalMs, run: newest.metadata.name, reason };

@@ -9,20 +9,20 @@ import { scheduleOf } from './schedule-of.ts';
  * Whether the schedule's status holds the result of this finished run, so that the run may be deleted: what its end says
  * to people, to schedules that come after it and to an interval that adapts is written in one go.
  */
-export function isResultTold(status: CrawlScheduleStatus | undefined, run: CrawlRun): boolean {
+export function isResultReported(status: CrawlScheduleStatus | undefined, run: CrawlRun): boolean {
   const { completionTime, phase } = run.status ?? {};
   const { lastRun, lastSuccessfulTime, lastFailureTime } = status ?? {};
   if (lastRun?.name === run.metadata.name && lastRun.phase !== phase) return false;
   const result = resultOf(run);
   if (completionTime === undefined || result === undefined) return true;
-  const told = result === 'Success' ? lastSuccessfulTime : lastFailureTime;
-  return told !== undefined && Date.parse(told) >= Date.parse(completionTime);
+  const reported = result === 'Success' ? lastSuccessfulTime : lastFailureTime;
+  return reported !== undefined && Date.parse(reported) >= Date.parse(completionTime);
 }
 
 /** The same by what the cache knows of its schedule; true for a run without one. */
-export function isRunTold(run: CrawlRun, scheduleCache: Pick<ScheduleCache, 'get'>): boolean {
+export function isRunReported(run: CrawlRun, scheduleCache: Pick<ScheduleCache, 'get'>): boolean {
   const schedule = scheduleOf(run, scheduleCache);
-  return schedule === undefined || isResultTold(schedule.status, run);
+  return schedule === undefined || isResultReported(schedule.status, run);
 }
 
 /** A stopped run is neither a success nor a failure. */

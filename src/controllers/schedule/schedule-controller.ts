@@ -1,4 +1,4 @@
-// Reconciles one CrawlSchedule: makes the runs that are due or asked for, tells how it stands, keeps the history short.
+// Reconciles one CrawlSchedule: makes the runs that are due or requested, writes its status, keeps the history short.
 import { requestedRun, slotRun } from '../../custom-resources/new-runs.ts';
 import { type CrawlRun, type CrawlSchedule, isFinished, isSlotRun } from '../../custom-resources/types.ts';
 import { type Backoff, backoffMs } from '../../kube/backoff.ts';
@@ -21,7 +21,7 @@ import { type CurrentInterval, currentInterval } from './current-interval.ts';
 import { findUpstream, type TimetableSearch } from './run-after-run.ts';
 import { newestFirst, nominalTime } from './run-order.ts';
 import { openRequest } from './run-request.ts';
-import { isResultTold } from './run-result.ts';
+import { isResultReported } from './run-result.ts';
 import { scheduleOf } from './schedule-of.ts';
 import {
   expiredRuns,
@@ -35,7 +35,7 @@ import {
 import { decideSlot, isCatchUp, startOfSlot } from './slot-decision.ts';
 import type { SlotMemory } from './slot-memory.ts';
 import { type Creation, createSlotRuns } from './slot-runs.ts';
-import { createUntold } from './untold.ts';
+import { createUnreported } from './unreported.ts';
 
 export type ScheduleControllerOptions = {
   readonly schedules: ResourceClient<CrawlSchedule>;
@@ -52,7 +52,7 @@ export type ScheduleControllerOptions = {
   readonly logger: Logger;
 };
 
-/** What one look at a schedule goes by. */
+/** What one reconcile works with. */
 type Look = {
   readonly schedule: CrawlSchedule;
   readonly spec: CrawlScheduleSpec;
@@ -75,7 +75,7 @@ const SHOWN_SLOTS = 5;
 export function createScheduleReconciler(options: ScheduleControllerOptions) {
   const { schedules, runs, scheduleCache, runCache, events, memory, creationSkew, onRunMade, now, logger } = options;
   const slotRuns = createSlotRuns({ runs, runCache });
-  const untold = createUntold({ scheduleCache, runCache });
+  const unreported = createUnreported({ scheduleCache, runCache });
 
   scheduleCache.subscribe(({ type, object }) => {
     if (type === 'deleted') memory.forget(object.metadata.uid);
@@ -95,20 +95,20 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     }
 
     const look = await lookAt(schedule, spec.data, signal);
-    await meetRequest(look, signal);
+    await handleRequest(look, signal);
     const timetable = findTimetable(look);
     if (!timetable.ok) return refuse(schedule, look, timetable.error.reason, timetable.error.message, signal);
-    if (look.spec.suspend) return rest(look, signal);
+    if (look.spec.suspend) return suspend(look, signal);
 
     const outcome = await handleDue(look, timetable.timetable, signal);
     const upcoming = upcomingStarts(look, timetable.timetable);
     const [next] = upcoming;
     const untilNextMs = next && Math.max(0, next.getTime() - now().getTime());
     const atNext: ReconcileResult = untilNextMs === undefined ? {} : { requeueAfterMs: untilNextMs, urgent: true };
-    // The run itself is the memory of a slot, and brings us back to tell of it, when other schedules have theirs too.
-    if (outcome === 'Started' && !untold.hasNews(schedule)) return atNext;
+    // The run itself remembers its slot. Its event brings the status up to date when other schedules have their runs too.
+    if (outcome === 'Started' && !unreported.hasNews(schedule)) return atNext;
 
-    await tell(look, readiness(schedule), upcoming, signal);
+    await writeStatus(look, readiness(schedule), upcoming, signal);
     const retryMs = retryAfter(schedule, outcome);
     return retryMs === undefined || (untilNextMs !== undefined && untilNextMs < retryMs)
       ? atNext
@@ -142,23 +142,23 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     signal: AbortSignal,
   ): Promise<ReconcileResult> {
     events.record(schedule, { type: 'Warning', reason, action: 'ReadSchedule', message });
-    await tell(look ?? { schedule }, { status: 'False', reason, message }, [], signal);
+    await writeStatus(look ?? { schedule }, { status: 'False', reason, message }, [], signal);
     return {};
   }
 
-  async function rest(look: Look, signal: AbortSignal): Promise<ReconcileResult> {
+  async function suspend(look: Look, signal: AbortSignal): Promise<ReconcileResult> {
     const message = 'spec.suspend is true: no new runs are made';
-    await tell(look, { status: 'True', reason: 'Suspended', message }, [], signal);
+    await writeStatus(look, { status: 'True', reason: 'Suspended', message }, [], signal);
     return {};
   }
 
-  /** Makes the run that the schedule's annotation asks for, beside its slots. A refused request is not tried again. */
-  async function meetRequest({ schedule, spec }: Look, signal: AbortSignal): Promise<void> {
+  /** Makes the run that the schedule's annotation requests, beside its slots. A refused request is not retried. */
+  async function handleRequest({ schedule, spec }: Look, signal: AbortSignal): Promise<void> {
     const request = openRequest(schedule);
-    if (request === undefined || untold.request(schedule) === request) return;
+    if (request === undefined || unreported.request(schedule) === request) return;
     const creation = await slotRuns.make(schedule, requestedRun(schedule, spec, request), signal);
-    if (creation.type === 'NameNotFree') return; // it went in the meantime: the next look makes it
-    untold.noteRequest(schedule, request);
+    if (creation.type === 'NameNotFree') return; // it was deleted in the meantime: the next look makes it
+    unreported.noteRequest(schedule, request);
     if (creation.type === 'Made') announceMade(schedule, creation.run, `as ${ANNOTATION.runRequested} asks`);
     else if (creation.type === 'NameTaken') warn(schedule, 'UnexpectedRun', creation.message);
     else if (creation.type === 'Refused') warn(schedule, 'FailedCreate', creation.message);
@@ -218,7 +218,7 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
       case 'NameTaken':
         return skip(schedule, slot, 'UnexpectedRun', creation.message);
       case 'Refused':
-        untold.noteRefusal(schedule, creation.message);
+        unreported.noteRefusal(schedule, creation.message);
         if (creation.isFinal) return skip(schedule, slot, 'FailedCreate', creation.message);
         warn(schedule, 'FailedCreate', creation.message);
         return 'Refused';
@@ -227,14 +227,14 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
 
   function accepted(schedule: CrawlSchedule, slot: Date, outcome: Outcome): Outcome {
     memory.remember(schedule.metadata.uid, slot);
-    untold.forgetRefusal(schedule);
+    unreported.forgetRefusal(schedule);
     return outcome;
   }
 
   function skip(schedule: CrawlSchedule, slot: Date, reason: string, message: string): Outcome {
     const { name, namespace, uid } = schedule.metadata;
     memory.remember(uid, slot);
-    untold.noteSkip(schedule, slot);
+    unreported.noteSkip(schedule, slot);
     events.record(schedule, { type: 'Warning', reason, action: 'SkipSlot', message });
     logger.warn({ schedule: name, namespace, slot, reason }, 'slot skipped');
     return 'Passed';
@@ -248,25 +248,25 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
 
   /** Ready, unless the API server did not take the last run, for the spec as it is now. */
   function readiness(schedule: CrawlSchedule): Ready {
-    const refusal = untold.refusal(schedule);
+    const refusal = unreported.refusal(schedule);
     if (refusal !== undefined) return { status: 'False', reason: 'RunRefused', message: refusal.message };
     return { status: 'True', reason: 'Scheduled', message: 'the schedule is in force' };
   }
 
   function retryAfter(schedule: CrawlSchedule, outcome: Outcome): number | undefined {
     if (outcome === 'NameNotFree') return COLLECTION_WAIT_MS;
-    return outcome === 'Refused' ? backoffMs(untold.refusal(schedule)?.count ?? 1, REFUSED_RETRY) : undefined;
+    return outcome === 'Refused' ? backoffMs(unreported.refusal(schedule)?.count ?? 1, REFUSED_RETRY) : undefined;
   }
 
-  /** Writes the status; what it holds from then on need not be kept elsewhere, and runs beyond the history go. */
-  async function tell(
+  /** Writes the status, forgets what it holds from then on, and deletes the runs beyond the history. */
+  async function writeStatus(
     look: Pick<Look, 'schedule'> & Partial<Look>,
     ready: Ready,
     upcoming: readonly Date[],
     signal: AbortSignal,
   ): Promise<void> {
     const { schedule, timing, interval, spec } = look;
-    const news = untold.take(schedule);
+    const news = unreported.take(schedule);
     const seen: ScheduleObservation = {
       generation: schedule.metadata.generation ?? 0,
       runs: knownRuns(schedule),
@@ -275,25 +275,25 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
       known: schedule.status,
       ...(timing ? { timing } : {}),
       ...(interval ? { interval } : {}),
-      ...news.told,
+      ...news.reported,
     };
     const compute = ({ status }: CrawlSchedule) =>
       clampToSchema(crawlScheduleStatus, scheduleStatus(status, seen, now()));
     const written = await updateStatus(schedules, schedule, compute, { signal });
-    news.wasTold();
+    news.wasWritten();
     if (written === undefined) return;
     scheduleCache.observe(written);
     if (spec) await pruneHistory(written, spec, signal);
   }
 
-  /** A run goes when the schedule's status holds its result, and the newest of a slot when it holds its time. */
+  /** A run is deleted when the schedule's status holds its result, and the newest of a slot when it holds its time. */
   async function pruneHistory(schedule: CrawlSchedule, spec: CrawlScheduleSpec, signal: AbortSignal): Promise<void> {
     const { status } = schedule;
     const owned = ownedRuns(schedule);
     const cursor = new Date(status?.lastScheduleTime ?? 0);
     const keep = newestFirst(owned).find((run) => isSlotRun(run) && nominalTime(run) > cursor)?.metadata.name;
     for (const run of expiredRuns(spec, owned, keep)) {
-      if (isResultTold(status, run)) await slotRuns.remove(run, signal);
+      if (isResultReported(status, run)) await slotRuns.remove(run, signal);
     }
   }
 
@@ -301,9 +301,9 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     return runCache.byIndex('controller', schedule.metadata.uid);
   }
 
-  /** With those that went before their results were told. */
+  /** With those that were deleted before a status held their results. */
   function knownRuns(schedule: CrawlSchedule): CrawlRun[] {
-    return [...ownedRuns(schedule), ...untold.goneRuns(schedule)];
+    return [...ownedRuns(schedule), ...unreported.goneRuns(schedule)];
   }
 
   function upcomingStarts({ jitterMs }: Look, timetable: Timetable): Date[] {

@@ -8,10 +8,10 @@ import type { RunCache, ScheduleCache } from '../caches.ts';
 import { requestIn } from './run-request.ts';
 import { scheduleOf } from './schedule-of.ts';
 
-/** Most changes of runs come in groups: a schedule's status tells of them together, this long after the first. */
+/** Most changes of runs come in groups: a schedule's status shows them together, this long after the first. */
 const STATUS_DELAY_MS = 1_000;
 
-/** It is new, was edited or asked for a run, or has lost its status. Its own status is no news. */
+/** It is new, was edited, requests a run, or has lost its status. What the operator itself wrote does not wake it. */
 export function wakesSchedule(change: CacheChange<CrawlSchedule>): boolean {
   if (change.type !== 'updated') return true;
   const { object, previous } = change;
@@ -30,7 +30,7 @@ function hasLostStatus({ status }: CrawlSchedule, previous: CrawlSchedule): bool
   return status?.conditions === undefined || status.observedGeneration !== before.observedGeneration;
 }
 
-/** What a run's change means to its schedule: its end is told at once, its steps soon, its progress is no news. */
+/** What a run's change means to its schedule: its end is shown at once, its steps soon, its progress not at all. */
 export function urgencyOfRun(change: CacheChange<CrawlRun>): 'AtOnce' | 'Soon' | 'Never' {
   if (change.type === 'added') return 'Soon';
   if (change.type === 'deleted') return 'AtOnce';

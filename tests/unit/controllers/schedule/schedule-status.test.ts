@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { currentInterval } from '#src/controllers/schedule/current-interval.ts';
-import { isResultTold } from '#src/controllers/schedule/run-result.ts';
+import { isResultReported } from '#src/controllers/schedule/run-result.ts';
 import {
   expiredRuns,
   type ScheduleObservation,
@@ -206,7 +206,7 @@ describe('scheduleStatus', () => {
   });
 });
 
-describe('isResultTold', () => {
+describe('isResultReported', () => {
   const success = run('2026-01-01T11:00:00Z', 'Succeeded', '2026-01-01T11:07:00Z');
   const name = success.metadata.name;
 
@@ -219,17 +219,17 @@ describe('isResultTold', () => {
       { lastSuccessfulTime: '2026-01-01T11:07:00Z', lastRun: { name, phase: 'Running' } },
       false,
     ],
-  ])('%s', (_what, status, isTold) => {
-    expect(isResultTold(status, success)).toBe(isTold);
+  ])('%s', (_what, status, isReported) => {
+    expect(isResultReported(status, success)).toBe(isReported);
   });
 
   test('a failure is told by its own time, a stop by the last run', () => {
     const failure = run('2026-01-01T11:00:00Z', 'TimedOut');
-    expect(isResultTold({ lastSuccessfulTime: '2026-01-01T12:00:00Z' }, failure)).toBe(false);
-    expect(isResultTold({ lastFailureTime: '2026-01-01T11:00:00Z' }, failure)).toBe(true);
+    expect(isResultReported({ lastSuccessfulTime: '2026-01-01T12:00:00Z' }, failure)).toBe(false);
+    expect(isResultReported({ lastFailureTime: '2026-01-01T11:00:00Z' }, failure)).toBe(true);
     const stopped = run('2026-01-01T11:00:00Z', 'Stopped');
-    expect(isResultTold({ lastRun: { name, phase: 'Stopping' } }, stopped)).toBe(false);
-    expect(isResultTold({ lastRun: { name, phase: 'Stopped' } }, stopped)).toBe(true);
+    expect(isResultReported({ lastRun: { name, phase: 'Stopping' } }, stopped)).toBe(false);
+    expect(isResultReported({ lastRun: { name, phase: 'Stopped' } }, stopped)).toBe(true);
   });
 });
 

@@ -1,6 +1,6 @@
 // What is kept of a schedule until its status holds it.
 import { expect, test } from 'vitest';
-import { createUntold } from '#src/controllers/schedule/untold.ts';
+import { createUnreported } from '#src/controllers/schedule/unreported.ts';
 import type { CrawlRun, CrawlSchedule } from '#src/custom-resources/types.ts';
 import type { CacheChange } from '#src/kube/cache.ts';
 import type { KubeObject } from '#src/kube/kube-object.ts';
@@ -31,52 +31,52 @@ function fakeCache<T extends KubeObject>(objects: T[]) {
 function setUp(schedule: CrawlSchedule) {
   const schedules = fakeCache([schedule]);
   const runs = fakeCache<CrawlRun>([]);
-  const options = { scheduleCache: schedules, runCache: runs } as unknown as Parameters<typeof createUntold>[0];
-  return { untold: createUntold(options), schedules, runs };
+  const options = { scheduleCache: schedules, runCache: runs } as unknown as Parameters<typeof createUnreported>[0];
+  return { unreported: createUnreported(options), schedules, runs };
 }
 
-test('skips and requests are told once; what comes while a status is written is for the next one', () => {
+test('skips and requests are reported once; what comes while a status is written is for the next one', () => {
   const schedule = scheduleOf(1);
-  const { untold } = setUp(schedule);
-  untold.noteSkip(schedule, SLOT);
-  const first = untold.take(schedule);
-  expect(first.told).toEqual({ skipped: SLOT });
+  const { unreported } = setUp(schedule);
+  unreported.noteSkip(schedule, SLOT);
+  const first = unreported.take(schedule);
+  expect(first.reported).toEqual({ skipped: SLOT });
   const later = new Date(SLOT.getTime() + 60_000);
-  untold.noteSkip(schedule, later);
-  untold.noteRequest(schedule, 'now');
-  first.wasTold();
-  expect(untold.hasNews(schedule)).toBe(true);
-  const second = untold.take(schedule);
-  expect(second.told).toEqual({ skipped: later, handledRequest: 'now' });
-  second.wasTold();
-  expect(untold.hasNews(schedule)).toBe(false);
+  unreported.noteSkip(schedule, later);
+  unreported.noteRequest(schedule, 'now');
+  first.wasWritten();
+  expect(unreported.hasNews(schedule)).toBe(true);
+  const second = unreported.take(schedule);
+  expect(second.reported).toEqual({ skipped: later, handledRequest: 'now' });
+  second.wasWritten();
+  expect(unreported.hasNews(schedule)).toBe(false);
 });
 
 test('a refusal holds until a run is taken or the schedule is edited, and its tries are counted', () => {
   const schedule = scheduleOf(1);
-  const { untold } = setUp(schedule);
-  untold.noteRefusal(schedule, 'exceeded quota');
-  untold.noteRefusal(schedule, 'exceeded quota');
-  untold.take(schedule).wasTold();
-  expect(untold.refusal(schedule)).toEqual({ generation: 1, message: 'exceeded quota', count: 2 });
-  expect(untold.refusal(scheduleOf(2))).toBeUndefined();
-  untold.forgetRefusal(schedule);
-  expect(untold.refusal(schedule)).toBeUndefined();
+  const { unreported } = setUp(schedule);
+  unreported.noteRefusal(schedule, 'exceeded quota');
+  unreported.noteRefusal(schedule, 'exceeded quota');
+  unreported.take(schedule).wasWritten();
+  expect(unreported.refusal(schedule)).toEqual({ generation: 1, message: 'exceeded quota', count: 2 });
+  expect(unreported.refusal(scheduleOf(2))).toBeUndefined();
+  unreported.forgetRefusal(schedule);
+  expect(unreported.refusal(schedule)).toBeUndefined();
 });
 
 test('a refusal that an operator before this one met is read off the status, until a run is taken', () => {
   const status = { status: 'False' as const, reason: 'RunRefused', message: 'no', lastTransitionTime: '' };
   const refused = scheduleOf(3, { conditions: [{ type: 'Ready', ...status, observedGeneration: 3 }] });
-  const { untold } = setUp(refused);
-  expect(untold.refusal(refused)).toMatchObject({ message: 'no' });
-  expect(untold.refusal({ ...refused, metadata: { ...refused.metadata, generation: 4 } })).toBeUndefined();
-  untold.forgetRefusal(refused);
-  expect(untold.refusal(refused)).toBeUndefined();
+  const { unreported } = setUp(refused);
+  expect(unreported.refusal(refused)).toMatchObject({ message: 'no' });
+  expect(unreported.refusal({ ...refused, metadata: { ...refused.metadata, generation: 4 } })).toBeUndefined();
+  unreported.forgetRefusal(refused);
+  expect(unreported.refusal(refused)).toBeUndefined();
 });
 
-test('a finished run that is gone is kept until its result is told', () => {
+test('a finished run that is gone is kept until its result is reported', () => {
   const schedule = scheduleOf(1);
-  const { untold, runs, schedules } = setUp(schedule);
+  const { unreported, runs, schedules } = setUp(schedule);
   const done = { status: 'True' as const, reason: 'x', message: '', lastTransitionTime: '' };
   const conditions = ['Complete', 'Finished'].map((type) => ({ type, ...done }));
   const owner = { apiVersion: '', kind: 'CrawlSchedule', name: 'shop', uid: 'schedule-uid', controller: true };
@@ -86,12 +86,12 @@ test('a finished run that is gone is kept until its result is told', () => {
     status: { phase: 'Succeeded', completionTime: '2026-01-01T12:10:00Z', conditions },
   };
   runs.emit({ type: 'deleted', object: { ...run, status: { phase: 'Running' } } });
-  expect(untold.goneRuns(schedule)).toEqual([]);
+  expect(unreported.goneRuns(schedule)).toEqual([]);
   runs.emit({ type: 'deleted', object: run });
-  expect(untold.goneRuns(schedule)).toEqual([run]);
-  untold.take(schedule).wasTold();
-  expect(untold.goneRuns(schedule)).toEqual([]);
+  expect(unreported.goneRuns(schedule)).toEqual([run]);
+  unreported.take(schedule).wasWritten();
+  expect(unreported.goneRuns(schedule)).toEqual([]);
   runs.emit({ type: 'deleted', object: run });
   schedules.emit({ type: 'deleted', object: schedule });
-  expect(untold.goneRuns(schedule)).toEqual([]);
+  expect(unreported.goneRuns(schedule)).toEqual([]);
 });

@@ -4,7 +4,7 @@ import { type CrawlRun, type CrawlSchedule, isFinished } from '../../custom-reso
 import { findCondition } from '../../kube/conditions.ts';
 import { controllerOf } from '../../kube/kube-object.ts';
 import type { RunCache, ScheduleCache } from '../caches.ts';
-import { isResultTold } from './run-result.ts';
+import { isResultReported } from './run-result.ts';
 import { scheduleOf } from './schedule-of.ts';
 import type { ScheduleObservation } from './schedule-status.ts';
 
@@ -19,9 +19,9 @@ type Notes = {
   readonly gone: Map<string, CrawlRun>;
 };
 
-export type UntoldOptions = { readonly scheduleCache: ScheduleCache; readonly runCache: RunCache };
+export type UnreportedOptions = { readonly scheduleCache: ScheduleCache; readonly runCache: RunCache };
 
-export function createUntold({ scheduleCache, runCache }: UntoldOptions) {
+export function createUnreported({ scheduleCache, runCache }: UnreportedOptions) {
   /** By the schedule's UID. */
   const notes = new Map<string, Notes>();
 
@@ -37,7 +37,7 @@ export function createUntold({ scheduleCache, runCache }: UntoldOptions) {
   runCache.subscribe(({ type, object }) => {
     if (type !== 'deleted' || !isFinished(object) || controllerOf(object) === undefined) return;
     const schedule = scheduleOf(object, scheduleCache);
-    if (schedule === undefined || isResultTold(schedule.status, object)) return;
+    if (schedule === undefined || isResultReported(schedule.status, object)) return;
     notesOf(schedule).gone.set(object.metadata.uid, object);
   });
 
@@ -64,25 +64,25 @@ export function createUntold({ scheduleCache, runCache }: UntoldOptions) {
       notesOf(schedule).handledRequest = request;
     },
     goneRuns: (schedule: CrawlSchedule): CrawlRun[] => [...(notes.get(schedule.metadata.uid)?.gone.values() ?? [])],
-    /** Whether there is more to tell than the runs that are there. */
+    /** Whether a status has more to report than the runs that are there. */
     hasNews(schedule: CrawlSchedule): boolean {
       const { skipped, handledRequest, gone } = notes.get(schedule.metadata.uid) ?? {};
       return skipped !== undefined || handledRequest !== undefined || (gone?.size ?? 0) > 0;
     },
     /** What a status is to hold, and what to call when it does. */
     take(schedule: CrawlSchedule): {
-      told: Pick<ScheduleObservation, 'skipped' | 'handledRequest'>;
-      wasTold: () => void;
+      reported: Pick<ScheduleObservation, 'skipped' | 'handledRequest'>;
+      wasWritten: () => void;
     } {
       const taken = notesOf(schedule);
       const { skipped, handledRequest } = taken;
       const gone = [...taken.gone.keys()];
       return {
-        told: {
+        reported: {
           ...(skipped === undefined ? {} : { skipped }),
           ...(handledRequest === undefined ? {} : { handledRequest }),
         },
-        wasTold() {
+        wasWritten() {
           // What came meanwhile is for the next status.
           if (taken.skipped === skipped) delete taken.skipped;
           if (taken.handledRequest === handledRequest) delete taken.handledRequest;
