@@ -12,7 +12,7 @@ export type Answered = {
   readonly page?: Pick<RawPage, 'title' | 'beginning' | 'signs'>;
 };
 
-/** Statuses that guards answer with, and that a page goes with: only such a page is read to find out. */
+/** Statuses with which guards answer. The body of such an answer is read to find out. */
 const REFUSING_STATUSES = [403, 405, 429, 503];
 
 export function isRefusing(status: number): boolean {
@@ -47,7 +47,7 @@ const FORBIDDING_SIGNS: Readonly<Record<string, string>> = {
   '#cf-error-details': 'a Cloudflare block',
 };
 
-/** Widgets that stand on ordinary forms, too: they count with a challenge's title, or with status 403 or 429. */
+/** Widgets of ordinary forms as well: they count only with a challenge's title, or with status 403 or 429. */
 const CAPTCHA_SIGN =
   '.g-recaptcha, .h-captcha, .cf-turnstile, iframe[src*="/recaptcha/"], iframe[src*="hcaptcha.com/"], img[src*="captcha" i], input[name*="captcha" i], form[action*="captcha" i]';
 
@@ -92,10 +92,10 @@ const REFUSAL_TEXTS: readonly (readonly [RegExp, string])[] = [
   [/Sucuri WebSite Firewall.{0,40}Access Denied/i, 'a Sucuri block'],
 ];
 
-/** A text that is longer is one about refusals. */
+/** A longer text is an article about refusals. */
 const MAX_REFUSAL_LENGTH = 700;
 
-/** What shows that the crawl was refused, for people; undefined when nothing does. */
+/** The evidence of a refusal, as a text for people; undefined when there is none. */
 export function blockEvidence({ status, headers, page }: Answered): string | undefined {
   const byHeader = REFUSAL_HEADERS.find(([name, value]) => value.test(String(headers[name] ?? '')));
   if (byHeader !== undefined) return `${byHeader[2]} (status ${status}, header ${byHeader[0]})`;

@@ -1,13 +1,13 @@
-// What a host has given so far, against which an answer that proves nothing by itself is seen as a refusal: nothing at
-// all, or 403, where many pages were had before.
+// What a host has answered so far. An empty page, or 403, proves nothing by itself, but after many good pages of the
+// same host it is a refusal.
 import QuickLRU from 'quick-lru';
 import type { RawPage } from '../html/read-page.ts';
 
-/** Pages with content before anything is taken for a refusal because of them. */
+/** Pages with content that a host must have given before this evidence counts. */
 const ENOUGH_PAGES = 5;
-/** Pages in a row that have to be forbidden. */
+/** Forbidden pages in a row that count as a refusal. */
 const ENOUGH_REFUSALS = 5;
-/** Hosts that are kept in mind. */
+/** Hosts that are remembered. */
 const MAX_HOSTS = 10_000;
 
 type Record = { pages: number; forbidden: number };
@@ -15,7 +15,7 @@ type Record = { pages: number; forbidden: number };
 export type HostHistory = {
   /** Evidence that a page with a good status is an empty shell; otherwise it is counted as one of the host's pages. */
   readonly emptyShell: (host: string, page: Pick<RawPage, 'isEmpty'>) => string | undefined;
-  /** Evidence that 403 is no answer of the page's own: the host has come to forbid everything. */
+  /** Evidence that 403 is not about this page: the host forbids everything now. */
   readonly forbidden: (host: string) => string | undefined;
 };
 

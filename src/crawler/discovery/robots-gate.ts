@@ -5,7 +5,7 @@ import { StoreError } from '../../store/store-error.ts';
 import type { WorkerStore } from '../../store/worker-store.ts';
 import { type Failure, failureOfError } from '../failure.ts';
 import type { HttpClient, HttpResponse } from '../http/http-client.ts';
-import type { HostPacer } from '../network/host-pacer.ts';
+import { type HostPacer, HostPausedError } from '../network/host-pacer.ts';
 import { locationOf } from '../rendering/redirect.ts';
 import { isRedirect, isSuccess } from '../rendering/renderer.ts';
 import { hostKey, normaliseUrl } from '../urls/url.ts';
@@ -123,7 +123,7 @@ export function createRobotsGate(options: {
         return answer(await fetchOnce(url, signal), url);
       } catch (error) {
         signal.throwIfAborted();
-        if (error instanceof StoreError) throw error;
+        if (error instanceof StoreError || error instanceof HostPausedError) throw error;
         // A host that does not answer at all fails with that cause; its page would have failed likewise.
         const failure = failureOfError(error);
         return { failure: { ...failure, message: `robots.txt: ${failure.message}` } };

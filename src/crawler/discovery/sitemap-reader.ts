@@ -7,6 +7,7 @@ import { StoreError } from '../../store/store-error.ts';
 import type { Claim, Discovery, FetchFacts, LeftOut, SkipReason, WorkerStore } from '../../store/worker-store.ts';
 import { CrawlError, type Failure, failureOfError, failureOfStatus } from '../failure.ts';
 import type { HttpClient, HttpResponse } from '../http/http-client.ts';
+import { HostPausedError } from '../network/host-pacer.ts';
 import { locationOf } from '../rendering/redirect.ts';
 import { isRedirect, isSuccess } from '../rendering/renderer.ts';
 import { isSameSite, type Scope } from '../urls/scope.ts';
@@ -71,7 +72,7 @@ export function createSitemapReader(options: {
         return { ...endOf(response, url, intake.leftOut), facts: { ...facts, durationMs, status: response.status } };
       } catch (error) {
         signal.throwIfAborted();
-        if (error instanceof StoreError) throw error;
+        if (error instanceof StoreError || error instanceof HostPausedError) throw error;
         const durationMs = Math.round(performance.now() - startedAt);
         return { type: 'failed', failure: failureOfError(error), facts: { ...facts, durationMs } };
       }

@@ -1,5 +1,6 @@
 // Render mode HTTP: pages as the server sends them, read by one parse.
 import type { Document } from 'domhandler';
+import { StoreError } from '../../store/store-error.ts';
 import type { FetchFacts } from '../../store/worker-store.ts';
 import { blockEvidence, blockedBy, isRefusing } from '../blocking/blocked.ts';
 import { CrawlError, failureOfError, failureOfStatus } from '../failure.ts';
@@ -10,6 +11,7 @@ import { isXhtml, parseHtml, parseXml } from '../html/parse-document.ts';
 import { type PagePlan, withoutContent } from '../html/read-page.ts';
 import { scriptRedirect } from '../html/script-redirect.ts';
 import { type ScriptSigns, scriptSignsOf } from '../html/script-signs.ts';
+import { HostPausedError } from '../network/host-pacer.ts';
 import { type DocumentRead, pageAnswer } from '../rendering/page-answer.ts';
 import { redirectOf } from '../rendering/redirect.ts';
 import { isSuccess, type Rendered, type Renderer } from '../rendering/renderer.ts';
@@ -37,6 +39,8 @@ export function createHttpRenderer(client: HttpClient, { seeksSigns = false } = 
         return resultOf(response, url, { plan, seeksSigns }, facts);
       } catch (error) {
         signal.throwIfAborted();
+        // What kept the request from its place at the host says nothing of the page.
+        if (error instanceof StoreError || error instanceof HostPausedError) throw error;
         return { type: 'failed', failure: failureOfError(error), facts: factsOf(undefined, url, startedAt) };
       }
     },

@@ -1,24 +1,35 @@
-// Keeps the spacing of sends to a host where this process was late: a late send must not be followed too soon by the
-// next one, be it ours or another worker's.
+// Keeps the spacing of requests to a host even when this process is late: after a late request the next one, of this
+// worker or another, must not come too soon.
 import QuickLRU from 'quick-lru';
 import type { Place } from '../../store/worker-store.ts';
 import { pause } from '../pause.ts';
 
-/** Hosts whose last send is kept in mind. */
+/** Hosts whose last request is remembered. */
 const MAX_HOSTS = 10_000;
-/** How much of the spacing is kept where sends are late: so they catch up, and none comes closer than 0.8 of it. */
+/** The share of the spacing that late requests keep: they catch up, and none comes closer than 0.8 of the spacing. */
 const LATE_SPACING = 0.9;
 /**
- * What a request gets at least to be written once it was given its place in time, as a share of the spacing and in
- * milliseconds: where the database's clock is known badly places are so short that nothing might ever be sent.
+ * The least time that a request gets to be written after it was given its place, as a share of the spacing and in
+ * milliseconds. Where the database's clock is hardly known, places alone would be too short to send anything.
  */
 const WRITING_SPACING = 0.05;
 const WRITING_MS = 2;
 
+/**
+ * The farthest that another place may be away, besides two spacings of the run: twice what a crawl delay or a slowed down
+ * host may space requests by. Only a host that asked for patience is farther.
+ */
+const FARTHEST_MS = 2 * 60_000;
+
+/** The host asked for patience after the claim was made: waiting for it would keep a slot from all other hosts. */
+export class HostPausedError extends Error {
+  override readonly name = 'HostPausedError';
+}
+
 export type HostPacer = {
   /**
    * Resolves when the host may be asked: when the place has come or, where it was missed, another one. Rejects with the
-   * signal's reason, and with the store's error.
+   * signal's reason, with the store's error, and with a HostPausedError.
    */
   readonly untilPlace: (host: string, place: Place, signal: AbortSignal) => Promise<void>;
   /** Takes one more place, besides those that came with claims, and resolves when it has come. */
@@ -26,13 +37,13 @@ export type HostPacer = {
 } & LastLook;
 
 /**
- * Looking up a name, a handshake or a busy process may take longer than a place is good for. So the question is asked
- * once more at the moment of writing to the host, when the connection is there and nothing is left to be waited for.
+ * A name lookup, a handshake or a busy process may take longer than a place lasts. So the place is checked once more
+ * right before the request is written, when the connection is open and nothing else has to be waited for.
  */
 export type LastLook = {
-  /** Whether the host may be asked right now, by any place that has come and is still good; it is used up by a yes. */
+  /** Whether a place of the host has come and still lasts; if so, this call uses it. */
   readonly maySend: (host: string) => boolean;
-  /** After a no: resolves when there is a place again. Rejects as `untilPlace` does. */
+  /** After a no: resolves when the next place has come. Rejects as `untilPlace` does. */
   readonly untilNextPlace: (host: string, signal: AbortSignal) => Promise<void>;
 };
 
@@ -58,14 +69,20 @@ export function createHostPacer(options: {
   const writingMs = Math.max(WRITING_SPACING * spacingMs, WRITING_MS);
   const hosts = new QuickLRU<string, Host>({ maxSize: MAX_HOSTS });
 
+  async function anotherPlace(name: string, signal: AbortSignal): Promise<Place> {
+    const place = await reserve(name, signal);
+    if (place.from - performance.now() <= FARTHEST_MS + 2 * spacingMs) return place;
+    throw new HostPausedError(`${name} is not to be asked for ${Math.round(place.from - performance.now())} ms`);
+  }
+
   async function untilPlace(name: string, first: Place, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     let place = first;
     for (;;) {
       const now = performance.now();
-      // Looked up each time: others may have sent meanwhile.
+      // Read each time: other pages of this worker may have been sent in the meantime.
       const due = dueTime(lastTime(hosts.get(name)), place.from, spacingMs);
-      if (place.by !== undefined && Math.max(now, due) > place.by) place = await reserve(name, signal);
+      if (place.by !== undefined && Math.max(now, due) > place.by) place = await anotherPlace(name, signal);
       else if (due > now) await pause(due - now, signal);
       else break;
     }
@@ -84,7 +101,7 @@ export function createHostPacer(options: {
 
   return {
     untilPlace,
-    takePlace: async (host, signal) => untilPlace(host, await reserve(host, signal), signal),
+    takePlace: async (host, signal) => untilPlace(host, await anotherPlace(host, signal), signal),
 
     maySend(name) {
       const host = hosts.get(name);
@@ -101,7 +118,7 @@ export function createHostPacer(options: {
       const host = hosts.get(name);
       const [place, ...others] = host?.inHand ?? [];
       if (host !== undefined) host.inHand = others;
-      await untilPlace(name, place ?? (await reserve(name, signal)), signal);
+      await untilPlace(name, place ?? (await anotherPlace(name, signal)), signal);
     },
   };
 }

@@ -1,24 +1,24 @@
-// Which way a host is asked: directly, or by the proxy of the run's spec. A worker learns it with each claim, so that
-// all workers of a host go the same way.
+// The route to a host: direct, or through the proxy of the run's spec. A worker learns it from each claim, so that all
+// workers use the same route to a host.
 import QuickLRU from 'quick-lru';
 import type { Claim } from '../../store/worker-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 
-/** Hosts whose way is kept in mind. */
+/** Hosts whose route is remembered. */
 const MAX_HOSTS = 10_000;
 
 export type Routes = {
-  /** Takes note of what the claim says of its host. */
+  /** Remembers the route that the claim names for its host. */
   readonly learn: (claim: Claim) => void;
   readonly isProxied: (host: string) => boolean;
 };
 
-/** Every host goes the same way. */
+/** The same route for every host. */
 export function fixedRoutes(isProxied: boolean): Routes {
   return { learn: () => {}, isProxied: () => isProxied };
 }
 
-/** Each host goes the way that its last claim told. */
+/** For each host the route that its last claim named. */
 export function learntRoutes(log: Logger): Routes {
   const proxied = new QuickLRU<string, true>({ maxSize: MAX_HOSTS });
   return {

@@ -9,7 +9,7 @@ import type { TrapReports } from '../discovery/trap-reports.ts';
 import { createExtraction } from '../extraction/extraction.ts';
 import type { Extractor } from '../extraction/extractor.ts';
 import type { Failure } from '../failure.ts';
-import type { HostPacer } from '../network/host-pacer.ts';
+import { type HostPacer, HostPausedError } from '../network/host-pacer.ts';
 import type { Routes } from '../network/routes.ts';
 import type { Renderer } from '../rendering/renderer.ts';
 import { createFailPage } from './failed-page.ts';
@@ -157,24 +157,33 @@ export function createPageCrawler(options: {
     }
   }
 
+  async function crawl(claim: Claim, signals: CrawlSignals): Promise<Outcome> {
+    const url = URL.parse(claim.url);
+    if (url === null || url.hostname === '') {
+      return { type: 'dead', claim, cause: 'InvalidUrl', message: `"${claim.url}" is not a URL` };
+    }
+    routes.learn(claim);
+    if (reports.isParked(claim)) return { type: 'released', claim };
+    await moved.refresh(claim.source, url, signals.abort);
+    const refused = await refusal(claim, url, signals);
+    if (refused !== undefined) return refused;
+    await pacer.untilPlace(claim.host, claim, signals.stopping);
+    if (reports.isParked(claim)) return { type: 'released', claim };
+    const outcome = await (claim.kind === 'Sitemap'
+      ? readSitemap(claim, url, signals.abort)
+      : crawlPage(claim, url, signals));
+    await traps.send(signals.abort);
+    return outcome;
+  }
+
   return {
     async crawl(claim, signals) {
-      const url = URL.parse(claim.url);
-      if (url === null || url.hostname === '') {
-        return { type: 'dead', claim, cause: 'InvalidUrl', message: `"${claim.url}" is not a URL` };
+      try {
+        return await crawl(claim, signals);
+      } catch (error) {
+        if (error instanceof HostPausedError) return { type: 'released', claim };
+        throw error;
       }
-      routes.learn(claim);
-      if (reports.isParked(claim)) return { type: 'released', claim };
-      await moved.refresh(claim.source, url, signals.abort);
-      const refused = await refusal(claim, url, signals);
-      if (refused !== undefined) return refused;
-      await pacer.untilPlace(claim.host, claim, signals.stopping);
-      if (reports.isParked(claim)) return { type: 'released', claim };
-      const outcome = await (claim.kind === 'Sitemap'
-        ? readSitemap(claim, url, signals.abort)
-        : crawlPage(claim, url, signals));
-      await traps.send(signals.abort);
-      return outcome;
     },
   };
 }

@@ -11,9 +11,9 @@ import { backOffMs } from '../back-off.ts';
 import type { Failure } from '../failure.ts';
 import type { HostReports } from './host-reports.ts';
 
-/** A host that refuses without saying for how long is left alone this much longer than a page that merely failed. */
+/** A host that refuses without a Retry-After is paused for this many times the pause of a failed page. */
 const REFUSAL_FACTOR = 8;
-/** For so many pauses of a parked host, and no longer, its failed pages are kept from being the next probes. */
+/** Failed pages of a parked host wait for this many of its pauses, and this long at most: others are the next probes. */
 const PROBES_FIRST = 8;
 const MAX_PROBES_MS = 2 * 60_000;
 
@@ -31,7 +31,7 @@ export function createFailPage(options: {
 }): FailPage {
   const { spec, store, reports } = options;
 
-  /** Puts a failed page back for later when that may help, and leaves its host alone when it asked for that. */
+  /** Retries a failed page when that may help, and pauses its host when the answer asks for it. */
   async function failPage(
     claim: Claim,
     failure: Failure,
@@ -57,7 +57,7 @@ export function createFailPage(options: {
   return failPage;
 }
 
-/** How long the host is left alone after the failure, in milliseconds. */
+/** How long the host is paused after the failure, in milliseconds. */
 function hostPause({ cause, retryAfterMs }: Failure, { attempt, blocks = 0 }: Claim): number {
   if (cause === 'Blocked') return Math.max(retryAfterMs ?? 0, REFUSAL_FACTOR * backOffMs(blocks + 1));
   if (cause === 'RateLimited') return retryAfterMs ?? REFUSAL_FACTOR * backOffMs(attempt);

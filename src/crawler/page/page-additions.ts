@@ -1,4 +1,4 @@
-// What is added to the items of a page: by the extractor process, and its picture.
+// Additions to the items of a page: what the extractor process finds, and the page's screenshot.
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { durationMs } from '../../resources/duration.ts';
 import type { Claim, FetchFacts, ItemData } from '../../store/worker-store.ts';
@@ -8,11 +8,11 @@ import { CrawlError, type Failure } from '../failure.ts';
 import type { RawPage } from '../html/read-page.ts';
 import type { Rendered } from '../rendering/renderer.ts';
 
-/** What the extractor has for a page at least, however long that took to come. */
+/** The least time that the extractor gets for a page, however long its fetch took. */
 const MIN_EXTRACTOR_MS = 1_000;
 
 export type Screenshots = {
-  /** Resolves when the picture will last. Rejects with a CrawlError when it cannot be stored. */
+  /** Resolves when the picture is on the disk. Rejects with a CrawlError when it cannot be stored. */
   readonly keep: (claim: Claim, picture: Buffer) => Promise<{ readonly name: string; readonly path: string }>;
 };
 
@@ -50,7 +50,7 @@ export function createPageAdditions(options: {
     }
   }
 
-  /** The items name the page's picture when that is on the disk; a page without items needs none. */
+  /** Stores the page's picture and names it in the items; a page without items needs none. */
   async function withScreenshot(
     claim: Claim,
     items: readonly ItemData[],

@@ -9,7 +9,7 @@ import { countsOf, MAX_REDIRECTS } from './outcomes.ts';
 import { inPlaceOf, requestFor } from './requests.ts';
 import type { SourceRules } from './source-rules.ts';
 
-/** Pages that are remembered to have been skipped for another. */
+/** Remembered pages that were skipped in favour of their canonical ones. */
 const MAX_REPLACED = 10_000;
 
 export function createPageLinks(spec: CrawlRunSpec, sources: ReadonlyMap<string, SourceRules>) {
@@ -30,7 +30,7 @@ export function createPageLinks(spec: CrawlRunSpec, sources: ReadonlyMap<string,
     };
   }
 
-  /** The request for the page that is to be crawled in place of this one, where the source goes by that. */
+  /** The request for the canonical page, where the source crawls that instead of this one. */
   function canonicalOf(claim: Claim, url: URL, page: RawPage): Discovery | undefined {
     const { source, redirects = [], url: asked } = claim;
     const rules = sources.get(source);

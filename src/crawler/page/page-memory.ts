@@ -1,4 +1,4 @@
-// What a page gave in the run of the schedule before: a page that its server calls unmodified gives the same again.
+// What a page gave in an earlier run of the schedule. A page that its server calls unmodified gives the same.
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { uuidOfText } from '../../store/url-key.ts';
 import type {
@@ -14,7 +14,7 @@ import type {
 /** Raised when the same page, read by the same spec, gives other items or links than before. */
 const READING_VERSION = 2;
 
-/** Of a run's spec what says how pages are crawled, but not what they give. */
+/** The fields of a run's spec that do not change what a page gives. */
 const OPERATIONAL: readonly string[] = [
   'sources',
   'limits',
@@ -40,14 +40,14 @@ export type Recalled = {
 };
 
 export type PageMemory = {
-  /** What to ask the server to compare its page with; undefined when it has to be sent whatever it is. */
+  /** The validators for a conditional request; undefined when the page has to be sent in any case. */
   readonly validatorsOf: (claim: Claim) => Validators | undefined;
   /**
    * What the page had given when it had the claim's validators; undefined when that has been replaced or dropped
    * meanwhile. Rejects as the store does.
    */
   readonly recall: (claim: Claim, signal: AbortSignal) => Promise<Recalled | undefined>;
-  /** What is to be kept of a page for the next run. */
+  /** What to keep of a page for the next run. */
   readonly entryOf: (claim: Claim, validators: Validators | undefined, links: PageLinks) => Done['page'];
 };
 
@@ -75,8 +75,8 @@ export function createPageMemory(spec: CrawlRunSpec, store: Pick<WorkerStore, 'r
 }
 
 /**
- * A UUID that is the same as long as the same page gives the same. Whatever is not known to be without influence counts,
- * so that a new field of the spec cannot be forgotten here: at worst a change of it fetches pages once more.
+ * A UUID that stays the same as long as the same page gives the same. Every field counts that is not listed as
+ * operational, so that a new field cannot be forgotten: at worst a change of it fetches pages once more.
  */
 export function planOf(spec: CrawlRunSpec, source: CrawlRunSpec['sources'][number]): string {
   const decisive = Object.entries(spec).filter(([name]) => !OPERATIONAL.includes(name));

@@ -1,4 +1,4 @@
-// Render mode Auto: pages by HTTP, and in the browser where that finds more. What is learnt of a host is kept.
+// Render mode Auto: pages are fetched by HTTP, and in the browser where that finds more. What a host needs is remembered.
 import { type Extraction, hasFailed } from '../extraction/extraction.ts';
 import type { RawPage } from '../html/read-page.ts';
 import { hostKey } from '../urls/url.ts';
@@ -17,14 +17,14 @@ import type { Rendered, Renderer } from './renderer.ts';
 
 type Page = Extract<Rendered, { type: 'page' }>;
 
-/** Both renderers are closed with this one. */
+/** Closing it closes both renderers. */
 export function createAutoRenderer(options: {
   /** Must look for signs of scripts. */
   readonly http: Renderer;
   readonly browser: Renderer;
   readonly hosts: HostRenderings;
   readonly extraction: Extraction;
-  /** Waits for one more place on the host: a page that is asked for in both ways is two documents. */
+  /** Waits for one more place at the host: a page that both renderers fetch is two documents. */
   readonly takePlace: (host: string, signal: AbortSignal) => Promise<void>;
 }): Renderer {
   const { http, browser, hosts, extraction, takePlace } = options;
@@ -37,7 +37,7 @@ export function createAutoRenderer(options: {
     return marked(await browser.render(...asked), 'Browser');
   }
 
-  /** A page of a host that is known to need the browser, looked at both ways. */
+  /** A page of a host that is known to need the browser, fetched by both renderers to check that. */
   async function byBoth(...asked: RenderArguments): Promise<Rendered> {
     const [url, , , signal] = asked;
     const simple = await byHttp(...asked);
@@ -67,7 +67,7 @@ export function createAutoRenderer(options: {
     evidence: Evidence,
     signal: AbortSignal,
   ): Promise<Rendered> {
-    // That the browser failed says nothing of the host; a page that is surely an empty shell is tried again.
+    // A failure of the browser says nothing of the host. A page that is surely an empty shell fails with it, to be retried.
     if (scripted.type === 'failed') return evidence === 'Strong' ? scripted : simple;
     if (scripted.type !== 'page' && scripted.type !== 'redirect') return simple;
     const isBetter =

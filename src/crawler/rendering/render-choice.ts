@@ -6,7 +6,7 @@ import type { ScriptSigns } from '../html/script-signs.ts';
 export type HostKnowledge = {
   /** Moving share of the compared pages for which the browser found more, from 0 to 1. */
   readonly browserNeed: number;
-  /** Pages since both ways were last compared. */
+  /** Pages since both renderers were last compared. */
   readonly pagesSinceCheck: number;
   /** Comparisons in a row in which the browser found no more. */
   readonly vainChecks: number;
@@ -30,11 +30,11 @@ export type Evidence = 'Strong' | 'Weak' | 'None';
 
 /** From this share on the browser is asked at once: HTTP first would cost most pages two requests. */
 const BROWSER_FIRST = 0.5;
-/** Pages until a host is looked at both ways again, for it may have changed. */
+/** Pages between two comparisons of the renderers at a host: the host may have changed. */
 export const CHECK_EVERY = 20;
-/** Pages until a check that was a surprise is made again. */
+/** Pages until a check with a surprising result is repeated. */
 const SURE_AFTER = 3;
-/** What was learnt before that is looked at again with the first page. */
+/** Knowledge older than this is checked with the first page. */
 const MAX_AGE_MS = 24 * 60 * 60_000;
 /** How often the browser is tried in vain before it waits for the next check. */
 const VAIN_TRIES: Record<Exclude<Evidence, 'None'>, number> = { Strong: 10, Weak: 3 };

@@ -1,4 +1,4 @@
-// What the two ways of fetching a page, HTTP and Browser, have in common.
+// The interface of the two renderers, HTTP and browser, and what both know of status codes and content types.
 import type { FetchFacts, Validators } from '../../store/worker-store.ts';
 import type { Failure } from '../failure.ts';
 import type { PagePlan, RawPage } from '../html/read-page.ts';
@@ -11,14 +11,14 @@ export type Rendered = { readonly facts: FetchFacts } & (
       readonly page: RawPage;
       /** Each X-Robots-Tag header. */
       readonly robotsHeaders: readonly string[];
-      /** Absent when nobody can ask for the page on the condition that it has changed. */
+      /** Absent when the page cannot be requested conditionally. */
       readonly validators?: Validators;
       /** In the format of the plan; absent where the plan asks for none, and for a page read by HTTP. */
       readonly screenshot?: Buffer;
-      /** What its HTML says of scripts, where that was looked for. */
+      /** Signs in its HTML that scripts make its content; absent where nobody looked for them. */
       readonly signs?: ScriptSigns;
     }
-  /** The server says that the page is as it was when it had the given validators. */
+  /** The server says that the version with the given validators is still current (304). */
   | { readonly type: 'unmodified' }
   /** `retryAfterMs`: how long to wait before going there (RFC 9110, 10.2.3). */
   | { readonly type: 'redirect'; readonly to: URL; readonly retryAfterMs?: number }
@@ -30,7 +30,7 @@ export type Renderer = {
   /**
    * Fetches the URL and reads what the plan asks for, within `timeoutMs`. Failures of the page are a result; the
    * promise rejects with the signal's reason when that is aborted.
-   * @param known validators of a version that need not be sent again
+   * @param known validators of a version that need not be sent a second time
    */
   readonly render: (
     url: URL,
@@ -39,7 +39,7 @@ export type Renderer = {
     signal: AbortSignal,
     known?: Validators,
   ) => Promise<Rendered>;
-  /** Where there is a browser: another one from the next page on, or, by force, none for the pages under way either. */
+  /** Replaces the browser, if there is one: from the next page on, or by force, which ends the pages under way. */
   readonly recycle?: (how: 'Gently' | 'ByForce') => void;
   readonly close: () => Promise<void>;
 };

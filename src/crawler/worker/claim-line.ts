@@ -1,12 +1,12 @@
-// The claims that a worker holds before their pages are begun: those whose place at the host has not come, and so many
-// more that no slot waits for the database.
+// The claims that a worker holds before it begins their pages: those whose place at the host has not come yet, and enough
+// others that no slot waits for the database.
 import type { Claim } from '../../store/worker-store.ts';
 
 /** How much work to have in hand: of pages in the browser, 30 a second, a claim then brings four or more. */
 const AHEAD_MS = 250;
 /** Most claims in hand beyond the slots: another worker may be idle, and a worker that dies holds them up. */
 const MOST_AHEAD = 100;
-/** Ends of pages that tell the pace. */
+/** Recent ends of pages, from which the pace is measured. */
 const RECENT_ENDS = 20;
 
 /** Times are milliseconds of `performance.now()`. */
@@ -41,7 +41,7 @@ export class ClaimLine {
     return this.#line.splice(0);
   }
 
-  /** Notes that a page has ended: the pace tells how much to hold. */
+  /** Records that a page has ended: the pace of ends decides how many claims to hold. */
   pageEnded(now: number): void {
     this.#ends.push(now);
     if (this.#ends.length > RECENT_ENDS) this.#ends.shift();

@@ -1,10 +1,10 @@
-// Writes outcomes to the store, many at a time: they gather for a moment, or while a commit is under way, unless
-// somebody waits for what they bring.
+// Writes outcomes to the store in batches. Outcomes gather for 100 ms, or while a commit is under way, unless the loop
+// waits for the links that they bring.
 import type { Outcome, WorkerStore } from '../../store/worker-store.ts';
 
 /** Outcomes in one transaction. */
 const MAX_BATCH = 500;
-/** How long the first outcome waits for company: the fewer commits, the more of the processors is the browser's. */
+/** How long the first outcome waits for others: fewer commits leave more processor time to the browser. */
 const GATHER_MS = 100;
 
 export type Committer = {
@@ -19,13 +19,13 @@ export type Committer = {
 
 export function createCommitter(options: {
   readonly store: Pick<WorkerStore, 'commit'>;
-  /** So many outcomes wait for no more: those of a worker that dies have to be fetched again. */
+  /** A batch of this size is written at once: uncommitted pages of a worker that dies have to be fetched again. */
   readonly enough: () => number;
   /** Ends the wait for a database that does not answer. */
   readonly signal: AbortSignal;
   /** @param kept the ids of those that were still ours */
   readonly onCommitted: (outcomes: readonly Outcome[], kept: ReadonlySet<string>) => void;
-  /** Called once, with the error that no further try can help against. */
+  /** Called once, with an error that no further try can mend. */
   readonly onFailed: (error: unknown) => void;
 }): Committer {
   const buffer: Outcome[] = [];
@@ -48,7 +48,7 @@ export function createCommitter(options: {
     gathering = undefined;
     if (writing !== undefined || buffer.length === 0) return;
     writing = writeAll();
-    // Also reported by `drained`; here, so that the crawl stops at once.
+    // `drained` rejects with it as well; reporting it here stops the crawl at once.
     writing.catch(options.onFailed);
   }
 

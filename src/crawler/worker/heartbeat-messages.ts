@@ -1,4 +1,4 @@
-// What the worker's main thread and its heartbeat thread tell each other.
+// The messages between the worker's main thread and its heartbeat thread.
 import type { Heartbeat, HeartbeatAnswer } from '../../store/worker-store.ts';
 import type { LogLevel } from '../../telemetry/logger.ts';
 import type { WorkerConfig } from './worker-config.ts';

@@ -1,5 +1,5 @@
-// The main thread's end of the heartbeat: starts its thread, tells it every second how the worker stands, and hands
-// over what Postgres answered.
+// The main thread's side of the heartbeat: it starts the thread, sends it the worker's state every second, and passes
+// on the answers of PostgreSQL.
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';

@@ -1,5 +1,5 @@
-// What the worker and its browser make of their processors and memory, and how much they stand still for want of them:
-// shares between two looks at the kernel's counters.
+// How much processor time and memory the worker and its browser use, and how long they wait for either: shares between
+// two readings of the kernel's counters.
 import { availableParallelism, freemem, totalmem } from 'node:os';
 import { findMemoryLimit, readCpu, readMainThreadWait, readStalls } from './cgroup.ts';
 

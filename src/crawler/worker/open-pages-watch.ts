@@ -12,7 +12,7 @@ export type OpenPagesWatch = PageSlots & { readonly end: () => void };
 
 /**
  * @param read looks at the kernel's counters
- * @param onChange is told the number at first and each time that it changes
+ * @param onChange called with the number at first and after each change
  */
 export function watchOpenPages(
   { concurrency: most, fetch }: Pick<CrawlRunSpec, 'concurrency' | 'fetch'>,

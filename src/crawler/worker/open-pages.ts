@@ -28,7 +28,7 @@ export function firstOpenPages(
   return Math.max(1, Math.min(wanted, byCpu, byMemory));
 }
 
-/** What stands in the way of more pages. */
+/** What keeps the worker from opening more pages. */
 export type Strain = 'Memory' | 'CPU';
 
 /**
@@ -45,7 +45,7 @@ export function isAtEase({ cpu, memory, memoryStall }: Load): boolean {
   return cpu < 0.85 && memory < 0.7 && memoryStall < 0.05;
 }
 
-/** How long it has to be at ease before it is tried with more pages: at first, and when that has failed again and again. */
+/** How long the load has to be low before more pages are tried: at first, and at most, after repeated failures. */
 const FIRST_PATIENCE_MS = 5_000;
 const MOST_PATIENCE_MS = 160_000;
 

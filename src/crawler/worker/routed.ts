@@ -1,25 +1,25 @@
-// One client and one renderer out of two: each host is asked by the route that it has.
+// One client and one renderer made of two: a request takes the route of its host.
 import type { HttpClient } from '../http/http-client.ts';
 import type { Routes } from '../network/routes.ts';
 import type { Renderer } from '../rendering/renderer.ts';
 import { hostKey } from '../urls/url.ts';
 
-type Ways<Way> = { readonly direct: Way; readonly proxied: Way };
+type ByRoute<T> = { readonly direct: T; readonly proxied: T };
 
-export function routedClient(routes: Routes, { direct, proxied }: Ways<HttpClient>): HttpClient {
+export function routedClient(routes: Routes, { direct, proxied }: ByRoute<HttpClient>): HttpClient {
   return {
     get: (request, signal) => (routes.isProxied(hostKey(request.url)) ? proxied : direct).get(request, signal),
     close: async () => void (await Promise.all([direct.close(), proxied.close()])),
   };
 }
 
-/** Both ways are of the same kind, and so is what they have in common. */
-export function routedRenderer(routes: Routes, { direct, proxied }: Ways<Renderer>): Renderer {
+/** Both renderers are of the same kind, so optional members of one are there in the other. */
+export function routedRenderer(routes: Routes, { direct, proxied }: ByRoute<Renderer>): Renderer {
   return {
     ...direct,
     render: (url, ...rest) => (routes.isProxied(hostKey(url)) ? proxied : direct).render(url, ...rest),
     recycle(how) {
-      for (const way of [direct, proxied]) way.recycle?.(how);
+      for (const renderer of [direct, proxied]) renderer.recycle?.(how);
     },
     close: async () => void (await Promise.all([direct.close(), proxied.close()])),
   };

@@ -1,4 +1,4 @@
-// What a worker is told by its pod: environment for what is public, files for what is secret.
+// A worker's configuration: its pod's environment for what is public, files for what is secret.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';

@@ -1,7 +1,7 @@
 // Spacing of sends when the machine is late.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createHostPacer, dueTime } from '#src/crawler/network/host-pacer.ts';
+import { createHostPacer, dueTime, HostPausedError } from '#src/crawler/network/host-pacer.ts';
 
 describe('dueTime', () => {
   it.each([
@@ -131,5 +131,27 @@ describe('the last look before a request is written', () => {
     const { pacer } = pacerWithPlaces(1);
     await pacer.takePlace('a.example', never);
     expect([1, 2, 3].map(() => pacer.maySend('a.example'))).toEqual([true, true, true]);
+  });
+});
+
+describe('a host that asks for patience', () => {
+  const farAway = { from: performance.now() + 3_600_000, by: performance.now() + 3_601_000 };
+  const pacer = createHostPacer({ spacingMs: 20, reserve: async () => farAway });
+  const missed = { from: 0, by: 1 };
+
+  it.each([
+    ['a claim whose place was missed', () => pacer.untilPlace('a.test', missed, never)],
+    ['one more document', () => pacer.takePlace('a.test', never)],
+    ['a request that came too late to be written', () => pacer.untilNextPlace('a.test', never)],
+  ])('keeps no slot waiting for it: %s', async (_, wait) => {
+    await expect(wait()).rejects.toBeInstanceOf(HostPausedError);
+  });
+
+  it('is waited for when it is but slow', async () => {
+    const stop = new AbortController();
+    const slow = createHostPacer({ spacingMs: 20, reserve: async () => ({ from: performance.now() + 60_000 }) });
+    const waiting = slow.takePlace('a.test', stop.signal);
+    stop.abort(new Error('enough'));
+    await expect(waiting).rejects.toThrow('enough');
   });
 });
