@@ -27,10 +27,19 @@ const MAX_TAG = 35;
 export function knownLocale(tag: string): string | undefined {
   const text = tag.trim().replaceAll('_', '-');
   if (text === '' || text.length > MAX_TAG) return undefined;
+  return cached(knownTags, text, () => supportedTag(text)).tag;
+}
+
+type Known = { readonly tag: string | undefined };
+
+/** Every page of a site says its language, and Intl takes longer to look it up than a field to be read. */
+const knownTags = new Map<string, Known>();
+
+function supportedTag(text: string): Known {
   try {
-    return Intl.NumberFormat.supportedLocalesOf(text)[0];
+    return { tag: Intl.NumberFormat.supportedLocalesOf(text)[0] };
   } catch {
-    return undefined;
+    return { tag: undefined };
   }
 }
 
@@ -43,11 +52,13 @@ export function localeOf(specified: string | undefined, language: string | null)
 
 /** What stands before decimals in numbers with the digits 0 to 9. */
 export function decimalMark(tag: string): '.' | ',' {
-  const parts = cached(numberFormats, tag, () => new Intl.NumberFormat(tag, { numberingSystem: 'latn' }));
-  return parts.formatToParts(0.5).some(({ type, value }) => type === 'decimal' && value === ',') ? ',' : '.';
+  return cached(decimalMarks, tag, () => {
+    const parts = new Intl.NumberFormat(tag, { numberingSystem: 'latn' }).formatToParts(0.5);
+    return parts.some(({ type, value }) => type === 'decimal' && value === ',') ? ',' : '.';
+  });
 }
 
-const numberFormats = new Map<string, Intl.NumberFormat>();
+const decimalMarks = new Map<string, '.' | ','>();
 
 /** Languages come from pages: only so many are kept. */
 const MAX_KEPT = 64;

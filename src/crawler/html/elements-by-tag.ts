@@ -1,15 +1,15 @@
-// The elements of a document by their names, found in one walk: most of what is looked for on a page is named.
+// The elements of a document, and those with a name, found in one walk: most of what is looked for on a page is named.
 import { type Document, type Element, isTag, type ParentNode } from 'domhandler';
 
 type Named = { readonly elements: Element[]; readonly positions: number[] };
 
-/** All elements with one of the names, in document order. */
-export type ElementsByTag = (names: readonly string[]) => readonly Element[];
+/** All elements with one of the names, in document order; all elements where there are no names. */
+export type ElementsByTag = (names: readonly string[] | undefined) => readonly Element[];
 
-/** The tree must not change afterwards. */
+/** What is in a template is no part of the document. The tree must not change afterwards. */
 export function elementsByTag(document: Document): ElementsByTag {
   const named = new Map<string, Named>();
-  let position = 0;
+  const all: Element[] = [];
   // Without recursion: pages nest deep. Each entry is a parent and how many of its children were seen.
   const open: { readonly parent: ParentNode; next: number }[] = [{ parent: document, next: 0 }];
   for (let last = open.at(-1); last !== undefined; last = open.at(-1)) {
@@ -22,12 +22,14 @@ export function elementsByTag(document: Document): ElementsByTag {
         named.set(child.name, entry);
       }
       entry.elements.push(child);
-      entry.positions.push(position++);
-      if (child.children.length > 0) open.push({ parent: child, next: 0 });
+      entry.positions.push(all.length);
+      all.push(child);
+      if (child.children.length > 0 && child.name !== 'template') open.push({ parent: child, next: 0 });
     }
   }
 
   return (names) => {
+    if (names === undefined) return all;
     const found = [...new Set(names)].map((name) => named.get(name)).filter((entry) => entry !== undefined);
     const [only, ...others] = found;
     if (only === undefined || others.length === 0) return only?.elements ?? [];

@@ -56,10 +56,8 @@ function documentDom(source: DecodedText, compiled: CompiledSelectors): PageDom<
     // `:scope` is bound when it is compiled, so that it has to be done for each root anew.
     if (text.includes(':scope')) return selectAll<Node, Element>(text, root, optionsFor(root)).slice(0, limit);
     const { query, names } = selectorOf(text);
-    // Searching the whole tree for one name after the other took more time than all the rest.
-    if (names === undefined || !isDocument(root)) {
-      return selectAll<Node, Element>(query, root, SELECT_OPTIONS).slice(0, limit);
-    }
+    if (!isDocument(root)) return selectAll<Node, Element>(query, root, SELECT_OPTIONS).slice(0, limit);
+    // Walking the whole tree for one selector after the other took more time than all the rest.
     byTag ??= elementsByTag(root);
     const found: Element[] = [];
     for (const element of byTag(names)) {

@@ -43,7 +43,8 @@ export function refreshLinks(page: RawPage, refreshHeaders: readonly string[]): 
     .filter((reference) => reference !== '');
 }
 
-function saysLittle({ beginning, links }: RawPage): boolean {
+/** Others are not left for what a script of theirs says. */
+export function saysLittle({ beginning, links }: Pick<RawPage, 'beginning' | 'links'>): boolean {
   return beginning.length <= LITTLE_TEXT && links.length <= FEW_LINKS;
 }
 

@@ -135,6 +135,16 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     ' a abbr acronym b bdi bdo big button cite code data del dfn em font i img input ins kbd label mark meter output' +
     ' picture progress q ruby s samp select slot small span strike strong sub sup svg time tt u var wbr ';
   const { limits } = plan;
+  const layouts = new Map<string, 'unread' | 'inline' | 'apart'>();
+
+  function layoutOf(tag: string): 'unread' | 'inline' | 'apart' {
+    let layout = layouts.get(tag);
+    if (layout === undefined) {
+      layout = unread.includes(` ${tag} `) ? 'unread' : inline.includes(` ${tag} `) ? 'inline' : 'apart';
+      layouts.set(tag, layout);
+    }
+    return layout;
+  }
 
   // Without recursion: a hostile page can nest deeper than the stack. Only inline elements leave words together.
   function textOf(root: Node, limit = limits.characters): string {
@@ -150,14 +160,20 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
         continue;
       }
       const tag = dom.tag(node as Node);
-      if (tag !== null && unread.includes(` ${tag} `)) continue;
-      const boundary = tag !== null && !inline.includes(` ${tag} `);
+      const layout = tag === null ? 'inline' : layoutOf(tag);
+      if (layout === 'unread') continue;
+      const boundary = layout === 'apart';
       if (boundary) pending.push(' ');
       const children = dom.children(node as Node);
       for (let index = children.length - 1; index >= 0; index--) pending.push(children[index] as Node);
       if (boundary) pending.push(' ');
     }
-    return parts.join('').replace(/\s+/g, ' ').trim().slice(0, limit);
+    // Most blanks are single spaces, which stay as they are.
+    return parts
+      .join('')
+      .replace(/ \s+|[^\S ]\s*/g, ' ')
+      .trim()
+      .slice(0, limit);
   }
 
   function firstText(selector: string): string {

@@ -7,6 +7,7 @@ import { CrawlError, failureOfError, failureOfStatus } from '../failure.ts';
 import { type DecodedText, decodeHtml, decodeXml } from '../html/charset.ts';
 import { contentTypeOf, kindByHeader, kindOfDocument } from '../html/content-type.ts';
 import { readDocument } from '../html/html-page.ts';
+import { saysLittle } from '../html/page-redirect.ts';
 import { isXhtml, parseHtml, parseXml } from '../html/parse-document.ts';
 import { type PagePlan, withoutContent } from '../html/read-page.ts';
 import { scriptRedirect } from '../html/script-redirect.ts';
@@ -94,7 +95,8 @@ function readingOf(response: HttpResponse, { plan, seeksSigns }: Reading): Read 
 function readTree(decoded: DecodedText, parse: (text: string) => Document, { plan, seeksSigns }: Reading): Read {
   const document = parse(decoded.text);
   const page = readDocument(document, decoded, plan);
-  return { page, script: scriptRedirect(decoded.text), ...(seeksSigns ? { signs: scriptSignsOf(document) } : {}) };
+  const script = saysLittle(page) ? scriptRedirect(decoded.text) : undefined;
+  return { page, script, ...(seeksSigns ? { signs: scriptSignsOf(document) } : {}) };
 }
 
 function readable(read: () => Read): Read {

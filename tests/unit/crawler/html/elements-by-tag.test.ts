@@ -4,7 +4,7 @@ import { isTag } from 'domhandler';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { elementsByTag, namesOfSelector } from '#src/crawler/html/elements-by-tag.ts';
-import { parseHtml } from '#src/crawler/html/parse-document.ts';
+import { parseHtml, parseXml } from '#src/crawler/html/parse-document.ts';
 
 it.each([
   ['title', ['title']],
@@ -45,7 +45,16 @@ it('finds the same elements in document order', () => {
       (parts, names) => {
         const document = parseHtml(parts.join(''));
         expect(elementsByTag(document)(names)).toEqual(selectAll(names.join(), document).filter(isTag));
+        expect(elementsByTag(document)(undefined)).toEqual(selectAll('*', document).filter(isTag));
       },
     ),
   );
+});
+
+it('finds nothing in a template, not even in XML, where its content is among its children', () => {
+  const document = parseXml('<html><template><a href="/no"/></template><a href="/yes"/></html>');
+  const anchors = elementsByTag(document)(['a']);
+  expect(anchors.map(({ attribs }) => attribs['href'])).toEqual(['/yes']);
+  expect(anchors).toEqual(selectAll('a', document));
+  expect(elementsByTag(document)(undefined)).toEqual(selectAll('*', document));
 });
