@@ -59,17 +59,27 @@ const HEAD_ELEMENTS = new Set([
   ...['html', 'head', 'base', 'link', 'meta', 'noscript', 'object', 'script', 'style', 'template', 'title'],
 ]);
 
+/** Most heads are short: a longer part of the document is only looked at when the head goes on in it. */
+const FIRST_PART_BYTES = 4 * 1_024;
+/** What is looked at of a tag, in characters. */
+const TAG_BEGINNING = 40;
+
 /** How many bytes of a document the search for a <meta> covers. */
 function prescanLength(bytes: Uint8Array): number {
   if (bytes.length <= LEAST_PRESCAN_BYTES) return bytes.length;
-  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, LONGEST_HEAD_BYTES));
-  return Math.max(LEAST_PRESCAN_BYTES, headLength(start.toString('latin1').toLowerCase()));
+  const longest = Math.min(bytes.length, LONGEST_HEAD_BYTES);
+  for (let part = FIRST_PART_BYTES; ; part *= 8) {
+    const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(part, longest));
+    const length = headLength(start.toString('latin1').toLowerCase());
+    // A tag at the end of the part may be cut.
+    if (part >= longest || length + TAG_BEGINNING <= part) return Math.max(LEAST_PRESCAN_BYTES, length);
+  }
 }
 
 /** Where the first tag begins that ends the head; the whole length when there is none. Time is linear. */
 function headLength(lowered: string): number {
   for (let at = lowered.indexOf('<'); at !== -1; at = lowered.indexOf('<', at)) {
-    const [, slash, name = ''] = /^<(\/?)([a-z][a-z0-9-]*)/.exec(lowered.slice(at, at + 40)) ?? [];
+    const [, slash, name = ''] = /^<(\/?)([a-z][a-z0-9-]*)/.exec(lowered.slice(at, at + TAG_BEGINNING)) ?? [];
     let end: number;
     if (lowered.startsWith('<!--', at)) {
       end = lowered.indexOf('-->', at + 2);

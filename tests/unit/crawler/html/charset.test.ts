@@ -81,6 +81,13 @@ describe('the encoding of an HTML document', () => {
     expect(textOf(Buffer.from('plain'), 'text/html; charset=no-such-thing')).toBe('plain');
   });
 
+  it.each([4_096, 32_768])('is found wherever a tag of the head stands about byte %i', (part) => {
+    for (let length = part - 100; length < part + 20; length++) {
+      const start = `<html><head><!--${'x'.repeat(length - 19)}--><script src="/a/script"></script>`;
+      expect(textOf(bytes(`${start}<meta charset="windows-1251"><title>`, russian))).toContain('Привет');
+    }
+  });
+
   it('takes time in proportion to the length of a head that never ends', () => {
     const html = Buffer.from('<!--'.repeat(1_000_000));
     expect(textOf(html)).toHaveLength(html.length);
