@@ -47,7 +47,7 @@ const RULES: readonly Rule[] = [
   [/^TRAWLER_PROXY_ERROR$/, 'ProxyError', true],
   [/^(ENOTFOUND|ENODATA|EAI_\w+|ESERVFAIL|EREFUSED|ENONAME)$/, 'DnsError', true],
   [/^(UND_ERR_(CONNECT|HEADERS|BODY)_TIMEOUT|ETIMEDOUT|TimeoutError)$/, 'Timeout', true],
-  [/^UND_ERR_HEADERS_OVERFLOW$/, 'TooLarge', false],
+  [/^(UND_ERR_HEADERS_OVERFLOW|HPE_HEADER_OVERFLOW)$/, 'TooLarge', false],
   [/^(ERR_TLS_\w+|ERR_SSL_\w+|\w*CERT\w*|UNABLE_TO_VERIFY\w*|EPROTO)$/, 'TlsError', false],
   // Bytes that no parser or decompressor accepts come from a broken connection more often than from a broken server.
   [/^(E[A-Z]+|UND_ERR_\w+|HPE_\w+|Z_\w+|ERR_\w+)$/, 'ConnectionError', true],

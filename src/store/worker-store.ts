@@ -118,6 +118,8 @@ export type FetchFacts = {
   readonly contentType?: string;
   /** In render mode Auto: which of the two the result comes from. */
   readonly renderedBy?: 'HTTP' | 'Browser';
+  /** Of a page that was read before it was loaded: why. */
+  readonly unfinished?: string;
   /** Path of the page's picture in the volume of the output. */
   readonly screenshot?: string;
 };

@@ -9,10 +9,15 @@ import type { Rendered, Renderer } from '../rendering/renderer.ts';
 import { failureOfBrowser } from './browser-errors.ts';
 import { type BrowserPool, createBrowserPool, type PooledPage } from './browser-pool.ts';
 import { createVisitor, type Visitor } from './browser-visit.ts';
+import { createHungResources } from './hung-resources.ts';
 import { type BlockedResource, createBlocking } from './resource-blocking.ts';
 
 /** Pages that are tried when the one visited before keeps a page from going on. */
 const MAX_INTERRUPTIONS = 3;
+
+/** What is left of a page's time to read it as it stands; of a very short time a part. */
+const READING_MS = 3_000;
+const LEAST_PART = 0.7;
 
 /** Starts the guard proxy; the browser itself is started with the first page. */
 export async function createBrowserRenderer(options: {
@@ -33,12 +38,13 @@ export async function createBrowserRenderer(options: {
   const proxy = await startGuardProxy(options.guard, options.upstream);
   const pool = createBrowserPool({ ...options, trust: options.trust ?? PUBLIC_TRUST, proxy });
   const blocking = createBlocking(options.blocked);
+  const hung = createHungResources();
   const visitors = new WeakMap<PooledPage, Visitor>();
 
   async function visitorOf(page: PooledPage): Promise<Visitor> {
     let visitor = visitors.get(page);
     if (visitor === undefined) {
-      visitor = await createVisitor(page, proxy, blocking, options.headersFor);
+      visitor = await createVisitor(page, { proxy, blocking, hung, headersFor: options.headersFor });
       visitors.set(page, visitor);
     }
     return visitor;
@@ -57,10 +63,11 @@ export async function createBrowserRenderer(options: {
   }
 
   return {
-    async render(url, plan, timeoutMs, signal) {
+    async render(url, plan, timeoutMs, signal, _, mayAsk) {
       const startedAt = performance.now();
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-      const result = await render(deadline, (visitor) => visitor.visit(url, plan));
+      const readBy = AbortSignal.timeout(Math.max(timeoutMs - READING_MS, timeoutMs * LEAST_PART));
+      const result = await render(deadline, (visitor) => visitor.visit({ url, plan, readBy, mayAsk }));
       signal.throwIfAborted();
       return { ...result, facts: { ...result.facts, durationMs: Math.round(performance.now() - startedAt) } };
     },

@@ -2,7 +2,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { blockEvidence, blockedBy } from '../blocking/blocked.ts';
 import { CrawlError } from '../failure.ts';
-import { withEncodedQueries } from '../html/page-references.ts';
 import { type PagePlan, type RawPage, withoutContent } from '../html/read-page.ts';
 import type { GuardProxy } from '../network/guard-proxy.ts';
 import type { HeadersFor } from '../network/request-headers.ts';
@@ -12,28 +11,38 @@ import { normaliseUrl } from '../urls/url.ts';
 import { cookiesOfHeader } from './browser-cookies.ts';
 import { endOfError, isAborted, isNetworkError } from './browser-errors.ts';
 import type { PooledPage } from './browser-pool.ts';
-import { settle, trackDataRequests } from './data-requests.ts';
 import type { Session } from './devtools.ts';
 import { answerOf, type DocumentAnswer, endWithoutPage } from './document-answer.ts';
+import type { HungResources } from './hung-resources.ts';
 import { interceptRequests, type PausedRequest } from './interception.ts';
-import { pageScript, parseRawPage } from './page-script.ts';
+import { watchActivity } from './page-activity.ts';
+import { PAGE_HOOKS } from './page-hooks.ts';
+import { createPageReader, type PageReader } from './page-reader.ts';
 import type { Blocking } from './resource-blocking.ts';
 import { takeScreenshot } from './screenshot.ts';
+import { createVisit, type Visit } from './visit-state.ts';
 
 /** How long a page may take to come to rest after an error or a script's navigation. */
 const REST_MS = 2_000;
 
-/** Their pages would be fetched by themselves, past what watches over this one. */
-const NO_SERVICE_WORKERS = `if (globalThis.ServiceWorkerContainer !== undefined) {
-  ServiceWorkerContainer.prototype.register = () => Promise.reject(new DOMException('not here', 'NotSupportedError'));
-}`;
+export type VisitOrder = {
+  readonly url: URL;
+  readonly plan: PagePlan;
+  /** When a page that is still loading is read as it stands: early enough before the visit is given up. */
+  readonly readBy: AbortSignal;
+  /**
+   * Whether a document may be asked for to which a script of the page goes, to see whether that is a page or a file. Absent:
+   * it is taken for a page.
+   */
+  readonly mayAsk?: ((url: URL) => Promise<boolean>) | undefined;
+};
 
 export type Visitor = {
   /**
    * `interrupted` when scripts of the page that was visited before took the navigation away: another page has to be
    * used, and this one is good for nothing more.
    */
-  readonly visit: (url: URL, plan: PagePlan) => Promise<Rendered | 'interrupted'>;
+  readonly visit: (order: VisitOrder) => Promise<Rendered | 'interrupted'>;
   /** Whether the page can be sent on: false when nobody knows what it does now. */
   readonly isAtRest: () => boolean;
 };
@@ -44,48 +53,113 @@ export type Visitor = {
  */
 export async function createVisitor(
   { session, mainFrameId, introduce }: PooledPage,
-  proxy: GuardProxy,
-  blocking: Blocking,
-  headersFor: HeadersFor,
+  options: {
+    readonly proxy: GuardProxy;
+    readonly blocking: Blocking;
+    readonly hung: HungResources;
+    readonly headersFor: HeadersFor;
+  },
 ): Promise<Visitor> {
-  const data = trackDataRequests(session);
+  const { proxy, hung, headersFor } = options;
+  const activity = await watchActivity(session);
   let visit: Visit | undefined;
+  let mayAsk: VisitOrder['mayAsk'];
   let atRest = true;
+  let shownUrl = 'about:blank';
+  let blockedVersion = 0;
 
   /** Whether the main frame may ask for the document. */
-  function admits({ requestId, redirectedRequestId, request }: PausedRequest): boolean {
+  function admits(paused: PausedRequest): boolean | Promise<boolean> {
     if (visit === undefined) return false;
+    const { requestId, redirectedRequestId, request } = paused;
     const url = normaliseUrl(request.url + (request.urlFragment ?? ''), undefined, 'Keep');
-    if (visit.requestId === undefined && normaliseUrl(request.url)?.href === visit.document) {
+    if (visit.requestId === undefined && url !== undefined && isSameDocument(url, visit.url)) {
       visit.requestId = requestId;
       return true;
     }
     // Before our document is there, a navigation is one of the page that was visited before.
     const isRedirect = redirectedRequestId !== undefined && redirectedRequestId === visit.requestId;
-    if (isRedirect || visit.isCommitted) visit.target ??= url;
-    if (!isRedirect && visit.target !== undefined) visit.leave();
-    return false;
+    if (isRedirect) {
+      visit.target ??= url;
+      return false;
+    }
+    if (!visit.isCommitted || url === undefined || visit.target !== undefined) return false;
+    return admitsMove(visit, paused, url);
   }
 
-  /** Whether what was answered to the main frame is to be shown. Only our document gets as far as an answer. */
-  function shows({ responseStatusCode, responseHeaders }: PausedRequest): boolean {
+  /** A form that posts itself is posted; another document is looked at, whether it is a page at all. */
+  async function admitsMove(now: Visit, { requestId, request }: PausedRequest, url: URL): Promise<boolean> {
+    const isPost = request.method !== 'GET';
+    now.moving = { requestId, url, isPost };
+    const isAllowed = await mayMove(url, isPost, now);
+    // Meanwhile the page may have gone somewhere else, or the visit may be over.
+    if (visit !== now || now.moving?.requestId !== requestId) return false;
+    if (!isAllowed) moved(now, url);
+    return isAllowed;
+  }
+
+  /** A page that goes to itself has set a cookie, or is loaded again: whoever follows the redirect comes back here. */
+  async function mayMove(url: URL, isPost: boolean, now: Visit): Promise<boolean> {
+    if (mayAsk === undefined) return isPost;
+    if (!isPost && isSameDocument(url, now.url)) return false;
+    // A crawl that is stopping asks for nothing more.
+    return mayAsk(url).catch(() => false);
+  }
+
+  function moved(now: Visit, to: URL): void {
+    now.moving = undefined;
+    now.target ??= to;
+    now.leave();
+  }
+
+  /** Whether what was answered to the main frame is to be shown. */
+  function shows(paused: PausedRequest): boolean {
+    const { requestId, responseStatusCode, responseHeaders } = paused;
     if (visit === undefined || responseStatusCode === undefined) return true;
+    const { moving } = visit;
+    if (moving?.requestId === requestId) {
+      return showsMove(visit, moving, answerOf(responseStatusCode, responseHeaders ?? [], moving.url, proxy));
+    }
     visit.answer = answerOf(responseStatusCode, responseHeaders ?? [], visit.url, proxy);
-    // Where a redirect leads is the browser's to tell: what is read here of a header's bytes is not all of them.
-    return visit.answer.end === undefined || visit.answer.end.type === 'redirect';
+    return visit.answer.end === undefined;
+  }
+
+  function showsMove(now: Visit, { url, isPost }: NonNullable<Visit['moving']>, answer: DocumentAnswer): boolean {
+    if (answer.end?.type === 'notHtml' || answer.status === 204) {
+      now.moving = undefined;
+      now.files.add(url.href);
+      return false;
+    }
+    if (!isPost) {
+      moved(now, url);
+      return false;
+    }
+    if (answer.end !== undefined) {
+      now.answer = answer;
+      moved(now, answer.end.type === 'redirect' ? answer.end.to : url);
+      return false;
+    }
+    // What a form was answered is the page: nobody else could ask for it.
+    Object.assign(now, { url, answer, isCommitted: false, moving: undefined, loaded: Promise.withResolvers() });
+    return true;
   }
 
   session.on('Page.frameNavigated', ({ frame }) => {
-    if (visit === undefined || frame.id !== mainFrameId) return;
-    if (visit.answer !== undefined && normaliseUrl(frame.url)?.href === visit.document) {
+    if (frame.id !== mainFrameId) return;
+    shownUrl = frame.url;
+    if (visit === undefined) return;
+    const url = normaliseUrl(frame.url);
+    if (visit.answer !== undefined && url !== undefined && isSameDocument(url, visit.url)) {
       visit.isCommitted = true;
-      // What the page before was waiting for has been broken off.
-      data.reset();
+      activity.committed(frame.loaderId);
     }
     if (frame.url.startsWith('chrome-error:')) visit.showError();
   });
   session.on('Page.loadEventFired', () => {
-    if (visit?.isCommitted) visit.load();
+    if (visit?.isCommitted) visit.loaded.resolve('loaded');
+  });
+  session.on('Page.frameStoppedLoading', ({ frameId }) => {
+    if (frameId === mainFrameId && visit?.isCommitted && visit.moving === undefined) visit.stop();
   });
   session.on('Page.javascriptDialogOpening', ({ type }) => {
     session.send('Page.handleJavaScriptDialog', { accept: type === 'beforeunload' }).catch(() => {});
@@ -95,58 +169,140 @@ export async function createVisitor(
   await Promise.all([
     session.send('Inspector.enable'),
     session.send('Page.enable'),
-    session.send('Page.addScriptToEvaluateOnNewDocument', { source: NO_SERVICE_WORKERS }),
-    interceptRequests(session, { mainFrameId, admits, shows, headersFor, blocking, data, proxy }),
+    session.send('Page.addScriptToEvaluateOnNewDocument', { source: PAGE_HOOKS }),
+    interceptRequests(session, { ...options, mainFrameId, admits, shows, activity }),
   ]);
 
-  async function go(now: Visit, plan: PagePlan): Promise<Rendered | 'interrupted'> {
-    const { cookie } = headersFor(now.url);
-    if (cookie !== undefined) await introduce(now.url.origin, cookiesOfHeader(cookie, now.url));
-    const left = await Promise.race([load(session, now), now.left, now.crashed]);
-    // A script that goes elsewhere may keep the page from ever being loaded.
-    if (left === 'left') {
-      atRest = await comesToRest(session);
-      return whereto(now);
+  async function prepare(url: URL): Promise<void> {
+    const { cookie } = headersFor(url);
+    if (cookie !== undefined) await introduce(url.origin, cookiesOfHeader(cookie, url));
+    if (activity.isWatched() && blockedVersion !== hung.version()) {
+      blockedVersion = hung.version();
+      await session.send('Network.setBlockedURLs', { urls: [...hung.patterns()] });
     }
+    // Another fragment of the document that is shown would not be asked for.
+    const shown = normaliseUrl(shownUrl);
+    if (shown !== undefined && url.hash !== '' && isSameDocument(shown, url)) await comesToRest(session);
+  }
+
+  /** Waits for the page to be loaded: `late` when that takes too long. */
+  async function untilLoaded(now: Visit, readBy: AbortSignal): Promise<'loaded' | 'left' | 'late' | 'stopped'> {
+    const late = aborted(readBy);
+    const { errorText } = await Promise.race([
+      session.send('Page.navigate', { url: now.url.href }),
+      now.crashed,
+      late.then(() => ({ errorText: undefined })),
+    ]);
+    if (errorText !== undefined) throw new Error(errorText);
+    for (;;) {
+      const { loaded } = now;
+      const end = await Promise.race([loaded.promise, now.left, now.stopped, late, now.crashed]);
+      // The load event of a page whose form has posted itself is not that of its answer.
+      if (end !== 'loaded' || (now.loaded === loaded && now.moving?.isPost !== true)) return end;
+      await Promise.race([sleep(20), now.crashed]);
+    }
+  }
+
+  async function go(now: Visit, { plan, readBy }: VisitOrder): Promise<Rendered | 'interrupted'> {
+    await prepare(now.url);
+    activity.reset();
+    const end = await untilLoaded(now, readBy);
+    if (end === 'left') return leave(now);
     const { answer } = now;
-    if (answer === undefined) return 'interrupted';
+    if (answer === undefined || !now.isCommitted) {
+      if (end !== 'late') return 'interrupted';
+      const missing = activity.unanswered();
+      hung.note(missing);
+      throw notInTime(missing);
+    }
+    const reader = await createPageReader(session, mainFrameId, now.url, activity);
+    if (end === 'late') return readAsItStands(now, answer, reader, plan);
+    if (end === 'stopped' && !(await hasLoaded(now, reader))) {
+      throw new CrawlError({ cause: 'ConnectionError', message: 'the document broke off', retryable: true });
+    }
     if (answer.failure !== undefined) {
-      const page = await read(session, withoutContent(plan));
+      const page = await reader.read(withoutContent(plan));
       const evidence = blockEvidence({ ...answer, page });
       const failure = evidence === undefined ? answer.failure : blockedBy(evidence, answer.failure.retryAfterMs);
       return { type: 'failed', failure, facts: answer.facts };
     }
-    const hasSettled = await settle(data);
-    if (now.target !== undefined) return whereto(now);
-    let page = await read(session, plan);
-    // What a script asked for before the load event may be heard of after it.
-    if (!hasSettled && data.areUnderWay()) {
-      await settle(data);
-      page = await read(session, plan);
+    const isMoving = () => now.moving !== undefined;
+    const reading = reader.readQuiet(plan, isMoving).catch((error: unknown) => {
+      // The document is gone: the answer to its form has taken its place.
+      if (now.answer !== answer) return 'replaced' as const;
+      throw error;
+    });
+    const page = await Promise.race([reading, now.left, now.crashed]);
+    if (page === 'left') {
+      reading.catch(() => {});
+      return leave(now);
     }
-    if (now.target !== undefined) return whereto(now);
+    // Nobody knows where it leads: whoever asks for it will.
+    if (now.moving !== undefined) return leave(now, now.moving.url);
+    if (page === 'replaced' || now.answer !== answer) return readFormAnswer(now, plan);
+    return resultOf(now, answer, page, plan);
+  }
+
+  /** The answer to a form that was posted after the page had loaded. */
+  async function readFormAnswer(now: Visit, plan: PagePlan): Promise<Rendered | 'interrupted'> {
+    await Promise.race([now.loaded.promise, now.left, now.crashed]);
+    const { answer } = now;
+    if (answer === undefined || now.target !== undefined) return leave(now);
+    const reader = await createPageReader(session, mainFrameId, now.url, activity);
+    return resultOf(now, answer, await reader.readQuiet(plan, () => false), plan);
+  }
+
+  async function resultOf(now: Visit, answer: DocumentAnswer, page: RawPage, plan: PagePlan): Promise<Rendered> {
     const evidence = blockEvidence({ ...answer, page });
     if (evidence !== undefined) return { type: 'failed', failure: blockedBy(evidence), facts: answer.facts };
     const screenshot = plan.screenshot === null ? undefined : await takeScreenshot(session, plan.screenshot);
     // A script may have gone elsewhere meanwhile.
-    if (now.target !== undefined) return whereto(now);
+    if (now.target !== undefined) return leave(now);
     const result = pageAnswer({ page }, answer.headerLists, now.url, answer.facts);
-    return result.type === 'redirect' || screenshot === undefined ? result : { ...result, screenshot };
+    // A refresh that begins a download leaves the page where it is.
+    const stays = result.type === 'redirect' && now.files.has(result.to.href);
+    const shown = stays ? pageAnswer({ page: { ...page, refreshes: [] } }, {}, now.url, answer.facts) : result;
+    return shown.type === 'redirect' || screenshot === undefined ? shown : { ...shown, screenshot };
+  }
+
+  /** What has been parsed is a page; what keeps it from being loaded is not asked for again by the next ones. */
+  async function readAsItStands(
+    now: Visit,
+    answer: DocumentAnswer,
+    reader: PageReader,
+    plan: PagePlan,
+  ): Promise<Rendered> {
+    const missing = activity.unanswered();
+    hung.note(missing);
+    atRest = false;
+    if (!(await reader.isParsed())) throw notInTime(missing);
+    if (answer.failure !== undefined) return { type: 'failed', failure: answer.failure, facts: answer.facts };
+    const result = await resultOf(now, answer, await reader.read(plan), plan);
+    return { ...result, facts: { ...result.facts, unfinished: unfinished(missing) } };
+  }
+
+  /** A script that goes elsewhere may keep the page from ever being loaded. */
+  async function leave(now: Visit, target = now.target): Promise<Rendered> {
+    now.target ??= target;
+    atRest = await comesToRest(session);
+    return whereto(now);
   }
 
   return {
-    async visit(url, plan) {
-      const now = createVisit(url);
+    async visit(order) {
+      const now = createVisit(order.url);
       visit = now;
+      mayAsk = order.mayAsk;
       try {
-        return await go(now, plan);
+        return await go(now, order);
       } catch (error) {
         if (now.target !== undefined) return whereto(now);
         // The browser does not go where the redirect leads.
         if (now.answer?.end?.type === 'redirect') return now.answer.end;
         if (isAborted(error)) return now.answer?.end ?? (now.answer && endWithoutPage(now.answer)) ?? 'interrupted';
         if (!(error instanceof CrawlError)) atRest = isNetworkError(error) && (await errorIsShown(now));
-        return endOfError(error, url, proxy);
+        const end = endOfError(error, now.url, proxy);
+        return { ...end, facts: { ...now.answer?.facts, ...end.facts } };
       } finally {
         visit = undefined;
       }
@@ -155,55 +311,9 @@ export async function createVisitor(
   };
 }
 
-/** One document on its way. */
-type Visit = {
-  readonly url: URL;
-  /** Its URL without the fragment, which nobody is asked for. */
-  readonly document: string;
-  /** Of the request for the document, when the browser has made it. */
-  requestId: string | undefined;
-  answer: DocumentAnswer | undefined;
-  /** Whether the page shows the document, so that its scripts run. */
-  isCommitted: boolean;
-  /** Where the document, or a script of it, would have gone from here. */
-  target: URL | undefined;
-  /** Resolves when a script has gone elsewhere. */
-  readonly left: Promise<'left'>;
-  readonly leave: () => void;
-  /** Resolves at the load event. */
-  readonly loaded: Promise<void>;
-  readonly load: () => void;
-  /** Resolves when the browser shows its own page about an error. */
-  readonly errorShown: Promise<true>;
-  readonly showError: () => void;
-  /** Rejects when there is nothing left to visit. */
-  readonly crashed: Promise<never>;
-  readonly crash: (why: string) => void;
-};
-
-function createVisit(url: URL): Visit {
-  const left = Promise.withResolvers<'left'>();
-  const loaded = Promise.withResolvers<void>();
-  const error = Promise.withResolvers<true>();
-  const crashed = Promise.withResolvers<never>();
-  // Nobody listens when the page crashes after its end.
-  crashed.promise.catch(() => {});
-  return {
-    url,
-    document: normaliseUrl(url.href)?.href ?? url.href,
-    requestId: undefined,
-    answer: undefined,
-    isCommitted: false,
-    target: undefined,
-    left: left.promise,
-    leave: () => left.resolve('left'),
-    loaded: loaded.promise,
-    load: loaded.resolve,
-    errorShown: error.promise,
-    showError: () => error.resolve(true),
-    crashed: crashed.promise,
-    crash: (why) => crashed.reject(new Error(why)),
-  };
+/** The same but for the fragment, which no server sees. */
+function isSameDocument(one: URL, other: URL): boolean {
+  return one.href.replace(/#.*$/s, '') === other.href.replace(/#.*$/s, '');
 }
 
 function whereto({ url, target, answer }: Visit): Rendered {
@@ -211,12 +321,28 @@ function whereto({ url, target, answer }: Visit): Rendered {
   return { facts: answer?.facts ?? {}, ...redirect, type: 'redirect', to: target ?? redirect?.to ?? url };
 }
 
-async function load(session: Session, now: Visit): Promise<void> {
-  // From another fragment of the same document the browser would not ask for anything.
-  if (now.url.hash !== '') await session.send('Page.navigate', { url: 'about:blank' });
-  const { errorText } = await session.send('Page.navigate', { url: now.url.href });
-  if (errorText !== undefined) throw new Error(errorText);
-  await now.loaded;
+/** A page may stop itself (`window.stop`): it was parsed as far as it wanted to be. */
+async function hasLoaded(now: Visit, reader: PageReader): Promise<boolean> {
+  const isLoaded = await Promise.race([now.loaded.promise.then(() => true), sleep(50, false)]);
+  return isLoaded || (await reader.isParsed());
+}
+
+function unfinished(missing: readonly string[]): string {
+  const names = missing.slice(0, 3).map((url) => url.slice(0, 100));
+  const what = names.length === 0 ? '' : `: no answer from ${names.join(', ')}`;
+  return `read at its deadline, before it was loaded${what}`;
+}
+
+function notInTime(missing: readonly string[]): CrawlError {
+  const why = missing.length === 0 ? '' : ` (no answer from ${missing.slice(0, 3).join(', ').slice(0, 300)})`;
+  return new CrawlError({ cause: 'Timeout', message: `the page did not load in time${why}`, retryable: true });
+}
+
+function aborted(signal: AbortSignal): Promise<'late'> {
+  const { promise, resolve } = Promise.withResolvers<'late'>();
+  if (signal.aborted) resolve('late');
+  else signal.addEventListener('abort', () => resolve('late'), { once: true });
+  return promise;
 }
 
 /** False when the page does not leave what it shows. */
@@ -231,17 +357,4 @@ async function comesToRest(session: Session): Promise<boolean> {
 /** Chromium goes on to a page of its own about the error, which would interrupt the next navigation. */
 async function errorIsShown({ errorShown }: Visit): Promise<boolean> {
   return Promise.race([errorShown, sleep(REST_MS, false, { ref: false })]);
-}
-
-async function read(session: Session, plan: PagePlan): Promise<RawPage> {
-  const expression = pageScript(plan);
-  const { result, exceptionDetails } = await session.send('Runtime.evaluate', { expression, returnByValue: true });
-  try {
-    if (exceptionDetails !== undefined)
-      throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
-    return withEncodedQueries(parseRawPage(result.value));
-  } catch (error) {
-    const message = `the page could not be read: ${error instanceof Error ? error.message.slice(0, 500) : String(error)}`;
-    throw new CrawlError({ cause: 'ExtractionError', message, retryable: false });
-  }
 }

@@ -28,6 +28,8 @@ export type Session = {
 export type Devtools = {
   /** @param targetId of a page in a browser context that Playwright has not made */
   readonly attach: (targetId: string) => Promise<Session>;
+  /** The session of a target that was attached by itself. */
+  readonly adopt: (sessionId: string) => Session;
   /** To be called when the browser has gone: ends what waits for an answer. */
   readonly disconnect: () => void;
 };
@@ -45,13 +47,31 @@ type Channel = Session & {
   readonly close: (why: string) => void;
 };
 
-/** @param browser a session with the browser itself */
-export function createDevtools(browser: Pick<CDPSession, 'send' | 'on'>): Devtools {
+/** What carries the messages of its targets: the browser those of its pages, a page those of its workers. */
+type Carrier = {
+  on(
+    event: 'Target.receivedMessageFromTarget',
+    listener: (event: Events['Target.receivedMessageFromTarget']) => void,
+  ): unknown;
+  on(event: 'Target.detachedFromTarget', listener: (event: Events['Target.detachedFromTarget']) => void): unknown;
+  send(method: 'Target.attachToTarget', parameters: Commands['Target.attachToTarget']): Promise<{ sessionId: string }>;
+  send(method: 'Target.sendMessageToTarget', parameters: Commands['Target.sendMessageToTarget']): Promise<unknown>;
+};
+
+/** @param carrier a session with the browser itself, or with a page */
+export function createDevtools(carrier: Pick<CDPSession, 'send' | 'on'> | Session): Devtools {
+  const browser = carrier as Carrier;
   const channels = new Map<string, Channel>();
 
   function close(sessionId: string, why: string): void {
     channels.get(sessionId)?.close(why);
     channels.delete(sessionId);
+  }
+
+  function adopt(sessionId: string): Session {
+    const channel = createChannel((message) => browser.send('Target.sendMessageToTarget', { sessionId, message }));
+    channels.set(sessionId, channel);
+    return channel;
   }
 
   browser.on('Target.receivedMessageFromTarget', ({ sessionId, message }) => {
@@ -61,10 +81,9 @@ export function createDevtools(browser: Pick<CDPSession, 'send' | 'on'>): Devtoo
   return {
     async attach(targetId) {
       const { sessionId } = await browser.send('Target.attachToTarget', { targetId, flatten: false });
-      const channel = createChannel((message) => browser.send('Target.sendMessageToTarget', { sessionId, message }));
-      channels.set(sessionId, channel);
-      return channel;
+      return adopt(sessionId);
     },
+    adopt,
     disconnect() {
       for (const sessionId of [...channels.keys()]) close(sessionId, 'the browser has gone');
     },

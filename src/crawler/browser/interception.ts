@@ -1,10 +1,11 @@
 // Requests of a page that are paused on their way: its documents, to keep it to the one that it was sent to and to see
-// how that is answered; the data that scripts ask for, to wait for it; and what is not to be loaded. The guard proxy's
-// password is given here, too.
+// how that is answered; the first that its scripts make, to watch the network from then on; and what is not to be loaded.
+// The guard proxy's password is given here, too.
 import type { GuardProxy } from '../network/guard-proxy.ts';
 import type { Headers, HeadersFor } from '../network/request-headers.ts';
-import { DATA_PATTERNS, type DataRequests, isData } from './data-requests.ts';
 import type { Events, Session } from './devtools.ts';
+import type { HungResources } from './hung-resources.ts';
+import { FIRST_REQUESTS, isWaitedFor, type PageActivity } from './page-activity.ts';
 import type { Blocking } from './resource-blocking.ts';
 
 export type PausedRequest = Events['Fetch.requestPaused'];
@@ -14,20 +15,22 @@ export async function interceptRequests(
   options: {
     readonly mainFrameId: string;
     /** Whether the main frame may ask for the document. */
-    readonly admits: (request: PausedRequest) => boolean;
+    readonly admits: (request: PausedRequest) => boolean | Promise<boolean>;
     /** Whether the main frame shows the document that was answered. */
     readonly shows: (request: PausedRequest) => boolean;
     /** What is added to requests for the main frame's documents. */
     readonly headersFor: HeadersFor;
     readonly blocking: Blocking;
-    readonly data: DataRequests;
+    readonly hung: HungResources;
+    readonly activity: PageActivity;
     readonly proxy: GuardProxy;
   },
 ): Promise<void> {
-  const { mainFrameId, blocking, data, proxy } = options;
+  const { mainFrameId, blocking, hung, activity, proxy } = options;
   // A page that is being closed answers nothing any more, and need not.
   const send = (answer: Promise<unknown>) => void answer.catch(() => {});
   const stop = (requestId: string) => session.send('Fetch.failRequest', { requestId, errorReason: 'Aborted' });
+  const isUnwanted = (url: string) => blocking.forbids(url) || hung.has(url);
 
   /** Without the cookies: the visitor has those, and Chromium ignores the header. */
   function addedTo(url: string): Headers {
@@ -39,29 +42,44 @@ export async function interceptRequests(
     return session.send('Fetch.continueRequest', { requestId, ...withAdded(request.headers, added) });
   }
 
-  function decide(paused: PausedRequest): Promise<unknown> {
+  async function decide(paused: PausedRequest): Promise<unknown> {
     const { requestId, frameId, request } = paused;
     if (frameId !== mainFrameId) {
-      return isAnswered(paused) || !blocking.forbids(request.url) ? goOn(paused) : stop(requestId);
+      if (isAnswered(paused)) return goOn(paused);
+      if (isUnwanted(request.url)) return stop(requestId);
+      activity.frameAsked(frameId, request.url);
+      return goOn(paused);
     }
     if (isAnswered(paused)) return options.shows(paused) ? goOn(paused) : stop(requestId);
-    return options.admits(paused) ? goOn(paused, addedTo(request.url)) : stop(requestId);
+    return (await options.admits(paused)) ? goOn(paused, addedTo(request.url)) : stop(requestId);
   }
 
+  /** From the first request of a script on the network domain tells of them all, and nothing is paused for it. */
   async function watch(paused: PausedRequest): Promise<void> {
-    if (isAnswered(paused)) {
-      data.answered();
-      await goOn(paused);
-    } else {
-      const interceptResponse = await data.asked();
-      await session.send('Fetch.continueRequest', { requestId: paused.requestId, interceptResponse });
+    if (!activity.isWatched()) {
+      const { networkId, resourceType, request } = paused;
+      await activity.watch(resourceType === 'EventSource' ? undefined : networkId, request.url);
+      await enable([]);
     }
+    await goOn(paused);
+  }
+
+  function enable(more: typeof FIRST_REQUESTS): Promise<unknown> {
+    return session.send('Fetch.enable', {
+      handleAuthRequests: true,
+      patterns: [
+        { resourceType: 'Document', requestStage: 'Request' },
+        { resourceType: 'Document', requestStage: 'Response' },
+        ...more,
+        ...blocking.patterns,
+      ],
+    });
   }
 
   session.on('Fetch.requestPaused', (paused) => {
     const { requestId, resourceType, request } = paused;
     if (resourceType === 'Document') send(decide(paused));
-    else if (!isData(resourceType) || blocking.forbids(request.url)) send(stop(requestId));
+    else if (!isWaitedFor(resourceType) || isUnwanted(request.url)) send(stop(requestId));
     else send(watch(paused));
   });
   session.on('Fetch.authRequired', ({ requestId, authChallenge }) => {
@@ -71,15 +89,7 @@ export async function interceptRequests(
     const authChallengeResponse = { response, ...(isOurs ? { username, password } : {}) } as const;
     send(session.send('Fetch.continueWithAuth', { requestId, authChallengeResponse }));
   });
-  await session.send('Fetch.enable', {
-    handleAuthRequests: true,
-    patterns: [
-      { resourceType: 'Document', requestStage: 'Request' },
-      { resourceType: 'Document', requestStage: 'Response' },
-      ...DATA_PATTERNS,
-      ...blocking.patterns,
-    ],
-  });
+  await enable(FIRST_REQUESTS);
 }
 
 /** Whether the request is paused with its answer, or its failure. */

@@ -8,7 +8,7 @@ export type BlockedResource = CrawlRunSpec['fetch']['blockResources'][number];
 /** Of `Fetch.enable`. */
 export type RequestPattern = {
   readonly urlPattern?: string;
-  readonly resourceType?: 'Image' | 'Font' | 'Media' | 'Stylesheet';
+  readonly resourceType?: 'Image' | 'Font' | 'Media' | 'Stylesheet' | 'XHR' | 'Fetch' | 'Script' | 'EventSource';
 };
 
 const SWITCHES: Partial<Record<BlockedResource, string>> = {

@@ -4,7 +4,7 @@ import { type ChildNode, type Document, type Element, isDocument, isTag, isText,
 import type { DecodedText } from './charset.ts';
 import { type ElementsByTag, elementsByTag, namesOfSelector } from './elements-by-tag.ts';
 import { withEncodedQueries } from './page-references.ts';
-import { parseHtml } from './parse-document.ts';
+import { parseHtml, templateContent } from './parse-document.ts';
 import { type PageDom, type PagePlan, type RawPage, readPage } from './read-page.ts';
 
 type Node = ParentNode | ChildNode;
@@ -16,7 +16,27 @@ export function readHtml(html: string, plan: PagePlan): RawPage {
 
 /** @param source what the document was parsed from */
 export function readDocument(document: Document, source: DecodedText, plan: PagePlan): RawPage {
-  return withEncodedQueries(readPage(documentDom(source, selectorsOf(plan)), document, plan));
+  return withEncodedQueries(readPage(documentDom(source, selectorsOf(plan), shadowTreesOf(document)), document, plan));
+}
+
+type ShadowTree = { readonly host: ParentNode; readonly content: Document };
+
+/** Declarative shadow DOM (HTML, 4.12.3): a template's content is the shadow tree of its parent, which shows it. */
+function shadowTreesOf(root: Document): readonly ShadowTree[] {
+  const trees: ShadowTree[] = [];
+  const pending: Document[] = [root];
+  for (let tree = pending.shift(); tree !== undefined; tree = pending.shift()) {
+    for (const template of selectAll<Node, Element>('template[shadowrootmode]', tree, SELECT_OPTIONS)) {
+      const host = template.parent;
+      const content = templateContent(template);
+      const isDeclared = /^(open|closed)$/i.test(template.attribs['shadowrootmode'] ?? '');
+      // A second one of a host is an ordinary template.
+      if (host === null || content === undefined || !isDeclared || trees.some((one) => one.host === host)) continue;
+      trees.push({ host, content });
+      pending.push(content);
+    }
+  }
+  return trees;
 }
 
 type Query = ReturnType<typeof compile<Node, Element>>;
@@ -40,8 +60,22 @@ function selectorsOf(plan: PagePlan): CompiledSelectors {
   return compiled;
 }
 
-function documentDom(source: DecodedText, compiled: CompiledSelectors): PageDom<Node> {
-  let byTag: ElementsByTag | undefined;
+function documentDom(
+  source: DecodedText,
+  compiled: CompiledSelectors,
+  shadowTrees: readonly ShadowTree[],
+): PageDom<Node> {
+  const indexes = new Map<Document, ElementsByTag>();
+
+  /** Whether the node is in the root, or in a shadow tree that is. */
+  function isWithin(node: Node, root: Node): boolean {
+    for (let above: Node | null | undefined = node; above; ) {
+      if (above === root) return true;
+      const place: Node = above;
+      above = place.parent ?? shadowTrees.find(({ content }) => content === place)?.host;
+    }
+    return false;
+  }
 
   function selectorOf(text: string): Selector {
     let selector = compiled.get(text);
@@ -52,15 +86,23 @@ function documentDom(source: DecodedText, compiled: CompiledSelectors): PageDom<
     return selector;
   }
 
-  function select(root: Node, text: string, limit: number): Element[] {
+  function indexOf(root: Document): ElementsByTag {
+    let index = indexes.get(root);
+    if (index === undefined) {
+      index = elementsByTag(root);
+      indexes.set(root, index);
+    }
+    return index;
+  }
+
+  function select(root: Node, text: string, limit = Infinity): Element[] {
     // `:scope` is bound when it is compiled, so that it has to be done for each root anew.
     if (text.includes(':scope')) return selectAll<Node, Element>(text, root, optionsFor(root)).slice(0, limit);
     const { query, names } = selectorOf(text);
     if (!isDocument(root)) return selectAll<Node, Element>(query, root, SELECT_OPTIONS).slice(0, limit);
     // Walking the whole tree for one selector after the other took more time than all the rest.
-    byTag ??= elementsByTag(root);
     const found: Element[] = [];
-    for (const element of byTag(names)) {
+    for (const element of indexOf(root)(names)) {
       if (found.length >= limit) break;
       if (query(element)) found.push(element);
     }
@@ -69,10 +111,14 @@ function documentDom(source: DecodedText, compiled: CompiledSelectors): PageDom<
 
   return {
     select,
+    inner: (root) => shadowTrees.filter(({ host }) => isWithin(host, root)).map(({ content }) => content),
+    // Their documents are pages of their own.
+    frames: (document) => select(document, 'iframe[src], frame[src]').map((frame) => frame.attribs['src'] ?? ''),
+    base: (document) => select(document, 'base[href]', 1)[0]?.attribs['href'] ?? null,
     attribute: (node, name) => (isTag(node) ? (node.attribs[name] ?? null) : null),
     tag: (node) => (isTag(node) ? node.name : null),
     characters: (node) => (isText(node) ? node.data : null),
-    children: (node) => ('children' in node ? node.children : []),
+    children: (node) => childrenOf(node, shadowTrees),
     parent: (node) => node.parent,
     html: () => source.text,
     encoding: () => source.encoding,
@@ -94,3 +140,9 @@ const SELECT_OPTIONS: Options<Node, Element> = {
   // In browsers white space is no emptiness; in the engine it is.
   pseudos: { empty: (element) => element.children.every((child) => !isTag(child) && !isText(child)) },
 };
+
+function childrenOf(node: Node, shadowTrees: readonly ShadowTree[]): readonly ChildNode[] {
+  if (!('children' in node)) return [];
+  const tree = shadowTrees.find(({ host }) => host === node);
+  return tree === undefined ? node.children : [...tree.content.children, ...node.children];
+}

@@ -49,7 +49,7 @@ export type PagePlan = {
 
 /** What was found, as text: types and URLs are made of it later, outside of the browser. */
 export type RawPage = {
-  /** The `href` of the first `<base>`. */
+  /** What references are relative to: the `href` of the first `<base>`, or the whole URL where a browser says so. */
   readonly base: string | null;
   /** The page's language as it says (HTML, 3.2.6.2), perhaps malformed. */
   readonly language: string | null;
@@ -65,6 +65,8 @@ export type RawPage = {
   readonly nofollow: readonly number[];
   /** The content of each `<meta http-equiv=refresh>`, see refresh.ts. */
   readonly refreshes: readonly string[];
+  /** Documents of frames that are not a part of what was read. */
+  readonly frames: readonly string[];
   /** The first `<link rel=canonical>`. */
   readonly canonical: string | null;
   /** The `href` of the link to the next page. */
@@ -114,13 +116,20 @@ export type RawProperty = {
 
 /** The little that has to be known of a document. */
 export type PageDom<Node> = {
-  /** Descendants that match, in document order; `limit` at most. */
+  /** Descendants in the root's own tree that match, in document order; `limit` at most. */
   readonly select: (root: Node, selector: string, limit: number) => Node[];
+  /** Trees within the root that its selectors do not reach: open shadow trees, documents of frames of the same site. */
+  readonly inner: (root: Node) => readonly Node[];
+  /** The documents of the other frames, as references of this document. */
+  readonly frames: (document: Node) => readonly string[];
+  /** What the document's references are relative to, as far as it says. */
+  readonly base: (document: Node) => string | null;
   readonly attribute: (element: Node, name: string) => string | null;
   /** Lower-case tag name; null for what is no element. */
   readonly tag: (node: Node) => string | null;
   /** The characters of a text node; null for any other. */
   readonly characters: (node: Node) => string | null;
+  /** With those of its shadow tree, which come first. */
   readonly children: (node: Node) => ArrayLike<Node>;
   readonly parent: (node: Node) => Node | null;
   /** Of the document, as the Encoding standard names it: queries of its links are written in it. */
@@ -176,8 +185,18 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
       .slice(0, limit);
   }
 
+  /** In shadow trees and frames, too; after what the root's own tree has. */
+  function selectAll(root: Node, selector: string, limit: number): Node[] {
+    const found = dom.select(root, selector, limit);
+    for (const tree of dom.inner(root)) {
+      if (found.length >= limit) break;
+      for (const element of dom.select(tree, selector, limit - found.length)) found.push(element);
+    }
+    return found;
+  }
+
   function firstText(selector: string): string {
-    const found = dom.select(document, selector, 1)[0];
+    const found = selectAll(document, selector, 1)[0];
     return found === undefined ? '' : textOf(found);
   }
 
@@ -239,7 +258,7 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
 
   function valuesOf(root: Node, field: FieldPlan): string[] {
     const values: string[] = [];
-    for (const element of dom.select(root, field.selector, field.multiple ? limits.values : 1)) {
+    for (const element of selectAll(root, field.selector, field.multiple ? limits.values : 1)) {
       const value = taken(element, field.take);
       if (value !== null) values.push(value);
     }
@@ -360,7 +379,7 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
 
   function imagesOf(root: Node): [string, string][] {
     const images: [string, string][] = [];
-    for (const image of dom.select(root, 'img', limits.values)) {
+    for (const image of selectAll(root, 'img', limits.values)) {
       const address = imageAddress(image);
       if (address === null) continue;
       const alt = (dom.attribute(image, 'alt') ?? '').trim();
@@ -370,7 +389,7 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
   }
 
   function linksOf(root: Node): [string, string][] {
-    return dom.select(root, 'a[href], area[href]', limits.values).map((link) => {
+    return selectAll(root, 'a[href], area[href]', limits.values).map((link) => {
       const href = (dom.attribute(link, 'href') ?? '').slice(0, limits.characters);
       const text = textOf(link, limits.linkText) || (dom.attribute(link, 'alt') ?? '').slice(0, limits.linkText);
       return [href, text];
@@ -386,16 +405,15 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
   }
 
   function nextPage(selector: string): string | null {
-    const match = dom.select(document, selector, 1)[0];
+    const match = selectAll(document, selector, 1)[0];
     if (match === undefined) return null;
     const link = dom.attribute(match, 'href') === null ? dom.select(match, 'a[href]', 1)[0] : match;
     return link === undefined ? null : (dom.attribute(link, 'href') ?? '').slice(0, limits.characters);
   }
 
-  const base = dom.select(document, 'base[href]', 1)[0];
   const links: string[] = [];
   const nofollow: number[] = [];
-  const anchors = dom.select(document, 'a[href], area[href]', Number.POSITIVE_INFINITY);
+  const anchors = selectAll(document, 'a[href], area[href]', Number.POSITIVE_INFINITY);
   for (const element of anchors.slice(0, limits.links)) {
     if (/(^|\s)nofollow(\s|$)/i.test(dom.attribute(element, 'rel') ?? '')) nofollow.push(links.length);
     links.push((dom.attribute(element, 'href') ?? '').slice(0, limits.characters));
@@ -408,10 +426,10 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
   const isShort = beginning.length < limits.beginning;
   const shown = 'a[href], img, svg, canvas, video, audio, frame, iframe, object, embed';
   const matches =
-    plan.itemSelector === null ? [document] : dom.select(document, plan.itemSelector, Number.POSITIVE_INFINITY);
+    plan.itemSelector === null ? [document] : selectAll(document, plan.itemSelector, Number.POSITIVE_INFINITY);
   const roots = matches.slice(0, limits.items);
   return {
-    base: base === undefined ? null : dom.attribute(base, 'href'),
+    base: dom.base(document),
     language: languageOf(),
     encoding: dom.encoding(document),
     title: firstText('title'),
@@ -420,6 +438,7 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     linksLeftOut: Math.max(anchors.length - limits.links, 0),
     nofollow,
     refreshes,
+    frames: dom.frames(document).slice(0, limits.values),
     canonical: canonical === undefined ? null : dom.attribute(canonical, 'href'),
     next: plan.next === null ? null : nextPage(plan.next),
     robots: robotsTags(),

@@ -23,6 +23,8 @@ import { openTunnel, refusalByStatus, type UpstreamProxy, unreachable } from './
 const CONNECT_TIMEOUT_MS = 10_000;
 /** Connections to one origin. A browser opens at most six to a host, for each of its contexts. */
 const CONNECTIONS = 64;
+/** Of an answer, as by HTTP. */
+const MAX_HEADER_BYTES = 64 * 1024;
 /** Origins whose last failure is remembered. */
 const MAX_FAILURES = 1_000;
 /** Marks answers that are the proxy's own; a site that sends it fools only the crawl of itself. */
@@ -160,6 +162,7 @@ export async function startGuardProxy(guard: AddressGuard, upstream?: UpstreamPr
       port,
       method: message.method,
       path: url.pathname + url.search,
+      maxHeaderSize: MAX_HEADER_BYTES,
       headers: onwardHeaders(message),
       lookup: guard.lookup(port),
       setHost: false,
@@ -174,6 +177,7 @@ export async function startGuardProxy(guard: AddressGuard, upstream?: UpstreamPr
       port: proxy.port,
       method: message.method,
       path: `${url.origin}${url.pathname}${url.search}`,
+      maxHeaderSize: MAX_HEADER_BYTES,
       headers: { ...onwardHeaders(message), ...proxy.headers },
       setHost: false,
     });

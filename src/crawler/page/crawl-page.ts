@@ -12,6 +12,7 @@ import type { Failure } from '../failure.ts';
 import { type HostPacer, HostPausedError } from '../network/host-pacer.ts';
 import type { Routes } from '../network/routes.ts';
 import type { Renderer } from '../rendering/renderer.ts';
+import { hostKey } from '../urls/url.ts';
 import { createFailPage } from './failed-page.ts';
 import type { HostReports } from './host-reports.ts';
 import { createMovedScopes } from './moved-scopes.ts';
@@ -58,7 +59,7 @@ export function createPageCrawler(options: {
   const passages = createPassages();
   const failPage = createFailPage(options);
   const { addNamedSitemaps, readSitemap } = createSitemapClaims({ ...options, sources, moved, failPage });
-  const visit = createPageVisits(options);
+  const visit = createPageVisits({ ...options, mayAsk });
   const reading = createPageReading({ ...options, sources, extraction, failPage });
   const history = createHostHistory();
 
@@ -69,6 +70,15 @@ export function createPageCrawler(options: {
     if ('failure' in answer) return failPage(claim, answer.failure, undefined, signals.abort);
     await addNamedSitemaps(claim, url, answer.sitemaps, signals.abort);
     return answer.allowed ? undefined : skipped(claim, 'RobotsDisallowed');
+  }
+
+  /** As for any other request: its scope, robots.txt, and a place of its own at the host. */
+  async function mayAsk({ source }: Claim, to: URL, signals: CrawlSignals): Promise<boolean> {
+    if (!sources.get(source)?.scope.followsRedirect(to)) return false;
+    const answer = await robots?.check(to, signals.abort);
+    if (answer !== undefined && ('failure' in answer || !answer.allowed)) return false;
+    await pacer.takePlace(hostKey(to), signals.stopping);
+    return true;
   }
 
   async function crawlPage(claim: Claim, url: URL, signals: CrawlSignals): Promise<Outcome> {

@@ -4,6 +4,7 @@ import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import type { Claim, Discovery, FoundLinks, PageLinks } from '../../store/worker-store.ts';
 import { baseOf } from '../extraction/extraction.ts';
 import type { RawPage } from '../html/read-page.ts';
+import { registrableDomain } from '../urls/scope.ts';
 import { normaliseUrl } from '../urls/url.ts';
 import { countsOf, MAX_REDIRECTS } from './outcomes.ts';
 import { inPlaceOf, requestFor } from './requests.ts';
@@ -23,7 +24,10 @@ export function createPageLinks(spec: CrawlRunSpec, sources: ReadonlyMap<string,
     const { next } = page;
     return {
       base: baseOf(page, url),
-      references: page.links.filter((reference, position) => !isHeld(reference, position)),
+      references: [
+        ...page.links.filter((reference, position) => !isHeld(reference, position)),
+        ...(none ? [] : framesOfSite(page, url)),
+      ],
       unread: page.linksLeftOut,
       ...(nofollow.length === 0 ? {} : { nofollow }),
       ...(next === null || none || nofollow.includes(next) ? {} : { next }),
@@ -65,4 +69,14 @@ export function createPageLinks(spec: CrawlRunSpec, sources: ReadonlyMap<string,
   }
 
   return { linksToFollow, canonicalOf, linksOf };
+}
+
+/** What frames show of the page's own site and was not read with it. A frame of another site is no part of the page. */
+function framesOfSite(page: RawPage, url: URL): string[] {
+  const base = baseOf(page, url);
+  const site = registrableDomain(url);
+  return page.frames.filter((reference) => {
+    const frame = URL.parse(reference, base);
+    return frame !== null && frame.hostname !== '' && registrableDomain(frame) === site;
+  });
 }

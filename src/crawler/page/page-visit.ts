@@ -68,8 +68,10 @@ export function createPageVisits(options: {
   readonly pacer: HostPacer;
   /** Absent for a run without a schedule: nothing is kept for a next one. */
   readonly memory?: PageMemory;
+  /** Whether a document to which a script of the claim's page goes may be asked for now; waits for its place. */
+  readonly mayAsk?: (claim: Claim, url: URL, signals: CrawlSignals) => Promise<boolean>;
 }) {
-  const { store, renderer, pacer, memory } = options;
+  const { store, renderer, pacer, memory, mayAsk } = options;
   const timeoutMs = durationMs(options.spec.fetch.pageTimeout);
 
   /**
@@ -84,7 +86,8 @@ export function createPageVisits(options: {
     // `asked` is the URL with its session where a redirect gave it one.
     for (let url = start, asked = start; ; ) {
       const plan = isAway ? withoutContent(way.plan) : way.plan;
-      const rendered = await renderer.render(asked, plan, timeoutMs, signals.abort, known);
+      const moves = mayAsk && ((to: URL) => mayAsk(claim, to, signals));
+      const rendered = await renderer.render(asked, plan, timeoutMs, signals.abort, known, moves);
       known = undefined;
       const { facts } = rendered;
       if (isAway && rendered.type !== 'redirect') return { type: 'away', url, to: url, path, facts };

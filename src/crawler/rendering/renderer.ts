@@ -31,6 +31,8 @@ export type Renderer = {
    * Fetches the URL and reads what the plan asks for, within `timeoutMs`. Failures of the page are a result; the
    * promise rejects with the signal's reason when that is aborted.
    * @param known validators of a version that need not be sent a second time
+   * @param mayAsk whether a document may be asked for to which a script of the page goes, to see whether it is a page; it
+   *   waits for a place at the host. Without it, it is taken for one
    */
   readonly render: (
     url: URL,
@@ -38,6 +40,7 @@ export type Renderer = {
     timeoutMs: number,
     signal: AbortSignal,
     known?: Validators,
+    mayAsk?: (url: URL) => Promise<boolean>,
   ) => Promise<Rendered>;
   /** Replaces the browser, if there is one: from the next page on, or by force, which ends the pages under way. */
   readonly recycle?: (how: 'Gently' | 'ByForce') => void;

@@ -40,7 +40,9 @@ const { plan } = createExtraction(
 /** Written into the page and read in one go. */
 async function inChromium(html: string, wanted: PagePlan): Promise<RawPage> {
   const write = `document.open(); document.write(${JSON.stringify(html)}); document.close();`;
-  return parseRawPage(await page.evaluate(`(() => { ${write} return ${pageScript(wanted)} })()`));
+  const raw = parseRawPage(await page.evaluate(`(() => { ${write} return ${pageScript(wanted, 'a.example')} })()`));
+  // A browser names the page's own address, which a text does not have.
+  return raw.base === 'about:blank' ? { ...raw, base: null } : raw;
 }
 
 const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');

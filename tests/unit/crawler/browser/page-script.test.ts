@@ -58,6 +58,7 @@ const expected = {
   linksLeftOut: 0,
   nofollow: [],
   refreshes: [],
+  frames: [],
   canonical: null,
   next: '/x',
   robots: [],
@@ -78,7 +79,7 @@ const expected = {
 async function bundled(options: { minify: boolean; keepNames: boolean }): Promise<string> {
   const result = await build({
     stdin: {
-      contents: `import { pageScript } from './src/crawler/browser/page-script.ts'; globalThis.script = pageScript(plan);`,
+      contents: `import { pageScript } from './src/crawler/browser/page-script.ts'; globalThis.script = pageScript(plan, 'a.example');`,
       resolveDir: process.cwd(),
     },
     bundle: true,
@@ -95,7 +96,7 @@ async function bundled(options: { minify: boolean; keepNames: boolean }): Promis
 
 describe('the page script', () => {
   it('reads a page from source', () => {
-    expect(evaluate(pageScript(plan))).toEqual(expected);
+    expect(evaluate(pageScript(plan, 'a.example'))).toEqual(expected);
   });
 
   it.each([

@@ -1,0 +1,119 @@
+// Reads the document that a tab shows, in a world of its own: what the page did to the language's objects is not there.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CrawlError } from '../failure.ts';
+import { withEncodedQueries } from '../html/page-references.ts';
+import type { PagePlan, RawPage } from '../html/read-page.ts';
+import { registrableDomain } from '../urls/scope.ts';
+import type { Session } from './devtools.ts';
+import type { PageActivity } from './page-activity.ts';
+import { TIMERS_DUE } from './page-hooks.ts';
+import { pageScript, parseRawPage } from './page-script.ts';
+import { nextLook } from './quiet.ts';
+
+const WORLD = 'trawler';
+
+/** Documents without any of these are what they are when they have loaded. */
+const SCRIPTED = 'script:not([type*="json" i]), iframe, frame, body[onload]';
+
+export type PageReader = {
+  /** What the plan asks for. Rejects with a CrawlError when it cannot be read. */
+  readonly read: (plan: PagePlan) => Promise<RawPage>;
+  /** The same, when the page's scripts have come to rest. @param isBusy whether something else is still under way */
+  readonly readQuiet: (plan: PagePlan, isBusy: () => boolean) => Promise<RawPage>;
+  /** Whether the document has been parsed to its end. */
+  readonly isParsed: () => Promise<boolean>;
+};
+
+/** For the document that the main frame shows now. */
+export async function createPageReader(
+  session: Session,
+  frameId: string,
+  url: URL,
+  activity: PageActivity,
+): Promise<PageReader> {
+  const site = registrableDomain(url);
+  const loadedAt = performance.now();
+  // Frames of the same site have other origins, which this world may look into.
+  const world = { frameId, worldName: WORLD, grantUniveralAccess: true };
+  const { executionContextId: contextId } = await session.send('Page.createIsolatedWorld', world);
+
+  async function evaluate(expression: string): Promise<unknown> {
+    const { result, exceptionDetails: thrown } = await session.send('Runtime.evaluate', {
+      ...{ expression, contextId, returnByValue: true },
+    });
+    if (thrown !== undefined) throw unreadable(thrown.exception?.description ?? thrown.text);
+    return result.value;
+  }
+
+  async function timersDue(): Promise<number> {
+    const { result } = await session.send('Runtime.evaluate', { expression: TIMERS_DUE, returnByValue: true });
+    return typeof result.value === 'number' ? result.value : 0;
+  }
+
+  async function untilQuiet(plan: PagePlan, isBusy: () => boolean): Promise<void> {
+    const look = lookScript(plan);
+    for (;;) {
+      const [seen, timerMs] = await Promise.all([evaluate(look), timersDue()]);
+      const [unchangedMs, hasWanted] = Array.isArray(seen) ? (seen as unknown[]) : [];
+      const waitMs = nextLook({
+        hasWanted: hasWanted === true,
+        isLoading: activity.isLoading() || isBusy(),
+        timerMs,
+        unchangedMs: Number(unchangedMs) || 0,
+        hasSources: activity.hasSources(),
+        elapsedMs: performance.now() - loadedAt,
+      });
+      if (waitMs === 0) return;
+      await sleep(waitMs);
+    }
+  }
+
+  return {
+    async read(plan) {
+      return parsed(await evaluate(pageScript(plan, site)));
+    },
+    async readQuiet(plan, isBusy) {
+      const script = pageScript(plan, site);
+      const isStatic = `Document.prototype.querySelector.call(document, ${JSON.stringify(SCRIPTED)}) === null`;
+      // Most documents without scripts cost no more than this one question.
+      const json = activity.isLoading() || isBusy() ? '' : await evaluate(`${isStatic} ? ${script} : ''`);
+      if (json !== '') return parsed(json);
+      await untilQuiet(plan, isBusy);
+      return parsed(await evaluate(script));
+    },
+    isParsed: async () => (await evaluate(`document.readyState !== 'loading'`)) === true,
+  };
+}
+
+/** An expression: for how many milliseconds the document is as it is, and whether all that is wanted is there. */
+function lookScript({ itemSelector, fields }: PagePlan): string {
+  const selectors = JSON.stringify(fields.map(({ selector }) => selector));
+  const isThere =
+    itemSelector === null && fields.length === 0
+      ? `find(document, 'h1, h2, h3')?.textContent.trim().length > 0`
+      : `item !== null && ${selectors}.every((selector) => find(item, selector) !== null)`;
+  return `(() => {
+    const find = (root, selector) =>
+      (root === document ? Document : Element).prototype.querySelector.call(root, selector);
+    if (globalThis.changedAt === undefined) {
+      globalThis.changedAt = performance.now();
+      new MutationObserver(() => { globalThis.changedAt = performance.now(); })
+        .observe(document, { subtree: true, childList: true, characterData: true, attributeFilter: ['href', 'src'] });
+    }
+    const item = ${itemSelector === null ? 'document' : `find(document, ${JSON.stringify(itemSelector)})`};
+    return [performance.now() - globalThis.changedAt, ${isThere}];
+  })()`;
+}
+
+function parsed(json: unknown): RawPage {
+  try {
+    return withEncodedQueries(parseRawPage(json));
+  } catch (error) {
+    throw unreadable(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function unreadable(why: string): CrawlError {
+  const message = `the page could not be read: ${why.slice(0, 500)}`;
+  return new CrawlError({ cause: 'ExtractionError', message, retryable: false });
+}

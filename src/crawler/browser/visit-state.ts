@@ -1,0 +1,59 @@
+// One document on its way into a tab: what is known of it, and what can be waited for.
+import type { DocumentAnswer } from './document-answer.ts';
+
+export type Visit = {
+  /** Of the document that is shown, or to be shown: another one than at first when a form has posted itself. */
+  url: URL;
+  /** Of the request for the document, when the browser has made it. */
+  requestId: string | undefined;
+  answer: DocumentAnswer | undefined;
+  /** Whether the page shows the document, so that its scripts run. */
+  isCommitted: boolean;
+  /** Where the document, or a script of it, would have gone from here. */
+  target: URL | undefined;
+  /** Where a script is about to go: it is not known yet whether that is another page, or a file. */
+  moving: { readonly requestId: string; readonly url: URL; readonly isPost: boolean } | undefined;
+  /** Files to which scripts went: the page stays. */
+  readonly files: Set<string>;
+  /** Resolves when a script has gone elsewhere. */
+  readonly left: Promise<'left'>;
+  readonly leave: () => void;
+  /** Resolves at the load event of the document that is shown. */
+  loaded: PromiseWithResolvers<'loaded'>;
+  /** Resolves when the document stops loading before that. */
+  readonly stopped: Promise<'stopped'>;
+  readonly stop: () => void;
+  /** Resolves when the browser shows its own page about an error. */
+  readonly errorShown: Promise<true>;
+  readonly showError: () => void;
+  /** Rejects when there is nothing left to visit. */
+  readonly crashed: Promise<never>;
+  readonly crash: (why: string) => void;
+};
+
+export function createVisit(url: URL): Visit {
+  const left = Promise.withResolvers<'left'>();
+  const stopped = Promise.withResolvers<'stopped'>();
+  const error = Promise.withResolvers<true>();
+  const crashed = Promise.withResolvers<never>();
+  // Nobody listens when the page crashes after its end.
+  crashed.promise.catch(() => {});
+  return {
+    url,
+    requestId: undefined,
+    answer: undefined,
+    isCommitted: false,
+    target: undefined,
+    moving: undefined,
+    files: new Set(),
+    left: left.promise,
+    leave: () => left.resolve('left'),
+    loaded: Promise.withResolvers<'loaded'>(),
+    stopped: stopped.promise,
+    stop: () => stopped.resolve('stopped'),
+    errorShown: error.promise,
+    showError: () => error.resolve(true),
+    crashed: crashed.promise,
+    crash: (why) => crashed.reject(new Error(why)),
+  };
+}

@@ -1,0 +1,281 @@
+// What is read of pages in the browser: what comes late, stands in frames and shadow trees, is hidden by the page's own
+// changes to the language, or stands beside what hangs, breaks off, goes elsewhere or posts itself.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createBrowserRenderer } from '#src/crawler/browser/browser-renderer.ts';
+import { findChromium } from '#src/crawler/browser/chromium.ts';
+import { createExtraction } from '#src/crawler/extraction/extraction.ts';
+import type { Rendered, Renderer } from '#src/crawler/rendering/renderer.ts';
+import { crawlRunSpec } from '#src/resources/crawl-run.ts';
+import { createLogger } from '#src/telemetry/logger.ts';
+import { type Answer, browserDefaults, guardAllowing, html, startSite, type TestSite } from './site.ts';
+
+const never = new AbortController().signal;
+const { plan } = createExtraction(undefined);
+
+const SHOW = `document.querySelector('#app').innerHTML = '<h1>Ready</h1><a href="/late">late</a>'`;
+const shell = (script: string) => html(`<!doctype html><title>t</title><div id=app></div>${script}`);
+const script =
+  (text: string, delayMs = 0): Answer =>
+  (_, response) =>
+    void setTimeout(() => response.writeHead(200, { 'content-type': 'text/javascript' }).end(text), delayMs);
+const raw =
+  (head: string, body: string): Answer =>
+  ({ socket }) =>
+    void socket.end(`HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/html\r\n${head}\r\n\r\n${body}`);
+
+/** Each shows its content by another way, some time after the load event. */
+const LATE: Record<string, string> = {
+  '/late-import': `<script type=module>import('/chunk.js')</script>`,
+  '/late-import-and-fetch': `<script type=module>import('/fetching-chunk.js')</script>`,
+  '/late-script': `<script>onload = () => { const s = document.createElement('script'); s.src = '/chunk.js'; document.body.append(s) }</script>`,
+  '/late-worker': `<script>new Worker('/worker.js').onmessage = () => { ${SHOW} }</script>`,
+  '/late-worker-timer': `<script>new Worker('/timing-worker.js').onmessage = () => { ${SHOW} }</script>`,
+  '/late-events': `<script>const e = new EventSource('/events'); e.onmessage = () => { ${SHOW}; e.close() }</script>`,
+  '/late-timer': `<script>setTimeout(() => { ${SHOW} }, 700)</script>`,
+  '/late-timer-string': `<script>setTimeout("document.querySelector('#app').innerHTML = '<h1>Ready</h1>'", 300)</script>`,
+  '/late-timers': `<script>setTimeout(() => setTimeout(() => setTimeout(() => { ${SHOW} }, 300), 300), 300)</script>`,
+  '/late-timer-and-fetch': `<script>onload = () => setTimeout(() => fetch('/data').then(() => { ${SHOW} }), 200)</script>`,
+  '/late-fetch': `<script>fetch('/data').then(() => { ${SHOW} })</script>`,
+  '/late-xhr': `<script>const x = new XMLHttpRequest(); x.open('GET', '/data'); x.onload = () => { ${SHOW} }; x.send()</script>`,
+  '/late-frames': `<script>let n = 0; (function f() { if (++n === 15) { ${SHOW} } else requestAnimationFrame(f) })()</script>`,
+  '/late-idle': `<script>requestIdleCallback(() => { ${SHOW} })</script>`,
+  '/late-interval': `<script>let n = 0; setInterval(() => { if (++n === 20) { ${SHOW} } }, 10)</script>`,
+};
+
+/** Each changes what an extraction might use. */
+const CHANGED: Record<string, string> = {
+  '/changed-tojson': `Array.prototype.toJSON = function () { return 'x' }`,
+  '/changed-from': 'Array.from = (x) => [x]; Array.prototype.map = () => []; Array.prototype[Symbol.iterator] = null',
+  '/changed-trim': `String.prototype.trim = function () { return this + '!' }; String.prototype.slice = () => ''`,
+  '/changed-json': `JSON.stringify = () => 'oops'; JSON.parse = null; globalThis.JSON = undefined`,
+  '/changed-dom': `Document.prototype.querySelectorAll = () => []; Element.prototype.getAttribute = () => 'x';
+    Object.defineProperty(Node.prototype, 'childNodes', { get: () => [] }); globalThis.MutationObserver = undefined`,
+  '/changed-objects': `Object.keys = Object.entries = () => []; Object.prototype.base = 'x'; Map.prototype.set = Map.prototype.get = () => {};
+    Function.prototype.call = Function.prototype.apply = () => {}; Promise.prototype.then = () => {}; RegExp.prototype.exec = () => null`,
+  '/changed-clock': 'performance.now = () => NaN; Date.now = () => 0; setTimeout = null',
+};
+
+/** Elements whose names are properties of their document or form. */
+const CLOBBERED = `<title>t</title><img name=querySelectorAll><img name=documentElement><img name=baseURI><img name=URL>
+  <form><h1>Ready</h1><a href="/l">l</a><input name=querySelectorAll><input name=childNodes><input name=nodeType><input name=localName>
+  <input name=getAttribute><input name=parentNode><input name=ownerDocument><input name=shadowRoot></form>`;
+
+const FRAMED: Record<string, Answer> = {
+  '/frameset':
+    html(`<html><head><title>f</title></head><frameset cols="20%,80%"><frame src="/menu/"><frame src="/inner">
+    </frameset></html>`),
+  '/menu/': html('<title>menu</title><a href="entry">x</a>'),
+  '/inner': html('<title>inner</title><h1>Inner</h1><a href="/inner-link">x</a>'),
+  '/iframes': html(`<title>i</title><iframe src="/nested"></iframe><iframe srcdoc='<a href="/in-srcdoc">x</a>'></iframe>
+    <iframe sandbox src="/sandboxed"></iframe><iframe id=written></iframe>
+    <script>written.contentDocument.body.innerHTML = '<a href="/written">x</a>'</script>`),
+  '/nested': html('<iframe src="/inner"></iframe><a href="/nested-link">x</a>'),
+  '/sandboxed': html('<a href="/sandboxed-link">x</a>'),
+  '/shadows':
+    html(`<title>s</title><div><template shadowrootmode=open><h1>In shadow</h1><a href="/declared">x</a></template></div>
+    <my-list></my-list><script>customElements.define('my-list', class extends HTMLElement {
+      connectedCallback() { this.attachShadow({ mode: 'open' }).innerHTML = '<p class=price>12</p><a href="/attached">x</a><my-row></my-row>' }
+    }); customElements.define('my-row', class extends HTMLElement {
+      connectedCallback() { this.attachShadow({ mode: 'open' }).innerHTML = '<a href="/deep">x</a>' }
+    })</script>`),
+};
+
+let site: TestSite;
+let renderer: Renderer;
+const posted: string[] = [];
+
+beforeAll(async () => {
+  site = await startSite({
+    ...Object.fromEntries(Object.entries(LATE).map(([path, text]) => [path, shell(text)])),
+    ...Object.fromEntries(
+      Object.entries(CHANGED).map(([path, text]) => [
+        path,
+        html(`<title>t</title><script>${text}</script><h1>Ready</h1><a href="/l">l</a>`),
+      ]),
+    ),
+    ...FRAMED,
+    '/clobbered': html(CLOBBERED),
+    '/chunk.js': script(SHOW, 300),
+    '/fetching-chunk.js': script(`fetch('/data').then(() => { ${SHOW} })`, 300),
+    '/worker.js': script(`fetch('/data').then(() => postMessage(1))`),
+    '/timing-worker.js': script('setTimeout(() => postMessage(1), 300)'),
+    '/data': (_, response) => void setTimeout(() => response.end('{}'), 200),
+    '/events': (_, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      setTimeout(() => response.write('data: 1\n\n'), 300);
+    },
+    '/moved-base': shell(`<script>history.replaceState(null, '', '/shop/shoes/');
+      document.querySelector('#app').innerHTML = '<a href="red">r</a>'</script>`),
+    '/never': () => {},
+    '/hung-script': html('<title>t</title><h1>Ready</h1><script async src="/never?1"></script>'),
+    '/hung-script-again': html('<title>t</title><h1>Ready</h1><script async src="/never?2"></script>'),
+    '/hung-frame': html('<title>t</title><h1>Ready</h1><iframe src="/never-a-frame"></iframe>'),
+    '/never-a-frame': () => {},
+    '/short': raw('Content-Length: 99999', '<title>t</title><h1>Half'),
+    '/chunked': raw('Transfer-Encoding: chunked', '10\r\n<title>t</title>\r\n'),
+    '/no-gzip': raw('Content-Encoding: gzip', '<title>t</title>'),
+    '/stops': html('<title>t</title><h1>Ready</h1><script>window.stop()</script>'),
+    '/closes': html('<title>t</title><h1>Ready</h1><script>window.close(); close()</script>'),
+    '/asks': html(`<title>t</title><h1>Ready</h1><script>navigator.geolocation.getCurrentPosition(() => {});
+      Notification.requestPermission(); print(); alert(1); navigator.mediaDevices?.getUserMedia({ audio: true }).catch(() => {})</script>`),
+    '/csp': html(
+      '<title>t</title><meta http-equiv=Content-Security-Policy content="default-src \'none\'"><h1>Ready</h1><script>1</script>',
+    ),
+    '/large': html(`<title>t</title><h1>Ready</h1>${'<p><b>x</b>'.repeat(30_000)}`),
+    '/download': html(
+      `<title>t</title><h1>Your download starts</h1><script>onload = () => { location.href = '/file' }</script>`,
+    ),
+    '/download-later': html(
+      `<title>t</title><h1>Your download starts</h1><script>setTimeout(() => { location = '/file' }, 300)</script>`,
+    ),
+    '/download-refresh': html(
+      '<title>t</title><meta http-equiv=refresh content="0;url=/file"><h1>Your download starts</h1>',
+    ),
+    '/download-frame': html('<title>t</title><h1>Your download starts</h1><iframe src="/file"></iframe>'),
+    '/file': (_, response) =>
+      void response
+        .writeHead(200, { 'content-type': 'application/zip', 'content-disposition': 'attachment; filename=f.zip' })
+        .end('PK'),
+    '/goes': html(`<title>t</title><h1>Moved</h1><script>location.href = '/inner'</script>`),
+    '/form': html(
+      `<title>t</title><form method=post action="/answer"><input name=token value=1></form><script>document.forms[0].submit()</script>`,
+    ),
+    '/form-later':
+      html(`<title>t</title><h1>Wait</h1><form method=post action="/answer"><input name=token value=1></form>
+      <script>onload = () => setTimeout(() => document.forms[0].submit(), 200)</script>`),
+    '/form-onwards': html(
+      `<form method=post action="/onwards"><input name=token value=2></form><script>document.forms[0].submit()</script>`,
+    ),
+    '/answer': (request, response) => {
+      request.on('data', (part: Buffer) => posted.push(`${request.method} ${part}`));
+      request.on('end', () => html('<title>Answer</title><h1>Welcome</h1>')(request, response));
+    },
+    '/onwards': (request, response) => {
+      posted.push(`${request.method}`);
+      response.writeHead(303, { location: '/inner', 'set-cookie': 'entered=1' }).end();
+    },
+    '/headers': html('<title>t</title><h1>Ready</h1>', { 'x-tags': 'y'.repeat(40_000) }),
+    '/headers-beyond': html('<title>t</title>', { 'x-tags': 'y'.repeat(70_000) }),
+  });
+  const executablePath = findChromium();
+  if (executablePath === undefined) throw new Error('Chromium is not installed');
+  renderer = await createBrowserRenderer({
+    ...browserDefaults,
+    executablePath,
+    guard: guardAllowing(`127.0.0.1:${site.port}`),
+    userAgent: 'Tester/1.0',
+    log: createLogger('test', 'fatal'),
+  });
+});
+
+afterAll(async () => {
+  await renderer.close();
+  await site[Symbol.asyncDispose]();
+});
+
+const mayAsk = async () => true;
+const render = (path: string, timeoutMs = 20_000, wanted = plan): Promise<Rendered> =>
+  renderer.render(site.url(path), wanted, timeoutMs, never, undefined, mayAsk);
+
+describe('what comes late is waited for', () => {
+  it.each(Object.keys(LATE))('%s', async (path) => {
+    expect(await render(path)).toMatchObject({ type: 'page', page: { heading: 'Ready' } });
+  });
+});
+
+describe('what a page changes of the language changes no result', () => {
+  it.each([...Object.keys(CHANGED), '/clobbered'])('%s', async (path) => {
+    expect(await render(path)).toMatchObject({
+      type: 'page',
+      page: { title: 't', heading: 'Ready', links: ['/l'], base: `${site.origin}${path}` },
+    });
+  });
+});
+
+describe('frames and shadow trees', () => {
+  it('of a frameset are read with it, their references relative to themselves', async () => {
+    const result = await render('/frameset');
+    expect(result).toMatchObject({ type: 'page', page: { title: 'f', heading: 'Inner', frames: [] } });
+    expect(result.type === 'page' && result.page.links).toEqual([
+      `${site.origin}/menu/entry`,
+      `${site.origin}/inner-link`,
+    ]);
+  });
+
+  it('of frames within frames, and of those that the page has written, too; a sandboxed one is a page of its own', async () => {
+    const result = await render('/iframes');
+    expect(result).toMatchObject({ type: 'page', page: { frames: [`${site.origin}/sandboxed`] } });
+    const links = result.type === 'page' ? result.page.links.map((link) => URL.parse(link, site.origin)?.pathname) : [];
+    expect(links.sort()).toEqual(['/in-srcdoc', '/inner-link', '/nested-link', '/written']);
+  });
+
+  it('that are open hold fields and links', async () => {
+    const extract = crawlRunSpec.shape.extract.parse({ fields: [{ name: 'price', selector: '.price' }] });
+    const result = await render('/shadows', 20_000, createExtraction(extract).plan);
+    expect(result).toMatchObject({ type: 'page', page: { heading: 'In shadow', items: [[['12']]] } });
+    expect(result.type === 'page' && [...result.page.links].sort()).toEqual(['/attached', '/declared', '/deep']);
+  });
+});
+
+it('references are relative to where the page says that it is', async () => {
+  expect(await render('/moved-base')).toMatchObject({ type: 'page', page: { base: `${site.origin}/shop/shoes/` } });
+});
+
+describe('a page whose resources hang', () => {
+  it.each(['/hung-script', '/hung-frame'])('is read at its deadline, and says so: %s', async (path) => {
+    const result = await render(path, 2_000);
+    expect(result).toMatchObject({ type: 'page', page: { heading: 'Ready' } });
+    expect(result.facts.unfinished).toMatch(/before it was loaded: no answer from .*\/never/);
+  });
+
+  it('costs the next page with the same resource nothing', async () => {
+    const result = await render('/hung-script-again', 20_000);
+    expect(result).toMatchObject({ type: 'page', page: { heading: 'Ready' } });
+    expect(result.facts).not.toHaveProperty('unfinished');
+    expect(site.requests).not.toContain('/never?2');
+  });
+});
+
+describe('a document that breaks off', () => {
+  it.each(['/short', '/chunked', '/no-gzip'])('has failed at once: %s', async (path) => {
+    expect(await render(path)).toMatchObject({ type: 'failed', failure: { cause: 'ConnectionError' } });
+  });
+});
+
+it.each(['/stops', '/closes', '/asks', '/csp', '/large', '/headers'])(
+  'a page is read all the same: %s',
+  async (path) => {
+    expect(await render(path)).toMatchObject({ type: 'page', page: { heading: 'Ready' } });
+  },
+);
+
+it('more headers than are taken are too large', async () => {
+  expect(await render('/headers-beyond')).toMatchObject({ type: 'failed', failure: { cause: 'TooLarge' } });
+});
+
+describe('a page that goes elsewhere', () => {
+  it.each(['/download', '/download-later', '/download-refresh', '/download-frame'])(
+    'keeps its content when that is a file: %s',
+    async (path) => {
+      expect(await render(path)).toMatchObject({ type: 'page', page: { heading: 'Your download starts' } });
+    },
+  );
+
+  it('is a redirect when that is a page', async () => {
+    const result = await render('/goes');
+    expect(result.type === 'redirect' && result.to.pathname).toBe('/inner');
+  });
+
+  it.each(['/form', '/form-later'])('by a form that posts itself is what that was answered: %s', async (path) => {
+    posted.length = 0;
+    expect(await render(path)).toMatchObject({ type: 'page', page: { heading: 'Welcome' } });
+    expect(posted).toEqual(['POST token=1']);
+  });
+
+  it('by a form whose answer leads on is a redirect, with the cookie that was set', async () => {
+    posted.length = 0;
+    const result = await render('/form-onwards');
+    expect(result.type === 'redirect' && result.to.pathname).toBe('/inner');
+    expect(posted).toEqual(['POST']);
+  });
+});
