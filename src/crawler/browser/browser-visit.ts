@@ -84,6 +84,8 @@ export async function createVisitor(
       return false;
     }
     if (!visit.isCommitted || url === undefined || visit.target !== undefined) return false;
+    // One that it asked for just before it was replaced comes later than that.
+    if (visit.movesBefore.has(withoutFragment(url))) return false;
     return admitsMove(visit, paused, url);
   }
 
@@ -144,6 +146,13 @@ export async function createVisitor(
     return true;
   }
 
+  // A page's request to go elsewhere and its replacement by the next document are told in the order in which they were made.
+  session.on('Page.frameRequestedNavigation', ({ frameId, url }) => {
+    const to = normaliseUrl(url);
+    if (visit === undefined || frameId !== mainFrameId || to === undefined) return;
+    if (visit.isCommitted) visit.movesBefore.delete(to.href);
+    else visit.movesBefore.add(to.href);
+  });
   session.on('Page.frameNavigated', ({ frame }) => {
     if (frame.id !== mainFrameId) return;
     shownUrl = frame.url;
@@ -313,7 +322,11 @@ export async function createVisitor(
 
 /** The same but for the fragment, which no server sees. */
 function isSameDocument(one: URL, other: URL): boolean {
-  return one.href.replace(/#.*$/s, '') === other.href.replace(/#.*$/s, '');
+  return withoutFragment(one) === withoutFragment(other);
+}
+
+function withoutFragment({ href }: URL): string {
+  return href.replace(/#.*$/s, '');
 }
 
 function whereto({ url, target, answer }: Visit): Rendered {

@@ -9,6 +9,8 @@ export type Visit = {
   answer: DocumentAnswer | undefined;
   /** Whether the page shows the document, so that its scripts run. */
   isCommitted: boolean;
+  /** Where the page that was visited before asked to go meanwhile; without fragments. */
+  readonly movesBefore: Set<string>;
   /** Where the document, or a script of it, would have gone from here. */
   target: URL | undefined;
   /** Where a script is about to go: it is not known yet whether that is another page, or a file. */
@@ -43,6 +45,7 @@ export function createVisit(url: URL): Visit {
     requestId: undefined,
     answer: undefined,
     isCommitted: false,
+    movesBefore: new Set(),
     target: undefined,
     moving: undefined,
     files: new Set(),
