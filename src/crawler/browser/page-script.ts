@@ -55,8 +55,11 @@ function browserDom(top: BrowserNode, site: string): PageDom<BrowserNode> {
   function frameDocument(frame: BrowserNode): BrowserNode | undefined {
     const document = frame.contentDocument ?? null;
     if (document === null || !isOfSite(document)) return undefined;
-    const isUnloaded = member(document, 'URL') === 'about:blank' && /^https?:/i.test(frame.src ?? '');
-    return isUnloaded ? undefined : document;
+    if (member(document, 'URL') !== 'about:blank') return document;
+    const isUnloaded = /^https?:/i.test(frame.src ?? '');
+    // Nobody has written into it: its <html> and <body> are no part of the page.
+    const isEmpty = member(document, 'documentElement')?.outerHTML === '<html><head></head><body></body></html>';
+    return isUnloaded || isEmpty ? undefined : document;
   }
 
   type Inner = { readonly tree: BrowserNode; readonly host: BrowserNode };
