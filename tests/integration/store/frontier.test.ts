@@ -157,6 +157,7 @@ describe.each(POSTGRES_VERSIONS)('frontier on PostgreSQL %i', (version) => {
   it.each([
     { slots: 1, workers: 8 },
     { slots: 7, workers: 4 },
+    { slots: 40, workers: 8 },
   ])('crawls exactly maxPages with $workers workers of $slots slots', async ({ slots, workers }) => {
     await using installation = await install(server);
     const run = await installation.createRun({ ...FAST, limits: { maxPages: 120 } });

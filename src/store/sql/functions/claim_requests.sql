@@ -22,6 +22,7 @@ declare
   batch_ms constant int := 100;
   this_run run := run_of_token(token);
   mine worker;
+  is_alone boolean;
   per_host int;
   room page_room;
   locked record;
@@ -46,7 +47,9 @@ begin
     return json_build_object('state', 'Wait', 'retryInMs', 0);
   end if;
 
-  if this_run.exact_limits then
+  -- Claims beside others count on the slots of all that may claim: a worker whose slots these cannot see yet comes alone.
+  is_alone := this_run.exact_limits or mine.slots < slots;
+  if is_alone then
     perform pg_advisory_xact_lock(claim_lock(this_run.run_id));
   else
     perform pg_advisory_xact_lock_shared(claim_lock(this_run.run_id));
@@ -58,6 +61,10 @@ begin
   end if;
   if this_run.stop_reason is not null then
     return json_build_object('state', 'Stopping', 'reason', this_run.stop_reason);
+  end if;
+  if this_run.exact_limits and not is_alone then
+    -- The limits have come near while this claim waited: it would share what it has to count alone.
+    return json_build_object('state', 'Wait', 'retryInMs', 0);
   end if;
 
   room := page_room(this_run, mine, slots);

@@ -1,5 +1,6 @@
 -- Makes sure that the worker has a row, that its leases live on and that the run knows how much it may claim at once,
 -- unless it was released. The row stays locked: claims of one worker, and its release, go one after another.
+-- Returns the row with the slots that other transactions see: none of a worker that is new.
 create or replace function enlist_worker(this_run run, this_worker uuid, wanted_slots int) returns worker
 language plpgsql set search_path from current as $$
 declare
@@ -14,6 +15,7 @@ begin
     values (this_run.run_id, this_worker, wanted_slots, clock_timestamp() + lease)
     on conflict (run_id, worker_id) do update set slots = greatest(worker.slots, excluded.slots)
     returning * into mine;
+    mine.slots := 0;
   end if;
   if mine.released_at is null and (
     mine.slots < wanted_slots or mine.lease_until is null or mine.lease_until < clock_timestamp() + lease / 2) then
