@@ -91,6 +91,7 @@ function runRow({ spec, ...run }: AcceptedRun) {
     delay_ms: hostSpacingMs(spec.politeness),
     max_pages: spec.limits.maxPages,
     max_depth: spec.limits.maxDepth ?? null,
+    is_depth_limited: [spec, ...spec.sources].some(({ limits }) => limits.maxDepth !== undefined),
     max_retries: spec.fetch.maxRetries,
     lease_seconds: Math.max(
       SHORTEST_LEASE_SECONDS,

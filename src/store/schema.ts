@@ -21,6 +21,7 @@ export type Database = {
     delay_ms: number;
     max_pages: number;
     max_depth: number | null;
+    is_depth_limited: Generated<boolean>;
     max_retries: number;
     lease_seconds: number;
     accepted_at: Generated<Date>;

@@ -76,6 +76,10 @@ begin
     update run set exact_limits = false where run_id = this_run.run_id and exact_limits;
   end if;
 
+  if this_run.is_depth_limited and take_shorter_ways(this_run, this_worker, 200) then
+    return json_build_object('state', 'Wait', 'retryInMs', 0);
+  end if;
+
   time_now := clock_timestamp();
   per_host := least(slots, 1 + floor(batch_ms / greatest(this_run.delay_ms, 0.001)));
   if room.run_left = 0 or room.full_sources <> '{}' then

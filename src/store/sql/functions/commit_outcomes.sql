@@ -2,6 +2,7 @@
 -- [{key, token, type, reason?, cause?, message?, delayMs?, facts?, items?, leftOut?, itemsLeftOut?, page?}],
 -- links as for discover, with from: the keys of the requests that they were found at. What is not leased with its
 -- token any more is left alone, and so is what was found at it alone; links without an outcome that is ours are refused.
+-- A page that was read before, and is read once more for its links, has its items already.
 -- Returns the keys that were still ours. server as for claim_requests: links that another server knew may be unknown here.
 --
 -- Locks in order: request by key, progress, page by key, then as discover, then lane by id.
@@ -21,7 +22,7 @@ begin
   perform same_server(server);
   with held as materialized (
     select this_run.run_id as run_id, r.url_key, r.source_no, r.url, o.reason, o.cause, o.facts, o.items, o.left_out,
-      o.items_left_out,
+      case when not r.was_read then o.items_left_out end as items_left_out, r.was_read,
       left(o.message, 1000) as message, o.delay_ms,
       case
         when o.type = 'done' then 'done'
@@ -33,7 +34,7 @@ begin
       end::request_state as state
     from (select * from read_outcomes(outcomes) order by key offset 0) o
     cross join lateral (
-      select url_key, source_no, url, attempts, blocks from request r
+      select url_key, source_no, url, attempts, blocks, was_read from request r
       where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = o.key
         and r.lease_token = o.token
       for no key update
@@ -60,7 +61,7 @@ begin
     insert into item (run_id, run_day, url_key, source_no, data)
     select this_run.run_id, this_run.run_day, h.url_key, h.source_no, i.data
     from held h cross join lateral jsonb_array_elements(h.items) as i(data)
-    where h.state = 'done'
+    where h.state = 'done' and not h.was_read
     returning source_no
   ), counted as (
     insert into progress as p (run_id, worker_id, source_no, leased, places, succeeded, failed, skipped, items,

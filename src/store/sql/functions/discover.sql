@@ -1,5 +1,6 @@
 -- Puts the links that the frontier does not know yet into it; links is JSON: [{key, url, host, source, depth, redirects,
--- sitemap, listingPage}]. Deeper links than the run follows, and those of inactive sources, are left out. The
+-- sitemap, listingPage}]. Deeper links than the run follows, and those of inactive sources, are left out;
+-- in runs with a depth limit, links that make a known request nearer are noted for take_shorter_ways. The
 -- caller hands what it returns to queue_at_hosts, together with whatever else it queues: those rows have to be locked in one go.
 --
 -- Locks in order: host by name, lane by (host, source), request by key, progress.
@@ -35,6 +36,9 @@ begin
       select r.url_key from request r
       where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = l.key) is null;
   if keys is null then
+    if this_run.is_depth_limited then
+      perform note_shorter_ways(this_run, links);
+    end if;
     return '{}';
   end if;
 
@@ -92,5 +96,8 @@ begin
   )
   select array_agg((lane_id, n, 0, time_now)::arrival) into arrivals
   from (select lane_id, count(*)::int as n from added group by 1) lanes;
+  if this_run.is_depth_limited then
+    perform note_shorter_ways(this_run, links);
+  end if;
   return arrivals;
 end $$;

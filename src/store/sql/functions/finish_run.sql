@@ -1,5 +1,5 @@
--- True when the crawl is over: nothing is queued or leased any more. That is the end of the run too, unless it has a file
--- to be written. One snapshot decides, taken under the lock of the run's row: as long as anything can still be found, the
+-- True when the crawl is over: nothing is queued or leased any more, and no request is to get nearer. That is the end of
+-- the run too, unless it has a file to be written. One snapshot decides, taken under the lock of the run's row: as long as anything can still be found, the
 -- request it is found at is leased in it.
 create or replace function finish_run(token text) returns boolean
 language plpgsql security definer set search_path from current
@@ -17,6 +17,7 @@ begin
   end if;
   if this_run.seeded_at is null
     or exists (select from lane where run_id = this_run.run_id and next_at is not null)
+    or exists (select from shorter_way where run_id = this_run.run_id)
     or (select sum(leased) from progress where run_id = this_run.run_id) > 0 then
     return false;
   end if;

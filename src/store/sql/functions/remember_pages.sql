@@ -15,7 +15,7 @@ begin
   order by p.url_key for no key update;
 
   with ended as materialized (
-    select o.key, r.source_no, (o.page->>'plan')::uuid as plan, p.url_key is not null as is_known,
+    select o.key, r.source_no, r.was_read, (o.page->>'plan')::uuid as plan, p.url_key is not null as is_known,
       p.plan as plan_before, p.hash as hash_before,
       o.page is null as is_gone,
       case when o.items <> '[]' then md5(o.items::text)::uuid end as hash,
@@ -27,7 +27,7 @@ begin
       where (type = 'done' and page is not null) or (type = 'dead' and facts->>'status' in ('404', '410'))
       order by key offset 0) o
     cross join lateral (
-      select source_no from request r
+      select source_no, was_read from request r
       where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = o.key) r
     left join lateral (
       select url_key, plan, hash from page p
@@ -55,7 +55,7 @@ begin
       else 'changed' end as change
     from ended
     -- What another plan took out of a page says nothing about the page.
-    where (hash is not null or hash_before is not null) and (is_gone or not is_known or plan = plan_before)
+    where not was_read and (hash is not null or hash_before is not null) and (is_gone or not is_known or plan = plan_before)
   )
   insert into progress as p (run_id, worker_id, source_no, changes)
   select this_run.run_id, this_worker, source_no, jsonb_object_agg(change, pages)
