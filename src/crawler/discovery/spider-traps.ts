@@ -6,6 +6,8 @@ import { createPatternNews } from './pattern-news.ts';
 
 /** Patterns whose URLs are counted; the one that was seen longest ago is forgotten. */
 const MAX_PATTERNS = 1_000;
+/** Suspect pages that are known to have been read; the one that was read longest ago is forgotten. */
+const MAX_READ = 10_000;
 /** Few pages are about what comes later than this. */
 const MAX_YEARS_AHEAD = 2;
 /** Months or days of a calendar that are looked at beyond that. */
@@ -20,7 +22,7 @@ export type TrapDetector = {
   /** The trap that a URL belongs to, if any. To be asked once for each URL that is found. */
   readonly trapOf: (url: URL) => Trap | undefined;
   /**
-   * A page was read.
+   * A page was read. A page that is read once more, for a shorter path to it or after a failure, says nothing about its kind.
    * @param text what it says
    * @param leadsOn whether it links to pages that no page before linked to, and that are not of its own kind
    */
@@ -37,6 +39,7 @@ export type TrapDetector = {
 export function createTrapDetector(maxVariants: number, now: () => Date = () => new Date()): TrapDetector {
   const counts = new QuickLRU<string, { urls: number; far: number }>({ maxSize: MAX_PATTERNS });
   const news = createPatternNews(Math.ceil(maxVariants / 4));
+  const readPages = new QuickLRU<string, true>({ maxSize: MAX_READ });
 
   function countOf(pattern: string): { urls: number; far: number } {
     const count = counts.get(pattern) ?? { urls: 0, far: 0 };
@@ -77,7 +80,9 @@ export function createTrapDetector(maxVariants: number, now: () => Date = () => 
       if (pattern === undefined) return;
       const { urls = 0, far = 0 } = counts.get(pattern) ?? {};
       // Of the few that need it: what pages say takes memory.
-      if (urls > maxVariants / 2 || far > 0) news.add(pattern, text, leadsOn);
+      if ((urls <= maxVariants / 2 && far === 0) || readPages.has(url.href)) return;
+      readPages.set(url.href, true);
+      news.add(pattern, text, leadsOn);
     },
     areAlike(one, other) {
       const pattern = suspectOf(one);

@@ -156,6 +156,16 @@ describe('combinations of filters', () => {
   });
 });
 
+describe('a page that is read more than once', () => {
+  it('does not make its kind look as if it said nothing new', () => {
+    const detector = createTrapDetector(10, NOW);
+    const shop = numbers(10).map((number) => at(`/shop?a=${number}&b=1&c=1`));
+    for (const url of shop) expect(detector.trapOf(url)).toBeUndefined();
+    for (const url of [...shop, ...shop]) detector.read(url, `word${'abcdefghij'[shop.indexOf(url)]}x`, false);
+    expect(detector.trapOf(at('/shop?a=11&b=1&c=1'))).toBeUndefined();
+  });
+});
+
 describe('anything at all', () => {
   it('is judged without an exception', () => {
     fc.assert(
