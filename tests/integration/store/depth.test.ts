@@ -153,7 +153,7 @@ it('crawls what a breadth-first search reaches, each page at its least depth, in
   );
 }, 300_000);
 
-it('reads a page once more when a shorter way to it is found after its end, and keeps its items once', async () => {
+it('reads a page once more when a shorter path to it is found after its end, and keeps its items once', async () => {
   const run = await installation.createRun({ ...FAST, limits: { maxDepth: 2 } });
   const [early, late] = [run.worker(), run.worker()];
   await early.seed([linkTo(0, 0), linkTo(3, 0)], never);

@@ -1,6 +1,6 @@
 -- Puts the links that the frontier does not know yet into it; links is JSON: [{key, url, host, source, depth, redirects,
 -- sitemap, listingPage}]. Deeper links than the run follows, and those of inactive sources, are left out;
--- in runs with a depth limit, links that make a known request nearer are noted for take_shorter_ways. The
+-- in runs with a depth limit, links that make a known request nearer are noted for take_shorter_paths. The
 -- caller hands what it returns to queue_at_hosts, together with whatever else it queues: those rows have to be locked in one go.
 --
 -- Locks in order: host by name, lane by (host, source), request by key, progress.
@@ -37,7 +37,7 @@ begin
       where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = l.key) is null;
   if keys is null then
     if this_run.is_depth_limited then
-      perform note_shorter_ways(this_run, links);
+      perform note_shorter_paths(this_run, links);
     end if;
     return '{}';
   end if;
@@ -97,7 +97,7 @@ begin
   select array_agg((lane_id, n, 0, time_now)::arrival) into arrivals
   from (select lane_id, count(*)::int as n from added group by 1) lanes;
   if this_run.is_depth_limited then
-    perform note_shorter_ways(this_run, links);
+    perform note_shorter_paths(this_run, links);
   end if;
   return arrivals;
 end $$;

@@ -17,7 +17,7 @@ begin
   end if;
   if this_run.seeded_at is null
     or exists (select from lane where run_id = this_run.run_id and next_at is not null)
-    or exists (select from shorter_way where run_id = this_run.run_id)
+    or exists (select from shorter_path where run_id = this_run.run_id)
     or (select sum(leased) from progress where run_id = this_run.run_id) > 0 then
     return false;
   end if;

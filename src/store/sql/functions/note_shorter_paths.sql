@@ -1,11 +1,11 @@
 -- Notes links that are nearer to a start URL than the requests that they lead to; links as for discover, after which it
 -- is called: what another commit has just put in is seen. Sitemaps count their depth otherwise and have no limit.
-create or replace function note_shorter_ways(this_run run, links json) returns void
+create or replace function note_shorter_paths(this_run run, links json) returns void
 language plpgsql set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
 set enable_mergejoin = off set plan_cache_mode = force_generic_plan set jit = off set enable_hashjoin = on as $$
 begin
-  insert into shorter_way (run_id, url_key, depth)
+  insert into shorter_path (run_id, url_key, depth)
   select this_run.run_id, l.key, l.depth
   from json_to_recordset(links) as l(key uuid, source text, depth smallint, sitemap boolean)
   join source s on s.run_id = this_run.run_id and s.name = l.source and s.active

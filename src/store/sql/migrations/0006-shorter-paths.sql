@@ -5,13 +5,13 @@ alter table run add column is_depth_limited boolean not null default false;
 
 -- Links to known requests of the same source that are nearer to a start URL than these were known to be; rows go when the
 -- requests have that depth. Without a unique key, so that no commit waits for another to put one in.
-create table shorter_way (
+create table shorter_path (
   run_id uuid not null references run on delete cascade,
   url_key uuid not null,
   depth smallint not null
 );
-create index shorter_way_request on shorter_way (run_id, url_key);
-alter table shorter_way enable row level security;
+create index shorter_path_request on shorter_path (run_id, url_key);
+alter table shorter_path enable row level security;
 
 -- The items of the page are stored, and it is read once more for its links.
 alter table request add column was_read boolean not null default false;

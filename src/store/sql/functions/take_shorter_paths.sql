@@ -1,12 +1,12 @@
--- Gives requests the depth of the shorter ways that were found to them, at most bound requests a call; returns
--- whether it has locked any lanes: then the caller's transaction has to end, since it must wait for nothing more.
+-- Gives requests the depth of the shorter paths that were found to them, at most bound requests a call. Returns
+-- whether it has locked any lanes: then the caller's transaction has to end, since it must not wait for anything else.
 -- What is queued only changes its priority. A page that was read is queued once more, for its links: some may have been
 -- left out, and all are nearer now. What is leased waits until it ends, and so does what is in a lane that another claim
 -- has locked. See docs/decisions/0043-depth.md.
 --
--- Locks in order: shorter ways of the run (advisory, or nothing is done), lane (skipping locked ones), request, progress,
+-- Locks in order: shorter paths of the run (advisory, or nothing is done), lane (skipping locked ones), request, progress,
 -- lane (held already). A queued or ended request of a locked lane is changed by nobody else.
-create or replace function take_shorter_ways(this_run run, this_worker uuid, bound int) returns boolean
+create or replace function take_shorter_paths(this_run run, this_worker uuid, bound int) returns boolean
 language plpgsql set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
 set enable_mergejoin = off set plan_cache_mode = force_generic_plan set jit = off as $$
@@ -16,12 +16,12 @@ declare
   lanes bigint[];
   arrivals arrival[];
 begin
-  if not exists (select from shorter_way w where w.run_id = this_run.run_id)
-    or not pg_try_advisory_xact_lock(hashtextextended('trawler shorter ways ' || this_run.run_id, 0)) then
+  if not exists (select from shorter_path w where w.run_id = this_run.run_id)
+    or not pg_try_advisory_xact_lock(hashtextextended('trawler shorter paths ' || this_run.run_id, 0)) then
     return false;
   end if;
   select array_agg(distinct url_key) into keys from (
-    select w.url_key from shorter_way w
+    select w.url_key from shorter_path w
     left join lateral (
       select state from request r
       where r.run_day = this_run.run_day and r.run_id = w.run_id and r.url_key = w.url_key offset 0) r on true
@@ -42,7 +42,7 @@ begin
       r.state = 'done' or (r.state = 'skipped' and r.reason in ('Redirected', 'Canonical', 'NoIndex'))
         or (r.state = 'dead' and r.reason in ('MissingField', 'ExtractionError', 'ScreenshotError')) as is_read_again
     from (
-      select url_key, min(depth) as depth from shorter_way
+      select url_key, min(depth) as depth from shorter_path
       where run_id = this_run.run_id and url_key = any (keys) group by url_key offset 0) w
     cross join lateral (
       select * from request r
@@ -81,7 +81,7 @@ begin
   select array_agg((lane_id, 1, has_place::int, time_now)::arrival) filter (where is_read_again)
   into arrivals from moved;
 
-  delete from shorter_way w
+  delete from shorter_path w
   where w.run_id = this_run.run_id and w.url_key = any (keys) and not exists (
     select from request r
     where r.run_day = this_run.run_day and r.run_id = w.run_id and r.url_key = w.url_key and r.depth > w.depth);
