@@ -158,10 +158,10 @@ describe('the next page of a listing', () => {
 
   it('may be one of a trap', () => {
     const choose = filterOf({ limits: { ...limits, maxVariants: 1 } });
-    const read = { page: new URL('/calendar/2026-01', BASE), text: 'No events' };
+    const read = (path: string, next: string) => choose([], { page: new URL(path, BASE), text: 'No events', next });
     expect(choose([], { next: '/calendar/2026-01' }).next).toBe('/calendar/2026-01');
-    expect(choose([], { ...read, next: '/calendar/2026-02' }).next).toBe('/calendar/2026-02');
-    expect(choose([], { ...read, next: '/calendar/2026-03' })).toEqual({ follow: [], leftOut: { SpiderTrap: 1 } });
+    expect(read('/calendar/2026-01', '/calendar/2026-02').next).toBe('/calendar/2026-02');
+    expect(read('/calendar/2026-02', '/calendar/2026-03')).toEqual({ follow: [], leftOut: { SpiderTrap: 1 } });
   });
 
   it('is a link like others where it is not followed', () => {
