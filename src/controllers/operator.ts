@@ -156,7 +156,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     name: 'sweep',
     workers: 1,
     reconcile: async (_key, signal) => {
-      await onDatabase(() => sweep({ runs, runCache, podCache, store, ...namespaces, logger }, signal));
+      await onDatabase(() => sweep({ runs, runCache, podCache, store, events, ...namespaces, logger }, signal));
       return { requeueAfterMs: SWEEP_INTERVAL_MS };
     },
     ...shared,

@@ -11,6 +11,7 @@ import type { OperatorStore } from '../../store/operator-store.ts';
 import { StoreError } from '../../store/store-error.ts';
 import { type PodCache, podsOf, type RunCache } from '../caches.ts';
 import { DATABASE_RETRY_MS } from '../database-preparation.ts';
+import { endOfShown } from './end-step.ts';
 import { hasEnded } from './pods.ts';
 
 export type FinishedRunOptions = {
@@ -53,7 +54,13 @@ export function createFinishedRunSettler(options: FinishedRunOptions) {
     try {
       // The token goes in any case. A run that was ended without PostgreSQL may still be live there: its acceptance was
       // never written down, or its spec cannot be read any more.
-      await store.finishStopped(uid, 'Stopped', run.status?.message ?? 'the run has ended', signal);
+      const { stopReason, outcome, message } = endOfShown(run.status ?? {});
+      if (stopReason === 'DataLost') {
+        await store.revokeToken(uid, signal); // where it is live again, the sweep ends it and says so
+      } else {
+        await store.requestStop(uid, stopReason, signal);
+        await store.finishStopped(uid, outcome, message, signal);
+      }
     } catch (error) {
       if (error instanceof StoreError) return DATABASE_RETRY_MS;
       throw error;

@@ -12,7 +12,7 @@ import type { OperatorStore, RunSnapshot, WorkerSnapshot } from '../../store/ope
 import type { Logger } from '../../telemetry/logger.ts';
 import type { JobCache } from '../caches.ts';
 import { type JobSettings, outputJob } from './crawl-job.ts';
-import { endStep, type StoppedOutcome } from './end-step.ts';
+import { endStep, type GivenEnd } from './end-step.ts';
 import { endOfJob } from './job-end.ts';
 import { failureOf, hasEnded, lastFailure } from './pods.ts';
 import { logFields } from './run-log-fields.ts';
@@ -111,12 +111,13 @@ export function createRunEnd(options: RunEndOptions) {
     run: CrawlRun,
     spec: CrawlRunSpec,
     snapshot: RunSnapshot,
-    { outcome, message }: { readonly outcome: StoppedOutcome; readonly message: string },
+    { stopReason, outcome, message }: GivenEnd,
     pods: readonly Pod[],
     signal: AbortSignal,
   ): Promise<boolean> {
     const { uid } = run.metadata;
-    const hasResults = snapshot.output !== undefined && snapshot.progress.items > 0;
+    // What is lost is not written: a file of before may hold all.
+    const hasResults = snapshot.output !== undefined && snapshot.progress.items > 0 && stopReason !== 'DataLost';
     if (hasResults && (await store.closeCrawl(uid, outcome, message, signal))) {
       return writeOutput(run, spec, pods, signal);
     }
@@ -136,6 +137,15 @@ export function createRunEnd(options: RunEndOptions) {
     if (job === undefined) return createOutputJob(run, spec, signal);
     const verdict = endOfJob(job);
     if (verdict === undefined) return false;
+    if (verdict.isComplete) {
+      // It has written the file, and PostgreSQL has gone back to a time before that: the file is written again.
+      await jobs.delete(job.metadata, {
+        preconditions: { uid: job.metadata.uid },
+        propagationPolicy: 'Background',
+        signal,
+      });
+      return false;
+    }
     const cause = lastFailure(pods) ?? verdict.message;
     return endWithoutOutput(run, `${cause} (${verdict.reason})`, signal);
   }

@@ -1,4 +1,5 @@
-// PostgreSQL loses everything under a running operator, as the one to try Trawler out does when its pod is replaced.
+// PostgreSQL loses what it held under a running operator: everything, as the one to try Trawler out does when its pod is
+// replaced, or what came last, as after a restore to an earlier time.
 import { join } from 'node:path';
 import { execa } from 'execa';
 import type pg from 'pg';
@@ -8,7 +9,7 @@ import { JOBS, NAMESPACES, PODS, type Pod, SECRETS, type Secret } from '#src/kub
 import type { KubeApi } from '#src/kube/client.ts';
 import { isConditionTrue } from '#src/kube/conditions.ts';
 import type { KubeObject, ResourceType } from '#src/kube/kube-object.ts';
-import { createWorkerStore } from '#src/store/postgres-worker-store.ts';
+import { createHeartbeatStore, createWorkerStore } from '#src/store/postgres-worker-store.ts';
 import type { WorkerStore } from '#src/store/worker-store.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
@@ -16,6 +17,7 @@ import { type ControlPlane, startControlPlane } from '../../support/control-plan
 import { testClient } from '../../support/database-connections.ts';
 import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
 import { connect, type RunningOperator, startOperator } from '../../support/running-operator.ts';
+import { heartbeat } from '../store/fixture.ts';
 
 const { signal } = new AbortController();
 const EVENTS: ResourceType = {
@@ -79,17 +81,30 @@ const eventually = (assertions: () => Promise<void>) => vi.waitFor(assertions, {
 
 /** What a pod of the run would be: it logs in with what the run's Secret holds. */
 async function workerOf(namespace: string, name: string): Promise<WorkerStore> {
+  return createWorkerStore(await accessOf(namespace, name, crypto.randomUUID()));
+}
+
+async function beatOnce(namespace: string, { metadata }: Pod): Promise<void> {
+  const beats = createHeartbeatStore(await accessOf(namespace, 'shop', metadata.uid));
+  await beats.beat({ ...heartbeat, podName: metadata.name }, signal);
+  await beats.close();
+}
+
+async function accessOf(namespace: string, name: string, workerId: string) {
   const run = await readRun(namespace, name);
   const secret = await api.resource<Secret>(SECRETS).get({ namespace, name }, { signal });
   const read = (key: string) => Buffer.from(secret?.data?.[key] ?? '', 'base64').toString('utf8');
-  return createWorkerStore({
+  return {
     ...{ databaseUrl: read('database-url'), schema: 'trawler', token: read('token') },
-    ...{ runId: run?.metadata.uid ?? '', workerId: crypto.randomUUID() },
-  });
+    ...{ runId: run?.metadata.uid ?? '', workerId },
+  };
 }
 
-async function asSuperuser<Result>(work: (client: pg.Client) => Promise<Result>): Promise<Result> {
-  const client = testClient(database.superuserUrl);
+async function asSuperuser<Result>(
+  work: (client: pg.Client) => Promise<Result>,
+  url: string = database.superuserUrl,
+): Promise<Result> {
+  const client = testClient(url);
   await client.connect();
   try {
     return await work(client);
@@ -104,6 +119,64 @@ const dropWorkers = async (client: pg.Client) => {
   );
   for (const { name } of rows) await client.query(`drop owned by ${name}; drop role ${name}`);
 };
+
+/** Crawls the first so many pages of two. */
+async function crawlPages(worker: WorkerStore, pages: number): Promise<void> {
+  for (let page = 0; page < pages; page++) {
+    const claimed = await worker.claim(1, signal);
+    if (claimed.state === 'Wait') page--;
+    const claims = claimed.state === 'Claimed' ? claimed.claims : [];
+    await worker.commit(
+      claims.map((claim) => ({ claim, type: 'done', items: [{ title: 'A' }], links: [] })),
+      signal,
+    );
+  }
+}
+
+async function firstPod(namespace: string): Promise<Pod> {
+  const [pod] = (await api.resource<Pod>(PODS).list({ namespace, signal })).items;
+  if (pod === undefined) throw new Error('the run has no pod');
+  return pod;
+}
+
+/** As the worker's program ends then: no kubelet runs it here. */
+async function endPod(
+  pod: Pod,
+  {
+    phase,
+    ...terminated
+  }: { readonly phase: 'Succeeded' | 'Failed'; readonly exitCode: number; readonly message?: string },
+): Promise<void> {
+  const crawler = { name: 'crawler', image: 'x', imageID: 'x', ready: false, restartCount: 0, state: { terminated } };
+  const body = { status: { phase, containerStatuses: [crawler] } };
+  await api.resource<Pod>(PODS).patch(pod.metadata, { type: 'merge', body }, { subresource: 'status', signal });
+}
+
+const seedOf = (path: string) => ({
+  ...{ source: 'shop', url: `http://shop.example/${path}`, host: `${path}.example`, depth: 0 },
+});
+
+/** A copy of the database as it is now; its sessions are ended for that. */
+async function copyDatabase(from: string, to: string): Promise<void> {
+  const url = new URL(database.superuserUrl);
+  url.pathname = '/postgres';
+  await asSuperuser(async (client) => {
+    await client.query(`alter database "${from}" allow_connections false`);
+    try {
+      await client.query('select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = $1', [from]);
+      await client.query(`drop database if exists "${to}" with (force)`);
+      await client.query(`create database "${to}" template "${from}" owner "${new URL(database.ownerUrl).username}"`);
+    } finally {
+      await client.query(`alter database "${from}" allow_connections true`);
+    }
+  }, url.href);
+}
+
+/** Puts the copy in the place of the database. */
+async function restore(copy: string): Promise<void> {
+  await copyDatabase(copy, database.name);
+  await asSuperuser((client) => client.query(`drop database "${copy}"`));
+}
 
 test('the database is set up again, what it lost ends with a reason, and new runs come to their end', async () => {
   const namespace = await withNamespace('emptied');
@@ -135,17 +208,73 @@ test('the database is set up again, what it lost ends with a reason, and new run
   await createRun(namespace, 'after');
   await untilJob(namespace, 'after');
   const worker = await workerOf(namespace, 'after');
-  await worker.seed([{ source: 'shop', url: 'http://shop.example/', host: 'shop.example', depth: 0 }], signal);
-  const claimed = await worker.claim(1, signal);
-  const claims = claimed.state === 'Claimed' ? claimed.claims : [];
-  await worker.commit(
-    claims.map((claim) => ({ claim, type: 'done', items: [{ title: 'A' }], links: [] })),
-    signal,
-  );
+  await worker.seed([seedOf('a')], signal);
+  await crawlPages(worker, 1);
   expect(await worker.finish(signal)).toBe(true);
   await worker.close();
   await eventually(async () =>
     expect((await readRun(namespace, 'after'))?.status).toMatchObject({ phase: 'Succeeded', progress: { items: 1 } }),
+  );
+});
+
+test('a run that has ended, and is live again after a restore to an earlier time, ends with the reason', async () => {
+  const namespace = await withNamespace('restored');
+  await createRun(namespace, 'shop');
+  await untilJob(namespace, 'shop');
+  const { uid = '' } = (await readRun(namespace, 'shop'))?.metadata ?? {};
+  const earlier = await workerOf(namespace, 'shop');
+  await earlier.seed([seedOf('a'), seedOf('b')], signal);
+  await crawlPages(earlier, 1);
+  await earlier.close();
+  const backup = `${database.name}_backup`;
+  await copyDatabase(database.name, backup);
+
+  const worker = await workerOf(namespace, 'shop');
+  await crawlPages(worker, 1);
+  expect(await worker.finish(signal)).toBe(true);
+  await worker.close();
+  await endPod(await firstPod(namespace), { phase: 'Succeeded', exitCode: 0 });
+  const succeeded = { phase: 'Succeeded', progress: { succeeded: 2 } };
+  await eventually(async () => expect((await readRun(namespace, 'shop'))?.status).toMatchObject(succeeded));
+  await eventually(async () =>
+    expect(await api.resource(SECRETS).get({ namespace, name: 'shop' }, { signal })).toBeUndefined(),
+  );
+
+  await restore(backup);
+  expect(await operator.store.snapshot(uid, signal)).toMatchObject({ progress: { succeeded: 1, queued: 1 } });
+  // A run that goes is a reason to look at once.
+  await createRun(namespace, 'other');
+  await api.resource(CRAWL_RUNS).delete({ namespace, name: 'other' }, { signal });
+  await eventually(async () =>
+    expect(await operator.store.snapshot(uid, signal)).toMatchObject({
+      outcome: 'Failed',
+      stopReason: 'DataLost',
+      message: expect.stringContaining('it had ended as Succeeded'),
+    }),
+  );
+  await eventually(async () =>
+    expect(await eventsIn(namespace)).toContainEqual({ reason: 'DataLost', kind: 'CrawlRun', name: 'shop' }),
+  );
+  expect((await readRun(namespace, 'shop'))?.status).toMatchObject(succeeded);
+});
+
+test('a run whose workers were told that it is finished, and whose end is lost, has failed', async () => {
+  const namespace = await withNamespace('unfinished');
+  await createRun(namespace, 'shop');
+  await untilJob(namespace, 'shop');
+  const worker = await workerOf(namespace, 'shop');
+  await worker.seed([seedOf('a'), seedOf('b')], signal);
+  await crawlPages(worker, 1);
+  await worker.close();
+  const pod = await firstPod(namespace);
+  await beatOnce(namespace, pod);
+  await endPod(pod, { phase: 'Succeeded', exitCode: 0 });
+  await eventually(async () =>
+    expect((await readRun(namespace, 'shop'))?.status).toMatchObject({
+      phase: 'Failed',
+      message: expect.stringMatching(/PostgreSQL has gone back to an earlier time.*: 1 pages succeeded/),
+      conditions: expect.arrayContaining([expect.objectContaining({ type: 'Failed', reason: 'DataLost' })]),
+    }),
   );
 });
 
@@ -162,15 +291,8 @@ test('a worker that is not let in has its login made again', async () => {
   await expect(refused.loadRun(signal)).rejects.toMatchObject({ reason: 'LoginRefused' });
   await refused.close();
 
-  // As the worker's program ends then: no kubelet runs it here.
   const message = JSON.stringify({ reason: 'LoginRefused', message: 'password authentication failed' });
-  const terminated = { exitCode: 75, message };
-  const crawler = { name: 'crawler', image: 'x', imageID: 'x', ready: false, restartCount: 0, state: { terminated } };
-  const pods = api.resource<Pod>(PODS);
-  const [pod] = (await pods.list({ namespace, signal })).items;
-  if (pod === undefined) throw new Error('the run has no pod');
-  const body = { status: { phase: 'Failed', containerStatuses: [crawler] } };
-  await pods.patch(pod.metadata, { type: 'merge', body }, { subresource: 'status', signal });
+  await endPod(await firstPod(namespace), { phase: 'Failed', exitCode: 75, message });
 
   // The same password as before: the Secret of the live run holds it.
   await eventually(async () => {

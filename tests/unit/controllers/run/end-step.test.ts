@@ -1,6 +1,6 @@
 // How runs end that their workers do not end, as a table of row, Job and pods.
 import { expect, test } from 'vitest';
-import { endStep } from '#src/controllers/run/end-step.ts';
+import { endOfShown, endStep } from '#src/controllers/run/end-step.ts';
 import type { Job, Pod } from '#src/kube/builtin-types.ts';
 import { START_REASONS } from '#src/resources/conditions.ts';
 
@@ -25,6 +25,13 @@ const row = (change: object = {}) => ({ state: 'Running', ...change }) as Parame
 const due = { output: { due: true, settled: false } };
 const failed = job('Failed', 'FailedIndexes');
 const suspended = job('Suspended');
+const complete = job('Complete', 'CompletionsReached');
+const partly: Job = { ...failed, status: { ...failed.status, succeeded: 1 } };
+const started = { startedAt: new Date(0) };
+const wait = { type: 'Wait' };
+const lost = { type: 'End', outcome: 'Failed', stopReason: 'DataLost' };
+const lostRun = { ...lost, message: 'PostgreSQL has lost the run and its results' };
+const lostEnd = { ...lost, message: expect.stringContaining('PostgreSQL has gone back to an earlier time') };
 
 test.each([
   ['the row has ended', row({ state: 'Finished' }), failed, [pod('Running')], { type: 'Over' }],
@@ -44,7 +51,22 @@ test.each([
   ['a stop is done', row({ stopReason: 'Shutdown' }), suspended, [pod('Failed')], { outcome: 'Stopped' }],
   ['a stop finds no Job', row({ stopReason: 'Deleted' }), undefined, [], { outcome: 'Stopped' }],
   ['the time is over', row({ stopReason: 'TimedOut' }), suspended, [], { outcome: 'TimedOut' }],
-  ['PostgreSQL has lost the run', row({ stopReason: 'DataLost' }), suspended, [], { outcome: 'Failed' }],
+  ['PostgreSQL has lost the run', row({ stopReason: 'DataLost' }), suspended, [], lostRun],
+  ['PostgreSQL has lost a run that had finished', row({ stopReason: 'DataLost' }), complete, [], lostRun],
+  ['PostgreSQL has lost the end', row(started), complete, [pod('Succeeded')], lostEnd],
+  ['it has lost the end, and the pods are gone', row(started), complete, [], lostEnd],
+  ['it has lost the end, and a worker that was left has failed', row(started), partly, [pod('Failed')], lostEnd],
+  ['the same, and the pod of the one that finished is there', row(started), failed, [pod('Succeeded')], lostEnd],
+  ['that was noted, and not written down', row({ ...started, stopReason: 'DataLost' }), complete, [], lostEnd],
+  ['it has lost the end, and another worker goes on', row(started), job(), [pod('Succeeded'), pod('Running')], wait],
+  [
+    'it has lost the end of a stopped run',
+    row({ ...started, stopReason: 'Shutdown' }),
+    complete,
+    [],
+    { outcome: 'Stopped' },
+  ],
+  ['it has lost that the file was written', row({ ...started, ...due }), complete, [], { type: 'WriteOutput' }],
   ['its Job was deleted twice', row({ stopReason: 'JobDeleted' }), undefined, [], { outcome: 'Failed' }],
   ['the Job has failed', row(), failed, [pod('Failed')], { outcome: 'Failed', stopReason: 'WorkersFailed' }],
   ['the Job took too long', row(), job('Failed', 'DeadlineExceeded'), [], { outcome: 'TimedOut' }],
@@ -66,3 +88,20 @@ test.each(START_REASONS)(
     expect(endStep(row({ stopReason }), suspended, [])).toMatchObject({ type: 'End', outcome: 'Failed' });
   },
 );
+
+test.each([
+  ['Succeeded', 'Succeeded', { outcome: 'Failed', stopReason: 'DataLost' }],
+  ['Partial', 'SomeRequestsFailed', { outcome: 'Failed', stopReason: 'DataLost' }],
+  ['Failed', 'AllRequestsFailed', { outcome: 'Failed', stopReason: 'DataLost' }],
+  ['Failed', 'NothingCrawled', { outcome: 'Failed', stopReason: 'DataLost' }],
+  ['Failed', 'WorkersFailed', { outcome: 'Failed', stopReason: 'WorkersFailed', message: 'as shown' }],
+  ['Failed', 'ImagePullFailed', { outcome: 'Failed', stopReason: 'ImagePullFailed', message: 'as shown' }],
+  ['Stopped', 'Shutdown', { outcome: 'Stopped', stopReason: 'Shutdown', message: 'as shown' }],
+  ['TimedOut', 'TimedOut', { outcome: 'TimedOut', stopReason: 'TimedOut', message: 'as shown' }],
+] as const)('a run shown as %s for %s, and live in PostgreSQL, ends there', (phase, reason, end) => {
+  const lastTransitionTime = '2026-11-22T00:00:00Z';
+  const finished = { type: 'Finished', status: 'True' as const, reason, message: 'as shown', lastTransitionTime };
+  const shown = endOfShown({ phase, message: 'as shown', conditions: [finished] });
+  expect(shown).toMatchObject(end);
+  if (end.stopReason === 'DataLost') expect(shown.message).toContain(`it had ended as ${phase}`);
+});
