@@ -151,17 +151,17 @@ function thingOf(type: string, value: string): Record<string, unknown> {
 }
 
 function sorted({ things, listed, byId }: Collected, page: PageNames): StructuredData {
-  const ofType = new Map<string, { thing: Thing; likeness: number }>();
+  const ofType = new Map<string, Candidate>();
   for (const written of things) {
-    const thing = resolved(written, byId) as Thing;
-    const [type = ''] = typesOf(thing);
-    const known = ofType.get(type);
-    const likeness = likenessOf(thing, page);
-    if (known === undefined || likeness > known.likeness) ofType.set(type, { thing, likeness });
+    for (const candidate of candidatesOf(resolved(written, byId) as Thing, byId, page)) {
+      const [type = ''] = typesOf(candidate.thing);
+      const known = ofType.get(type);
+      if (known === undefined || candidate.likeness > known.likeness) ofType.set(type, candidate);
+    }
   }
   const ranked = [...ofType]
-    .map(([type, { thing }]) => ({ thing, rank: rankOf(type) }))
-    .toSorted((a, b) => a.rank - b.rank);
+    .map(([type, { thing, likeness }]) => ({ thing, rank: rankOf(type), likeness: Math.max(likeness, SAME_NAME) }))
+    .toSorted((a, b) => a.rank - b.rank || b.likeness - a.likeness);
   return {
     subjects: ranked.filter(({ rank }) => rank < SURROUNDING).map(({ thing }) => thing),
     listed: listed.map((thing) => resolved(thing, byId) as Thing),
@@ -170,18 +170,54 @@ function sorted({ things, listed, byId }: Collected, page: PageNames): Structure
   };
 }
 
+type Candidate = { readonly thing: Thing; readonly likeness: number };
+
+/**
+ * The thing with the variant first that has the page's address, and that variant itself where the address is not the thing's own:
+ * what it says holds for the page then, and not what the whole group says.
+ */
+function candidatesOf(thing: Thing, byId: StructuredData['byId'], page: PageNames): readonly Candidate[] {
+  const likeness = likenessOf(thing, page);
+  const variants = listOf(propertyOf(thing, 'hasVariant')).map((variant) => resolved(variant, byId));
+  const likenesses = variants.map((variant) => (isThing(variant) ? likenessOf(variant, page) : 0));
+  const most = Math.max(0, ...likenesses);
+  // An address that several variants have says nothing of one of them.
+  const isOwn = most > SAME_NAME && likenesses.indexOf(most) === likenesses.lastIndexOf(most);
+  const own = isOwn ? variants[likenesses.indexOf(most)] : undefined;
+  if (!isThing(own)) return [{ thing, likeness }];
+  const hasVariant = [own, ...variants.filter((variant) => variant !== own)];
+  const group = { thing: { ...thing, hasVariant }, likeness };
+  return most > likeness ? [{ thing: own, likeness: most }, group] : [group];
+}
+
+/** The surer the greater. An `@id` says less than a `url`: pages number their things by fragments of their address. */
+const SAME_URL = 6;
+const SAME_ID = 5;
+const CANONICAL_URL = 4;
+const CANONICAL_ID = 3;
+const SAME_NAME = 2;
+
 /** How surely a thing is the one that the page is about: it has the page's address, or its name. Of equals the first counts. */
 function likenessOf(thing: Thing, { url, canonical, heading, title }: PageNames): number {
-  const pages = [url, canonical].filter((address) => address !== null).map((address) => addressOf(address, url));
-  const addresses = ['@id', 'url', 'mainEntityOfPage'].flatMap((name) => listOf(propertyOf(thing, name)));
-  const own = addresses
-    .map((value) => textOfValue(value, 'address'))
-    .filter((text) => text !== undefined && text !== '')
-    .map((text) => addressOf(text as string, url));
-  if (own.some((address) => pages.includes(address))) return 3;
+  const addressesIn = (values: readonly unknown[]) =>
+    values
+      .map((value) => textOfValue(value, 'address'))
+      .filter((text) => text !== undefined && text !== '')
+      .map((text) => addressOf(text as string, url));
+  // The address of an offer is often that of the thing that is offered.
+  const offers = listOf(propertyOf(thing, 'offers')).filter(isThing);
+  const urls = ['url', 'mainEntityOfPage'].flatMap((name) => listOf(propertyOf(thing, name)));
+  const own = addressesIn([...urls, ...offers.flatMap((offer) => listOf(propertyOf(offer, 'url')))]);
+  const ids = addressesIn(listOf(thing['@id']));
+  const page = addressOf(url, url);
+  if (own.includes(page)) return SAME_URL;
+  if (ids.includes(page)) return SAME_ID;
+  const main = canonical === null ? page : addressOf(canonical, url);
+  if (own.includes(main)) return CANONICAL_URL;
+  if (ids.includes(main)) return CANONICAL_ID;
   const [name = ''] = listOf(propertyOf(thing, 'name')).map((value) => textOfValue(value, 'name') ?? '');
   if (name === '') return 0;
-  if (name.toLowerCase() === heading.toLowerCase()) return 2;
+  if (name.toLowerCase() === heading.toLowerCase()) return SAME_NAME;
   return title.toLowerCase().includes(name.toLowerCase()) ? 1 : 0;
 }
 

@@ -368,6 +368,66 @@ describe('what pages write beside the standard', () => {
   });
 });
 
+describe('of a group of variants', () => {
+  const variant = (name: string, price: number, more: object = {}) => ({
+    '@type': 'Product',
+    name,
+    offers: { '@type': 'Offer', price, ...more },
+  });
+  const at = (query: string) => ({ url: `https://shop.example/nets/1${query}` });
+  const group = (more: object, ...variants: object[]) =>
+    jsonLd({ '@type': 'ProductGroup', name: 'Net', ...more, hasVariant: variants });
+  const [small, large] = [variant('Net S', 1), variant('Net L', 2)];
+
+  it.each([
+    ['its url', group(at('?size=all'), { ...small, ...at('?size=s') }, { ...large, ...at('') }), 'Net L', '2'],
+    ['the url of its offer', group({}, variant('Net S', 1, at('?size=s')), variant('Net L', 2, at(''))), 'Net L', '2'],
+    ['its @id', group({}, small, { ...large, '@id': 'https://shop.example/nets/1' }), 'Net L', '2'],
+    [
+      'a reference',
+      jsonLd({
+        '@graph': [
+          { '@type': 'ProductGroup', name: 'Net', hasVariant: [{ '@id': '#s' }, { '@id': '#l' }] },
+          { '@id': '#s', ...small },
+          { '@id': '#l', ...large, ...at('') },
+        ],
+      }),
+      'Net L',
+      '2',
+    ],
+    [
+      'its url, while the group has the canonical one',
+      `<link rel=canonical href=/nets>${group({ url: '/nets' }, small, { ...large, ...at('') })}`,
+      'Net L',
+      '2',
+    ],
+    [
+      'its url, in a list beside its group',
+      jsonLd([
+        { '@type': 'ProductGroup', '@id': '#g', name: 'Net', offers: { lowPrice: 9 } },
+        { ...large, ...at(''), isVariantOf: { '@id': '#g' } },
+      ]),
+      'Net L',
+      '2',
+    ],
+    [
+      'its price, where the address is also that of the group',
+      group(at(''), small, { ...large, ...at('') }),
+      'Net',
+      '2',
+    ],
+    [
+      'the first one, where all have the address',
+      group({}, { ...small, ...at('') }, { ...large, ...at('') }),
+      'Net',
+      '1',
+    ],
+    ['the first one, where none has it', group({}, small, large), 'Net', '1'],
+  ])('the one that the page is about is known by %s', (_, html, title, price) => {
+    expect(fieldsOf(html, 'title', 'price')).toEqual({ title, price });
+  });
+});
+
 describe('RDFa', () => {
   it('is read as microdata is', () => {
     const html = `<meta property="og:site_name" content=Shop><div vocab="https://schema.org/" typeof="Product"><h1 property="name">Net</h1>
