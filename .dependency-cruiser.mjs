@@ -26,7 +26,7 @@ const rooms = {
   rendering: ['extraction', 'html', 'urls'],
   http: ['rendering', 'blocking', 'html', 'network', 'urls'],
   browser: ['rendering', 'blocking', 'html', 'network', 'urls'],
-  discovery: ['rendering', 'http', 'network', 'urls'],
+  discovery: ['rendering', 'http', 'html', 'network', 'urls'],
   page: ['discovery', 'rendering', 'extraction', 'blocking', 'html', 'network', 'urls'],
 };
 

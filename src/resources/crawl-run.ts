@@ -88,7 +88,7 @@ const followNext = z
     selector: selector
       .optional()
       .describe(
-        'A CSS selector of the link to the next page, or of what holds it; the first match counts. When left out: the first <link> or <a> with rel=next.',
+        'A CSS selector of the link to the next page, or of what holds it; the first match counts. When left out: the first <link> or <a> with rel=next, else a Link header with it.',
       ),
   })
   .describe(

@@ -267,10 +267,10 @@ export async function createVisitor(
     const screenshot = plan.screenshot === null ? undefined : await takeScreenshot(session, plan.screenshot);
     // A script may have gone elsewhere meanwhile.
     if (now.target !== undefined) return leave(now);
-    const result = pageAnswer({ page }, answer.headerLists, now.url, answer.facts);
+    const result = pageAnswer({ page, plan }, answer.headerLists, now.url, answer.facts);
     // A refresh that begins a download leaves the page where it is.
     const stays = result.type === 'redirect' && now.files.has(result.to.href);
-    const shown = stays ? pageAnswer({ page: { ...page, refreshes: [] } }, {}, now.url, answer.facts) : result;
+    const shown = stays ? pageAnswer({ page: { ...page, refreshes: [] }, plan }, {}, now.url, answer.facts) : result;
     return shown.type === 'redirect' || screenshot === undefined ? shown : { ...shown, screenshot };
   }
 

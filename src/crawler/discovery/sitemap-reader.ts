@@ -1,12 +1,10 @@
 // Fetches a sitemap and puts its entries into the frontier while it arrives, a batch at a time. When the worker dies on
 // the way, another one reads the sitemap again and finds the first batches known.
-import { pipeline } from 'node:stream/promises';
-import { TextDecoder } from 'node:util';
-import { createGunzip } from 'node:zlib';
 import { StoreError } from '../../store/store-error.ts';
 import type { Claim, Discovery, FetchFacts, LeftOut, SkipReason, WorkerStore } from '../../store/worker-store.ts';
-import { CrawlError, type Failure, failureOfError, failureOfStatus } from '../failure.ts';
+import { type Failure, failureOfError, failureOfStatus } from '../failure.ts';
 import type { HttpClient, HttpResponse } from '../http/http-client.ts';
+import type { ResponseHeaders } from '../http/response-headers.ts';
 import { HostPausedError } from '../network/host-pacer.ts';
 import { locationOf } from '../rendering/redirect.ts';
 import { isRedirect, isSuccess } from '../rendering/renderer.ts';
@@ -14,6 +12,7 @@ import { isSameSite, type Scope } from '../urls/scope.ts';
 import { hostKey, normaliseUrl } from '../urls/url.ts';
 import type { LinkFilter } from './link-filter.ts';
 import { createSitemapParser, type SitemapEntry } from './sitemap-parser.ts';
+import { textOfSitemap } from './sitemap-text.ts';
 
 /** Of one file, decompressed; as the protocol has it. */
 const MAX_BYTES = 50 * 1024 * 1024;
@@ -24,8 +23,6 @@ const MAX_NESTING = 3;
 const BATCH = 1_000;
 /** A large file takes longer than a page, and its entries have to be stored meanwhile. */
 const LEAST_TIMEOUT_MS = 4 * 60_000;
-
-const DECLARED_ENCODING = /^(?:\xef\xbb\xbf)?\s*<\?xml[^>]*\sencoding\s*=\s*["']([\w.:-]+)["']/;
 
 /** What holds for the source that the sitemap belongs to. */
 export type SitemapRules = { readonly scope: Scope; readonly chooseLinks: LinkFilter };
@@ -54,8 +51,8 @@ export function createSitemapReader(options: {
       const startedAt = performance.now();
       const intake = createIntake(claim, url, rules);
 
-      async function consume(body: AsyncIterable<Buffer>): Promise<void> {
-        for await (const batch of batchesOf(body)) {
+      async function consume(body: AsyncIterable<Buffer>, headers: ResponseHeaders): Promise<void> {
+        for await (const batch of batchesOf(body, headers['content-type'])) {
           const links = intake.take(batch);
           const answer = links.length === 0 ? 'Added' : await store.addLinks(claim, links, signal);
           if (answer === 'Full') intake.count('MaxPages', links.length);
@@ -134,56 +131,19 @@ function createIntake(claim: Claim, sitemap: URL, { scope, chooseLinks }: Sitema
   };
 }
 
-async function* batchesOf(body: AsyncIterable<Buffer>): AsyncGenerator<readonly SitemapEntry[]> {
+async function* batchesOf(
+  body: AsyncIterable<Buffer>,
+  contentType: string | undefined,
+): AsyncGenerator<readonly SitemapEntry[]> {
   const parser = createSitemapParser();
-  let decoder: TextDecoder | undefined;
-  let bytes = 0;
   let batch: SitemapEntry[] = [];
-  for await (const chunk of unzipped(body)) {
-    bytes += chunk.length;
-    if (bytes > MAX_BYTES) throw tooLarge();
-    decoder ??= decoderOf(chunk);
-    batch.push(...parser.write(decoder.decode(chunk, { stream: true })));
+  for await (const text of textOfSitemap(body, MAX_BYTES, contentType)) {
+    batch.push(...parser.write(text));
     if (batch.length < BATCH) continue;
     yield batch;
     batch = [];
   }
   yield [...batch, ...parser.end()];
-}
-
-/** By the byte-order mark, else by the XML declaration; sitemaps that say nothing are in UTF-8. */
-function decoderOf(start: Buffer): TextDecoder {
-  const [first, second] = start;
-  if ((first === 0xff && second === 0xfe) || (first === 0x3c && second === 0)) return new TextDecoder('utf-16le');
-  if ((first === 0xfe && second === 0xff) || (first === 0 && second === 0x3c)) return new TextDecoder('utf-16be');
-  const declared = DECLARED_ENCODING.exec(start.toString('latin1', 0, 1_024))?.[1];
-  try {
-    // What can be read as ASCII so far is no UTF-16, whatever it says.
-    return new TextDecoder(declared === undefined || /^utf-?16/i.test(declared) ? 'utf-8' : declared);
-  } catch {
-    return new TextDecoder('utf-8');
-  }
-}
-
-/** A file that was compressed before it was put on the server is told by its first bytes, whatever its name and type. */
-async function* unzipped(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const chunks = body[Symbol.asyncIterator]();
-  const first = await chunks.next();
-  if (first.done === true) return;
-  const whole = rejoined(first.value, chunks);
-  if (first.value[0] !== 0x1f || first.value[1] !== 0x8b) {
-    yield* whole;
-    return;
-  }
-  const gunzip = createGunzip();
-  // Whatever goes wrong here is told by reading from it.
-  pipeline(whole, gunzip).catch(() => {});
-  yield* gunzip as AsyncIterable<Buffer>;
-}
-
-async function* rejoined(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
-  yield first;
-  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
 }
 
 function endOf(response: HttpResponse, url: URL, leftOut: LeftOut) {
@@ -195,9 +155,4 @@ function endOf(response: HttpResponse, url: URL, leftOut: LeftOut) {
   if (isSuccess(status)) return { type: 'read', leftOut } as const;
   const message = `the server answered ${status} without a sitemap`;
   return { type: 'failed', failure: { cause: 'HttpError', message, retryable: false } } as const;
-}
-
-function tooLarge(): CrawlError {
-  const message = `the sitemap is larger than ${MAX_BYTES} bytes`;
-  return new CrawlError({ cause: 'TooLarge', message, retryable: false });
 }

@@ -2,6 +2,7 @@
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import type { ItemData } from '../../store/worker-store.ts';
 import { CHALLENGE_SIGNS } from '../blocking/blocked.ts';
+import { NEXT_BY_RELATION } from '../html/next-page.ts';
 import type { FieldPlan, PagePlan, RawPage } from '../html/read-page.ts';
 import { baseUrlOf } from '../urls/base-url.ts';
 import { encodeQuery } from '../urls/query-encoding.ts';
@@ -54,14 +55,11 @@ export function createExtraction(extract: ExtractSpec | undefined): Extraction {
   return extract === undefined ? wholePage : fieldsOf(extract);
 }
 
-/** Where sites that say so at all say which page comes next. */
-const NEXT_PAGE = 'link[rel~="next" i][href], a[rel~="next" i][href]';
-
 /** What is read of the pages of one source. Throws a SelectorError as createExtraction does. */
 export function planForSource(plan: PagePlan, { name, limits }: CrawlRunSpec['sources'][number]): PagePlan {
   const { followNext } = limits;
   if (followNext === undefined) return plan;
-  const { selector = NEXT_PAGE } = followNext;
+  const { selector = NEXT_BY_RELATION } = followNext;
   checkSelector(`sources[${name}].limits.followNext.selector`, selector);
   return { ...plan, next: selector };
 }

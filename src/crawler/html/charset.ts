@@ -31,7 +31,18 @@ export function decodeHtml(bytes: Uint8Array, contentType?: string): DecodedText
 
 /** The text of an XML document: byte-order mark, then the Content-Type header, then its declaration, else UTF-8. */
 export function decodeXml(bytes: Uint8Array, contentType?: string): DecodedText {
-  return decode(bytes, sniffEncoding(bytes, { xml: true, ...transportLabel(contentType) }));
+  return decode(bytes, encodingOfXml(bytes, contentType));
+}
+
+/** The encoding of an XML document, as `decodeXml` decides it. @param bytes the document or its first 1,024 bytes */
+export function encodingOfXml(bytes: Uint8Array, contentType?: string): string {
+  return sniffEncoding(bytes, { xml: true, ...transportLabel(contentType), defaultEncoding: defaultOf(bytes) });
+}
+
+/** Without a declaration UTF-16 shows by the zero byte beside the first character, which is in ASCII. */
+function defaultOf([first, second]: Uint8Array): string {
+  if (first === 0x3c && second === 0) return 'UTF-16LE';
+  return first === 0 && second === 0x3c ? 'UTF-16BE' : 'UTF-8';
 }
 
 function transportLabel(contentType: string | undefined) {

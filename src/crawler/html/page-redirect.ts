@@ -1,4 +1,5 @@
 // Whether a page that was read is a page, or only sends its visitor on.
+import { encodeQuery } from '../urls/query-encoding.ts';
 import type { RawPage } from './read-page.ts';
 import { parseRefresh, soonestRefresh } from './refresh.ts';
 
@@ -20,10 +21,16 @@ export type Leaving = {
 };
 
 /**
- * The reference that the page is left for, relative to its base; an empty one when it is loaded again. Undefined for a page that
+ * The reference that the page is left for, relative to its base and with its query in the page's encoding (HTML, "encoding-parsing
+ * a URL"); an empty one when it is loaded again. Undefined for a page that
  * is to be read: most that refresh themselves show news, and those that begin a download say more than that.
  */
-export function redirectOfPage(page: RawPage, { refreshHeaders, script }: Leaving): string | undefined {
+export function redirectOfPage(page: RawPage, leaving: Leaving): string | undefined {
+  const reference = writtenRedirect(page, leaving);
+  return reference === undefined ? undefined : encodeQuery(reference, page.encoding);
+}
+
+function writtenRedirect(page: RawPage, { refreshHeaders, script }: Leaving): string | undefined {
   const refresh = soonestRefresh([...refreshHeaders, ...page.refreshes]);
   if (refresh !== undefined) {
     const { delaySeconds, reference = '' } = refresh;
@@ -40,7 +47,8 @@ export function redirectOfPage(page: RawPage, { refreshHeaders, script }: Leavin
 export function refreshLinks(page: RawPage, refreshHeaders: readonly string[]): string[] {
   return [...refreshHeaders, ...page.refreshes]
     .map((content) => parseRefresh(content)?.reference ?? '')
-    .filter((reference) => reference !== '');
+    .filter((reference) => reference !== '')
+    .map((reference) => encodeQuery(reference, page.encoding));
 }
 
 /** Others are not left for what a script of theirs says. */

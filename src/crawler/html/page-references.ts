@@ -13,7 +13,9 @@ export function withEncodedQueries(page: RawPage): RawPage {
   const pairs = (items: Pairs): Pairs => items.map((item) => item.map(([address, text]) => [encoded(address), text]));
   return {
     ...page,
+    base: encodedOrNull(page.base),
     links: page.links.map(encoded),
+    frames: page.frames.map(encoded),
     canonical: encodedOrNull(page.canonical),
     next: encodedOrNull(page.next),
     images: pairs(page.images),

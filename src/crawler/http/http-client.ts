@@ -37,7 +37,7 @@ export type HttpRequest = {
   /** Whether the body is worth reading. */
   readonly wantsBody: (status: number, headers: ResponseHeaders) => boolean;
   /** Takes the body as it arrives; the response has none then. Beyond `maxBytes` reading fails with TooLarge. */
-  readonly consume?: (body: AsyncIterable<Buffer>) => Promise<void>;
+  readonly consume?: (body: AsyncIterable<Buffer>, headers: ResponseHeaders) => Promise<void>;
 };
 
 export type HttpClient = {
@@ -117,7 +117,8 @@ export function createHttpClient(options: {
       try {
         const codings = codingsOfBody(headers['content-encoding']);
         if (request.consume !== undefined) {
-          await consumeBody(body, codings, request.consume, request.maxBytes, signal);
+          const { consume, maxBytes } = request;
+          await consumeBody(body, codings, (arriving) => consume(arriving, headers), maxBytes, signal);
           return { status: statusCode, headers, body: Buffer.alloc(0) };
         }
         return {

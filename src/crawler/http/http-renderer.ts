@@ -96,7 +96,7 @@ function readTree(decoded: DecodedText, parse: (text: string) => Document, { pla
   const document = parse(decoded.text);
   const page = readDocument(document, decoded, plan);
   const script = saysLittle(page) ? scriptRedirect(decoded.text) : undefined;
-  return { page, script, ...(seeksSigns ? { signs: scriptSignsOf(document) } : {}) };
+  return { page, plan, script, ...(seeksSigns ? { signs: scriptSignsOf(document) } : {}) };
 }
 
 function readable(read: () => Read): Read {

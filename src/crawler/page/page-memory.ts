@@ -12,7 +12,7 @@ import type {
 } from '../../store/worker-store.ts';
 
 /** Raised when the same page, read by the same spec, gives other items or links than before. */
-const READING_VERSION = 2;
+const READING_VERSION = 3;
 
 /** The fields of a run's spec that do not change what a page gives. */
 const OPERATIONAL: readonly string[] = [

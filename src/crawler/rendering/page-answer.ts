@@ -1,8 +1,9 @@
 // What a document that was read comes to, together with what its headers say of it: a page, or a redirect in the clothes of one.
 import type { FetchFacts } from '../../store/worker-store.ts';
 import { headerLinks } from '../html/link-header.ts';
+import { NEXT_BY_RELATION } from '../html/next-page.ts';
 import { redirectOfPage, refreshLinks } from '../html/page-redirect.ts';
-import type { RawPage } from '../html/read-page.ts';
+import type { PagePlan, RawPage } from '../html/read-page.ts';
 import { baseUrlOf } from '../urls/base-url.ts';
 import { normaliseUrl } from '../urls/url.ts';
 import type { Rendered } from './renderer.ts';
@@ -10,31 +11,47 @@ import type { Rendered } from './renderer.ts';
 /** By lower-case name; repeated ones as a list, or joined by commas. */
 export type ResponseHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
-export type DocumentRead = { readonly page: RawPage; readonly script?: string | undefined };
+export type DocumentRead = {
+  readonly page: RawPage;
+  /** What the page was read by. */
+  readonly plan: Pick<PagePlan, 'next'>;
+  /** What its only script assigns to `location`, where scripts do not run. */
+  readonly script?: string | undefined;
+};
 
-/** @param read the page, and what its only script assigns to `location`, where scripts do not run */
-export function pageAnswer({ page, script }: DocumentRead, headers: ResponseHeaders, url: URL, facts: FetchFacts) {
+export function pageAnswer(
+  { page, plan, script }: DocumentRead,
+  headers: ResponseHeaders,
+  url: URL,
+  facts: FetchFacts,
+) {
   const refreshHeaders = headerValues(headers, 'refresh');
   const reference = redirectOfPage(page, { refreshHeaders, script });
   const to = reference === undefined ? undefined : normaliseUrl(reference, baseUrlOf(page.base, url), 'Keep');
   if (to !== undefined && (to.href !== url.href || reference === '')) return { type: 'redirect', to, facts } as const;
   return {
     type: 'page',
-    page: withHeaderLinks({ ...page, links: [...page.links, ...refreshLinks(page, refreshHeaders)] }, headers, url),
+    page: withHeaderLinks(
+      { ...page, links: [...page.links, ...refreshLinks(page, refreshHeaders)] },
+      plan,
+      headers,
+      url,
+    ),
     robotsHeaders: headerValues(headers, 'x-robots-tag'),
     facts,
   } as const satisfies Rendered;
 }
 
 /** A header names the canonical page, or the next one of a listing, where the page itself names none. */
-function withHeaderLinks(page: RawPage, headers: ResponseHeaders, url: URL): RawPage {
+function withHeaderLinks(page: RawPage, plan: Pick<PagePlan, 'next'>, headers: ResponseHeaders, url: URL): RawPage {
   const links = headerLinks(headerValues(headers, 'link'));
   // Relative to the page's URL, whatever its <base> is (RFC 8288, 3.1).
   const targetOf = (relation: string) => {
     const link = links.find(({ relations }) => relations.includes(relation));
     return (link && URL.parse(link.target, url.href))?.href ?? null;
   };
-  return { ...page, canonical: page.canonical ?? targetOf('canonical') };
+  const next = page.next ?? (plan.next === NEXT_BY_RELATION ? targetOf('next') : null);
+  return { ...page, canonical: page.canonical ?? targetOf('canonical'), next };
 }
 
 /** Each value of a header that may be repeated. */
