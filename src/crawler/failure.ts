@@ -39,6 +39,11 @@ export function failureOfStatus(
   };
 }
 
+/** Of an answer that is neither a page nor an error, such as 304 to a request that was not conditional. */
+export function failureWithoutPage(status: number): Failure {
+  return { cause: 'HttpError', message: `the server answered ${status} without a page`, retryable: false };
+}
+
 type Rule = readonly [codes: RegExp, cause: FailureCause, retryable: boolean];
 
 /** By the code that Node or undici gives the error; the first that fits counts. */

@@ -10,7 +10,11 @@ const NET_ERRORS: readonly (readonly [RegExp, Failure['cause'], retryable: boole
   [/ERR_(CONNECTION_)?TIMED_OUT/, 'Timeout', true],
   [/ERR_TOO_MANY_REDIRECTS/, 'TooManyRedirects', false],
   [/ERR_RESPONSE_HEADERS_TOO_BIG/, 'TooLarge', false],
-  [/ERR_(INVALID_URL|UNSAFE_PORT|DISALLOWED_URL_SCHEME|UNKNOWN_URL_SCHEME)/, 'InvalidUrl', false],
+  [
+    /ERR_(INVALID_URL|INVALID_REDIRECT|UNSAFE_REDIRECT|UNSAFE_PORT|DISALLOWED_URL_SCHEME|UNKNOWN_URL_SCHEME)/,
+    'InvalidUrl',
+    false,
+  ],
   [/net::ERR_/, 'ConnectionError', true],
 ];
 

@@ -7,14 +7,14 @@ import type { GuardProxy } from '../network/guard-proxy.ts';
 import type { HeadersFor } from '../network/request-headers.ts';
 import { pageAnswer } from '../rendering/page-answer.ts';
 import type { Rendered } from '../rendering/renderer.ts';
-import { normaliseUrl } from '../urls/url.ts';
+import { isSameDocument, normaliseUrl, withoutFragment } from '../urls/url.ts';
 import { cookiesOfHeader } from './browser-cookies.ts';
 import { endOfError, isAborted, isNetworkError } from './browser-errors.ts';
 import type { PooledPage } from './browser-pool.ts';
 import type { Session } from './devtools.ts';
-import { answerOf, type DocumentAnswer, endWithoutPage } from './document-answer.ts';
+import { answerOf, type DocumentAnswer, endWithoutPage, isAttachment } from './document-answer.ts';
 import type { HungResources } from './hung-resources.ts';
-import { interceptRequests, type PausedRequest } from './interception.ts';
+import { interceptRequests, type PausedRequest, type Shows } from './interception.ts';
 import { watchActivity } from './page-activity.ts';
 import { PAGE_HOOKS } from './page-hooks.ts';
 import { createPageReader, type PageReader } from './page-reader.ts';
@@ -100,6 +100,13 @@ export async function createVisitor(
     return isAllowed;
   }
 
+  function moved(now: Visit, to: URL): void {
+    now.moving = undefined;
+    if (now.refreshes.has(withoutFragment(to))) return;
+    now.target ??= to;
+    now.leave();
+  }
+
   /** A page that goes to itself has set a cookie, or is loaded again: whoever follows the redirect comes back here. */
   async function mayMove(url: URL, isPost: boolean, now: Visit): Promise<boolean> {
     if (mayAsk === undefined) return isPost;
@@ -108,50 +115,49 @@ export async function createVisitor(
     return mayAsk(url).catch(() => false);
   }
 
-  function moved(now: Visit, to: URL): void {
-    now.moving = undefined;
-    now.target ??= to;
-    now.leave();
-  }
-
   /** Whether what was answered to the main frame is to be shown. */
-  function shows(paused: PausedRequest): boolean {
+  function shows(paused: PausedRequest): Shows {
     const { requestId, responseStatusCode, responseHeaders } = paused;
-    if (visit === undefined || responseStatusCode === undefined) return true;
+    if (visit === undefined || responseStatusCode === undefined) return 'AsItIs';
     const { moving } = visit;
     if (moving?.requestId === requestId) {
       return showsMove(visit, moving, answerOf(responseStatusCode, responseHeaders ?? [], moving.url, proxy));
     }
     visit.answer = answerOf(responseStatusCode, responseHeaders ?? [], visit.url, proxy);
-    return visit.answer.end === undefined;
+    // Where a redirect leads, Chromium knows best: it comes back as a request, which is not admitted.
+    if (visit.answer.end !== undefined) return visit.answer.end.type === 'redirect' ? 'AsItIs' : 'No';
+    return isAttachment(visit.answer) ? 'AsPage' : 'AsItIs';
   }
 
-  function showsMove(now: Visit, { url, isPost }: NonNullable<Visit['moving']>, answer: DocumentAnswer): boolean {
-    if (answer.end?.type === 'notHtml' || answer.status === 204) {
+  function showsMove(now: Visit, { url, isPost }: NonNullable<Visit['moving']>, answer: DocumentAnswer): Shows {
+    if (answer.end?.type === 'notHtml' || answer.status === 204 || isAttachment(answer)) {
       now.moving = undefined;
       now.files.add(url.href);
-      return false;
+      return 'No';
     }
     if (!isPost) {
       moved(now, url);
-      return false;
+      return 'No';
     }
     if (answer.end !== undefined) {
       now.answer = answer;
       moved(now, answer.end.type === 'redirect' ? answer.end.to : url);
-      return false;
+      return 'No';
     }
     // What a form was answered is the page: nobody else could ask for it.
     Object.assign(now, { url, answer, isCommitted: false, moving: undefined, loaded: Promise.withResolvers() });
-    return true;
+    return 'AsItIs';
   }
 
   // A page's request to go elsewhere and its replacement by the next document are told in the order in which they were made.
-  session.on('Page.frameRequestedNavigation', ({ frameId, url }) => {
+  session.on('Page.frameRequestedNavigation', ({ frameId, url, reason }) => {
     const to = normaliseUrl(url);
     if (visit === undefined || frameId !== mainFrameId || to === undefined) return;
-    if (visit.isCommitted) visit.movesBefore.delete(to.href);
-    else visit.movesBefore.add(to.href);
+    if (!visit.isCommitted) visit.movesBefore.add(to.href);
+    else {
+      visit.movesBefore.delete(to.href);
+      if (reason === 'metaTagRefresh' || reason === 'httpHeaderRefresh') visit.refreshes.add(to.href);
+    }
   });
   session.on('Page.frameNavigated', ({ frame }) => {
     if (frame.id !== mainFrameId) return;
@@ -229,6 +235,7 @@ export async function createVisitor(
     if (end === 'stopped' && !(await hasLoaded(now, reader))) {
       throw new CrawlError({ cause: 'ConnectionError', message: 'the document broke off', retryable: true });
     }
+    if (await isNoPage(answer, reader)) return { type: 'notHtml', facts: answer.facts };
     if (answer.failure !== undefined) {
       const page = await reader.read(withoutContent(plan));
       const evidence = blockEvidence({ ...answer, page });
@@ -258,6 +265,7 @@ export async function createVisitor(
     const { answer } = now;
     if (answer === undefined || now.target !== undefined) return leave(now);
     const reader = await createPageReader(session, mainFrameId, now.url, activity);
+    if (await isNoPage(answer, reader)) return { type: 'notHtml', facts: answer.facts };
     return resultOf(now, answer, await reader.readQuiet(plan, () => false), plan);
   }
 
@@ -285,6 +293,7 @@ export async function createVisitor(
     hung.note(missing);
     atRest = false;
     if (!(await reader.isParsed())) throw notInTime(missing);
+    if (await isNoPage(answer, reader)) return { type: 'notHtml', facts: answer.facts };
     if (answer.failure !== undefined) return { type: 'failed', failure: answer.failure, facts: answer.facts };
     const result = await resultOf(now, answer, await reader.read(plan), plan);
     return { ...result, facts: { ...result.facts, unfinished: unfinished(missing) } };
@@ -320,18 +329,14 @@ export async function createVisitor(
   };
 }
 
-/** The same but for the fragment, which no server sees. */
-function isSameDocument(one: URL, other: URL): boolean {
-  return withoutFragment(one) === withoutFragment(other);
-}
-
-function withoutFragment({ href }: URL): string {
-  return href.replace(/#.*$/s, '');
-}
-
 function whereto({ url, target, answer }: Visit): Rendered {
   const redirect = answer?.end?.type === 'redirect' ? answer.end : undefined;
   return { facts: answer?.facts ?? {}, ...redirect, type: 'redirect', to: target ?? redirect?.to ?? url };
+}
+
+/** What is not HTML by its header is a page if the browser shows it as one. */
+async function isNoPage({ kind }: DocumentAnswer, reader: PageReader): Promise<boolean> {
+  return kind !== 'Html' && !(await reader.isPage());
 }
 
 /** A page may stop itself (`window.stop`): it was parsed as far as it wanted to be. */

@@ -10,6 +10,9 @@ import type { Blocking } from './resource-blocking.ts';
 
 export type PausedRequest = Events['Fetch.requestPaused'];
 
+/** Whether an answer is shown; `AsPage` what the server means to be saved. */
+export type Shows = 'No' | 'AsItIs' | 'AsPage';
+
 export async function interceptRequests(
   session: Session,
   options: {
@@ -17,7 +20,7 @@ export async function interceptRequests(
     /** Whether the main frame may ask for the document. */
     readonly admits: (request: PausedRequest) => boolean | Promise<boolean>;
     /** Whether the main frame shows the document that was answered. */
-    readonly shows: (request: PausedRequest) => boolean;
+    readonly shows: (request: PausedRequest) => Shows;
     /** What is added to requests for the main frame's documents. */
     readonly headersFor: HeadersFor;
     readonly blocking: Blocking;
@@ -50,8 +53,18 @@ export async function interceptRequests(
       activity.frameAsked(frameId, request.url);
       return goOn(paused);
     }
-    if (isAnswered(paused)) return options.shows(paused) ? goOn(paused) : stop(requestId);
+    if (isAnswered(paused)) return show(paused, options.shows(paused));
     return (await options.admits(paused)) ? goOn(paused, addedTo(request.url)) : stop(requestId);
+  }
+
+  function show(paused: PausedRequest, how: Shows): Promise<unknown> {
+    const { requestId, responseStatusCode = 200, responseHeaders = [] } = paused;
+    if (how === 'No') return stop(requestId);
+    if (how === 'AsItIs') return goOn(paused);
+    const kept = responseHeaders.filter(({ name }) => name.toLowerCase() !== 'content-disposition');
+    return session.send('Fetch.continueResponse', {
+      ...{ requestId, responseCode: responseStatusCode, responseHeaders: kept },
+    });
   }
 
   /** From the first request of a script on the network domain tells of them all, and nothing is paused for it. */

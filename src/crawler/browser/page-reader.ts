@@ -15,11 +15,22 @@ const WORLD = 'trawler';
 /** Documents without any of these are what they are when they have loaded. */
 const SCRIPTED = 'script:not([type*="json" i]), iframe, frame, body[onload]';
 
+/** XML that is no page is shown as a tree of its elements, within a page of Chromium's own. */
+const IS_PAGE = `(() => {
+  const { contentType, documentElement: root } = document;
+  if (contentType === 'text/html' || contentType === 'application/xhtml+xml') return true;
+  const isXml = contentType.endsWith('/xml') || contentType.endsWith('+xml');
+  const isHtml = root?.localName === 'html' && root.namespaceURI === 'http://www.w3.org/1999/xhtml';
+  return isXml && isHtml && document.getElementById('webkit-xml-viewer-source-xml') === null;
+})()`;
+
 export type PageReader = {
   /** What the plan asks for. Rejects with a CrawlError when it cannot be read. */
   readonly read: (plan: PagePlan) => Promise<RawPage>;
   /** The same, when the page's scripts have come to rest. @param isBusy whether something else is still under way */
   readonly readQuiet: (plan: PagePlan, isBusy: () => boolean) => Promise<RawPage>;
+  /** Whether the browser takes the document for a page: not for text, a picture, or XML of another kind. */
+  readonly isPage: () => Promise<boolean>;
   /** Whether the document has been parsed to its end. */
   readonly isParsed: () => Promise<boolean>;
 };
@@ -81,6 +92,7 @@ export async function createPageReader(
       await untilQuiet(plan, isBusy);
       return parsed(await evaluate(script));
     },
+    isPage: async () => (await evaluate(IS_PAGE)) === true,
     isParsed: async () => (await evaluate(`document.readyState !== 'loading'`)) === true,
   };
 }

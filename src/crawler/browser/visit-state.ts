@@ -15,6 +15,8 @@ export type Visit = {
   target: URL | undefined;
   /** Where a script is about to go: it is not known yet whether that is another page, or a file. */
   moving: { readonly requestId: string; readonly url: URL; readonly isPost: boolean } | undefined;
+  /** Where the document refreshes itself to; without fragments. What it says decides whether that is a redirect. */
+  readonly refreshes: Set<string>;
   /** Files to which scripts went: the page stays. */
   readonly files: Set<string>;
   /** Resolves when a script has gone elsewhere. */
@@ -48,6 +50,7 @@ export function createVisit(url: URL): Visit {
     movesBefore: new Set(),
     target: undefined,
     moving: undefined,
+    refreshes: new Set(),
     files: new Set(),
     left: left.promise,
     leave: () => left.resolve('left'),

@@ -3,9 +3,9 @@ import { encodeQuery } from '../urls/query-encoding.ts';
 import type { RawPage } from './read-page.ts';
 import { parseRefresh, soonestRefresh } from './refresh.ts';
 
-/** Nobody reads a page that is left so soon. */
+/** Nobody saves a file that a page names so soon: it is where the page has moved to. */
 const AT_ONCE_SECONDS = 1;
-/** A page that says little and is left within this time says that it is left. */
+/** A page that says little and is left within this time says that it is left. One that says more is read: nothing is lost. */
 const SOON_SECONDS = 15;
 const LITTLE_TEXT = 400;
 const FEW_LINKS = 3;
@@ -37,8 +37,8 @@ function writtenRedirect(page: RawPage, { refreshHeaders, script }: Leaving): st
     // One that shows nothing has set a cookie, and is asked again with it.
     if (reference === '') return delaySeconds <= AT_ONCE_SECONDS && page.isEmpty ? '' : undefined;
     if (/^\s*javascript:/i.test(reference)) return undefined;
-    if (delaySeconds <= AT_ONCE_SECONDS) return reference;
-    if (delaySeconds <= SOON_SECONDS && saysLittle(page) && !isFile(reference)) return reference;
+    const mayBeFile = delaySeconds > AT_ONCE_SECONDS && isFile(reference);
+    if (delaySeconds <= SOON_SECONDS && saysLittle(page) && !mayBeFile) return reference;
   }
   return script !== undefined && saysLittle(page) ? script : undefined;
 }

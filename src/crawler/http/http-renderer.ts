@@ -3,7 +3,7 @@ import type { Document } from 'domhandler';
 import { StoreError } from '../../store/store-error.ts';
 import type { FetchFacts } from '../../store/worker-store.ts';
 import { blockEvidence, blockedBy, isRefusing } from '../blocking/blocked.ts';
-import { CrawlError, failureOfError, failureOfStatus } from '../failure.ts';
+import { CrawlError, failureOfError, failureOfStatus, failureWithoutPage } from '../failure.ts';
 import { type DecodedText, decodeHtml, decodeXml } from '../html/charset.ts';
 import { contentTypeOf, kindByHeader, kindOfDocument } from '../html/content-type.ts';
 import { readDocument } from '../html/html-page.ts';
@@ -14,8 +14,8 @@ import { scriptRedirect } from '../html/script-redirect.ts';
 import { type ScriptSigns, scriptSignsOf } from '../html/script-signs.ts';
 import { HostPausedError } from '../network/host-pacer.ts';
 import { type DocumentRead, pageAnswer } from '../rendering/page-answer.ts';
-import { redirectOf } from '../rendering/redirect.ts';
-import { isSuccess, type Rendered, type Renderer } from '../rendering/renderer.ts';
+import { locationOf, redirectOf } from '../rendering/redirect.ts';
+import { isRedirect, isSuccess, type Rendered, type Renderer } from '../rendering/renderer.ts';
 import type { HttpClient, HttpResponse } from './http-client.ts';
 import type { ResponseHeaders } from './response-headers.ts';
 import { conditionalHeaders, validatorsOf } from './validators.ts';
@@ -50,7 +50,13 @@ export function createHttpRenderer(client: HttpClient, { seeksSigns = false } = 
 }
 
 function wantsBody(status: number, headers: ResponseHeaders): boolean {
-  return (isSuccess(status) || isRefusing(status)) && kindByHeader(headers['content-type']) !== 'Other';
+  return (isShown(status, headers) || isRefusing(status)) && kindByHeader(headers['content-type']) !== 'Other';
+}
+
+/** Browsers show what comes with a redirect that leads nowhere, or with a choice (300). */
+function isShown(status: number, headers: ResponseHeaders): boolean {
+  const isAnswered = status >= 200 && status < 400 && status !== 304;
+  return isAnswered && !(isRedirect(status) && locationOf(headers) !== undefined);
 }
 
 type Reading = { readonly plan: PagePlan; readonly seeksSigns: boolean };
@@ -65,8 +71,11 @@ function resultOf(response: HttpResponse, url: URL, reading: Reading, facts: Fet
   if (failure !== undefined) return { type: 'failed', failure, facts };
   const redirect = redirectOf(status, headers, url, facts);
   if (redirect !== undefined) return redirect;
-  if (status >= 300) return { type: 'failed', failure: strangeStatus(status), facts };
-  if (read === undefined) return { type: 'notHtml', facts };
+  if (read === undefined) {
+    return isSuccess(status)
+      ? { type: 'notHtml', facts }
+      : { type: 'failed', failure: failureWithoutPage(status), facts };
+  }
   const validators = validatorsOf(headers, Date.now());
   const answer = pageAnswer(read, headers, url, facts);
   if (answer.type === 'redirect') return answer;
@@ -84,7 +93,7 @@ function readingOf(response: HttpResponse, { plan, seeksSigns }: Reading): Read 
   const contentType = headers['content-type'];
   const noSniff = /^\s*nosniff\b/i.test(headers['x-content-type-options'] ?? '');
   const kind = kindOfDocument(contentType, body, noSniff);
-  const reading = isSuccess(status) ? { plan, seeksSigns } : { plan: withoutContent(plan), seeksSigns: false };
+  const reading = isShown(status, headers) ? { plan, seeksSigns } : { plan: withoutContent(plan), seeksSigns: false };
   if (kind === 'Html') return readable(() => readTree(decodeHtml(body, contentType), parseHtml, reading));
   if (kind !== 'Xml') return undefined;
   const decoded = decodeXml(body, contentType);
@@ -109,10 +118,6 @@ function readable(read: () => Read): Read {
       retryable: false,
     });
   }
-}
-
-function strangeStatus(status: number) {
-  return { cause: 'HttpError', message: `the server answered ${status} without a page`, retryable: false } as const;
 }
 
 function factsOf(response: HttpResponse | undefined, url: URL, startedAt: number): FetchFacts {

@@ -135,7 +135,7 @@ export async function startGuardProxy(guard: AddressGuard, upstream?: UpstreamPr
           return;
         }
         failures.delete(`${url?.hostname}:${port}`);
-        response.writeHead(answer.statusCode ?? 502, answer.statusMessage, withoutHopByHop(answer.headers));
+        response.writeHead(answer.statusCode ?? 502, answer.statusMessage, answerHeaders(answer));
         pipeline(answer, response, () => {});
       });
       response.on('close', () => onward.destroy());
@@ -244,6 +244,12 @@ const HOP_BY_HOP = new Set([
 
 function withoutHopByHop(headers: OutgoingHttpHeaders): OutgoingHttpHeaders {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name)));
+}
+
+/** Node keeps the first of repeated Content-Type headers; browsers go by them all. */
+function answerHeaders({ headers, headersDistinct }: IncomingMessage): OutgoingHttpHeaders {
+  const type = Object.entries(headersDistinct).filter(([name]) => name === 'content-type');
+  return withoutHopByHop(Object.fromEntries([...Object.entries(headers), ...type]));
 }
 
 /** A body keeps the framing that it came with: its length is a header that goes on, else it is chunked anew. */

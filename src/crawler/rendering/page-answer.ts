@@ -5,7 +5,7 @@ import { NEXT_BY_RELATION } from '../html/next-page.ts';
 import { redirectOfPage, refreshLinks } from '../html/page-redirect.ts';
 import type { PagePlan, RawPage } from '../html/read-page.ts';
 import { baseUrlOf } from '../urls/base-url.ts';
-import { normaliseUrl } from '../urls/url.ts';
+import { isSameDocument, normaliseUrl } from '../urls/url.ts';
 import type { Rendered } from './renderer.ts';
 
 /** By lower-case name; repeated ones as a list, or joined by commas. */
@@ -28,7 +28,8 @@ export function pageAnswer(
   const refreshHeaders = headerValues(headers, 'refresh');
   const reference = redirectOfPage(page, { refreshHeaders, script });
   const to = reference === undefined ? undefined : normaliseUrl(reference, baseUrlOf(page.base, url), 'Keep');
-  if (to !== undefined && (to.href !== url.href || reference === '')) return { type: 'redirect', to, facts } as const;
+  if (to !== undefined && (reference === '' || !isSameDocument(to, url)))
+    return { type: 'redirect', to, facts } as const;
   return {
     type: 'page',
     page: withHeaderLinks(

@@ -20,9 +20,9 @@ export function redirectOf(status: number, headers: Headers, url: URL, facts: Fe
   return { type: 'failed', failure: { cause: 'InvalidUrl', message, retryable: false }, facts };
 }
 
-/** The first Location header as text: its bytes arrive decoded one by one. */
-export function locationOf({ location }: Pick<Headers, 'location'>): string | undefined {
-  const header = typeof location === 'string' ? location : location?.[0];
+/** The first Location header that is not empty, as in Chromium, as text: its bytes arrive decoded one by one. */
+export function locationOf({ location = [] }: Pick<Headers, 'location'>): string | undefined {
+  const header = [location].flat().find((value) => value.trim() !== '');
   return header === undefined ? undefined : headerText(header);
 }
 

@@ -1,4 +1,4 @@
-// The interface of the two renderers, HTTP and browser, and what both know of status codes and content types.
+// The interface of the two renderers, HTTP and browser, and what both know of status codes.
 import type { FetchFacts, Validators } from '../../store/worker-store.ts';
 import type { Failure } from '../failure.ts';
 import type { PagePlan, RawPage } from '../html/read-page.ts';
@@ -46,11 +46,6 @@ export type Renderer = {
   readonly recycle?: (how: 'Gently' | 'ByForce') => void;
   readonly close: () => Promise<void>;
 };
-
-/** Content types that hold links and fields as HTML does. */
-export function isHtml(contentType: string): boolean {
-  return /^\s*(text\/html|application\/xhtml\+xml)\s*(;|$)/i.test(contentType);
-}
 
 export function isSuccess(status: number): boolean {
   return status >= 200 && status < 300;

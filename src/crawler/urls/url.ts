@@ -64,3 +64,12 @@ function normalisePercentEncoding(text: string): string {
 export function hostKey(url: URL): string {
   return url.host;
 }
+
+/** The same but for the fragment, which no server sees. */
+export function isSameDocument(one: URL, other: URL): boolean {
+  return withoutFragment(one) === withoutFragment(other);
+}
+
+export function withoutFragment({ href }: URL): string {
+  return href.replace(/#.*$/s, '');
+}

@@ -62,7 +62,6 @@ beforeAll(async () => {
     '/missing': html('<title>no</title>', {}, 404),
     '/busy': html('', { 'retry-after': '3' }, 429),
     '/pdf': (_, response) => void response.writeHead(200, { 'content-type': 'application/pdf' }).end('%PDF-1.4'),
-    '/download': html('x', { 'content-disposition': 'attachment' }),
     '/zip': (_, response) => void response.writeHead(200, { 'content-type': 'application/zip' }).end('PK'),
     '/json': (_, response) => void response.writeHead(200, { 'content-type': 'application/json' }).end('{}'),
     '/none': (_, response) => void response.writeHead(204).end(),
@@ -199,7 +198,7 @@ describe('a page', () => {
     }
   });
 
-  it.each(['/pdf', '/download', '/zip', '/json', '/none'])('is none at %s', async (path) => {
+  it.each(['/pdf', '/zip', '/json', '/none'])('is none at %s', async (path) => {
     expect((await render(path)).type).toBe('notHtml');
   });
 });

@@ -152,7 +152,9 @@ describe('a page that is left', () => {
 
   it.each<[string, Partial<RawPage>, string | undefined]>([
     ['at once', { refreshes: ['0;url=/t'] }, '/t'],
-    ['at once, with much to read', { refreshes: ['1;url=/t'], ...article }, '/t'],
+    ['at once, for a file', { refreshes: ['0;url=/files/a.zip'] }, '/files/a.zip'],
+    ['at once, with much to read', { refreshes: ['1;url=/t'], ...article }, undefined],
+    ['at once, with links to other pages', { refreshes: ['0;url=/t'], links: ['/a', '/b', '/c', '/d'] }, undefined],
     ['soon, with little to read', { refreshes: ['5;url=/t'] }, '/t'],
     ['soon, with much to read', { refreshes: ['5;url=/t'], ...article }, undefined],
     ['late', { refreshes: ['60;url=/t'] }, undefined],

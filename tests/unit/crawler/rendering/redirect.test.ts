@@ -13,7 +13,7 @@ describe('the Location header', () => {
     return end?.type === 'redirect' ? end.to.href : end?.type;
   };
 
-  it.each<[location: string | string[], target: string]>([
+  it.each<[location: string | string[], target: string | undefined]>([
     ['/t', 'http://a.example/t'],
     ['t?x=1#frag', 'http://a.example/dir/t?x=1#frag'],
     ['//b.example', 'http://b.example/'],
@@ -24,7 +24,9 @@ describe('the Location header', () => {
     ['/日本', 'http://a.example/%E6%97%A5%E6%9C%AC'],
     [' /a b ', 'http://a.example/a%20b'],
     [['/one', '/two'], 'http://a.example/one'],
-    ['', 'http://a.example/dir/page'],
+    ['?', 'http://a.example/dir/page'],
+    ['', undefined],
+    [['', '/two'], 'http://a.example/two'],
     ['javascript:x', 'failed'],
     ['http://', 'failed'],
   ])('%j', (location, expected) => {
