@@ -17,6 +17,13 @@ beforeAll(async () => {
 });
 afterAll(() => namespace?.remove());
 
+/**
+ * Kubernetes stops all evictions when no node of a cluster answers any more, and this one may be the only one: with the
+ * label it does not count (https://kubernetes.io/docs/reference/labels-annotations-taints/#node-kubernetes-io-exclude-disruption).
+ */
+const labelNodes = (label: string) => kubectl('label', 'nodes', '--all', '--overwrite', label);
+const EXCLUDE = 'node.kubernetes.io/exclude-disruption';
+
 const kubelets = async () => (await findDaemons()).filter(({ name }) => name === 'kubelet');
 const read = () => getJson<CrawlRun>('crawlrun', 'lost', '--namespace', namespace.name);
 const eventually = <T>(look: () => Promise<T>) => vi.waitFor(look, { timeout: 500_000, interval: 1_000 });
@@ -53,6 +60,7 @@ test.skipIf(process.env['TRAWLER_KUBECONFIG'] !== undefined)(
     const [first] = await workers();
     if (first === undefined) throw new Error('the run has no worker');
     try {
+      await labelNodes(`${EXCLUDE}=true`);
       await stopDaemons(await kubelets());
       await killProcessesOf(first);
       // Kubernetes needs 40 s for the node, 30 s for the taint, and 150 s for the pod's end.
@@ -75,6 +83,7 @@ test.skipIf(process.env['TRAWLER_KUBECONFIG'] !== undefined)(
       await eventually(async () => expect((await workers()).length).toBeGreaterThan(1));
     } finally {
       await ensureDaemon(kubelet());
+      await labelNodes(`${EXCLUDE}-`);
     }
     await kubectl('wait', '--for=condition=Finished', 'crawlrun/lost', '--namespace', namespace.name, '--timeout=300s');
     const run = await read();

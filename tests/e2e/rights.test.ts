@@ -39,7 +39,7 @@ async function rightsOf(kind: 'clusterrole' | 'role'): Promise<string[]> {
   );
 }
 
-/** What the operator has asked for so far, by whether the API server let it. */
+/** What the operator has asked for so far: what was done, and what it had no right to. */
 async function asked(): Promise<{ used: Set<string>; refused: Set<string> }> {
   if (cluster.auditLog === undefined) throw new Error('this cluster has no audit log that can be read');
   const used = new Set<string>();
@@ -47,7 +47,7 @@ async function asked(): Promise<{ used: Set<string>; refused: Set<string> }> {
   for await (const event of auditEvents(cluster.auditLog)) {
     const right = event.user.username === user ? askedFor(event) : undefined;
     if (right === undefined) continue;
-    if (event.responseStatus?.code === 403) refused.add(right);
+    if (event.annotations?.['authorization.k8s.io/decision'] === 'forbid') refused.add(right);
     else if (succeeded(event)) used.add(right);
   }
   return { used, refused };

@@ -10,6 +10,8 @@ export interface AuditEvent {
   userAgent?: string;
   objectRef?: { apiGroup?: string; resource: string; subresource?: string; namespace?: string; name?: string };
   responseStatus?: { code: number };
+  /** Among them what the authorizer decided; admission may refuse later, as in a namespace that is being deleted. */
+  annotations?: { 'authorization.k8s.io/decision'?: 'allow' | 'forbid' };
   /** Only for what startControlPlane was told to record with objects. */
   responseObject?: unknown;
   /** When the API server received the request, with microseconds. */

@@ -227,6 +227,58 @@ test('a policy that refuses runs is told in its words, each slot is tried once, 
   await kubectl(['delete', 'validatingadmissionpolicybindings,validatingadmissionpolicies', name]);
 });
 
+test('a webhook that does not answer is told, and the run is made when it is gone', async () => {
+  startOperator();
+  const name = `dead-${namespace}`;
+  await apply({
+    apiVersion: 'admissionregistration.k8s.io/v1',
+    kind: 'ValidatingWebhookConfiguration',
+    metadata: { name },
+    webhooks: [
+      {
+        name: 'dead.example.com',
+        clientConfig: { url: 'https://127.0.0.1:1/validate' },
+        rules: [{ apiGroups: ['trawler.dev'], apiVersions: ['*'], operations: ['CREATE'], resources: ['crawlruns'] }],
+        namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
+        ...{ sideEffects: 'None', admissionReviewVersions: ['v1'], failurePolicy: 'Fail', timeoutSeconds: 1 },
+      },
+    ],
+  });
+  const probe = { apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlRun', metadata: { name: 'probe', namespace } };
+  await eventually(async () => {
+    const created = kubectl(['create', '-f', '-', '--dry-run=server'], { ...probe, spec: { sources } });
+    await expect(created).rejects.toThrow('failed calling webhook');
+  });
+  await apply(schedule('shop', { schedule: '*/2 * * * * *' }));
+  await eventually(async () =>
+    expect(await readyOf('shop')).toMatchObject({
+      status: 'False',
+      reason: 'RunRefused',
+      message: expect.stringContaining('failed calling webhook "dead.example.com"'),
+    }),
+  );
+  await kubectl(['delete', 'validatingwebhookconfiguration', name]);
+  await eventually(async () => expect(await readyOf('shop')).toMatchObject({ status: 'True', reason: 'Scheduled' }));
+  await eventually(async () => expect(await list('crawlruns')).toHaveLength(1));
+});
+
+test('a run that can never start ends by itself, the next slot runs, and runs of a mended template go on', async () => {
+  startOperator();
+  const dnsConfig = (nameserver: string) => ({ pod: { dnsConfig: { nameservers: [nameserver] } } });
+  const every2s = { schedule: '*/2 * * * * *', concurrencyPolicy: 'Forbid', failedRunsHistoryLimit: 20 };
+  await apply(schedule('shop', every2s, dnsConfig('dns.example')));
+  const phases = async () => (await list<CrawlRun>('crawlruns')).map(({ status }) => status?.phase);
+  await eventually(async () =>
+    expect((await phases()).filter((phase) => phase === 'Failed').length).toBeGreaterThan(1),
+  );
+  expect(await list('jobs')).toEqual([]);
+  const [failed] = (await list<CrawlRun>('crawlruns')).filter(({ status }) => status?.phase === 'Failed');
+  expect(failed?.status?.conditions).toContainEqual(expect.objectContaining({ type: 'Failed', reason: 'JobRefused' }));
+
+  await apply(schedule('shop', every2s, dnsConfig('192.0.2.1')));
+  await eventually(async () => expect(await list('jobs')).toHaveLength(1));
+});
+
 test('a run that waits in line beside the slots does not keep them from running, and no slot is lost to it', async () => {
   const operator = startOperatorOn(cluster.kubeconfigPath, database.ownerUrl, { limits: { perNamespace: 1 } });
   running.push(operator);
