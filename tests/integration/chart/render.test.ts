@@ -143,8 +143,11 @@ describe('values', () => {
         .filter((manifest) => manifest.kind === kind && manifest.metadata.name.startsWith('trawler-operator'))
         .map(({ metadata }) => metadata.namespace);
     expect(rolesOf(everywhere, 'ClusterRole')).toHaveLength(1);
-    expect(rolesOf(listed, 'ClusterRole')).toEqual([]);
-    expect(rolesOf(listed, 'ClusterRoleBinding')).toEqual([]);
+    // A worker on a lost node has to be found everywhere.
+    expect(one(listed, 'ClusterRole', 'trawler-operator')['rules']).toEqual([
+      { apiGroups: [''], resources: ['nodes'], verbs: ['get'] },
+    ]);
+    expect(rolesOf(listed, 'ClusterRoleBinding')).toHaveLength(1);
     expect(rolesOf(listed, 'Role').sort()).toEqual(['blue', 'red', 'trawler-system']);
     expect(rolesOf(listed, 'RoleBinding').sort()).toEqual(['blue', 'red', 'trawler-system']);
     expect(environment(listed)).toMatchObject({ TRAWLER_WATCH_NAMESPACES: 'red,blue' });
