@@ -8,6 +8,7 @@ import type { HttpClient, HttpResponse } from '../http/http-client.ts';
 import { type HostPacer, HostPausedError } from '../network/host-pacer.ts';
 import { locationOf } from '../rendering/redirect.ts';
 import { isRedirect, isSuccess } from '../rendering/renderer.ts';
+import { timeLimit } from '../time-limit.ts';
 import { hostKey, normaliseUrl } from '../urls/url.ts';
 import {
   compileRules,
@@ -82,7 +83,8 @@ export function createRobotsGate(options: {
     for (let hops = 0; ; hops++) {
       await pacer.takePlace(hostKey(url), signal);
       const request = { url, maxBytes: MAX_ROBOTS_BYTES, onTooLarge: 'cut', wantsBody: isSuccess } as const;
-      const response = await client.get(request, AbortSignal.any([signal, AbortSignal.timeout(FETCH_TIMEOUT_MS)]));
+      using limit = timeLimit(FETCH_TIMEOUT_MS, signal);
+      const response = await client.get(request, limit.signal);
       const target = isRedirect(response.status)
         ? normaliseUrl(locationOf(response.headers) ?? '', url.href)
         : undefined;

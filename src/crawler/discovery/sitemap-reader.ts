@@ -8,6 +8,7 @@ import type { ResponseHeaders } from '../http/response-headers.ts';
 import { HostPausedError } from '../network/host-pacer.ts';
 import { locationOf } from '../rendering/redirect.ts';
 import { isRedirect, isSuccess } from '../rendering/renderer.ts';
+import { timeLimit } from '../time-limit.ts';
 import { isSameSite, type Scope } from '../urls/scope.ts';
 import { hostKey, normaliseUrl } from '../urls/url.ts';
 import type { LinkFilter } from './link-filter.ts';
@@ -61,10 +62,10 @@ export function createSitemapReader(options: {
       }
 
       const request = { url, maxBytes: MAX_BYTES, onTooLarge: 'fail', wantsBody: isSuccess, consume } as const;
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+      using limit = timeLimit(timeoutMs, signal);
       const facts = { durationMs: 0, finalUrl: url.href };
       try {
-        const response = await client.get(request, limit);
+        const response = await client.get(request, limit.signal);
         const durationMs = Math.round(performance.now() - startedAt);
         return { ...endOf(response, url, intake.leftOut), facts: { ...facts, durationMs, status: response.status } };
       } catch (error) {

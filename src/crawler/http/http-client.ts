@@ -1,5 +1,6 @@
 // One HTTP request: guarded connection, re-used where possible, HTTP/2 where the server offers it, the cookies of the
 // run, bounded in bytes and time. Redirects are not followed.
+import type { IncomingHttpHeaders } from 'node:http';
 import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Agent, type Dispatcher } from 'undici';
@@ -10,8 +11,9 @@ import type { HeadersFor } from '../network/request-headers.ts';
 import { PUBLIC_TRUST, type TlsOptions, type TlsTrust, tlsOptions } from '../network/tls-trust.ts';
 import { createProxyDispatcher, refusalByStatus, type UpstreamProxy } from '../network/upstream-proxy.ts';
 import { hostKey } from '../urls/url.ts';
-import { type Coding, codingsOf, type Decoded, decodeBody, decodingStream } from './content-codings.ts';
+import { type Coding, codingsOf, decodeBody, decodingStream } from './content-codings.ts';
 import { createCookies } from './cookies.ts';
+import { exchange, type Reply } from './exchange.ts';
 import { type ResponseHeaders, responseHeaders } from './response-headers.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -77,11 +79,22 @@ export function createHttpClient(options: {
 
   const cookies = createCookies();
 
+  function messageTo(url: URL, headers: Readonly<Record<string, string>> = {}): Dispatcher.RequestOptions {
+    const added = options.headersFor?.(url) ?? {};
+    const cookie = joined(added['cookie'], cookies.headerFor(url));
+    return {
+      origin: url.origin,
+      path: url.pathname + url.search,
+      method: 'GET',
+      headers: { ...requestHeaders, ...added, ...headers, ...(cookie === undefined ? {} : { cookie }) },
+    };
+  }
+
   /** The connection of a request that came too late stays open: the next try is written at once. */
-  async function send(request: Dispatcher.RequestOptions, url: URL, signal: AbortSignal) {
+  async function inPlace<Answer>(url: URL, send: () => Promise<Answer>, signal: AbortSignal): Promise<Answer> {
     for (;;) {
       try {
-        return await agent.request({ ...request, signal });
+        return await send();
       } catch (error) {
         if (lastLook === undefined || !(error instanceof PlaceMissedError)) throw error;
         await lastLook.untilNextPlace(hostKey(url), signal);
@@ -89,47 +102,56 @@ export function createHttpClient(options: {
     }
   }
 
+  /** The head of an answer that comes from the host. Throws the refusal of a proxy. */
+  function headOf(url: URL, status: number, received: IncomingHttpHeaders): ResponseHeaders {
+    const refusal = proxy === undefined ? undefined : refusalByStatus(proxy, status);
+    if (refusal !== undefined) throw refusal;
+    cookies.take(url, received['set-cookie']);
+    return responseHeaders(received);
+  }
+
+  async function getWhole(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
+    const { url, maxBytes, wantsBody } = request;
+    const message = messageTo(url, request.headers);
+    let head: ResponseHeaders = {};
+    let isWanted = false;
+    const mostBytes = (status: number, received: IncomingHttpHeaders) => {
+      head = headOf(url, status, received);
+      isWanted = wantsBody(status, head);
+      if (isWanted) return maxBytes;
+      return Number(received['content-length'] ?? 0) > MAX_DISCARDED_BYTES ? undefined : MAX_DISCARDED_BYTES;
+    };
+    const reply = await inPlace(url, () => exchange(agent, message, mostBytes, signal), signal);
+    const body = isWanted ? await decodedBody(reply, head, request) : Buffer.alloc(0);
+    return { status: reply.status, headers: head, body };
+  }
+
+  async function getInParts(request: HttpRequest & Required<Pick<HttpRequest, 'consume'>>, signal: AbortSignal) {
+    const { url, maxBytes, wantsBody, consume } = request;
+    const message = { ...messageTo(url, request.headers), signal };
+    const { statusCode: status, headers: received, body } = await inPlace(url, () => agent.request(message), signal);
+    // A body that is given up reports that as an error of its own, which nobody has to hear.
+    body.on('error', () => {});
+    try {
+      const headers = headOf(url, status, received);
+      if (wantsBody(status, headers)) {
+        const consumed = (arriving: AsyncIterable<Buffer>) => consume(arriving, headers);
+        await consumeBody(body, codingsOfBody(headers), consumed, maxBytes, signal);
+      } else {
+        await body.dump({ limit: MAX_DISCARDED_BYTES, signal });
+      }
+      return { status, headers, body: Buffer.alloc(0) };
+    } catch (error) {
+      body.destroy();
+      throw error;
+    }
+  }
+
   return {
     async get(request, signal) {
       if (proxy !== undefined) await guard.checkBeforeProxy(request.url.hostname, portOf(request.url));
-      const added = options.headersFor?.(request.url) ?? {};
-      const cookie = joined(added['cookie'], cookies.headerFor(request.url));
-      const message = {
-        origin: request.url.origin,
-        path: request.url.pathname + request.url.search,
-        method: 'GET',
-        headers: { ...requestHeaders, ...added, ...request.headers, ...(cookie === undefined ? {} : { cookie }) },
-      } as const;
-      const { statusCode, headers: received, body } = await send(message, request.url, signal);
-      // A body that is given up reports that as an error of its own, which nobody has to hear.
-      body.on('error', () => {});
-      const refusal = proxy === undefined ? undefined : refusalByStatus(proxy, statusCode);
-      if (refusal !== undefined) {
-        body.destroy();
-        throw refusal;
-      }
-      cookies.take(request.url, received['set-cookie']);
-      const headers = responseHeaders(received);
-      if (!request.wantsBody(statusCode, headers)) {
-        await body.dump({ limit: MAX_DISCARDED_BYTES, signal });
-        return { status: statusCode, headers, body: Buffer.alloc(0) };
-      }
-      try {
-        const codings = codingsOfBody(headers['content-encoding']);
-        if (request.consume !== undefined) {
-          const { consume, maxBytes } = request;
-          await consumeBody(body, codings, (arriving) => consume(arriving, headers), maxBytes, signal);
-          return { status: statusCode, headers, body: Buffer.alloc(0) };
-        }
-        return {
-          status: statusCode,
-          headers,
-          body: await readBody(body, codings, request),
-        };
-      } catch (error) {
-        body.destroy();
-        throw error;
-      }
+      const { consume } = request;
+      return consume === undefined ? getWhole(request, signal) : getInParts({ ...request, consume }, signal);
     },
     close,
   };
@@ -143,7 +165,8 @@ class PlaceMissedError extends Error {
 /** Undici starts a request right before it writes it; one that throws there is not written, and its connection kept. */
 function lookingOnceMore({ maySend }: LastLook): Dispatcher.DispatcherComposeInterceptor {
   return (dispatch) => (options, handler) => {
-    const host = hostKey(new URL(String(options.origin)));
+    // As `hostKey` of the request's URL.
+    const host = String(options.origin).replace(/^https?:\/\//, '');
     const start = handler.onRequestStart?.bind(handler);
     handler.onRequestStart = (controller, context) => {
       if (!maySend(host)) throw new PlaceMissedError();
@@ -169,32 +192,20 @@ function joined(always: string | undefined, set: string | undefined): string | u
   return always === undefined || set === undefined ? (always ?? set) : `${always}; ${set}`;
 }
 
-async function readBody(
-  body: Readable,
-  codings: readonly Coding[],
+async function decodedBody(
+  reply: Reply,
+  head: ResponseHeaders,
   { maxBytes, onTooLarge }: HttpRequest,
 ): Promise<Buffer> {
-  let { bytes, isTooLarge } = await readPlain(body, maxBytes);
-  for (const coding of codings) {
+  let { body, isCut: isTooLarge } = reply;
+  for (const coding of codingsOfBody(head)) {
     if (isTooLarge && onTooLarge === 'fail') break;
-    const decoded = await decodeBody(bytes, coding, maxBytes);
-    bytes = decoded.bytes;
+    const decoded = await decodeBody(body, coding, maxBytes);
+    body = decoded.bytes;
     isTooLarge ||= decoded.isTooLarge;
   }
   if (isTooLarge && onTooLarge === 'fail') throw tooLarge(maxBytes);
-  return bytes;
-}
-
-/** Cut off at the bound. Without a pipeline, which costs a good part of what a small page does. */
-async function readPlain(body: Readable, maxBytes: number): Promise<Decoded> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    chunks.push(chunk.subarray(0, maxBytes - size));
-    size += chunk.length;
-    if (size > maxBytes) break;
-  }
-  return { bytes: chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks), isTooLarge: size > maxBytes };
+  return body;
 }
 
 async function consumeBody(
@@ -223,8 +234,8 @@ function tooLarge(maxBytes: number): CrawlError {
 }
 
 /** In the order in which they are taken off: the last one applied first. */
-function codingsOfBody(header: string | undefined): readonly Coding[] {
-  const codings = codingsOf(header);
+function codingsOfBody(headers: ResponseHeaders): readonly Coding[] {
+  const codings = codingsOf(headers['content-encoding']);
   if (codings === undefined) throw unreadable('too many content codings');
   return codings;
 }

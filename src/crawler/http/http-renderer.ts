@@ -16,6 +16,7 @@ import { HostPausedError } from '../network/host-pacer.ts';
 import { type DocumentRead, pageAnswer } from '../rendering/page-answer.ts';
 import { locationOf, redirectOf } from '../rendering/redirect.ts';
 import { isRedirect, isSuccess, type Rendered, type Renderer } from '../rendering/renderer.ts';
+import { timeLimit } from '../time-limit.ts';
 import type { HttpClient, HttpResponse } from './http-client.ts';
 import type { ResponseHeaders } from './response-headers.ts';
 import { conditionalHeaders, validatorsOf } from './validators.ts';
@@ -31,10 +32,10 @@ export function createHttpRenderer(client: HttpClient, { seeksSigns = false } = 
   return {
     async render(url, plan, timeoutMs, signal, known) {
       const startedAt = performance.now();
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+      using limit = timeLimit(timeoutMs, signal);
       try {
         const request = { url, maxBytes: MAX_PAGE_BYTES, onTooLarge: 'fail', wantsBody } as const;
-        const response = await client.get({ ...request, headers: conditionalHeaders(known) }, limit);
+        const response = await client.get({ ...request, headers: conditionalHeaders(known) }, limit.signal);
         const facts = factsOf(response, url, startedAt);
         if (response.status === 304 && known !== undefined) return { type: 'unmodified', facts };
         return resultOf(response, url, { plan, seeksSigns }, facts);
