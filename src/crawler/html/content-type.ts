@@ -1,4 +1,5 @@
 // What a response holds: its Content-Type as browsers understand it, and what its first bytes look like without one.
+import QuickLRU from 'quick-lru';
 import { computedMIMEType, MIMEType } from 'whatwg-mimetype';
 
 export type ContentType = {
@@ -18,6 +19,19 @@ export type DocumentKind = 'Html' | 'Xml' | 'Other' | 'Unknown';
  */
 export function contentTypeOf(header: string | undefined): ContentType | undefined {
   if (header === undefined) return undefined;
+  const known = readBefore.get(header);
+  if (known !== undefined) return known;
+  const type = typeOf(header);
+  if (type !== undefined && header.length <= MAX_KEPT_LENGTH) readBefore.set(header, type);
+  return type;
+}
+
+/** Of a header in characters: longer ones are read anew each time. */
+const MAX_KEPT_LENGTH = 100;
+/** Servers send one or two for all of their pages. */
+const readBefore = new QuickLRU<string, ContentType>({ maxSize: 100 });
+
+function typeOf(header: string): ContentType | undefined {
   let found: ContentType | undefined;
   for (const part of splitOutsideQuotes(header)) {
     const type = parseLeniently(part);

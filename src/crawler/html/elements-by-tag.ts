@@ -1,5 +1,5 @@
 // The elements of a document, and those with a name, found in one walk: most of what is looked for on a page is named.
-import { type Document, type Element, isTag, type ParentNode } from 'domhandler';
+import { type ChildNode, type Document, type Element, isTag, type ParentNode } from 'domhandler';
 
 type Named = { readonly elements: Element[]; readonly positions: number[] };
 
@@ -10,22 +10,16 @@ export type ElementsByTag = (names: readonly string[] | undefined) => readonly E
 export function elementsByTag(document: Document): ElementsByTag {
   const named = new Map<string, Named>();
   const all: Element[] = [];
-  // Without recursion: pages nest deep. Each entry is a parent and how many of its children were seen.
-  const open: { readonly parent: ParentNode; next: number }[] = [{ parent: document, next: 0 }];
-  for (let last = open.at(-1); last !== undefined; last = open.at(-1)) {
-    const child = last.parent.children[last.next++];
-    if (child === undefined) open.pop();
-    else if (isTag(child)) {
-      let entry = named.get(child.name);
-      if (entry === undefined) {
-        entry = { elements: [], positions: [] };
-        named.set(child.name, entry);
-      }
-      entry.elements.push(child);
-      entry.positions.push(all.length);
-      all.push(child);
-      if (child.children.length > 0 && child.name !== 'template') open.push({ parent: child, next: 0 });
+  for (let node = nextInTree(document, document); node !== null; node = nextInTree(node, document)) {
+    if (!isTag(node)) continue;
+    let entry = named.get(node.name);
+    if (entry === undefined) {
+      entry = { elements: [], positions: [] };
+      named.set(node.name, entry);
     }
+    entry.elements.push(node);
+    entry.positions.push(all.length);
+    all.push(node);
   }
 
   return (names) => {
@@ -38,6 +32,22 @@ export function elementsByTag(document: Document): ElementsByTag {
       .toSorted((a, b) => a.at - b.at)
       .map(({ element }) => element);
   };
+}
+
+/** In document order, and by the nodes' own references: pages nest deep, and a stack of places would be garbage for each of them. */
+function nextInTree(node: ParentNode | ChildNode, root: Document): ChildNode | null {
+  const first = 'children' in node && !isTemplate(node) ? node.children[0] : undefined;
+  if (first !== undefined) return first;
+  let above: ParentNode | ChildNode | null = node;
+  while (above !== null && above !== root) {
+    if (above.next !== null) return above.next as ChildNode;
+    above = above.parent;
+  }
+  return null;
+}
+
+function isTemplate(node: ParentNode): boolean {
+  return isTag(node) && node.name === 'template';
 }
 
 /** A name, and what its attributes are; no combinators, no pseudo-classes, no commas in values. */

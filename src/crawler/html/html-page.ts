@@ -16,17 +16,17 @@ export function readHtml(html: string, plan: PagePlan): RawPage {
 
 /** @param source what the document was parsed from */
 export function readDocument(document: Document, source: DecodedText, plan: PagePlan): RawPage {
-  return withEncodedQueries(readPage(documentDom(source, selectorsOf(plan), shadowTreesOf(document)), document, plan));
+  return withEncodedQueries(readPage(documentDom(document, source, selectorsOf(plan)), document, plan));
 }
 
 type ShadowTree = { readonly host: ParentNode; readonly content: Document };
 
 /** Declarative shadow DOM (HTML, 4.12.3): a template's content is the shadow tree of its parent, which shows it. */
-function shadowTreesOf(root: Document): readonly ShadowTree[] {
+function shadowTreesOf(root: Document, indexOf: (tree: Document) => ElementsByTag): readonly ShadowTree[] {
   const trees: ShadowTree[] = [];
   const pending: Document[] = [root];
   for (let tree = pending.shift(); tree !== undefined; tree = pending.shift()) {
-    for (const template of selectAll<Node, Element>('template[shadowrootmode]', tree, SELECT_OPTIONS)) {
+    for (const template of indexOf(tree)(['template'])) {
       const host = template.parent;
       const content = templateContent(template);
       const isDeclared = /^(open|closed)$/i.test(template.attribs['shadowrootmode'] ?? '');
@@ -60,12 +60,11 @@ function selectorsOf(plan: PagePlan): CompiledSelectors {
   return compiled;
 }
 
-function documentDom(
-  source: DecodedText,
-  compiled: CompiledSelectors,
-  shadowTrees: readonly ShadowTree[],
-): PageDom<Node> {
+const NONE: readonly never[] = [];
+
+function documentDom(document: Document, source: DecodedText, compiled: CompiledSelectors): PageDom<Node> {
   const indexes = new Map<Document, ElementsByTag>();
+  const shadowTrees = shadowTreesOf(document, indexOf);
 
   /** Whether the node is in the root, or in a shadow tree that is. */
   function isWithin(node: Node, root: Node): boolean {
@@ -111,7 +110,10 @@ function documentDom(
 
   return {
     select,
-    inner: (root) => shadowTrees.filter(({ host }) => isWithin(host, root)).map(({ content }) => content),
+    inner(root) {
+      if (shadowTrees.length === 0) return NONE;
+      return shadowTrees.filter(({ host }) => isWithin(host, root)).map(({ content }) => content);
+    },
     // Their documents are pages of their own.
     frames: (document) => select(document, 'iframe[src], frame[src]').map((frame) => frame.attribs['src'] ?? ''),
     base: (document) => select(document, 'base[href]', 1)[0]?.attribs['href'] ?? null,
@@ -143,6 +145,7 @@ const SELECT_OPTIONS: Options<Node, Element> = {
 
 function childrenOf(node: Node, shadowTrees: readonly ShadowTree[]): readonly ChildNode[] {
   if (!('children' in node)) return [];
+  if (shadowTrees.length === 0) return node.children;
   const tree = shadowTrees.find(({ host }) => host === node);
   return tree === undefined ? node.children : [...tree.content.children, ...node.children];
 }
