@@ -55,9 +55,14 @@ type Host = {
   inHand?: readonly Required<Place>[];
 };
 
+/** Timers are no finer: waiting for the rest of a shorter spacing would take longer than the spacing. */
+const FINEST_SPACING_MS = 1;
+
 /** When to send, in milliseconds of `performance.now()`: as planned, or nearly the spacing after the last send. */
 export function dueTime(lastSend: number | undefined, planned: number, spacingMs: number): number {
-  return lastSend === undefined ? planned : Math.max(planned, lastSend + LATE_SPACING * spacingMs);
+  return lastSend === undefined || spacingMs < FINEST_SPACING_MS
+    ? planned
+    : Math.max(planned, lastSend + LATE_SPACING * spacingMs);
 }
 
 export function createHostPacer(options: {

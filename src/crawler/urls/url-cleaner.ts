@@ -44,6 +44,7 @@ function parameterCleaner(names: readonly string[]): UrlCleaner {
   }
 
   return (url) => {
+    if (url.search === '' && !url.pathname.includes(';')) return url;
     const path = url.pathname.replace(/;([^/;]*)/g, (whole, parameter: string) => (isDropped(parameter) ? '' : whole));
     const query = url.search
       .slice(1)

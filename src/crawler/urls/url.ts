@@ -32,16 +32,19 @@ function normaliseAnyLength(
 ): URL | undefined {
   const url = URL.parse(reference, base);
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) return undefined;
-  // An empty one goes in any case.
-  if (fragment === 'Drop' || url.hash === '') url.hash = '';
-  url.username = '';
-  url.password = '';
+  // Most references need nothing of what follows, and each change of a URL takes as long as parsing it.
+  if (url.href.includes('#') && (fragment === 'Drop' || url.hash === '')) url.hash = '';
+  if (url.username !== '' || url.password !== '') {
+    url.username = '';
+    url.password = '';
+  }
   if (url.hostname.endsWith('.')) url.hostname = url.hostname.replace(/\.+$/, '');
   if (url.hostname === '') return undefined;
   const path = normalisePercentEncoding(url.pathname);
   if (path !== url.pathname) url.pathname = path;
+  const query = normalisePercentEncoding(url.search);
   // Also takes away the question mark of an empty query.
-  url.search = normalisePercentEncoding(url.search);
+  if (query !== url.search || (query === '' && url.href.includes('?'))) url.search = query;
   return url;
 }
 

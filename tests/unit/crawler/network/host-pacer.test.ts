@@ -14,6 +14,13 @@ describe('dueTime', () => {
     expect(dueTime(last, planned, 100)).toBe(expected);
   });
 
+  it.each([
+    [0.5, 100, 'a spacing that timers are too coarse for is left to the places'],
+    [1, 100.8, 'a spacing of a millisecond is kept'],
+  ])('of a spacing of %d ms is %d: %s', (spacingMs, expected) => {
+    expect(dueTime(99.9, 100, spacingMs)).toBeCloseTo(expected);
+  });
+
   it('keeps sends apart and catches up, however late each of them is', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(400), { minLength: 1, maxLength: 100 }), (lateness) => {
