@@ -68,13 +68,16 @@ export async function interceptRequests(
   }
 
   /** From the first request of a script on the network domain tells of them all, and nothing is paused for it. */
-  async function watch(paused: PausedRequest): Promise<void> {
-    if (!activity.isWatched()) {
-      const { networkId, resourceType, request } = paused;
-      await activity.watch(resourceType === 'EventSource' ? undefined : networkId, request.url);
-      await enable([]);
+  function watch(paused: PausedRequest): Promise<unknown> {
+    const { requestId, resourceType, request } = paused;
+    if (isAnswered(paused)) {
+      activity.answered(request.url);
+      return goOn(paused);
     }
-    await goOn(paused);
+    const isWatched = activity.isWatched();
+    send(activity.watch(resourceType, request.url).then(() => (isWatched ? undefined : enable([]))));
+    // A stream would be kept from its reader until it ends.
+    return session.send('Fetch.continueRequest', { requestId, interceptResponse: resourceType !== 'EventSource' });
   }
 
   function enable(more: typeof FIRST_REQUESTS): Promise<unknown> {

@@ -1,5 +1,5 @@
 // What a page is waiting for: requests of its scripts and workers, and documents of its frames.
-import { createDevtools, type Events, type Session } from './devtools.ts';
+import { createDevtools, type Session } from './devtools.ts';
 import type { RequestPattern } from './resource-blocking.ts';
 
 /** What scripts ask for, as Chromium calls it: content comes with it. */
@@ -20,10 +20,13 @@ export type PageActivity = {
   /** Whether the network domain is on: then requests need not be paused to be seen. */
   readonly isWatched: () => boolean;
   /**
-   * Switches it on. To be waited for before the request goes on, whose beginning it does not tell any more.
-   * @param requestId of the network domain
+   * Switches it on for a request that is paused, whose beginning it does not tell any more. Resolves when it is on; a page
+   * that waits for the request in its script (a synchronous XHR) lets it be on only when that is answered.
+   * @param type of the request, as Chromium calls it
    */
-  readonly watch: (requestId: string | undefined, url: string) => Promise<void>;
+  readonly watch: (type: string, url: string) => Promise<void>;
+  /** Such a request is paused again, with its answer or its failure. */
+  readonly answered: (url: string) => void;
   readonly isLoading: () => boolean;
   /** Whether the page has a worker or a stream. */
   readonly hasSources: () => boolean;
@@ -37,62 +40,109 @@ export type PageActivity = {
   readonly committed: (loaderId: string) => void;
 };
 
+type OpenRequest = {
+  readonly url: string;
+  readonly loaderId?: string;
+  /** The session of the worker that made it. */
+  readonly worker?: string | undefined;
+  /** When it is waited for no longer: it may have ended without anybody telling. By `performance.now`. */
+  readonly forgottenAt?: number;
+};
+
+/** How long the script of a worker is waited for: nothing tells that of a shared worker, or of one that was ended. */
+const WORKER_START_MS = 500;
+
 /**
  * The network domain tells when an answer has come; its events come for every request there is, so it is switched on with
  * the first one that a script makes. Workers are sessions of their own.
  */
 export async function watchActivity(session: Session): Promise<PageActivity> {
-  const open = new Map<string, { readonly url: string; readonly loaderId?: string }>();
+  const open = new Map<string, OpenRequest>();
+  /** Addresses of requests that were made before the domain was on: it names them when they are answered. */
+  const first = new Set<string>();
   const frames = new Map<string, string>();
-  const workers = createDevtools(session);
   let hasSources = false;
   let watching: Promise<unknown> | undefined;
   let isWatched = false;
 
-  function follow(part: Session, name: string): void {
-    const keyOf = (requestId: string) => `${name} ${requestId}`;
-    const ended = ({ requestId }: { readonly requestId: string }) => open.delete(keyOf(requestId));
-    part.on('Network.requestWillBeSent', ({ requestId, type = '', request, loaderId }) => {
+  /** @param worker the session of a worker; absent for that of the page */
+  function follow(part: Session, worker?: string): Promise<unknown> {
+    part.on('Network.requestWillBeSent', ({ requestId, type = '', request, loaderId, redirectResponse }) => {
+      if (redirectResponse !== undefined) first.delete(redirectResponse.url);
       if (type === STREAM) hasSources = true;
-      else if (isWaitedFor(type)) open.set(keyOf(requestId), { url: request.url, loaderId });
+      else if (isWaitedFor(type)) asked(requestId, { url: request.url, loaderId, worker });
     });
     part.on('Network.webSocketCreated', () => {
       hasSources = true;
     });
-    part.on('Network.loadingFinished', ended);
-    part.on('Network.loadingFailed', ended);
+    part.on('Network.responseReceived', ({ requestId, type, response, loaderId }) => {
+      if (first.delete(response.url) && isWaitedFor(type)) asked(requestId, { url: response.url, loaderId, worker });
+    });
+    part.on('Network.loadingFinished', ({ requestId }) => open.delete(requestId));
+    part.on('Network.loadingFailed', ({ requestId, type }) => {
+      if (open.delete(requestId)) return;
+      // One that was made before the domain was on, and was not answered at all, has neither an address nor a type.
+      const [url] = type === 'Other' || isWaitedFor(type) ? first : [];
+      if (url !== undefined) first.delete(url);
+    });
+    const workers = createDevtools(part);
+    part.on('Target.attachedToTarget', ({ sessionId }) => {
+      hasSources = true;
+      startWorker(workers.adopt(sessionId), sessionId);
+    });
+    part.on('Target.detachedFromTarget', ({ sessionId }) => {
+      for (const [requestId, request] of open) if (request.worker === sessionId) open.delete(requestId);
+    });
+    return part.send('Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: true, flatten: false });
   }
 
-  follow(session, '');
-  session.on('Target.attachedToTarget', ({ sessionId }: Events['Target.attachedToTarget']) => {
-    hasSources = true;
-    const worker = workers.adopt(sessionId);
-    follow(worker, sessionId);
+  function startWorker(worker: Session, sessionId: string): void {
     const start = () => worker.send('Runtime.runIfWaitingForDebugger');
     // A worker that has ended needs nothing.
-    worker
-      .send('Network.enable', BUFFERLESS)
+    Promise.all([follow(worker, sessionId), worker.send('Network.enable', BUFFERLESS)])
       .then(start, start)
       .catch(() => {});
-  });
+  }
+
+  /** The page tells that a worker's script is asked for, and the worker, if it is not a shared one, that it has come. */
+  function asked(requestId: string, request: OpenRequest): void {
+    if (/^\d+\.\d+$/.test(requestId)) {
+      open.set(requestId, request);
+      return;
+    }
+    hasSources = true;
+    open.set(requestId, { ...request, forgottenAt: performance.now() + WORKER_START_MS });
+  }
+
+  function openNow(): OpenRequest[] {
+    const now = performance.now();
+    return [...open.values()].filter(({ forgottenAt = Number.POSITIVE_INFINITY }) => forgottenAt > now);
+  }
+
   const frameRests = ({ frameId }: { readonly frameId: string }) => frames.delete(frameId);
   session.on('Page.frameStoppedLoading', frameRests);
   session.on('Page.frameDetached', frameRests);
-  await session.send('Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: true, flatten: false });
+  await follow(session);
   return {
     isWatched: () => isWatched,
-    async watch(requestId, url) {
-      if (requestId !== undefined) open.set(` ${requestId}`, { url });
+    async watch(type, url) {
+      if (type === STREAM) hasSources = true;
+      else first.add(url);
       watching ??= session.send('Network.enable', BUFFERLESS);
       await watching;
       isWatched = true;
     },
-    isLoading: () => open.size > 0 || frames.size > 0,
+    answered(url) {
+      // Once the domain is on, it tells the rest.
+      if (!isWatched) first.delete(url);
+    },
+    isLoading: () => frames.size + first.size + openNow().length > 0,
     hasSources: () => hasSources,
-    unanswered: () => [...[...open.values()].map(({ url }) => url), ...frames.values()].slice(0, 20),
+    unanswered: () => [...first, ...openNow().map(({ url }) => url), ...frames.values()].slice(0, 20),
     frameAsked: (frameId, url) => void frames.set(frameId, url),
     reset() {
       open.clear();
+      first.clear();
       frames.clear();
       hasSources = false;
     },

@@ -8,7 +8,7 @@ import type { Session } from './devtools.ts';
 import type { PageActivity } from './page-activity.ts';
 import { TIMERS_DUE } from './page-hooks.ts';
 import { pageScript, parseRawPage } from './page-script.ts';
-import { nextLook } from './quiet.ts';
+import { nextLook, quietSoFar } from './quiet.ts';
 
 const WORLD = 'trawler';
 
@@ -63,14 +63,19 @@ export async function createPageReader(
 
   async function untilQuiet(plan: PagePlan, isBusy: () => boolean): Promise<void> {
     const look = lookScript(plan);
+    let quietMs = 0;
+    let lookedAt = performance.now();
     for (;;) {
       const [seen, timerMs] = await Promise.all([evaluate(look), timersDue()]);
       const [unchangedMs, hasWanted] = Array.isArray(seen) ? (seen as unknown[]) : [];
+      const now = performance.now();
+      quietMs = quietSoFar(quietMs, now - lookedAt, Number(unchangedMs) || 0);
+      lookedAt = now;
       const waitMs = nextLook({
         hasWanted: hasWanted === true,
         isLoading: activity.isLoading() || isBusy(),
         timerMs,
-        unchangedMs: Number(unchangedMs) || 0,
+        unchangedMs: quietMs,
         hasSources: activity.hasSources(),
         elapsedMs: performance.now() - loadedAt,
       });

@@ -9,7 +9,7 @@ export type PageState = {
   readonly isLoading: boolean;
   /** Until the last timer of those that it waits for, in milliseconds; 0 without one. */
   readonly timerMs: number;
-  /** Since its document was changed last. */
+  /** Since its document was changed last, as far as it was seen; see `quietSoFar`. */
   readonly unchangedMs: number;
   /** Whether it has workers, whose timers nobody sees, or an open stream. */
   readonly hasSources: boolean;
@@ -38,4 +38,16 @@ export function nextLook(state: PageState): number {
   if (isLoading || isTimed) return LOOK_MS;
   const neededMs = (hasWanted ? SHOW_MS : SHOW_WANTED_MS) * (hasSources ? 2 : 1);
   return unchangedMs >= neededMs ? 0 : Math.min(LOOK_MS, neededMs - unchangedMs);
+}
+
+/**
+ * For how long a page has been seen to be as it is. One that stands still (a busy processor, a script that waits for its answer)
+ * cannot change, and is not quiet for it: such a time counts as two looks.
+ * @param before what was known at the look before
+ * @param sinceLookMs since then
+ * @param unchangedMs since the document was changed, by the page's clock
+ */
+export function quietSoFar(before: number, sinceLookMs: number, unchangedMs: number): number {
+  const isUnchanged = unchangedMs >= sinceLookMs;
+  return isUnchanged ? before + Math.min(sinceLookMs, 2 * LOOK_MS) : Math.min(unchangedMs, 2 * LOOK_MS);
 }

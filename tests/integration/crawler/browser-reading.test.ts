@@ -29,6 +29,10 @@ const LATE: Record<string, string> = {
   '/late-import-and-fetch': `<script type=module>import('/fetching-chunk.js')</script>`,
   '/late-script': `<script>onload = () => { const s = document.createElement('script'); s.src = '/chunk.js'; document.body.append(s) }</script>`,
   '/late-worker': `<script>new Worker('/worker.js').onmessage = () => { ${SHOW} }</script>`,
+  '/late-module-worker': `<script>new Worker('/module-worker.js', { type: 'module' }).onmessage = () => { ${SHOW} }</script>`,
+  '/late-nested-worker': `<script>new Worker('/nesting-worker.js').onmessage = () => { ${SHOW} }</script>`,
+  '/late-shared-worker': `<script>new SharedWorker('/shared-worker.js').port.onmessage = () => { ${SHOW} }</script>`,
+  '/late-request-of-a-worker': `<script>new Worker('/waiting-worker.js').onmessage = () => { ${SHOW} }</script>`,
   '/late-worker-timer': `<script>new Worker('/timing-worker.js').onmessage = () => { ${SHOW} }</script>`,
   '/late-events': `<script>const e = new EventSource('/events'); e.onmessage = () => { ${SHOW}; e.close() }</script>`,
   '/late-timer': `<script>setTimeout(() => { ${SHOW} }, 700)</script>`,
@@ -40,6 +44,20 @@ const LATE: Record<string, string> = {
   '/late-frames': `<script>let n = 0; (function f() { if (++n === 15) { ${SHOW} } else requestAnimationFrame(f) })()</script>`,
   '/late-idle': `<script>requestIdleCallback(() => { ${SHOW} })</script>`,
   '/late-interval': `<script>let n = 0; setInterval(() => { if (++n === 20) { ${SHOW} } }, 10)</script>`,
+};
+
+/**
+ * The first thing that a tab asks for after its document, which takes longer than a page without content is looked at. Chromium
+ * asks for one address once at a time.
+ */
+const FIRST: Record<string, string> = {
+  '/first-fetch': `<script>fetch('/slow-data?fetch').then(() => { ${SHOW} })</script>`,
+  '/first-fetches': `<script>Promise.all([fetch('/slow-data?1'), fetch('/slow-data?2')]).then(() => { ${SHOW} })</script>`,
+  '/first-redirect': `<script>fetch('/to-slow-data').then(() => { ${SHOW} })</script>`,
+  '/first-xhr': `<script>const x = new XMLHttpRequest(); x.open('GET', '/slow-data?xhr'); x.onload = () => { ${SHOW} }; x.send()</script>`,
+  '/first-synchronous-xhr': `<script>const x = new XMLHttpRequest(); x.open('GET', '/slow-data?synchronous', false); x.send(); ${SHOW}</script>`,
+  '/first-import': `<script type=module>import('/slow-chunk.js')</script>`,
+  '/first-worker': `<script>new Worker('/slow-worker.js').onmessage = () => { ${SHOW} }</script>`,
 };
 
 /** Each changes what an extraction might use. */
@@ -86,7 +104,7 @@ const posted: string[] = [];
 
 beforeAll(async () => {
   site = await startSite({
-    ...Object.fromEntries(Object.entries(LATE).map(([path, text]) => [path, shell(text)])),
+    ...Object.fromEntries(Object.entries({ ...LATE, ...FIRST }).map(([path, text]) => [path, shell(text)])),
     ...Object.fromEntries(
       Object.entries(CHANGED).map(([path, text]) => [
         path,
@@ -98,8 +116,20 @@ beforeAll(async () => {
     '/chunk.js': script(SHOW, 300),
     '/fetching-chunk.js': script(`fetch('/data').then(() => { ${SHOW} })`, 300),
     '/worker.js': script(`fetch('/data').then(() => postMessage(1))`),
+    '/module-worker.js': script(`import '/empty.js'; postMessage(1)`),
+    '/nesting-worker.js': script(`new Worker('/worker.js').onmessage = () => postMessage(1)`),
+    '/shared-worker.js': script(`onconnect = ({ ports: [port] }) => fetch('/data').then(() => port.postMessage(1))`),
+    '/waiting-worker.js': script(
+      `const x = new XMLHttpRequest(); x.open('GET', '/data', false); x.send(); postMessage(1)`,
+    ),
+    '/empty.js': script(''),
     '/timing-worker.js': script('setTimeout(() => postMessage(1), 300)'),
     '/data': (_, response) => void setTimeout(() => response.end('{}'), 200),
+    '/slow-data': (_, response) => void setTimeout(() => response.end('{}'), 1_200),
+    '/to-slow-data': (_, response) =>
+      void setTimeout(() => response.writeHead(302, { location: '/slow-data?redirect' }).end(), 300),
+    '/slow-chunk.js': script(SHOW, 1_200),
+    '/slow-worker.js': script(`fetch('/slow-data?worker').then(() => postMessage(1))`),
     '/events': (_, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       setTimeout(() => response.write('data: 1\n\n'), 300);
@@ -157,21 +187,26 @@ beforeAll(async () => {
     '/headers': html('<title>t</title><h1>Ready</h1>', { 'x-tags': 'y'.repeat(40_000) }),
     '/headers-beyond': html('<title>t</title>', { 'x-tags': 'y'.repeat(70_000) }),
   });
-  const executablePath = findChromium();
-  if (executablePath === undefined) throw new Error('Chromium is not installed');
-  renderer = await createBrowserRenderer({
-    ...browserDefaults,
-    executablePath,
-    guard: guardAllowing(`127.0.0.1:${site.port}`),
-    userAgent: 'Tester/1.0',
-    log: createLogger('test', 'fatal'),
-  });
+  renderer = await startRenderer();
 });
 
 afterAll(async () => {
   await renderer.close();
   await site[Symbol.asyncDispose]();
 });
+
+async function startRenderer(options: Partial<Parameters<typeof createBrowserRenderer>[0]> = {}): Promise<Renderer> {
+  const executablePath = findChromium();
+  if (executablePath === undefined) throw new Error('Chromium is not installed');
+  return createBrowserRenderer({
+    ...browserDefaults,
+    executablePath,
+    guard: guardAllowing(`127.0.0.1:${site.port}`),
+    userAgent: 'Tester/1.0',
+    log: createLogger('test', 'fatal'),
+    ...options,
+  });
+}
 
 const mayAsk = async () => true;
 const render = (path: string, timeoutMs = 20_000, wanted = plan): Promise<Rendered> =>
@@ -181,6 +216,15 @@ describe('what comes late is waited for', () => {
   it.each(Object.keys(LATE))('%s', async (path) => {
     expect(await render(path)).toMatchObject({ type: 'page', page: { heading: 'Ready' } });
   });
+});
+
+it('what a new tab asks for first is waited for, too', async () => {
+  const fresh = await startRenderer({ recycleAfterPages: 1 });
+  const visit = (path: string) => fresh.render(site.url(path), plan, 20_000, never);
+  const results = await Promise.all(Object.keys(FIRST).map(visit)).finally(fresh.close);
+  expect(results.map((result) => result.type === 'page' && result.page.heading)).toEqual(
+    Object.keys(FIRST).map(() => 'Ready'),
+  );
 });
 
 describe('what a page changes of the language changes no result', () => {

@@ -1,6 +1,6 @@
 // When a loaded page is read: a table of what is known of it.
 import { describe, expect, it } from 'vitest';
-import { nextLook, type PageState } from '#src/crawler/browser/quiet.ts';
+import { nextLook, type PageState, quietSoFar } from '#src/crawler/browser/quiet.ts';
 
 const rest: PageState = {
   ...{ hasWanted: true, isLoading: false, timerMs: 0, unchangedMs: 60, hasSources: false, elapsedMs: 100 },
@@ -39,4 +39,14 @@ describe('a loaded page', () => {
     expect(wait).toBeGreaterThan(0);
     expect(wait).toBeLessThanOrEqual(50);
   });
+});
+
+it.each([
+  ['at the first look, nothing', 0, 0, 0, 0],
+  ['at each look that follows, the time between', 50, 50, 100, 100],
+  ['after a change, the time since that', 300, 50, 20, 20],
+  ['after a change while the page stood still, two looks', 300, 900, 600, 100],
+  ['while the page stood still, two looks', 50, 1_500, 1_550, 150],
+])('a page has been quiet for: %s', (_, before, sinceLookMs, unchangedMs, expected) => {
+  expect(quietSoFar(before, sinceLookMs, unchangedMs)).toBe(expected);
 });
