@@ -253,7 +253,53 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
       ...candidates(value(image, 'srcset')),
       ...sources.flatMap((source) => candidates(value(source, 'data-srcset') || value(source, 'srcset'))),
     ];
-    return found.find((address) => !isPlaceholder(address)) ?? null;
+    return found.find((address) => !isPlaceholder(address)) ?? fallbackOf(image);
+  }
+
+  /** What `<noscript>` beside an image shows to visitors without scripts, by the image or the `<picture>` around it. */
+  const fallbacks = new Map<Node, ReadonlyMap<Node, string>>();
+
+  function fallbackOf(image: Node): string | null {
+    const around = dom.parent(image);
+    const shown = around !== null && dom.tag(around) === 'picture' ? around : image;
+    const place = dom.parent(shown);
+    if (place === null) return null;
+    let known = fallbacks.get(place);
+    if (known === undefined) {
+      known = fallbacksIn(place);
+      fallbacks.set(place, known);
+    }
+    return known.get(shown) ?? null;
+  }
+
+  /** Each `<noscript>` belongs to the image before it; where the first of all is a `<noscript>`, to the image behind it. */
+  function fallbacksIn(place: Node): ReadonlyMap<Node, string> {
+    const found = new Map<Node, string>();
+    const isOne = (node: Node) => ['img', 'picture', 'noscript'].includes(dom.tag(node) ?? '');
+    const ones = Array.from(dom.children(place)).filter(isOne);
+    const step = ones[0] !== undefined && dom.tag(ones[0]) === 'noscript' ? 1 : -1;
+    for (let index = 0; index < ones.length; index++) {
+      const noscript = ones[index] as Node;
+      const image = ones[index + step];
+      if (dom.tag(noscript) !== 'noscript' || image === undefined || dom.tag(image) === 'noscript') continue;
+      // With scripts on, its content is text.
+      const markup = Array.from(dom.children(noscript), (node) => dom.characters(node) ?? '').join('');
+      const address = imageInMarkup(markup.slice(0, 4_000));
+      if (address !== null) found.set(image, address);
+    }
+    return found;
+  }
+
+  function imageInMarkup(markup: string): string | null {
+    const [, attributes] = /<img\b((?:[^"'>]|"[^"]*"|'[^']*')*)/i.exec(markup) ?? [];
+    if (attributes === undefined) return null;
+    const value = (name: RegExp) => {
+      const [, double, single, bare] = name.exec(attributes) ?? [];
+      return (double ?? single ?? bare ?? '').replace(/&(?:amp|#38|#x26);/gi, '&').trim();
+    };
+    const src = value(/(?:^|[\s"'/])src\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))/i);
+    const srcset = value(/(?:^|[\s"'/])srcset\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))/i);
+    return [src, ...candidates(srcset)].find((address) => !isPlaceholder(address)) ?? null;
   }
 
   function valuesOf(root: Node, field: FieldPlan): string[] {

@@ -82,7 +82,13 @@ const { flow } = fc.letrec<{ phrase: string; plain: string; block: string; flow:
   plain: fc.oneof(
     { maxDepth: 4 },
     text,
-    fc.constantFrom('<br>', '<img src="/i.png" alt="i">', '<IMG data-src=/j.png>', '<wbr>'),
+    fc.constantFrom(
+      '<br>',
+      '<img src="/i.png" alt="i">',
+      '<IMG data-src=/j.png>',
+      '<img><noscript><img src=/k.png?a&amp;b></noscript>',
+      '<wbr>',
+    ),
     element(fc.constantFrom('b', 'i', 'span', 'em', 'code', 'EM', 'x-y'), several(tie('plain'))),
   ),
   phrase: fc.oneof(

@@ -144,10 +144,29 @@ describe('images and links', () => {
     ['<picture><source srcset="/x.webp"><img src=/r.jpg></picture>', '/r.jpg'],
     ['<img src="//cdn.example:8443/r.jpg">', 'http://cdn.example:8443/r.jpg'],
     ['<img src="/transparent-jacket">', '/transparent-jacket'],
+    ['<img src="data:,x"><noscript><img src="/r.jpg" alt=x></noscript>', '/r.jpg'],
+    [
+      '<img class=lazy> <noscript> <img alt="a > b" data-src=/no.jpg src=/r.jpg?a=1&amp;b=2 > </noscript>',
+      '/r.jpg?a=1&b=2',
+    ],
+    ['<p><noscript><img src=/r.jpg></noscript><img src="/blank.gif">', '/r.jpg'],
+    ['<picture><source><img></picture><noscript><picture><img srcset="/r.jpg 1x"></picture></noscript>', '/r.jpg'],
+    ['<img src="/r.jpg"><noscript><img src="/x.jpg"></noscript>', '/r.jpg'],
+    ['<img data-src="/r.jpg"><noscript><img src="/x.jpg"></noscript>', '/r.jpg'],
   ])('of %s is where it will be', (html, path) => {
     const fields = [{ name: 'image', selector: 'img', type: 'URL' }];
     const url = new URL(path, URL_OF_PAGE).href;
     expect(itemsOf(html, { fields, images: true }).items).toMatchObject([{ image: url, images: [{ url }] }]);
+  });
+
+  it('that stand in a row have each the one that its own <noscript> shows', () => {
+    const shown = (name: string) => `<noscript><img src=/${name}.jpg></noscript>`;
+    const lazy = '<img src="data:,x">';
+    const behind = `<div>${lazy}${shown('a')}${lazy}${shown('b')}</div>`;
+    const before = `<div>${shown('c')}${lazy}${shown('d')}${lazy}</div>`;
+    const others = `<div>${lazy}<noscript>Please enable JavaScript</noscript></div><div>${lazy}</div>${shown('e')}`;
+    const urls = ['a', 'b', 'c', 'd'].map((name) => ({ url: `http://shop.example/${name}.jpg`, alt: '' }));
+    expect(itemsOf(behind + before + others, { images: true }).items).toEqual([{ images: urls }]);
   });
 
   it('are those of the item alone', () => {
