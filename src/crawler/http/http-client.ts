@@ -10,6 +10,7 @@ import type { LastLook } from '../network/host-pacer.ts';
 import type { HeadersFor } from '../network/request-headers.ts';
 import { PUBLIC_TRUST, type TlsOptions, type TlsTrust, tlsOptions } from '../network/tls-trust.ts';
 import { createProxyDispatcher, refusalByStatus, type UpstreamProxy } from '../network/upstream-proxy.ts';
+import type { Visitor } from '../rendering/renderer.ts';
 import { hostKey } from '../urls/url.ts';
 import { type Coding, codingsOf, decodeBody, decodingStream } from './content-codings.ts';
 import { createCookies } from './cookies.ts';
@@ -26,6 +27,7 @@ export type HttpResponse = {
   readonly headers: ResponseHeaders;
   /** Decompressed; empty when the body was not wanted. */
   readonly body: Buffer;
+  readonly visitor?: Visitor;
 };
 
 export type HttpRequest = {
@@ -79,7 +81,7 @@ export function createHttpClient(options: {
 
   const cookies = createCookies();
 
-  function messageTo(url: URL, headers: Readonly<Record<string, string>> = {}): Dispatcher.RequestOptions {
+  function messageTo(url: URL, headers: Readonly<Record<string, string>> = {}) {
     const added = options.headersFor?.(url) ?? {};
     const cookie = joined(added['cookie'], cookies.headerFor(url));
     return {
@@ -110,9 +112,15 @@ export function createHttpClient(options: {
     return responseHeaders(received);
   }
 
+  function visitorOf(url: URL, hadCookie: boolean): Pick<HttpResponse, 'visitor'> {
+    if (hadCookie) return {};
+    return { visitor: cookies.headerFor(url) === undefined ? 'Stranger' : 'New' };
+  }
+
   async function getWhole(request: HttpRequest, signal: AbortSignal): Promise<HttpResponse> {
     const { url, maxBytes, wantsBody } = request;
     const message = messageTo(url, request.headers);
+    const hadCookie = 'cookie' in message.headers;
     let head: ResponseHeaders = {};
     let isWanted = false;
     const mostBytes = (status: number, received: IncomingHttpHeaders) => {
@@ -123,7 +131,7 @@ export function createHttpClient(options: {
     };
     const reply = await inPlace(url, () => exchange(agent, message, mostBytes, signal), signal);
     const body = isWanted ? await decodedBody(reply, head, request) : Buffer.alloc(0);
-    return { status: reply.status, headers: head, body };
+    return { status: reply.status, headers: head, body, ...visitorOf(url, hadCookie) };
   }
 
   async function getInParts(request: HttpRequest & Required<Pick<HttpRequest, 'consume'>>, signal: AbortSignal) {

@@ -71,6 +71,7 @@ function resultOf(response: HttpResponse, url: URL, reading: Reading, facts: Fet
   if (evidence !== undefined) return { type: 'failed', failure: blockedBy(evidence, failure?.retryAfterMs), facts };
   if (failure !== undefined) return { type: 'failed', failure, facts };
   const redirect = redirectOf(status, headers, url, facts);
+  if (redirect?.type === 'redirect') return { ...redirect, ...visitorOf(response) };
   if (redirect !== undefined) return redirect;
   if (read === undefined) {
     return isSuccess(status)
@@ -79,12 +80,16 @@ function resultOf(response: HttpResponse, url: URL, reading: Reading, facts: Fet
   }
   const validators = validatorsOf(headers, Date.now());
   const answer = pageAnswer(read, headers, url, facts);
-  if (answer.type === 'redirect') return answer;
+  if (answer.type === 'redirect') return { ...answer, ...visitorOf(response) };
   return {
     ...answer,
     ...(read.signs === undefined ? {} : { signs: read.signs }),
     ...(validators === undefined ? {} : { validators }),
   };
+}
+
+function visitorOf({ visitor }: HttpResponse): Pick<HttpResponse, 'visitor'> {
+  return visitor === undefined ? {} : { visitor };
 }
 
 /** The page that the answer is, if only that of a refusal. */

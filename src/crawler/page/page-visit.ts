@@ -8,6 +8,7 @@ import type { Rendered, Renderer } from '../rendering/renderer.ts';
 import { hostKey } from '../urls/url.ts';
 import { MAX_REDIRECTS } from './outcomes.ts';
 import type { PageMemory, Recalled } from './page-memory.ts';
+import { createStrangers } from './strangers.ts';
 
 export type CrawlSignals = {
   /** No new page is begun: what still waits for its place is released. Aborted whenever `abort` is. */
@@ -17,6 +18,7 @@ export type CrawlSignals = {
 };
 
 type Page = Extract<Rendered, { type: 'page' }>;
+type Redirect = Extract<Rendered, { type: 'redirect' }>;
 type Failed = Extract<Rendered, { type: 'failed' }>;
 
 /** How a visit ended. `url` is the one that answered: another one than the claim's when a redirect led back to it. */
@@ -68,11 +70,35 @@ export function createPageVisits(options: {
   readonly pacer: HostPacer;
   /** Absent for a run without a schedule: nothing is kept for a next one. */
   readonly memory?: PageMemory;
-  /** Whether a document to which a script of the claim's page goes may be asked for now; waits for its place. */
-  readonly mayAsk?: (claim: Claim, url: URL, signals: CrawlSignals) => Promise<boolean>;
+  /** Whether a document to which the claim's page leads may be asked for now, within its visit; waits for its place. */
+  readonly mayAsk: (claim: Claim, url: URL, signals: CrawlSignals) => Promise<boolean>;
 }) {
   const { store, renderer, pacer, memory, mayAsk } = options;
   const timeoutMs = durationMs(options.spec.fetch.pageTimeout);
+  const strangers = createStrangers();
+
+  /**
+   * A redirect that a visitor without cookies was given: the page is asked for once more with those that its redirect gave, or the
+   * page that it leads to. Whoever comes without them is often sent to a page that is known already.
+   */
+  async function asKnownVisitor(
+    claim: Claim,
+    asked: URL,
+    redirect: Redirect,
+    plan: PagePlan,
+    signals: CrawlSignals,
+  ): Promise<Rendered> {
+    const { to, visitor } = redirect;
+    if (visitor === undefined || !strangers.mayAskAgain(asked)) return redirect;
+    if (visitor === 'Stranger') {
+      if (!(await mayAsk(claim, to, signals))) return redirect;
+      await renderer.render(to, withoutContent(plan), timeoutMs, signals.abort);
+    }
+    await pacer.takePlace(hostKey(asked), signals.stopping);
+    const answer = await renderer.render(asked, plan, timeoutMs, signals.abort);
+    strangers.asked(asked, answer.type !== 'redirect' || answer.to.href !== to.href);
+    return answer;
+  }
 
   /**
    * Goes to the claim's URL, whose place at the host has come, and on to where the answer leads within this visit.
@@ -86,8 +112,10 @@ export function createPageVisits(options: {
     // `asked` is the URL with its session where a redirect gave it one.
     for (let url = start, asked = start; ; ) {
       const plan = isAway ? withoutContent(way.plan) : way.plan;
-      const moves = mayAsk && ((to: URL) => mayAsk(claim, to, signals));
-      const rendered = await renderer.render(asked, plan, timeoutMs, signals.abort, known, moves);
+      const moves = (to: URL) => mayAsk(claim, to, signals);
+      const first = await renderer.render(asked, plan, timeoutMs, signals.abort, known, moves);
+      const isSentOn = first.type === 'redirect' && hopOf(path, way.clean(first.to)) === 'Request';
+      const rendered = isSentOn && !isAway ? await asKnownVisitor(claim, asked, first, plan, signals) : first;
       known = undefined;
       const { facts } = rendered;
       if (isAway && rendered.type !== 'redirect') return { type: 'away', url, to: url, path, facts };

@@ -21,10 +21,16 @@ export type Rendered = { readonly facts: FetchFacts } & (
   /** The server says that the version with the given validators is still current (304). */
   | { readonly type: 'unmodified' }
   /** `retryAfterMs`: how long to wait before going there (RFC 9110, 10.2.3). */
-  | { readonly type: 'redirect'; readonly to: URL; readonly retryAfterMs?: number }
+  | { readonly type: 'redirect'; readonly to: URL; readonly retryAfterMs?: number; readonly visitor?: Visitor }
   | { readonly type: 'notHtml' }
   | { readonly type: 'failed'; readonly failure: Failure }
 );
+
+/**
+ * Who came without a cookie of the site: `New` if the answer gave one, else a `Stranger`. Absent for others, and where that
+ * is not known.
+ */
+export type Visitor = 'New' | 'Stranger';
 
 export type Renderer = {
   /**

@@ -137,3 +137,44 @@ it(
     expect([new Set(others), new Set(newOthers)]).toEqual([new Set(['session=1']), new Set(['session=2'])]);
   },
 );
+
+/** Who comes to a page without a cookie is sent to the front page, or to one that asks for consent, which gives it. */
+it.each([
+  { where: 'front page', wall: '/p/0', givesAtOnce: false },
+  { where: 'page that asks for consent', wall: '/consent', givesAtOnce: false },
+  { where: 'front page, with the cookie', wall: '/p/0', givesAtOnce: true },
+])('are what sends a visitor to a known $where: no worker loses a page by that', PATIENT, async (site) => {
+  const COUNT = 40;
+  const paths: string[] = [];
+  const given = { 'set-cookie': 'consent=1; Path=/' };
+  const answer: Answer = ({ url = '', headers }, response) => {
+    paths.push(url);
+    const isStranger = headers.cookie === undefined;
+    const isSent = isStranger && !['/p/0', site.wall].includes(url);
+    if (isSent) response.writeHead(302, { location: site.wall, ...(site.givesAtOnce ? given : {}) }).end();
+    else
+      html(url === '/consent' ? '<title>consent</title>' : pageOf(url, COUNT), isStranger ? given : {})(
+        { url } as never,
+        response,
+      );
+  };
+  const pages = ['/consent', ...numbers(COUNT).map((number) => `/p/${number}`)];
+  await using server = await startSite(Object.fromEntries(pages.map((page) => [page, answer])));
+  await using run = await database.accept({
+    sources: [
+      { name: 'shop', urls: ['/p/0', '/consent'].map((page) => server.url(page).href), scope: { mode: 'Host' } },
+    ],
+    politeness: { requestsPerSecond: 50, robots: 'Ignore' },
+    concurrency: 1,
+  });
+  const allowed = { TRAWLER_ALLOWED_ADDRESSES: `127.0.0.1:${server.port}` };
+  const first = run.startWorker(allowed);
+  await until('some pages', () => paths.length >= 10);
+  first.process.kill('SIGTERM');
+  expect(await first.ended).toBe(143);
+  expect(await run.startWorker(allowed).ended).toBe(0);
+
+  expect(await titlesIn(run)).toEqual([...numbers(COUNT), 'consent'].sort());
+  // The second worker has come to know the wall, and has asked for the page that led there once more.
+  expect(paths.length).toBeLessThanOrEqual(COUNT + 1 + 2);
+});
