@@ -5,6 +5,7 @@ import type { Claim, FetchFacts, WorkerStore } from '../../store/worker-store.ts
 import { type PagePlan, withoutContent } from '../html/read-page.ts';
 import type { HostPacer } from '../network/host-pacer.ts';
 import type { Rendered, Renderer } from '../rendering/renderer.ts';
+import { isSameSite } from '../urls/scope.ts';
 import { hostKey } from '../urls/url.ts';
 import { MAX_REDIRECTS } from './outcomes.ts';
 import type { PageMemory, Recalled } from './page-memory.ts';
@@ -88,8 +89,10 @@ export function createPageVisits(options: {
     plan: PagePlan,
     signals: CrawlSignals,
   ): Promise<Rendered> {
-    const { to, visitor } = redirect;
-    if (visitor === undefined || !strangers.mayAskAgain(asked)) return redirect;
+    const { to, visitor, retryAfterMs } = redirect;
+    // Another site cannot give cookies of this one, and a host that asks for patience gets it.
+    if (visitor === undefined || retryAfterMs !== undefined || !isSameSite(asked, to)) return redirect;
+    if (!strangers.mayAskAgain(asked)) return redirect;
     if (visitor === 'Stranger') {
       if (!(await mayAsk(claim, to, signals))) return redirect;
       await renderer.render(to, withoutContent(plan), timeoutMs, signals.abort);
