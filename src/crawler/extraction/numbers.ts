@@ -35,7 +35,16 @@ export function plainText(text: string): string {
     .replace(/[\u061c\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g, '')
     .replace(/\s+/g, ' ')
     .replace(/[^\0-\x7f]/gu, (character) => PLAIN_MARKS[character] ?? plainDigit(character))
+    .replace(/(?:(\d) ?)?([¼½¾⅐-⅞])/g, (_, digit: string | undefined, fraction: string) => {
+      return `${digit ?? '0'}٫${decimalsOf(fraction)}`;
+    })
     .trim();
+}
+
+/** The decimals of a fraction that is one character: Unicode has its two numbers around a fraction slash. */
+function decimalsOf(fraction: string): string {
+  const [above = 0, below = 1] = fraction.normalize('NFKC').split('\u2044').map(Number);
+  return (above / below).toFixed(10).replace(/^0\.(\d+?)0*$/, '$1');
 }
 
 /** `٫` and `٬` stay: they mean one thing alone. */
