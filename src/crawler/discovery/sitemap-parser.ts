@@ -7,6 +7,7 @@ import { MAX_URL_LENGTH } from '../urls/url.ts';
 const MOST_OF_LOCATION = 2 * MAX_URL_LENGTH;
 /** Elements that may be open at once. A sitemap has three levels; broken ones forget to close some. */
 const MAX_OPEN_ELEMENTS = 256;
+const ADDRESS = /^\s*https?:\/\//i;
 
 export type SitemapEntry = {
   readonly kind: 'Page' | 'Sitemap';
@@ -33,7 +34,10 @@ export function createSitemapParser(): SitemapParser {
       parser ??= begun.startsWith('<') ? createXmlParser() : createTextParser();
       return parser.write(begun);
     },
-    end: () => parser?.end() ?? [],
+    end() {
+      if (parser === undefined) throw badSitemap('it is empty');
+      return parser.end();
+    },
   };
 }
 
@@ -44,7 +48,9 @@ type Format = {
   readonly locationTag?: string;
   /** The element whose `href` is one, unless it is some other relation. */
   readonly linkTag?: string;
-  /** The element that both stand in; absent when they stand nowhere else. */
+  /** The element whose text is a location where the item has no other, unless it says that it is none (RSS 2.0, guid). */
+  readonly idTag?: string;
+  /** The element that all of them stand in; absent when they stand nowhere else. */
   readonly itemTag?: string;
 };
 
@@ -55,11 +61,15 @@ function createXmlParser(): SitemapParser {
   let openItems = 0;
   let location: string | undefined;
   let link: { href?: string; rel?: string } | undefined;
+  /** The identifier of the open item, and whether it is still read. */
+  let id: { text: string; isOpen: boolean; isAddress: boolean } | undefined;
+  let hasLocation = false;
 
   function found(written: string | undefined): void {
     const text = written?.trim() ?? '';
-    if (format !== undefined && text !== '')
-      entries.push({ kind: format.kind, location: text.slice(0, MOST_OF_LOCATION) });
+    if (format === undefined || text === '') return;
+    hasLocation = true;
+    entries.push({ kind: format.kind, location: text.slice(0, MOST_OF_LOCATION) });
   }
 
   // Without onopentag the parser keeps no attributes, of which a hostile file could have millions.
@@ -69,22 +79,34 @@ function createXmlParser(): SitemapParser {
         openElements++;
         if (openElements > MAX_OPEN_ELEMENTS) throw badSitemap('its elements are nested too deeply');
         format ??= formatOf(name);
-        if (name === format.itemTag) openItems++;
+        if (name === format.itemTag) {
+          openItems++;
+          hasLocation = false;
+          id = undefined;
+        }
         const isWithin = format.itemTag === undefined || openItems > 0;
         if (isWithin && name === format.locationTag) location = '';
         if (isWithin && name === format.linkTag) link = {};
+        if (isWithin && name === format.idTag) id ??= { text: '', isOpen: true, isAddress: true };
       },
       onattribute(name, value) {
+        if (id?.isOpen && name.toLowerCase() === 'ispermalink') id.isAddress = value.trim().toLowerCase() !== 'false';
         if (link === undefined) return;
         if (name.toLowerCase() === 'href') link.href ??= value;
         if (name.toLowerCase() === 'rel') link.rel ??= value;
       },
       ontext(text) {
         if (location !== undefined && location.length < MOST_OF_LOCATION) location += text.slice(0, MOST_OF_LOCATION);
+        if (id?.isOpen && id.text.length < MOST_OF_LOCATION) id.text += text.slice(0, MOST_OF_LOCATION);
       },
       onclosetag(name) {
         openElements--;
-        if (name === format?.itemTag) openItems = Math.max(openItems - 1, 0);
+        if (name === format?.itemTag) {
+          openItems = Math.max(openItems - 1, 0);
+          if (!hasLocation && id?.isAddress && ADDRESS.test(id.text)) found(id.text);
+          id = undefined;
+        }
+        if (name === format?.idTag && id !== undefined) id.isOpen = false;
         if (name === format?.locationTag) {
           found(location);
           location = undefined;
@@ -130,7 +152,7 @@ function formatOf(name: string): Format {
       return { kind: 'Sitemap', locationTag: `${prefix}loc` };
     case 'rss':
     case 'rdf':
-      return { kind: 'Page', itemTag: 'item', locationTag: 'link' };
+      return { kind: 'Page', itemTag: 'item', locationTag: 'link', idTag: 'guid' };
     case 'feed':
       return { kind: 'Page', itemTag: `${prefix}entry`, linkTag: `${prefix}link` };
     default:
@@ -143,7 +165,8 @@ function createTextParser(): SitemapParser {
   let hasUrls = false;
 
   function entriesOf(lines: readonly string[]): SitemapEntry[] {
-    const locations = lines.map((text) => text.trim()).filter((text) => /^https?:\/\//i.test(text));
+    // Behind a tab stands something else, such as a date; URL parsers would take both for one.
+    const locations = lines.map((text) => text.trim().split('\t', 1)[0] ?? '').filter((text) => ADDRESS.test(text));
     hasUrls ||= locations.length > 0;
     return locations.map((location) => ({ kind: 'Page', location: location.slice(0, MOST_OF_LOCATION) }));
   }

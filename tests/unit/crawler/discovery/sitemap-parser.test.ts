@@ -79,8 +79,24 @@ const GOOD: [string, string, string[]][] = [
     '<a:feed xmlns:a="http://www.w3.org/2005/Atom"><a:entry><a:link href="http://a/1"/></a:entry></a:feed>',
     ['Page http://a/1'],
   ],
+  [
+    'an RSS feed whose items have their address as identifier alone',
+    `<rss><channel><item><guid> http://a/1?x&amp;y </guid></item><item><guid isPermaLink="true">http://a/2</guid></item>
+     <item><guid isPermaLink="false">http://a/id</guid></item><item><guid>urn:x</guid></item>
+     <item><guid>http://a/id</guid><link>http://a/3</link></item></channel></rss>`,
+    ['Page http://a/1?x&y', 'Page http://a/2', 'Page http://a/3'],
+  ],
+  [
+    'a date behind each line, after a tab',
+    'http://a/1\t2026-01-01\nhttp://a/2\t\n',
+    ['Page http://a/1', 'Page http://a/2'],
+  ],
+  [
+    'an address over several lines',
+    '<urlset><url><loc>\n\thttp://a/1\n</loc></url><url><loc/></url></urlset>',
+    ['Page http://a/1'],
+  ],
   ['no entries', '<urlset/>', []],
-  ['nothing', ' \n', []],
 ];
 
 describe('a sitemap', () => {
@@ -92,6 +108,8 @@ describe('a sitemap', () => {
   it.each([
     ['a page', '<!doctype html><html><body>not found</body></html>'],
     ['a page', '<html><body><a href="http://a/1">x</a></body></html>'],
+    ['nothing at all', ''],
+    ['blank lines', ' \n'],
     ['text without URLs', 'nothing to be found here\n'],
     ['elements in elements without end', `<urlset>${'<a>'.repeat(300)}`],
     ['a comment alone', '<!-- x -->'],
