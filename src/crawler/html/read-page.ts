@@ -434,9 +434,22 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     return images;
   }
 
+  /** In drawings a link may have its address as XLink (SVG 2, 16.7.1). */
+  function anchorsIn(root: Node, limit: number): Node[] {
+    const anchors = selectAll(root, 'a[href], area[href]', limit);
+    const drawn = selectAll(root, 'svg a:not([href])', limit).filter(
+      (link) => dom.attribute(link, 'xlink:href') !== null,
+    );
+    return drawn.length === 0 ? anchors : [...anchors, ...drawn].slice(0, limit);
+  }
+
+  function hrefOf(link: Node): string {
+    return (dom.attribute(link, 'href') ?? dom.attribute(link, 'xlink:href') ?? '').slice(0, limits.characters);
+  }
+
   function linksOf(root: Node): [string, string][] {
-    return selectAll(root, 'a[href], area[href]', limits.values).map((link) => {
-      const href = (dom.attribute(link, 'href') ?? '').slice(0, limits.characters);
+    return anchorsIn(root, limits.values).map((link) => {
+      const href = hrefOf(link);
       const text = textOf(link, limits.linkText) || (dom.attribute(link, 'alt') ?? '').slice(0, limits.linkText);
       return [href, text];
     });
@@ -459,10 +472,10 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
 
   const links: string[] = [];
   const nofollow: number[] = [];
-  const anchors = selectAll(document, 'a[href], area[href]', Number.POSITIVE_INFINITY);
+  const anchors = anchorsIn(document, Number.POSITIVE_INFINITY);
   for (const element of anchors.slice(0, limits.links)) {
     if (/(^|\s)nofollow(\s|$)/i.test(dom.attribute(element, 'rel') ?? '')) nofollow.push(links.length);
-    links.push((dom.attribute(element, 'href') ?? '').slice(0, limits.characters));
+    links.push(hrefOf(element));
   }
   const refreshes = dom
     .select(document, 'meta[http-equiv="refresh" i][content]', limits.refreshes)
@@ -478,7 +491,8 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     base: dom.base(document),
     language: languageOf(),
     encoding: dom.encoding(document),
-    title: firstText('title'),
+    // Drawings have titles of their own, which name no page (HTML, 4.2.2).
+    title: firstText('title:not(svg title)'),
     heading: firstText('h1') || firstText('h2') || firstText('h3'),
     links,
     linksLeftOut: Math.max(anchors.length - limits.links, 0),

@@ -30,6 +30,57 @@ async function redirectTo(body: string | Buffer, headers: Headers = {}): Promise
   return answer.type === 'redirect' ? answer.to.href : answer.type;
 }
 
+describe('a page', () => {
+  const titleOf = async (body: string | Buffer, headers: Headers = {}) => {
+    const answer = await rendered(body, headers);
+    return answer.type === 'page' ? answer.page.title : answer.type;
+  };
+  const linksOf = async (body: string) => {
+    const answer = await rendered(body);
+    return answer.type === 'page' ? answer.page.links : answer.type;
+  };
+
+  it.each([
+    ['<svg><title>Logo</title></svg><title>Shop</title>', 'Shop'],
+    ['<svg><g><title>Logo</title></g></svg><p>text', ''],
+    ['<svg><foreignObject><title>Inner</title></foreignObject></svg>', ''],
+    ['<textarea><title>no</title></textarea><title>Shop</title>', 'Shop'],
+    ['<title>a\rb\r\nc</title>', 'a b c'],
+    ['a\0<title>x\0y</title>', 'x\ufffdy'],
+    ['<title>open', 'open'],
+  ])('%j has the title %j', async (html, title) => {
+    expect(await titleOf(html)).toBe(title);
+  });
+
+  it.each([
+    [
+      '<svg><a xlink:href="/x"><text>x</text></a><a href="/y" xlink:href="/no"></a></svg><a href=/z>',
+      ['/y', '/z', '/x'],
+    ],
+    ['<a xlink:href="/no">x</a><a href=/1 href=/2>', ['/1']],
+    ['<template><a href=/t></a></template><a href=/u></a>', ['/u']],
+    ['<a href="/?a=1&amp;b=2&copy=3&lt=4">', ['/?a=1&b=2&copy=3&lt=4']],
+    ['<a href=/1>x<a href=/2>y</a></a>', ['/1', '/2']],
+  ])('%j has the links %j', async (html, links) => {
+    expect(await linksOf(html)).toEqual(links);
+  });
+
+  it.each([
+    ['日本', 'shift_jis', 'text/html; charset=x-sjis'],
+    ['Привет', 'windows-1251', 'text/html; charset=windows-1251; charset=utf-8'],
+    ['Привет', 'windows-1251', 'text/html; charset=windows-1251;'],
+    ['한국', 'euc-kr', 'text/html; charset=ks_c_5601-1987'],
+    ['ไทย', 'windows-874', 'text/html; charset=tis-620'],
+    ['é', 'utf-16le', 'text/html; charset=utf-16'],
+    ['é', 'utf8', ''],
+    ['é', 'utf8', 'html'],
+  ])('titled %s in %s is read with the type %j', async (title, encoding, contentType) => {
+    expect(
+      await titleOf(iconv.encode(`<html><title>${title}</title>`, encoding), { 'content-type': contentType }),
+    ).toBe(title);
+  });
+});
+
 describe('on a page in windows-1251 the query is in its encoding', () => {
   const russian = (html: string) => iconv.encode(`<meta charset=windows-1251>${html}`, 'windows-1251');
   const TEXT = 'слово '.repeat(100);
