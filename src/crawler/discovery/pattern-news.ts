@@ -3,12 +3,12 @@
 
 import QuickLRU from 'quick-lru';
 
-/** Patterns whose pages are listened to; the one that was heard longest ago is forgotten. */
+/** Patterns whose pages are compared; the one that was used longest ago is forgotten. */
 const MAX_PATTERNS = 100;
 /** Words that are kept of one pattern; pages that have more to say than that are no trap. */
 const MAX_WORDS = 2_000;
 /** Pages in a row that say nothing new, before it is over. */
-const MOST_IN_VAIN = 50;
+const MAX_WITHOUT_NEWS = 50;
 
 export type PatternNews = {
   readonly add: (pattern: string, text: string, leadsOn: boolean) => void;
@@ -18,13 +18,13 @@ export type PatternNews = {
   readonly areComing: (pattern: string) => boolean;
 };
 
-/** @param enoughInVain pages in a row without news after which it is over; 50 at most */
-export function createPatternNews(enoughInVain: number): PatternNews {
-  const enough = Math.max(1, Math.min(enoughInVain, MOST_IN_VAIN));
-  const records = new QuickLRU<string, { readonly words: Set<string>; inVain: number }>({ maxSize: MAX_PATTERNS });
+/** @param enoughWithoutNews pages in a row without news after which it is over; 50 at most */
+export function createPatternNews(enoughWithoutNews: number): PatternNews {
+  const enough = Math.max(1, Math.min(enoughWithoutNews, MAX_WITHOUT_NEWS));
+  const records = new QuickLRU<string, { readonly words: Set<string>; withoutNews: number }>({ maxSize: MAX_PATTERNS });
 
   function recordOf(pattern: string) {
-    const record = records.get(pattern) ?? { words: new Set<string>(), inVain: 0 };
+    const record = records.get(pattern) ?? { words: new Set<string>(), withoutNews: 0 };
     records.set(pattern, record);
     return record;
   }
@@ -36,12 +36,12 @@ export function createPatternNews(enoughInVain: number): PatternNews {
       const words = text.toLowerCase().match(/\p{L}{2,}/gu) ?? [];
       const isNew = words.filter((word) => !record.words.has(word)).length > 0;
       for (const word of words) if (record.words.size < MAX_WORDS) record.words.add(word);
-      record.inVain = isNew || leadsOn ? 0 : record.inVain + 1;
+      record.withoutNews = isNew || leadsOn ? 0 : record.withoutNews + 1;
     },
-    areOver: (pattern) => (records.get(pattern)?.inVain ?? 0) >= enough,
+    areOver: (pattern) => (records.get(pattern)?.withoutNews ?? 0) >= enough,
     areComing(pattern) {
       const record = records.get(pattern);
-      return record !== undefined && record.inVain < enough;
+      return record !== undefined && record.withoutNews < enough;
     },
   };
 }

@@ -48,7 +48,7 @@ type Format = {
   readonly locationTag?: string;
   /** The element whose `href` is one, unless it is some other relation. */
   readonly linkTag?: string;
-  /** The element whose text is a location where the item has no other, unless it says that it is none (RSS 2.0, guid). */
+  /** The element whose text is the location of an item without another one, unless an attribute says otherwise (RSS 2.0, guid). */
   readonly idTag?: string;
   /** The element that all of them stand in; absent when they stand nowhere else. */
   readonly itemTag?: string;

@@ -1,5 +1,5 @@
-// Fetches a sitemap and puts its entries into the frontier while it arrives, a batch at a time. When the worker dies on
-// the way, another one reads the sitemap again and finds the first batches known.
+// Fetches a sitemap and puts its entries into the frontier while it arrives, a batch at a time. When the worker dies
+// before the end, another one reads the sitemap again and finds the first batches known.
 import { StoreError } from '../../store/store-error.ts';
 import type { Claim, Discovery, FetchFacts, LeftOut, SkipReason, WorkerStore } from '../../store/worker-store.ts';
 import { type Failure, failureOfError, failureOfStatus } from '../failure.ts';

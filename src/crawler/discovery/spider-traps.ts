@@ -1,5 +1,5 @@
-// Notices URLs that a site makes up without end: paths that repeat themselves, calendars, filters in every combination. Real
-// sites name pages in all of these ways, so the shape of a URL only makes it suspect; what pages of its kind say decides.
+// Notices URLs that a site generates without end: paths that repeat themselves, calendars, filters in every combination. Real
+// sites have URLs of all these shapes, so the shape only makes a URL suspect; the content of its kind of pages decides.
 import QuickLRU from 'quick-lru';
 import type { SpiderTrap } from '../../store/worker-store.ts';
 import { createPatternNews } from './pattern-news.ts';

@@ -50,8 +50,8 @@ function objection(entry: string): string | undefined {
 }
 
 /**
- * The spec with the lists of its active sources among their start URLs. Bad lines are, too, named by ConfigMap, key and
- * line: like every start URL that is none, each becomes a failed page that says so. Rejects with an UrlListError.
+ * The spec with the lists of its active sources among their start URLs. Bad lines are among them, with ConfigMap, key and
+ * line: like any invalid start URL, each becomes a failed page with that message. Rejects with an UrlListError.
  * @param directory where the list of each source is, under the source's name
  */
 export async function withListedUrls(spec: CrawlRunSpec, directory: string): Promise<CrawlRunSpec> {

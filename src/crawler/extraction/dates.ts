@@ -9,8 +9,8 @@ type Found = Day & { readonly end: number };
 
 /**
  * The first date of a text: `2024-03-12`, with its time `2024-03-12T10:15:00`, with a zone where one is written
- * (`…+01:00`, `…Z`), and `2024-03` or `2024` where the text has no more. Null when there is none, or when the locale would have
- * to tell the day from the month (`03/04/2024`) and there is none.
+ * (`…+01:00`, `…Z`), and `2024-03` or `2024` where the text has no more. Null without a date, or when only a locale could
+ * tell the day from the month (`03/04/2024`) and none is known.
  */
 export function readDate(text: string, locale?: Locale): string | null {
   const plain = plainText(text);

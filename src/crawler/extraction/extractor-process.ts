@@ -25,7 +25,7 @@ async function answer(job: ExtractorJob, extract: Extract | undefined): Promise<
   return extract === undefined ? items : await extract(inputOf({ ...job, items }));
 }
 
-/** An item that would hold nothing at all is none. */
+/** An item without any value is left out. */
 function withText(items: readonly ItemData[], text: string | null): readonly ItemData[] {
   return items
     .map((item) => ({ ...item, text }))

@@ -15,7 +15,7 @@ export type WrittenNumber = {
 const MAX_TEXT = 1_000;
 
 /**
- * The first number of a text, null when there is none. Of `1.234` or `1,234` alone the locale tells what it is; without a
+ * The first number of a text, null without one. The locale decides what `1.234` or `1,234` means; without a
  * locale the three digits are thousands.
  */
 export function firstNumber(text: string, locale?: Locale): number | null {

@@ -5,7 +5,7 @@ import { amountOf, numbersIn, plainText, type WrittenNumber } from './numbers.ts
 
 export type Price = {
   readonly amount: number;
-  /** ISO 4217; the sign as written where that is one of several currencies, null where there is none. */
+  /** ISO 4217; the sign as written where several currencies have it, null without one. */
   readonly currency: string | null;
 };
 
@@ -14,7 +14,7 @@ const FREE =
   /^(?:[\p{L} ]{1,20}: ?)?[^\p{L}\p{N}]*(?:free|for free|free of charge|gratis|kostenlos|umsonst|gratuite?|gratuit[oa]|grátis|darmowe|bezpłatn[eya]|za darmo|zdarma|zadarmo|ingyenes|brezplačno|besplatno|бесплатно|безкоштовно|безплатно|ücretsiz|bedava|miễn phí|ilmainen|ilmaiseksi|δωρεάν|免费|免費|無料|무료|ฟรี|مجاني|مجانا|חינם|מוצר חינם)[^\p{L}\p{N}]*$/iu;
 
 /**
- * The price in a text, null when there is none; a percentage is none. Of several numbers the first one beside a currency
+ * The price in a text, null without one; a percentage does not count. Of several numbers the first one beside a currency
  * counts, else the first; of a range (`26 to 50 €`) its beginning. A price has no three decimals: `1.299 €` is a thousand and more. That is otherwise where the
  * currency has three (KWD), where `locale` was given and has the mark for decimals, and for a comma in a page whose
  * language has it for decimals (`1,789 €` in German).

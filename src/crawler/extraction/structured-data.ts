@@ -11,7 +11,7 @@ export type StructuredData = {
   readonly subjects: readonly Thing[];
   /** The elements of its lists, in their order. */
   readonly listed: readonly Thing[];
-  /** What is around it: the site, its owner, the way there. */
+  /** The site, its owner, breadcrumbs. */
   readonly surroundings: readonly Thing[];
   readonly byId: ReadonlyMap<string, Thing>;
 };
@@ -29,7 +29,7 @@ const SURROUNDINGS = new Set([
 const MAIN =
   /^(Product|ProductGroup|ProductModel|IndividualProduct|\w*Article|\w*Posting|Recipe|\w*Event|Book|Movie|Course|Vehicle|Car)$/;
 
-/** What is known of a page beside its data: of several products its own is told by that. */
+/** What is known of a page beside its data. It tells the page's own product from others. */
 export type PageNames = {
   readonly url: string;
   readonly canonical: string | null;
@@ -84,7 +84,7 @@ function parseLeniently(json: string): unknown {
     try {
       return JSON.parse(mend(json), withoutEntities);
     } catch {
-      // The next way may do; a script that none can read says nothing.
+      // The next repair may help; a script that stays unreadable is left out.
     }
   }
   return undefined;
@@ -119,7 +119,7 @@ export function readProperties(properties: readonly RawProperty[], page: PageNam
   const scopes = properties.map(({ type, value }) => (type === null ? undefined : thingOf(type, value)));
   for (const [index, { scope, names, value }] of properties.entries()) {
     const thing = scopes[index];
-    // A thing that `itemref` makes a part of itself is none.
+    // A thing that `itemref` makes a part of itself belongs to the root.
     const owner = scope === index ? root : (scopes[scope] ?? root);
     const words = names
       .split(/\s+/, MAX_DEPTH)
@@ -174,7 +174,7 @@ type Candidate = { readonly thing: Thing; readonly likeness: number };
 
 /**
  * The thing with the variant first that has the page's address, and that variant itself where the address is not the thing's own:
- * what it says holds for the page then, and not what the whole group says.
+ * then its values are those of the page, and the group's are not.
  */
 function candidatesOf(thing: Thing, byId: StructuredData['byId'], page: PageNames): readonly Candidate[] {
   const likeness = likenessOf(thing, page);

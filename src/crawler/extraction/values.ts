@@ -29,7 +29,7 @@ export function selectedValue(field: Field, texts: readonly string[], reading: R
 }
 
 /**
- * The value of a field without a selector, from the first source that has one of its type: a price "on request" is none
+ * The value of a field without a selector, from the first source that has one of its type: a price "on request" has no number
  * where a number is wanted.
  */
 export function namedValue(
@@ -43,8 +43,8 @@ export function namedValue(
   const currency = field.type === 'Price' ? firstText(lookUp('currency')) : undefined;
   for (const { texts, isForMachines, isOfList = false } of lookUp(field.name)) {
     if (isOfList && !field.multiple) continue;
-    const told = texts.filter(says).map(kind === 'term' ? withoutVocabulary : String);
-    const value = selectedValue(effective, told, {
+    const found = texts.filter(says).map(kind === 'term' ? withoutVocabulary : String);
+    const value = selectedValue(effective, found, {
       ...reading,
       ...(currency === undefined ? {} : { currency }),
       ...(isForMachines && isNumeric ? { locale: FOR_MACHINES } : {}),

@@ -87,7 +87,7 @@ function prescanLength(bytes: Uint8Array): number {
   }
 }
 
-/** Where the first tag begins that ends the head; the whole length when there is none. Time is linear. */
+/** Where the first tag begins that ends the head; the whole length without one. Takes linear time. */
 function headLength(lowered: string): number {
   for (let at = lowered.indexOf('<'); at !== -1; at = lowered.indexOf('<', at)) {
     const [, slash, name = ''] = /^<(\/?)([a-z][a-z0-9-]*)/.exec(lowered.slice(at, at + TAG_BEGINNING)) ?? [];

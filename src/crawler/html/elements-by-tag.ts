@@ -53,7 +53,7 @@ function isTemplate(node: ParentNode): boolean {
 /** A name, and what its attributes are; no combinators, no pseudo-classes, no commas in values. */
 const NAMED = /^([a-z][a-z0-9]*)(?:\[[^\],]*\])*$/;
 
-/** The names that every match of the selector has one of; undefined where that cannot be told at a glance. */
+/** Every match of the selector has one of these names; undefined where the selector does not show that. */
 export function namesOfSelector(selector: string): readonly string[] | undefined {
   const names = selector.split(',').map((part) => NAMED.exec(part.trim())?.[1]);
   return names.every((name) => name !== undefined) ? names : undefined;

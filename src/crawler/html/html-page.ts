@@ -43,7 +43,7 @@ type Query = ReturnType<typeof compile<Node, Element>>;
 
 type Selector = {
   readonly query: Query;
-  /** That every match has one of, where that can be told. */
+  /** Every match has one of these tag names; undefined where the selector does not show that. */
   readonly names: readonly string[] | undefined;
 };
 

@@ -105,7 +105,7 @@ export function withoutContent(plan: PagePlan): PagePlan {
 
 /** An element with `itemprop`, `itemscope` or both; of RDFa, with `property`, `typeof` or both. */
 export type RawProperty = {
-  /** Where the scope that it belongs to is in the list, perhaps behind it; -1 when there is none within the item. */
+  /** Index in the list of the scope that it belongs to, which may come later; -1 without a scope within the item. */
   readonly scope: number;
   /** As written: names between spaces. Empty for an `itemscope` that is nobody's property. */
   readonly names: string;

@@ -1,4 +1,4 @@
-// Pages that are nothing but a script which sends their visitor on, told by their text: without a browser no script runs.
+// Recognises pages that only hold a script which sends their visitor on. It goes by their text: without a browser no script runs.
 // A page that was taken for one by mistake would be lost, so only a script that does nothing else counts.
 
 /** Longer pages show something. */
@@ -18,7 +18,7 @@ const LATER = new RegExp(
 const ON_LOAD = /^(?:window\s*\.\s*)?onload\s*=\s*(?:function\s*\w*\s*\(\s*\)|\(\s*\)\s*=>)\s*\{([^{}]*)\}$/;
 
 /**
- * The reference that the only script of a short page assigns to `location`; undefined when that cannot be told for sure.
+ * The reference that the only script of a short page assigns to `location`; undefined when that is not certain.
  * @param html the document as text
  */
 export function scriptRedirect(html: string): string | undefined {

@@ -70,7 +70,7 @@ export async function decodeBody(body: Buffer, coding: Coding, maxBytes: number)
   return decodePart(coding === 'br' ? brotli : zstd, body, maxBytes);
 }
 
-/** The members of a gzip file one after the other; what follows them and is none is no part of the body (RFC 1952). */
+/** Unpacks the members of a gzip file one after the other. Bytes behind the last member do not belong to the body (RFC 1952). */
 async function gunzip(body: Buffer, maxBytes: number): Promise<Decoded> {
   const parts: Buffer[] = [];
   let size = 0;
@@ -93,7 +93,7 @@ async function gunzip(body: Buffer, maxBytes: number): Promise<Decoded> {
 
 const GZIP_TRAILER_LENGTH = 8;
 
-/** RFC 1952, 2.3: where the compressed data of a member begin; undefined when this is none. */
+/** Where the compressed data of a member begin (RFC 1952, 2.3); undefined when the bytes are no member. */
 function gzipHeaderLength(bytes: Buffer): number | undefined {
   if (bytes.length < 10 || bytes[0] !== 0x1f || bytes[1] !== 0x8b || bytes[2] !== 8) return undefined;
   const flags = bytes[3] ?? 0;
@@ -115,7 +115,7 @@ function isZlib(bytes: Buffer): boolean {
   return (first & 0x0f) === 8 && ((first << 8) | second) % 31 === 0;
 }
 
-/** One way of packing: how its bytes are unpacked at once, and step by step. */
+/** A compression method: how its bytes are unpacked at once, and step by step. */
 type Method = {
   /** Bytes that end too early are no error. */
   readonly flush: number;

@@ -138,7 +138,7 @@ export function createHttpClient(options: {
     const { url, maxBytes, wantsBody, consume } = request;
     const message = { ...messageTo(url, request.headers), signal };
     const { statusCode: status, headers: received, body } = await inPlace(url, () => agent.request(message), signal);
-    // A body that is given up reports that as an error of its own, which nobody has to hear.
+    // A body that is given up reports that as an error of its own, which nobody needs.
     body.on('error', () => {});
     try {
       const headers = headOf(url, status, received);
@@ -232,7 +232,7 @@ async function consumeBody(
     }
   }
   const decompressed = new PassThrough();
-  // What goes wrong on the way is told by reading from its end.
+  // Whoever reads from its end gets the error.
   pipeline([body, ...codings.map(decodingStream), decompressed], { signal }).catch(() => {});
   await consume(bounded(decompressed));
 }

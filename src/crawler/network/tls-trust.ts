@@ -12,7 +12,7 @@ export type TlsTrust = {
 /** What holds where a run says nothing. */
 export const PUBLIC_TRUST: TlsTrust = { certificates: [], verify: true };
 
-/** How connections are made: an empty object where nothing differs from Node's own ways. */
+/** How connections are made: an empty object where nothing differs from Node's defaults. */
 export type TlsOptions = {
   readonly secureContext?: SecureContext;
   readonly rejectUnauthorized?: boolean;

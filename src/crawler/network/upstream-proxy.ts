@@ -1,4 +1,4 @@
-// The proxy of a run's spec: where it is, what it is told, and the connections that are made through it.
+// The proxy of a run's spec: its address, its credentials, and the connections through it.
 import { once } from 'node:events';
 import { type IncomingMessage, request as requestByHttp } from 'node:http';
 import { request as requestByHttps } from 'node:https';

@@ -20,7 +20,7 @@ import { skipped, tooManyRedirects } from './outcomes.ts';
 import type { Screenshots } from './page-additions.ts';
 import type { PageMemory } from './page-memory.ts';
 import { createPageReading } from './page-reading.ts';
-import { type CrawlSignals, createPageVisits, type Visit, type Way } from './page-visit.ts';
+import { type CrawlSignals, createPageVisits, type RedirectRules, type Visit } from './page-visit.ts';
 import { createPassages } from './passages.ts';
 import { inPlaceOf } from './requests.ts';
 import { createSitemapClaims } from './sitemap-claim.ts';
@@ -85,7 +85,7 @@ export function createPageCrawler(options: {
     const rules = sources.get(claim.source);
     if (rules === undefined) return skipped(claim, 'OutOfScope');
     const through: URL[] = [];
-    const visited = await visit(claim, url, wayOf(claim, rules, through), signals);
+    const visited = await visit(claim, url, redirectRulesOf(claim, rules, through), signals);
     passages.ended(claim.source, through, visited.type !== 'away');
     const refused = refusedBy(claim, visited);
     if (refused !== undefined) return failPage(claim, refused, visited.facts, signals.abort);
@@ -93,7 +93,7 @@ export function createPageCrawler(options: {
   }
 
   /** @param through takes the URLs out of the scope that the visit passes through */
-  function wayOf(claim: Claim, { plan, clean, scope }: SourceRules, through: URL[]): Way {
+  function redirectRulesOf(claim: Claim, { plan, clean, scope }: SourceRules, through: URL[]): RedirectRules {
     return {
       plan,
       clean,
@@ -198,7 +198,7 @@ export function createPageCrawler(options: {
   };
 }
 
-/** The way to a URL, which may stand at its end already. */
+/** The path to a URL without the URL itself, which may stand at its end. */
 function withoutEnd(path: readonly string[], to: URL): readonly string[] {
   return path.at(-1) === to.href ? path.slice(0, -1) : path;
 }

@@ -5,7 +5,7 @@ import type { WorkerStore } from '../../store/worker-store.ts';
 import { createScope, isSameSite, type Scope } from '../urls/scope.ts';
 import { normaliseUrl } from '../urls/url.ts';
 
-/** What other workers found is heard of after this time, or as soon as a page is claimed that is out of the scope as known. */
+/** Places that other workers found are read after this time, or as soon as a claimed page is out of the known scope. */
 const FRESH_MS = 5_000;
 
 type Source = CrawlRunSpec['sources'][number];
@@ -80,7 +80,7 @@ export function createMovedScopes(
   };
 }
 
-/** The folder of the URL: more is no matter of a scope. */
+/** The folder of the URL: scopes reach no finer. */
 function placeOf(url: URL): string {
   return new URL('.', `${url.origin}${url.pathname}`).href;
 }

@@ -1,4 +1,4 @@
-// What a loaded page comes to: its directives are heard, its links chosen, its items extracted and added to.
+// From a loaded page to its outcome: applies its directives, chooses its links, extracts its items and adds to them.
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import type {
   Claim,

@@ -41,7 +41,7 @@ export type Hop = 'Request' | 'Here' | 'TooMany';
 
 /**
  * A redirect's target becomes a request of its own. Only a URL that this visit has been at is gone to at once, and once:
- * a cookie that was set on the way may make the difference.
+ * a cookie that was set meanwhile may make the difference.
  * @param path the URLs that led here, that of this answer included
  */
 export function hopOf(path: readonly string[], to: URL): Hop {
@@ -50,8 +50,8 @@ export function hopOf(path: readonly string[], to: URL): Hop {
   return visits > 0 ? 'Here' : 'Request';
 }
 
-/** What the source of a claim says of the way that its redirects may take. */
-export type Way = {
+/** Where the redirects of a claim's source may lead. */
+export type RedirectRules = {
   readonly plan: PagePlan;
   /** Without what names a session. */
   readonly clean: (url: URL) => URL;
@@ -107,17 +107,17 @@ export function createPageVisits(options: {
    * Goes to the claim's URL, whose place at the host has come, and on to where the answer leads within this visit.
    * Rejects with a signal's reason, or as the store does.
    */
-  return async function visit(claim: Claim, start: URL, way: Way, signals: CrawlSignals): Promise<Visit> {
+  return async function visit(claim: Claim, start: URL, rules: RedirectRules, signals: CrawlSignals): Promise<Visit> {
     const path = [...(claim.redirects ?? []), start.href];
     let known = memory?.validatorsOf(claim);
-    /** Where the visit is on its way through other sites; what is read there is no page of the source. */
+    /** The visit passes through other sites; what is read there is no page of the source. */
     let isAway = false;
     // `asked` is the URL with its session where a redirect gave it one.
     for (let url = start, asked = start; ; ) {
-      const plan = isAway ? withoutContent(way.plan) : way.plan;
+      const plan = isAway ? withoutContent(rules.plan) : rules.plan;
       const moves = (to: URL) => mayAsk(claim, to, signals);
       const first = await renderer.render(asked, plan, timeoutMs, signals.abort, known, moves);
-      const isSentOn = first.type === 'redirect' && hopOf(path, way.clean(first.to)) === 'Request';
+      const isSentOn = first.type === 'redirect' && hopOf(path, rules.clean(first.to)) === 'Request';
       const rendered = isSentOn && !isAway ? await asKnownVisitor(claim, asked, first, plan, signals) : first;
       known = undefined;
       const { facts } = rendered;
@@ -141,14 +141,14 @@ export function createPageVisits(options: {
           if (retryAfterMs !== undefined && hostKey(to) === claim.host) {
             await store.deferHost(claim.host, retryAfterMs, signals.abort);
           }
-          const target = way.clean(to);
+          const target = rules.clean(to);
           const hop = hopOf(path, target);
           if (hop === 'TooMany') return { type: 'tooManyRedirects', url, path: [...path, target.href], facts };
           if (hop === 'Request') {
-            if (way.follows(target)) return { type: 'redirect', url, to: target, path, facts };
-            if (!(await way.mayPass(to, signals.abort))) return { type: 'away', url, to: target, path, facts };
+            if (rules.follows(target)) return { type: 'redirect', url, to: target, path, facts };
+            if (!(await rules.mayPass(to, signals.abort))) return { type: 'away', url, to: target, path, facts };
           }
-          isAway = hop === 'Request' || (target.href !== start.href && !way.follows(target));
+          isAway = hop === 'Request' || (target.href !== start.href && !rules.follows(target));
           // A page of the source goes by the URL without the session that it was asked for with.
           url = isAway ? to : target;
           asked = to;

@@ -1,9 +1,9 @@
 // Whether a redirect that leads out of a source's scope is followed through: pages for consent and single sign-on lead back, and
-// the links of a portal to other sites do not. Those would cost a request each, to hosts that are none of the run's business.
+// the links of a portal to other sites do not. Each of those would cost a request to a host that is no part of the run.
 import { hostKey } from '../urls/url.ts';
 
-/** Ways out in a row that did not lead back, after which no new host is passed through. */
-const ENOUGH_IN_VAIN = 20;
+/** Redirects out of the scope in a row that did not lead back; after that no new host is passed through. */
+const MAX_WITHOUT_RETURN = 20;
 /** Hosts that have led back. */
 const MAX_HOSTS = 1_000;
 
@@ -14,14 +14,14 @@ export type Passages = {
 };
 
 export function createPassages(): Passages {
-  const inVain = new Map<string, number>();
+  const withoutReturn = new Map<string, number>();
   const open = new Set<string>();
   const keyOf = (source: string, url: URL) => `${source} ${hostKey(url)}`;
   return {
-    isOpen: (source, to) => (inVain.get(source) ?? 0) < ENOUGH_IN_VAIN || open.has(keyOf(source, to)),
+    isOpen: (source, to) => (withoutReturn.get(source) ?? 0) < MAX_WITHOUT_RETURN || open.has(keyOf(source, to)),
     ended(source, through, cameBack) {
       if (through.length === 0) return;
-      inVain.set(source, cameBack ? 0 : (inVain.get(source) ?? 0) + 1);
+      withoutReturn.set(source, cameBack ? 0 : (withoutReturn.get(source) ?? 0) + 1);
       for (const url of cameBack ? through : []) if (open.size < MAX_HOSTS) open.add(keyOf(source, url));
     },
   };

@@ -15,12 +15,12 @@ export type Strangers = {
 
 /** A site whose redirects lead to the same place with cookies and without is not asked again. */
 export function createStrangers(): Strangers {
-  const inVain = new QuickLRU<string, true>({ maxSize: MAX_SITES });
+  const same = new QuickLRU<string, true>({ maxSize: MAX_SITES });
   return {
-    mayAskAgain: (url) => !inVain.has(registrableDomain(url)),
+    mayAskAgain: (url) => !same.has(registrableDomain(url)),
     asked(url, wasWorthIt) {
-      if (wasWorthIt) inVain.delete(registrableDomain(url));
-      else inVain.set(registrableDomain(url), true);
+      if (wasWorthIt) same.delete(registrableDomain(url));
+      else same.set(registrableDomain(url), true);
     },
   };
 }

@@ -1,4 +1,4 @@
-// What a document that was read comes to, together with what its headers say of it: a page, or a redirect in the clothes of one.
+// From a document and its headers to a page, or to the redirect that the page only stands for.
 import type { FetchFacts } from '../../store/worker-store.ts';
 import { headerLinks } from '../html/link-header.ts';
 import { NEXT_BY_RELATION } from '../html/next-page.ts';

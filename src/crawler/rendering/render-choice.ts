@@ -36,7 +36,7 @@ export const CHECK_EVERY = 20;
 const SURE_AFTER = 3;
 /** Knowledge older than this is checked with the first page. */
 const MAX_AGE_MS = 24 * 60 * 60_000;
-/** How often the browser is tried in vain before it waits for the next check. */
+/** How often the browser may find no more before it waits for the next check. */
 const VAIN_TRIES: Record<Exclude<Evidence, 'None'>, number> = { Strong: 10, Weak: 3 };
 
 /** Characters of text that a page has at least when it was not left to scripts. */

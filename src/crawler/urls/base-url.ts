@@ -1,7 +1,7 @@
 // What the references of a page are relative to.
 
 /**
- * HTML 4.2.3: the page's own URL where its <base> is none, or one that no reference may be relative to.
+ * HTML 4.2.3: the page's own URL where it has no <base>, or one that references cannot be relative to.
  * @param base the `href` of the first <base> that has one
  * @param url the page's own
  */

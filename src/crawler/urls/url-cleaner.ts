@@ -1,4 +1,4 @@
-// Takes out of URLs what does not say which page it is: parameters that name the visitor or the way he came, and fragments.
+// Removes from URLs what does not identify the page: parameters for sessions and campaigns, and fragments.
 import { normaliseUrl } from './url.ts';
 
 /** Names that mean a session on some sites and a thing of its own on others: the value tells. */
