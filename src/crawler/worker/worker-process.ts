@@ -145,13 +145,20 @@ async function crawlUnlessOver(context: WorkContext, quit: AbortSignal): Promise
   const { output } = context.assignment.spec;
   if (output !== undefined && (await store.finish(quit))) return { finished: true, totals: noTotals() };
   const spec = await withListedUrls(context.assignment.spec, config.urlListsDirectory);
-  await seed(context, spec, quit);
+  if (!(await seed(context, spec, quit))) return { finished: true, totals: noTotals() };
   return crawl(context, spec);
 }
 
-async function seed({ store, log }: WorkContext, spec: CrawlRunSpec, quit: AbortSignal): Promise<void> {
-  const isFirst = await store.seed(seedsOf(spec), quit);
-  log.debug({ isFirst }, 'frontier seeded');
+/** False when the run is finished: other workers may have done all before this one had started. */
+async function seed({ store, log }: WorkContext, spec: CrawlRunSpec, quit: AbortSignal): Promise<boolean> {
+  try {
+    const isFirst = await store.seed(seedsOf(spec), quit);
+    log.debug({ isFirst }, 'frontier seeded');
+    return true;
+  } catch (error) {
+    if (error instanceof StoreError && error.reason === 'RunFinished') return false;
+    throw error;
+  }
 }
 
 /** The end of a run with an output is that its file is there. */
@@ -213,7 +220,7 @@ async function crawl(options: WorkContext, spec: CrawlRunSpec): Promise<WorkerEn
     slots = watchOpenPages(spec, readLoad, log, heartbeat.setConcurrency);
     signals.stopping.addEventListener('abort', () => heartbeat.setState('Stopping'), { once: true });
     const { activity } = heartbeat;
-    const reseed = (quit: AbortSignal) => seed(options, spec, quit);
+    const reseed = async (quit: AbortSignal) => void (await seed(options, spec, quit));
     // A host that can still go by the proxy is not given up.
     const enoughRefusals = ENOUGH_REFUSALS + (proxy?.mode === 'Auto' ? proxy.failureThreshold : 0);
     return await runWorker({ store, pages, reseed, slots, enoughRefusals, signals, activity, log });

@@ -244,6 +244,17 @@ describe('a worker that cannot work', PATIENT, () => {
     ...more,
   });
 
+  it('ends like the others when it comes after the end of the run', async () => {
+    await using site = await startSite({ '/': html('<title>One</title>') });
+    await using run = await database.accept({ sources: [{ name: 'site', urls: [site.url('/').href] }] });
+    const allowed = { TRAWLER_ALLOWED_ADDRESSES: `127.0.0.1:${site.port}` };
+    expect(await run.startWorker(allowed).ended).toBe(0);
+    const late = run.startWorker(allowed);
+    expect(await late.ended).toBe(0);
+    expect(late.lines.at(-1)).toMatchObject({ msg: 'run finished', pages: 0 });
+    expect((await run.snapshot()).progress).toMatchObject({ total: 1, succeeded: 1 });
+  });
+
   it('ends with 65 when its token is refused', async () => {
     await using run = await database.accept(spec());
     await database.store.finishStopped(run.runId, 'Stopped', 'gone', never);
