@@ -540,7 +540,14 @@ export const crawlSpecShape = {
     })
     .prefault({})
     .describe('Signs of life.'),
-  priority: z.int().min(-1_000_000).max(1_000_000).default(0).describe('Higher goes first when runs wait for a slot.'),
+  priority: z
+    .int()
+    .min(-1_000_000)
+    .max(1_000_000)
+    .default(0)
+    .describe(
+      'Higher goes first when runs wait for a slot, and gets more of a host that several runs ask at the same time.',
+    ),
   startTimeoutSeconds: z
     .int()
     .min(10)

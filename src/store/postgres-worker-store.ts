@@ -148,7 +148,8 @@ export function createWorkerStore(options: WorkerStoreOptions): WorkerStore {
       const asked = performance.now();
       const answer = await call<Turn & Moments>('reserve_host', [host, clock.lateness()], signal);
       clock.observe({ asked, ...answer });
-      return clock.window(answer.turn, answer.sendBy);
+      const { turn, sendBy, spacingMs } = answer;
+      return { ...clock.window(turn, sendBy), ...(spacingMs === undefined ? {} : { spacingMs }) };
     },
 
     async deferHost(host, delayMs, signal) {
@@ -333,7 +334,7 @@ const FIRST_ITEM = '0';
 type FieldsPage = { readonly last: string | null; readonly fields: readonly string[] };
 
 /** When a host may be asked, from when until when, in milliseconds of the database's clock. */
-type Turn = { readonly turn: number; readonly sendBy?: number };
+type Turn = { readonly turn: number; readonly sendBy?: number } & Pick<Place, 'spacingMs'>;
 
 type Moments = Omit<AnswerTimes, 'asked'>;
 

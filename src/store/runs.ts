@@ -1,7 +1,7 @@
 // Runs as the operator handles them: accepted, listed, stopped, ended.
 import { type Kysely, sql } from 'kysely';
 import { durationMs } from '../resources/duration.ts';
-import { hostSpacingMs } from '../resources/politeness.ts';
+import { hostSpacingMs, shareWeight } from '../resources/politeness.ts';
 import type { Acceptance, AcceptedRun, ActiveRun } from './operator-store.ts';
 import type { Database } from './schema.ts';
 
@@ -89,6 +89,7 @@ function runRow({ spec, ...run }: AcceptedRun) {
     trigger: spec.trigger.type,
     host_scope: run.namespace,
     delay_ms: hostSpacingMs(spec.politeness),
+    share_weight: shareWeight(spec.priority),
     max_pages: spec.limits.maxPages,
     max_depth: spec.limits.maxDepth ?? null,
     is_depth_limited: [spec, ...spec.sources].some(({ limits }) => limits.maxDepth !== undefined),

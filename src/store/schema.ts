@@ -19,6 +19,7 @@ export type Database = {
     trigger: string;
     host_scope: string;
     delay_ms: number;
+    share_weight: number;
     max_pages: number;
     max_depth: number | null;
     is_depth_limited: Generated<boolean>;

@@ -73,6 +73,8 @@ export type Place = {
   readonly from: number;
   /** The place is lost after, and another one is to be taken; absent when it stays good. */
   readonly by?: number;
+  /** How far apart places are, where that is less than the run's own delay: the host is shared with a faster run. */
+  readonly spacingMs?: number;
 };
 
 /** A request that this worker holds until `leaseSeconds` after its last heartbeat, and its place at the host. */

@@ -66,7 +66,7 @@ export function dueTime(lastSend: number | undefined, planned: number, spacingMs
 }
 
 export function createHostPacer(options: {
-  /** Least time between two documents of a host. */
+  /** Least time between two documents of a host, where a place does not name its own. */
   readonly spacingMs: number;
   readonly reserve: (host: string, signal: AbortSignal) => Promise<Place>;
 }): HostPacer {
@@ -86,7 +86,7 @@ export function createHostPacer(options: {
     for (;;) {
       const now = performance.now();
       // Read each time: other pages of this worker may have been sent in the meantime.
-      const due = dueTime(lastTime(hosts.get(name)), place.from, spacingMs);
+      const due = dueTime(lastTime(hosts.get(name)), place.from, place.spacingMs ?? spacingMs);
       if (place.by !== undefined && Math.max(now, due) > place.by) place = await anotherPlace(name, signal);
       else if (due > now) await pause(due - now, signal);
       else break;
@@ -94,13 +94,19 @@ export function createHostPacer(options: {
     giveOut(name, place);
   }
 
-  function giveOut(name: string, { from, by }: Place): void {
+  function giveOut(name: string, place: Place): void {
+    const { from, by, spacingMs: own = spacingMs } = place;
     const { inHand = [], ...host } = hosts.get(name) ?? {};
     const now = performance.now();
     const places =
       by === undefined
         ? {}
-        : { inHand: [...inHand.filter((one) => one.by >= now), { from, by: Math.max(by, now + writingMs) }] };
+        : {
+            inHand: [
+              ...inHand.filter((one) => one.by >= now),
+              { from, by: Math.max(by, now + writingMs), spacingMs: own },
+            ],
+          };
     hosts.set(name, { ...host, givenAt: now, ...places });
   }
 
@@ -113,7 +119,7 @@ export function createHostPacer(options: {
       if (host?.inHand === undefined) return true;
       const now = performance.now();
       const [place, ...others] = host.inHand.filter(({ by }) => by >= now);
-      if (place === undefined || dueTime(host.sentAt, place.from, spacingMs) > now) return false;
+      if (place === undefined || dueTime(host.sentAt, place.from, place.spacingMs) > now) return false;
       host.inHand = others;
       host.sentAt = now;
       return true;

@@ -96,7 +96,7 @@ begin
   end if;
   picks := pick_requests(this_run, locked.lanes, shares, room, slots, per_host, lateness_ms, time_now, horizon);
   if shares <> '{}' then
-    shares := settle_shares(this_run, shares, picks, time_now);
+    shares := settle_shares(this_run, shares, picks, slots, time_now, horizon);
   end if;
   if picks is not null then
     claims := lease_requests(this_run, this_worker, picks, time_now);

@@ -1,4 +1,5 @@
 -- Leases what was picked to the worker, counts it, and returns the claims as JSON for the answer; null for none.
+-- spacingMs is there where the host's turns are closer than the run's own: it is shared, and asked at the pace of another.
 -- The update says state = 'queued' once more: nothing is leased twice, whatever was picked.
 create or replace function lease_requests(this_run run, this_worker uuid, picks pick[], time_now timestamptz) returns json
 language plpgsql set search_path from current
@@ -34,6 +35,7 @@ begin
     'isFailing', nullif(h.outage_failures > 0, false),
     'isProbe', nullif(outage_state(h.outage_failures) in ('Parked', 'Down'), false), 'viaProxy', nullif(h.proxy_until > time_now, false),
     'turn', extract(epoch from leased.turn) * 1000,
+    'spacingMs', case when leased.delay < this_run.delay_ms * interval '1 ms' then extract(epoch from leased.delay) * 1000 end,
     'sendBy', extract(epoch from last_send(leased.last_turn, leased.delay)) * 1000)) order by leased.turn)
   into claims
   from leased

@@ -16,17 +16,20 @@ begin
   time_now := clock_timestamp();
   spacing := host_spacing(this_run.delay_ms, h.crawl_delay_ms, h.slowdown);
   if h.shared_until > time_now then
-    spacing := least(spacing, (
-      select min(s.delay_ms) from host_share s where s.host_id = id and s.active_until > time_now));
-    update host_share s set next_at = s.next_at + s.fair_ms * interval '1 ms'
-    where s.host_id = id and s.run_id = this_run.run_id;
+    spacing := least(spacing, greatest(host_spacing(0, h.crawl_delay_ms, h.slowdown), (
+      select min(s.delay_ms) from host_share s where s.host_id = id and s.active_until > time_now)));
   end if;
   turn := greatest(case when outage_state(h.outage_failures) in ('Parked', 'Down') then null else h.next_at end,
     time_now + head_start(spacing, lateness_ms));
   if turn < time_now + farthest then
     update host set next_at = greatest(next_at, turn + spacing * interval '1 ms') where host_id = id;
+    update host_share s set
+      served_ms = s.served_ms + spacing / s.weight, paced_at = paced_turns(s.paced_at, s.delay_ms, 1, turn, spacing),
+      next_at = earliest_turn(s.paced_at, s.delay_ms, 1, turn, spacing)
+    where s.host_id = id and s.run_id = this_run.run_id and h.shared_until > time_now;
   end if;
   return json_strip_nulls(json_build_object('turn', extract(epoch from turn) * 1000,
     'sendBy', extract(epoch from last_send(turn, spacing * interval '1 ms')) * 1000,
+    'spacingMs', case when spacing < this_run.delay_ms then spacing end,
     'moment', extract(epoch from time_now) * 1000, 'now', extract(epoch from clock_timestamp()) * 1000));
 end $$;

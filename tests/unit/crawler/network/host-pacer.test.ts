@@ -162,3 +162,14 @@ describe('a host that asks for patience', () => {
     await expect(waiting).rejects.toThrow('enough');
   });
 });
+
+it('sends as close as the places of a host that it shares with a faster run, whatever its own delay is', async () => {
+  const { pacer, reserved } = pacerWithPlaces(60_000);
+  const now = performance.now();
+  for (const step of [0, 1, 2]) {
+    const from = now - 30 + 10 * step;
+    await pacer.untilPlace('a.example', { from, by: from + 10_000, spacingMs: 10 }, never);
+    expect(pacer.maySend('a.example')).toBe(true);
+  }
+  expect(reserved).toEqual([]);
+});
