@@ -67,6 +67,7 @@ export const RUN_REASONS = [
   'NodeLost',
   'Crawling',
   'HostsBlocked',
+  'HostShared',
   'Stopping',
   'WritingOutput',
   // OutputWritten

@@ -85,6 +85,13 @@ export type BlockedHost = {
   readonly viaProxy: boolean;
 };
 
+/** A host at which the run is behind its own pace, since other runs take turns there. */
+export type SharedHost = {
+  readonly host: string;
+  /** Runs that ask it now, this one among them: 2 and more. */
+  readonly runs: number;
+};
+
 /** The file of a run. `path` and the figures are there when it is; `error` when it could not be written. */
 export type OutputSnapshot = {
   /** The crawl is over: the run ends when the file is settled. */
@@ -121,6 +128,8 @@ export type RunSnapshot = {
   readonly workers: readonly WorkerSnapshot[];
   /** In the order in which they were found, the first 20. */
   readonly blockedHosts: readonly BlockedHost[];
+  /** Those of the last seconds, the first 20 by what the run has queued there. */
+  readonly sharedHosts: readonly SharedHost[];
   /** In the order in which they were found, the first 20. */
   readonly spiderTraps: readonly SpiderTrap[];
   /** Exceptions apart from failed URLs, over all workers. */

@@ -6,6 +6,7 @@ import type {
   Progress,
   RunOutcome,
   RunSnapshot,
+  SharedHost,
   SourceResult,
   SourceSnapshot,
   WorkerSnapshot,
@@ -25,7 +26,7 @@ export async function snapshots(
   const { rows } = await sql<SnapshotRow>`
     select r.run_id, r.namespace, r.name, r.accepted_at, r.seeded_at, r.started_at, r.finished_at, r.outcome,
       r.stop_reason, r.stop_requested_at, r.message, sources.list as sources, workers.list as workers,
-      blocked.list as blocked_hosts, traps.list as spider_traps,
+      blocked.list as blocked_hosts, shared.list as shared_hosts, traps.list as spider_traps,
       (select json_build_object('due', o.due_at is not null, 'settled', o.settled_at is not null, 'path', o.path,
         'bytes', o.bytes, 'items', o.items, 'sha256', o.sha256, 'error', o.error)
         from output o where o.run_id = r.run_id) as output
@@ -74,6 +75,17 @@ export async function snapshots(
       ) first join run_spec s using (run_id)
     ) blocked
     cross join lateral (
+      select coalesce(json_agg(json_build_object('host', name, 'runs', runs) order by queued desc, name), '[]') as list
+      from (
+        select h.name,
+          (select count(*) from host_share o where o.host_id = s.host_id and o.active_until > clock_timestamp()) as runs,
+          (select sum(l.queued) from lane l where l.run_id = s.run_id and l.host_id = s.host_id) as queued
+        from host_share s join host h using (host_id)
+        where s.run_id = r.run_id and r.finished_at is null and s.held_until > clock_timestamp()
+        order by queued desc, h.name limit 20
+      ) first where runs > 1
+    ) shared
+    cross join lateral (
       select coalesce(json_agg(json_build_object('kind', kind, 'pattern', pattern, 'url', url) order by found_at), '[]') as list
       from (select * from spider_trap t where t.run_id = r.run_id order by found_at limit 20) first
     ) traps`.execute(db, { signal });
@@ -119,6 +131,7 @@ type SnapshotRow = {
   sources: SourceRow[];
   workers: WorkerRow[];
   blocked_hosts: BlockedHost[];
+  shared_hosts: SharedHost[];
   spider_traps: SpiderTrap[];
   output: OutputRow | null;
 };
@@ -145,6 +158,7 @@ function snapshotOf(row: SnapshotRow): RunSnapshot {
     sources: row.sources.map(sourceOf),
     workers: row.workers.map(workerOf),
     blockedHosts: row.blocked_hosts,
+    sharedHosts: row.shared_hosts,
     spiderTraps: row.spider_traps,
     errors: row.workers.reduce((total, worker) => total + worker.errors, 0),
     ...(lastSuccessAt === undefined ? {} : { lastSuccessAt: new Date(lastSuccessAt) }),

@@ -178,16 +178,28 @@ function progressingVerdict(seen: RunObservation, phase: RunPhase): Verdict {
     const message = `no worker is alive; the last heartbeat came at ${timestamp(aloneSince)}, and the Job starts another worker`;
     return { status: 'False', reason: 'WaitingForWorker', message };
   }
-  return crawlingVerdict(snapshot?.blockedHosts ?? []);
+  return crawlingVerdict(snapshot);
 }
 
-function crawlingVerdict(blockedHosts: RunSnapshot['blockedHosts']): Verdict {
-  const refusing = blockedHosts.filter(({ slowdown }) => slowdown > 1);
-  const [first] = refusing;
-  if (first === undefined) return { status: 'True', reason: 'Crawling', message: 'workers are crawling' };
-  const others = refusing.length > 1 ? ` (and ${refusing.length - 1} more)` : '';
-  const message = `${first.host}${others} is asked ${first.slowdown} times more slowly: ${first.evidence}`;
-  return { status: 'True', reason: 'HostsBlocked', message };
+/** What slows the crawl down, the worst first: a host that refuses it, then one whose pace it shares. */
+export function crawlingVerdict(snapshot: Pick<RunSnapshot, 'blockedHosts' | 'sharedHosts'> | undefined): Verdict {
+  const refusing = snapshot?.blockedHosts.filter(({ slowdown }) => slowdown > 1) ?? [];
+  const [blocked] = refusing;
+  if (blocked) {
+    const message = `${blocked.host}${andMore(refusing)} is asked ${blocked.slowdown} times more slowly: ${blocked.evidence}`;
+    return { status: 'True', reason: 'HostsBlocked', message };
+  }
+  const [shared] = snapshot?.sharedHosts ?? [];
+  if (shared) {
+    const others = shared.runs === 2 ? 'another run asks' : `${shared.runs - 1} other runs ask`;
+    const message = `the run waits for its turns at ${shared.host}${andMore(snapshot?.sharedHosts ?? [])}, which ${others} as well; spec.priority weighs their parts`;
+    return { status: 'True', reason: 'HostShared', message };
+  }
+  return { status: 'True', reason: 'Crawling', message: 'workers are crawling' };
+}
+
+function andMore({ length }: readonly unknown[]): string {
+  return length > 1 ? ` (and ${length - 1} more)` : '';
 }
 
 function outputVerdicts(run: CrawlRun, snapshot: RunSnapshot | undefined): [RunConditionType, Verdict][] {

@@ -8,7 +8,7 @@ import type { ActiveLimits } from '#src/controllers/run/admission.ts';
 import type { CrawlRun, CrawlSchedule } from '#src/custom-resources/types.ts';
 import type { Job, Pod, Secret } from '#src/kube/builtin-types.ts';
 import { timestamp } from '#src/kube/time.ts';
-import { createWorkerStore } from '#src/store/postgres-worker-store.ts';
+import { createHeartbeatStore, createWorkerStore, type WorkerStoreOptions } from '#src/store/postgres-worker-store.ts';
 import type { WorkerStore } from '#src/store/worker-store.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
@@ -16,6 +16,7 @@ import { type ControlPlane, startControlPlane } from '../../support/control-plan
 import { testClient } from '../../support/database-connections.ts';
 import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
 import { type RunningOperator, startOperator as startOperatorOn } from '../../support/running-operator.ts';
+import { done, heartbeat } from '../store/fixture.ts';
 
 const never = new AbortController().signal;
 let cluster: ControlPlane;
@@ -98,6 +99,42 @@ const patch = (kind: string, name: string, spec: object) =>
 const condition = (object: CrawlRun | CrawlSchedule, type: string) =>
   object.status?.conditions?.find((one) => one.type === type);
 const reasons = async () => (await list<{ reason: string }>('events.events.k8s.io')).map((event) => event.reason);
+
+/** How the worker of a run's pod reaches the database. */
+async function accessOf(name: string): Promise<WorkerStoreOptions> {
+  const pod = (await list<Pod>('pods')).find(
+    ({ metadata }) => metadata.labels?.['batch.kubernetes.io/job-name'] === name,
+  );
+  const secret = await get<Secret>('secret', name);
+  const read = (key: string) => Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
+  const { uid } = (await get<CrawlRun>('crawlrun', name)).metadata;
+  return {
+    ...{ databaseUrl: read('database-url'), token: read('token') },
+    ...{ schema: 'trawler', runId: uid, workerId: pod?.metadata.uid ?? '' },
+  };
+}
+
+/** Claims and commits as a worker does, with one heartbeat, until the signal. */
+async function crawlOneHost(access: WorkerStoreOptions, signal: AbortSignal): Promise<void> {
+  const [worker, heartbeats] = [createWorkerStore(access), createHeartbeatStore(access)];
+  await heartbeats.beat(heartbeat, never);
+  await worker.seed(
+    Array.from({ length: 900 }, (_, page) => ({
+      ...{ source: 'shop', url: `http://shop.example/${page}`, host: 'shop.example', depth: 0 },
+    })),
+    never,
+  );
+  while (!signal.aborted) {
+    const result = await worker.claim(5, never);
+    if (result.state === 'Claimed')
+      await worker.commit(
+        result.claims.map((claim) => done(claim)),
+        never,
+      );
+    else await new Promise((resolve) => setTimeout(resolve, result.state === 'Wait' ? result.retryInMs : 100));
+  }
+  await Promise.all([worker.close(), heartbeats.close()]);
+}
 
 describe('a CrawlRun', () => {
   test('gets a Secret, a row and a Job that belong to it, and says what it waits for', async () => {
@@ -234,6 +271,36 @@ describe('a CrawlRun', () => {
     const told = await reasons();
     for (const once of ['HostBlocked', 'SpiderTrap']) expect(told.filter((reason) => reason === once)).toEqual([once]);
   });
+
+  test('that waits for a host since another run uses it says so, and no more when it has the host alone', async () => {
+    startOperator();
+    const politeness = { requestsPerSecond: 5 };
+    for (const name of ['first', 'second']) await apply(run(name, { politeness }));
+    await eventually(async () => expect(await list<Pod>('pods')).toHaveLength(2));
+    const [stopSecond, stopAll] = [new AbortController(), new AbortController()];
+    const crawls = [
+      crawlOneHost(await accessOf('first'), stopAll.signal),
+      crawlOneHost(await accessOf('second'), AbortSignal.any([stopSecond.signal, stopAll.signal])),
+    ];
+    try {
+      const message =
+        'the run waits for its turns at shop.example, which another run asks as well; spec.priority weighs their parts';
+      for (const name of ['first', 'second']) {
+        await eventually(async () => {
+          const seen = await get<CrawlRun>('crawlrun', name);
+          expect(condition(seen, 'Progressing')).toMatchObject({ status: 'True', reason: 'HostShared', message });
+          expect(seen.status?.reason).toBe('HostShared');
+        });
+      }
+      stopSecond.abort();
+      await eventually(async () =>
+        expect(condition(await get<CrawlRun>('crawlrun', 'first'), 'Progressing')?.reason).toBe('Crawling'),
+      );
+    } finally {
+      stopAll.abort();
+      await Promise.all(crawls);
+    }
+  }, 120_000);
 
   test('that is deleted takes all with it and ends in PostgreSQL', async () => {
     const { store } = startOperator();

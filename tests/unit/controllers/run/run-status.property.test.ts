@@ -68,6 +68,7 @@ const snapshot: fc.Arbitrary<RunSnapshot> = fc.record(
     blockedHosts: many(
       fc.record({ host: text, refusals: count, evidence: text, slowdown: count, viaProxy: fc.boolean() }),
     ),
+    sharedHosts: many(fc.record({ host: text, runs: count })),
     spiderTraps: many(fc.record({ kind: fc.constant('Calendar' as const), pattern: text, url: text })),
     errors: count,
     skipReasons: fc.dictionary(text, fc.nat()),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { percentage, runStatus } from '#src/controllers/run/run-status.ts';
+import { crawlingVerdict, percentage, runStatus } from '#src/controllers/run/run-status.ts';
 import type { CrawlRun } from '#src/custom-resources/types.ts';
 import type { Progress, RunSnapshot } from '#src/store/operator-store.ts';
 
@@ -26,6 +26,7 @@ function snapshot(change: Partial<RunSnapshot> = {}): RunSnapshot {
     sources: [{ name: 'shop', active: true, progress: nothing }],
     workers: [],
     blockedHosts: [],
+    sharedHosts: [],
     spiderTraps: [],
     errors: 0,
     skipReasons: {},
@@ -252,5 +253,47 @@ describe('runStatus', () => {
     const status = runStatus(run, { pods: [], end }, NOW);
     expect(status).toMatchObject({ phase: 'Failed', message: 'no', completionTime: '2026-01-01T12:00:30Z' });
     expect(condition(status, 'Finished')).toMatchObject({ status: 'True', reason: 'JobRefused' });
+  });
+});
+
+describe('what a crawl says of the hosts that slow it down', () => {
+  const blocked = (host: string, slowdown: number) => ({
+    host,
+    refusals: 3,
+    evidence: 'a captcha',
+    slowdown,
+    viaProxy: false,
+  });
+  const shared = (host: string, runs: number) => ({ host, runs });
+
+  test.each<[string, Parameters<typeof crawlingVerdict>[0], string, string]>([
+    ['nothing known', undefined, 'Crawling', 'workers are crawling'],
+    ['none', { blockedHosts: [], sharedHosts: [] }, 'Crawling', 'workers are crawling'],
+    [
+      'one that refused it and gives pages again',
+      { blockedHosts: [blocked('a.example', 1)], sharedHosts: [] },
+      'Crawling',
+      'workers are crawling',
+    ],
+    [
+      'one that another run asks',
+      { blockedHosts: [], sharedHosts: [shared('a.example', 2)] },
+      'HostShared',
+      'the run waits for its turns at a.example, which another run asks as well; spec.priority weighs their parts',
+    ],
+    [
+      'several that others ask',
+      { blockedHosts: [], sharedHosts: [shared('a.example', 20), shared('b.example', 2), shared('c.example', 2)] },
+      'HostShared',
+      'the run waits for its turns at a.example (and 2 more), which 19 other runs ask as well; spec.priority weighs their parts',
+    ],
+    [
+      'one that refuses it goes before one that others ask',
+      { blockedHosts: [blocked('b.example', 4)], sharedHosts: [shared('a.example', 2)] },
+      'HostsBlocked',
+      'b.example is asked 4 times more slowly: a captcha',
+    ],
+  ])('%s', (_, snapshot, reason, message) => {
+    expect(crawlingVerdict(snapshot)).toEqual({ status: 'True', reason, message });
   });
 });

@@ -35,6 +35,7 @@ function seenWith(succeeded: number, change: Partial<RunSnapshot> = {}): RunObse
       sources: [{ name: 'shop', active: true, progress }],
       workers: [],
       blockedHosts: [],
+      sharedHosts: [],
       spiderTraps: [],
     },
     ...{ errors: 0, skipReasons: {}, itemsLeftOut: {}, failureCauses: {} },
