@@ -1,5 +1,6 @@
 // How fast the frontier is: claims and commits of several worker processes on a real PostgreSQL with everything on.
 // One request counts when it was claimed and completed with a result row of 500 bytes. The last line is one JSON object.
+// With --runs several runs share the hosts and the workers: requests are those of all runs together.
 import { fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -97,7 +98,10 @@ function createSender(store: WorkerStore) {
     async send(claim: Claim): Promise<Sent> {
       let place: Place = claim;
       for (;;) {
-        const sent = Math.max(performance.now(), dueTime(lastSends.get(claim.host), place.from, DELAY_MS));
+        const sent = Math.max(
+          performance.now(),
+          dueTime(lastSends.get(claim.host), place.from, place.spacingMs ?? DELAY_MS),
+        );
         if (place.by === undefined || sent <= place.by) {
           lastSends.set(claim.host, sent);
           return { claim, sentAt: sent };
@@ -180,6 +184,7 @@ async function main(): Promise<void> {
       requests: { type: 'string', default: '1000000' },
       hosts: { type: 'string', default: '1000' },
       workers: { type: 'string', default: '4' },
+      runs: { type: 'string', default: '1' },
       slots: { type: 'string', default: '600' },
       batch: { type: 'string', default: '150' },
       postgres: { type: 'string', default: '18' },
@@ -187,8 +192,9 @@ async function main(): Promise<void> {
       json: { type: 'boolean', default: false },
     },
   });
-  const [hosts, workers] = [Number(values.hosts), Number(values.workers)];
-  const requests = Math.ceil(Number(values.requests) / hosts) * hosts;
+  const [hosts, workers, runs] = [Number(values.hosts), Number(values.workers), Number(values.runs)];
+  if (workers % runs !== 0) throw new RangeError('each run needs as many workers as the others');
+  const requests = Math.ceil(Number(values.requests) / hosts / runs) * hosts * runs;
   await using server = await startPostgres(values.postgres === '15' ? 15 : 18, {
     settings: {
       shared_buffers: '512MB',
@@ -213,39 +219,48 @@ async function main(): Promise<void> {
     logger: createLogger('bench', 'warn'),
   });
   await operator.migrate(signal);
-  const [runId, token] = [randomUUID(), createToken()];
-  await operator.acceptRun(
-    {
-      runId,
-      runDay: RUN_DAY,
-      namespace: 'bench',
-      name: 'bench',
-      specVersion: 1,
-      spec: crawlRunSpec.parse({
-        sources: [{ name: 'bench', urls: ['http://host0.test/'] }],
-        politeness: { requestsPerSecond: 1_000 / DELAY_MS },
-        limits: { maxPages: 10_000_000 },
-      }),
-      tokenHash: hashToken(token),
-    },
-    signal,
-  );
+  const runIds = Array.from({ length: runs }, () => ({ runId: randomUUID(), token: createToken() }));
+  for (const { runId, token } of runIds) {
+    await operator.acceptRun(
+      {
+        runId,
+        runDay: RUN_DAY,
+        namespace: 'bench',
+        name: `bench-${runId}`,
+        specVersion: 1,
+        spec: crawlRunSpec.parse({
+          sources: [{ name: 'bench', urls: ['http://host0.test/'] }],
+          politeness: { requestsPerSecond: 1_000 / DELAY_MS },
+          limits: { maxPages: 10_000_000 },
+        }),
+        tokenHash: hashToken(token),
+      },
+      signal,
+    );
+  }
   const databaseUrl = await operator.workerDatabaseUrl(signal);
-  const access = () => ({ databaseUrl, schema: SCHEMA, token, runId, workerId: randomUUID() });
+  const access = (worker: number): WorkerStoreOptions => {
+    const { runId = '', token = '' } = runIds[worker % runs] ?? {};
+    return { databaseUrl, schema: SCHEMA, token, runId, workerId: randomUUID() };
+  };
 
-  const seeder = createWorkerStore(access());
-  await seeder.seed(
-    Array.from({ length: hosts }, (_, host) => link(host, 0, 0)),
-    signal,
-  );
-  await seeder.close();
-  const links = requests / hosts;
+  for (const run of runIds.keys()) {
+    const seeder = createWorkerStore(access(run));
+    await seeder.seed(
+      Array.from({ length: hosts }, (_, host) => link(host, 0, 0)),
+      signal,
+    );
+    await seeder.close();
+  }
+  const links = requests / hosts / runs;
   if (links > LINKS_A_COMMIT * 10) throw new RangeError('too many requests for so few hosts');
-  const share = (worker: number) => Math.floor(hosts / workers) + (worker < hosts % workers ? 1 : 0);
+  const workersOfRun = workers / runs;
+  const share = (worker: number) =>
+    Math.floor(hosts / workersOfRun) + (Math.floor(worker / runs) < hosts % workersOfRun ? 1 : 0);
   const inserted = await inWorkers(
     Array.from({ length: workers }, (_, worker) => ({
       phase: 'insert',
-      store: access(),
+      store: access(worker),
       links,
       host: worker,
       hosts: share(worker),
@@ -275,9 +290,9 @@ async function main(): Promise<void> {
   const functionsBefore = await functionSeconds();
   const postgresBefore = await processorSecondsOfEnded(server.pid);
   const { reports, seconds } = await inWorkers(
-    Array.from({ length: workers }, () => ({
+    Array.from({ length: workers }, (_, worker) => ({
       phase: 'crawl',
-      store: access(),
+      store: access(worker),
       slots: Number(values.slots),
       batch: Number(values.batch),
     })),
@@ -288,9 +303,9 @@ async function main(): Promise<void> {
   );
   // The checker reads what was committed, and knows nothing of how it came about.
   const { rows: checked } = await admin.query<{ items: string; pages: string; violations: string; closest: number }>(
-    `select count(*) as items, count(distinct url_key) as pages, count(*) filter (where gap < $1) as violations,
+    `select count(*) as items, count(distinct (run_id, url_key)) as pages, count(*) filter (where gap < $1) as violations,
        min(gap) as closest from (
-       select url_key, (data->>'sentAt')::float8
+       select run_id, url_key, (data->>'sentAt')::float8
          - lag((data->>'sentAt')::float8) over (partition by data->>'host' order by (data->>'sentAt')::float8) as gap
        from item) sends`,
     [0.8 * DELAY_MS],
@@ -321,12 +336,14 @@ async function main(): Promise<void> {
       retaken: sum(reports.map(({ retaken }) => retaken)),
       worker_cpu_s: Math.round(sum(reports.map(({ cpuS }) => cpuS))),
       postgres_cpu_s: Math.round(postgresS),
+      postgres_cpu_ms_a_request: Math.round((postgresS / requests) * 100_000) / 100,
       // With the time that they waited for a processor.
       functions_s: Object.fromEntries(functions),
       decay: decay(ends, requests),
       requests,
       hosts,
       workers,
+      runs,
       postgres: values.postgres,
       growth: Object.fromEntries(
         after.map((table, index) => [
