@@ -86,7 +86,7 @@ async function bundleOne(entry: string, outfile: string, external: string[], thr
     minifySyntax: true,
     // Beside it, as a single letter that is not ASCII doubles what Node needs for the source.
     legalComments: 'linked',
-    plugins: [sqlTexts, threadFiles(threads)],
+    plugins: [sqlTexts, withoutLanguages, threadFiles(threads)],
     banner: { js: banner },
     logLevel: 'warning',
   });
@@ -109,11 +109,26 @@ function threadFiles(found: Set<string>): Plugin {
           found.add(resolve(dirname(path), file));
           return `new URL('./${basename(file).replace(/ts$/, 'js')}', import.meta.url)`;
         });
-        return { contents, loader: 'ts' };
+        return { contents: inAscii(contents), loader: 'ts' };
       });
     },
   };
 }
+
+/** As esbuild writes strings: what it leaves in regular expressions would double what Node needs for the whole source. */
+function inAscii(source: string): string {
+  return source.replace(/[^\0-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** zod's messages in other languages than English, a tenth of a bundle: nothing asks for them. */
+const withoutLanguages: Plugin = {
+  name: 'without-languages',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /\/zod\/v4\/locales\/index\.js$/ }, () => ({
+      contents: `export { default as en } from './en.js';`,
+    }));
+  },
+};
 
 /** Puts the texts of the SQL files in the place of the module that reads them: images hold no `.sql`. */
 const sqlTexts: Plugin = {
