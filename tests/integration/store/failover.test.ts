@@ -14,7 +14,7 @@ import { testClient, testPool } from '../../support/database-connections.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { takeBaseBackup } from '../../support/postgres-copy.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
-import { FAST, heartbeat, type Installation, install, never, SCHEMA, type TestRun } from './fixture.ts';
+import { claimSome, FAST, heartbeat, type Installation, install, never, SCHEMA, type TestRun } from './fixture.ts';
 
 const TIMES = 10;
 const PAGES = 500;
@@ -157,31 +157,80 @@ async function promote({ superuser }: PostgresServer, { host, port }: Route): Pr
   await client.end();
 }
 
-test('a backup is restored to an earlier time: the crawl is exact', { timeout: 180_000 }, async () => {
-  const archive = await mkdtemp(path.join(tmpdir(), 'trawler-wal-'));
-  await chmod(archive, 0o777);
+test.each(rounds)(
+  'a backup is restored to an earlier time: the crawl is exact (%i)',
+  { timeout: 180_000 },
+  async () => {
+    const archive = await mkdtemp(path.join(tmpdir(), 'trawler-wal-'));
+    await chmod(archive, 0o777);
+    try {
+      await using server = await startPostgres(15, {
+        fsync: false,
+        settings: { archive_mode: 'on', archive_command: `cp "%p" "${archive}/%f"` },
+      });
+      await using installation = await install(server);
+      const run = await installation.createRun(FAST);
+      await using backup = await takeBaseBackup(server);
+      const end = await crawlThrough({ server, installation, run }, async (reached, route, proxy) => {
+        await reached(KEPT);
+        const lsn = await text(installation, 'select pg_current_wal_insert_lsn()::text as text');
+        await reached(KEPT + LOST);
+        const file = await text(installation, 'select pg_walfile_name(pg_switch_wal()) as text');
+        while ((await text(installation, 'select last_archived_wal as text from pg_stat_archiver')) < file)
+          await pause(20);
+        await server.crash();
+        Object.assign(route, await backup.startRestored(archive, lsn));
+        proxy.cutAll();
+      });
+      expect(end).toEqual(EXACT);
+    } finally {
+      await rm(archive, { recursive: true });
+    }
+  },
+);
+
+test('a server that is not promoted yet is a database that is away', { timeout: 60_000 }, async () => {
+  await using server = await startPostgres(15, { fsync: false });
+  await using installation = await install(server);
+  const run = await installation.createRun(FAST);
+  const first = run.worker();
+  await first.seed(seeds, never);
+  const [claim] = await claimSome(first, 1);
+  if (!claim) throw new Error('no claim');
+  await first.close();
+  await using backup = await takeBaseBackup(server);
+  const standby = await backup.startStandby(server.port);
+  const url = new URL(installation.workerUrl);
+  url.port = String(standby.port);
+  const access = {
+    databaseUrl: url.href,
+    schema: SCHEMA,
+    token: run.token,
+    runId: run.runId,
+    workerId: first.workerId,
+  };
+  const store = createWorkerStore(access);
+  const beats = createHeartbeatStore(access);
   try {
-    await using server = await startPostgres(15, {
-      fsync: false,
-      settings: { archive_mode: 'on', archive_command: `cp "%p" "${archive}/%f"` },
-    });
-    await using installation = await install(server);
-    const run = await installation.createRun(FAST);
-    await using backup = await takeBaseBackup(server);
-    const end = await crawlThrough({ server, installation, run }, async (reached, route, proxy) => {
-      await reached(KEPT);
-      const lsn = await text(installation, 'select pg_current_wal_insert_lsn()::text as text');
-      await reached(KEPT + LOST);
-      const file = await text(installation, 'select pg_walfile_name(pg_switch_wal()) as text');
-      while ((await text(installation, 'select last_archived_wal as text from pg_stat_archiver')) < file)
-        await pause(20);
-      await server.crash();
-      Object.assign(route, await backup.startRestored(archive, lsn));
-      proxy.cutAll();
-    });
-    expect(end).toEqual(EXACT);
+    const outcome: Outcome = { claim, type: 'done', items: [], links: [] };
+    const calls: Record<string, () => Promise<unknown>> = {
+      claim: () => store.claim(1, never),
+      commit: () => store.commit([outcome], never),
+      addLinks: () => store.addLinks(claim, [link(pageUrl(1))], never),
+      seed: () => store.seed(seeds, never),
+      finish: () => store.finish(never),
+      reserveHost: () => store.reserveHost('site.test', never),
+      deferHost: () => store.deferHost('site.test', 1_000, never),
+      writeRobots: () => store.writeRobots('site.test', { verdict: 'allow' }, never),
+      heartbeat: () => beats.beat(heartbeat, never),
+    };
+    for (const [name, call] of Object.entries(calls)) {
+      await expect(call(), name).rejects.toMatchObject({ reason: 'Unavailable' });
+    }
+    expect(await store.loadRun(never)).toMatchObject({ runId: run.runId });
   } finally {
-    await rm(archive, { recursive: true });
+    await beats.close();
+    await store.close();
   }
 });
 
