@@ -37,7 +37,7 @@ begin
       select url_key, source_no, url, attempts, blocks, was_read from request r
       where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = o.key
         and r.lease_token = o.token
-      for no key update
+      limit 1 for no key update
     ) r
   ), settled as (
     update request r
@@ -54,7 +54,7 @@ begin
       errors = case when h.cause is null then r.errors
         else coalesce(r.errors, '[]') || jsonb_build_object('cause', h.cause, 'message', h.message, 'at', time_now) end
     from held h
-    where r.run_day = this_run.run_day and r.run_id = h.run_id and r.url_key = h.url_key
+    where (r.run_day = this_run.run_day or r.run_day is null) and r.run_id = h.run_id and r.url_key = h.url_key
     returning r.url_key, r.lane_id, r.source_no, r.state, r.available_at, r.is_sitemap, h.reason, h.cause,
       h.message, h.url, h.left_out, h.items_left_out
   ), stored as (

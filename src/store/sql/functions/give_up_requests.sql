@@ -28,7 +28,8 @@ begin
         'message', (select u.message from lane l join unreachable_host u using (run_id, host_id)
           where l.lane_id = gone.lane_id))
     from (select * from gone limit bound) gone
-    where r.run_day = this_run.run_day and r.run_id = gone.run_id and r.url_key = gone.url_key and r.state = 'queued'
+    where (r.run_day = this_run.run_day or r.run_day is null) and r.run_id = gone.run_id and r.url_key = gone.url_key
+      and r.state::text = 'queued'
     returning r.lane_id, r.source_no, r.is_sitemap, gone.has_place as had_place, r.url,
       r.errors -> -1 ->> 'message' as message
   ), emptied as (

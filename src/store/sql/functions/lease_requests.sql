@@ -11,8 +11,9 @@ begin
   with leased as (
     update request r
     set state = 'leased', lease_token = gen_random_uuid(), leased_by = this_worker, has_place = true
-    from unnest(picks) p
-    where r.run_day = this_run.run_day and r.run_id = p.run_id and r.url_key = p.url_key and r.state = 'queued'
+    from (select * from unnest(picks) limit cardinality(picks)) p
+    where (r.run_day = this_run.run_day or r.run_day is null) and r.run_id = p.run_id and r.url_key = p.url_key
+      and r.state::text = 'queued'
     returning r.url_key, r.lease_token, r.url, r.depth, r.redirects, r.is_sitemap, r.listing_page, r.attempts, r.blocks,
       r.source_no, p.lane_id, p.host_id, p.turn, p.last_turn, p.delay, p.has_place as had_place
   ), counted as (

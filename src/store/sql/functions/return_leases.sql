@@ -11,15 +11,17 @@ set enable_mergejoin = off set plan_cache_mode = force_generic_plan set jit = of
 declare
   most_losses constant int := 10;
   time_now timestamptz := clock_timestamp();
+  keys uuid[];
   returned int;
   arrivals arrival[];
 begin
-  with held as materialized (
-    select run_id, url_key from request r
+  select array_agg(url_key) into keys from (
+    select url_key from request r
     where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.state = 'leased'
       and r.leased_by = any (lost) and (kept is null or r.lease_token <> all (kept))
     order by url_key for no key update
-  ), freed as (
+  ) held;
+  with freed as (
     update request r
     set state = case when r.lease_losses + 1 < most_losses then 'queued' else 'dead' end::request_state,
       lease_losses = r.lease_losses + 1, lease_token = null, leased_by = null, available_at = time_now, priority = 0,
@@ -29,8 +31,8 @@ begin
         'cause', 'LeaseExpired', 'at', time_now,
         'message', case when kept is null then 'worker ' || r.leased_by || ' was lost'
           else 'the answer to the claim of worker ' || r.leased_by || ' was lost' end)
-    from held
-    where r.run_day = this_run.run_day and r.run_id = held.run_id and r.url_key = held.url_key
+    from (select this_run.run_id, key as url_key from unnest(keys) key limit cardinality(keys)) held
+    where (r.run_day = this_run.run_day or r.run_day is null) and r.run_id = held.run_id and r.url_key = held.url_key
     returning r.lane_id, r.source_no, r.state, r.is_sitemap
   ), counted as (
     insert into progress as p (run_id, worker_id, source_no, leased, places, failed, failed_sitemaps, failed_by,

@@ -31,7 +31,8 @@ begin
   ), skipped as (
     update request r set state = 'skipped', reason = 'MaxPages', finished_at = clock_timestamp()
     from (select * from gone limit bound) gone
-    where r.run_day = this_run.run_day and r.run_id = gone.run_id and r.url_key = gone.url_key and r.state = 'queued'
+    where (r.run_day = this_run.run_day or r.run_day is null) and r.run_id = gone.run_id and r.url_key = gone.url_key
+      and r.state::text = 'queued'
     returning r.lane_id, r.source_no
   ), emptied as (
     update lane l set queued = queued - n, next_at = case when queued > n then next_at end

@@ -46,7 +46,7 @@ begin
       where run_id = this_run.run_id and url_key = any (keys) group by url_key offset 0) w
     cross join lateral (
       select * from request r
-      where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = w.url_key offset 0) r
+      where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = w.url_key limit 1) r
     where r.lane_id = any (lanes) and r.state <> 'leased' and r.depth > w.depth
   ), moved as (
     update request r
@@ -60,7 +60,7 @@ begin
       finished_at = case when n.is_read_again then null else r.finished_at end,
       available_at = case when n.is_read_again then time_now else r.available_at end
     from nearer n
-    where r.run_day = this_run.run_day and r.run_id = n.run_id and r.url_key = n.url_key
+    where (r.run_day = this_run.run_day or r.run_day is null) and r.run_id = n.run_id and r.url_key = n.url_key
     returning r.lane_id, r.source_no, r.has_place, n.is_read_again, n.state as state_before, n.reason as reason_before
   ), counted as (
     insert into progress as p (run_id, worker_id, source_no, succeeded, failed, skipped, failed_by, skipped_by)
