@@ -22,6 +22,7 @@ declare
   batch_ms constant int := 100;
   this_run run := run_of_token(token);
   mine worker;
+  is_work_due boolean;
   is_alone boolean;
   per_host int;
   room page_room;
@@ -36,7 +37,14 @@ begin
     return json_build_object('state', 'Finished');
   end if;
   slots := least(greatest(slots, 1), 500);
-  mine := enlist_worker(this_run, this_worker, slots);
+  -- A look that finds nothing writes nothing, and a row's lock is written: workers look many times a second.
+  is_work_due := exists (
+    select from lane l where l.run_id = this_run.run_id and l.next_at <= clock_timestamp() + horizon
+      and l.next_at >= coalesce(to_timestamp(due_from / 1000), '-infinity'));
+  mine := case when not is_work_due then known_worker(this_run, this_worker, slots, claim_epoch) end;
+  if mine.worker_id is null then
+    mine := enlist_worker(this_run, this_worker, slots);
+  end if;
   if mine.released_at is not null then
     return json_build_object('state', 'Stopping', 'reason', 'Released');
   end if;
@@ -67,7 +75,7 @@ begin
     return json_build_object('state', 'Wait', 'retryInMs', 0);
   end if;
 
-  room := page_room(this_run, mine, slots);
+  room := page_room(this_run, mine, case when is_work_due then slots else 0 end);
   if not this_run.exact_limits and room.source_left is not null and limits_are_near(this_run, room, 1) then
     update run set exact_limits = true where run_id = this_run.run_id and not exact_limits;
     return json_build_object('state', 'Wait', 'retryInMs', 0);
@@ -80,6 +88,9 @@ begin
     return json_build_object('state', 'Wait', 'retryInMs', 0);
   end if;
 
+  if not is_work_due then
+    return rest_of_run(this_run, mine, room, horizon);
+  end if;
   time_now := clock_timestamp();
   per_host := least(slots, 1 + floor(batch_ms / greatest(this_run.delay_ms, 0.001)));
   if room.run_left = 0 or room.full_sources <> '{}' then

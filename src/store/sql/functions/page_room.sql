@@ -1,4 +1,5 @@
--- How many places the page limits have left: of the run, of each source, and which sources have none.
+-- How many places the page limits have left: of the run, of each source, and which sources have none. slots is 0 for who
+-- takes none.
 --
 -- Adding up costs a row of each worker and source. So a worker of a run with many of both is granted a part of what is left,
 -- and adds up again when it has used that, or after two seconds: an eighth of it over the number of workers, so that all
@@ -13,7 +14,7 @@ declare
   sources bigint;
   nearest bigint;
 begin
-  if mine.places_granted >= slots and mine.granted_until > clock_timestamp() and not this_run.exact_limits then
+  if mine.places_granted >= greatest(slots, 1) and mine.granted_until > clock_timestamp() and not this_run.exact_limits then
     return (mine.places_granted, null, '{}')::page_room;
   end if;
   select greatest(this_run.max_pages - sum(taken), 0), array_agg(coalesce(max_pages - taken, 2147483647) order by source_no),
@@ -27,7 +28,7 @@ begin
   ) sources;
   select count(*), coalesce(sum(places_granted) filter (where granted_until > clock_timestamp()), 0) into workers, granted
   from worker w where w.run_id = this_run.run_id;
-  if workers * sources > cheap_rows and room.full_sources = '{}' and not this_run.exact_limits then
+  if slots > 0 and workers * sources > cheap_rows and room.full_sources = '{}' and not this_run.exact_limits then
     update worker w set places_granted = least(greatest(nearest - granted, 0) / (8 * workers), 1000000), granted_until = clock_timestamp() + interval '2 s'
     where w.run_id = this_run.run_id and w.worker_id = mine.worker_id;
   end if;

@@ -15,12 +15,17 @@ declare
   returned int;
   arrivals arrival[];
 begin
-  select array_agg(url_key) into keys from (
+  select array_agg(r.url_key order by r.url_key) into keys
+  from unnest(lost) worker_id cross join lateral (
     select url_key from request r
     where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.state = 'leased'
+      and r.leased_by = worker_id and (kept is null or r.lease_token <> all (kept)) offset 0) r;
+  select array_agg(r.url_key) into keys
+  from unnest(keys) key cross join lateral (
+    select url_key from request r
+    where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = key and r.state = 'leased'
       and r.leased_by = any (lost) and (kept is null or r.lease_token <> all (kept))
-    order by url_key for no key update
-  ) held;
+    limit 1 for no key update) r;
   with freed as (
     update request r
     set state = case when r.lease_losses + 1 < most_losses then 'queued' else 'dead' end::request_state,
