@@ -4,8 +4,11 @@ import type { Claim } from '../../store/worker-store.ts';
 
 /** How much work to have in hand: of pages in the browser, 30 a second, a claim then brings four or more. */
 const AHEAD_MS = 250;
-/** Most claims in hand beyond the slots: another worker may be idle, and a worker that dies holds them up. */
-const MOST_AHEAD = 100;
+/**
+ * Most claims in hand beyond the slots: another worker may be idle, and a worker that dies holds them up. Of pages by HTTP, more
+ * than a thousand a second, it is the work of the time above.
+ */
+const MOST_AHEAD = 250;
 /** Recent ends of pages, from which the pace is measured. */
 const RECENT_ENDS = 20;
 

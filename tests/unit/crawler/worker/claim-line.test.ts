@@ -46,7 +46,7 @@ it('wants a quarter of a second more of fast pages, many at a time', () => {
 
 it('wants no more than a bounded number, however fast', () => {
   const { line, now } = lineAtPace(0.1);
-  expect(line.wanted(4, 4, now)).toBe(100);
+  expect(line.wanted(4, 4, now)).toBe(250);
 });
 
 it('wants slow pages only when there is a slot for them', () => {
