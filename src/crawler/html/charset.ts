@@ -20,11 +20,11 @@ export type DecodedText = {
  * where the bytes are UTF-8, else windows-1252.
  */
 export function decodeHtml(bytes: Uint8Array, contentType?: string): DecodedText {
-  const encoding = sniffEncoding(bytes, {
-    ...transportLabel(contentType),
-    maxPrescanBytes: prescanLength(bytes),
-    defaultEncoding: '',
-  });
+  const transport = transportLabel(contentType);
+  const { transportLayerEncodingLabel: label = '' } = transport;
+  // Where the header names the encoding, no <meta> is looked for.
+  const maxPrescanBytes = encodingOfLabel(label) === undefined ? prescanLength(bytes) : LEAST_PRESCAN_BYTES;
+  const encoding = sniffEncoding(bytes, { ...transport, maxPrescanBytes, defaultEncoding: '' });
   if (encoding !== '') return decode(bytes, encoding);
   return decodeUtf8(bytes) ?? decode(bytes, 'windows-1252');
 }
@@ -45,7 +45,7 @@ function defaultOf([first, second]: Uint8Array): string {
   return first === 0 && second === 0x3c ? 'UTF-16BE' : 'UTF-8';
 }
 
-function transportLabel(contentType: string | undefined) {
+function transportLabel(contentType: string | undefined): { readonly transportLayerEncodingLabel?: string } {
   const label = contentTypeOf(contentType)?.charset;
   return label === undefined ? {} : { transportLayerEncodingLabel: label };
 }

@@ -3,7 +3,7 @@ import { type ChildNode, type Document, type Element, isTag, type ParentNode } f
 
 type Named = { readonly elements: Element[]; readonly positions: number[] };
 
-/** All elements with one of the names, in document order; all elements where there are no names. */
+/** All elements with one of the names, each of which is given once, in document order; all elements where there are no names. */
 export type ElementsByTag = (names: readonly string[] | undefined) => readonly Element[];
 
 /** What is in a template is no part of the document. The tree must not change afterwards. */
@@ -24,7 +24,7 @@ export function elementsByTag(document: Document): ElementsByTag {
 
   return (names) => {
     if (names === undefined) return all;
-    const found = [...new Set(names)].map((name) => named.get(name)).filter((entry) => entry !== undefined);
+    const found = names.map((name) => named.get(name)).filter((entry) => entry !== undefined);
     const [only, ...others] = found;
     if (only === undefined || others.length === 0) return only?.elements ?? [];
     return found
@@ -53,8 +53,8 @@ function isTemplate(node: ParentNode): boolean {
 /** A name, and what its attributes are; no combinators, no pseudo-classes, no commas in values. */
 const NAMED = /^([a-z][a-z0-9]*)(?:\[[^\],]*\])*$/;
 
-/** Every match of the selector has one of these names; undefined where the selector does not show that. */
+/** Every match of the selector has one of these names, each of which is given once; undefined where the selector does not show that. */
 export function namesOfSelector(selector: string): readonly string[] | undefined {
   const names = selector.split(',').map((part) => NAMED.exec(part.trim())?.[1]);
-  return names.every((name) => name !== undefined) ? names : undefined;
+  return names.every((name) => name !== undefined) ? [...new Set(names)] : undefined;
 }
