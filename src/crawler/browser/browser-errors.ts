@@ -41,14 +41,18 @@ export function proxyFailure(url: URL, proxy: GuardProxy): Failure {
   return proxy.failureOf(`${url.hostname}:${port}`) ?? unknown;
 }
 
+/** @param missing addresses of what the page waits for */
+export function notInTime(missing: readonly string[] = []): Failure {
+  const why = missing.length === 0 ? '' : ` (no answer from ${missing.slice(0, 3).join(', ').slice(0, 300)})`;
+  return { cause: 'Timeout', message: `the page did not load in time${why}`, retryable: true };
+}
+
 /** A network error, a time-out, or a page or browser that is no more. */
 export function failureOfBrowser(error: unknown, timedOut: boolean): Failure {
   if (error instanceof CrawlError) return error.failure;
   // Playwright adds a log of its calls, and an exception in the page its stack, which are of no use to the user.
   const message = (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] ?? '';
-  if (timedOut) {
-    return { cause: 'Timeout', message: 'the page did not load in time', retryable: true };
-  }
+  if (timedOut) return notInTime();
   const rule = NET_ERRORS.find(([pattern]) => pattern.test(message));
   if (rule !== undefined)
     return { cause: rule[1], message: message.replace(/^.*?(net::\w+).*$/, '$1'), retryable: rule[2] };

@@ -8,9 +8,10 @@ import type { UpstreamProxy } from '../network/upstream-proxy.ts';
 import type { Rendered, Renderer } from '../rendering/renderer.ts';
 import { failureOfBrowser } from './browser-errors.ts';
 import { type BrowserPool, createBrowserPool, type PooledPage } from './browser-pool.ts';
-import { createVisitor, type Visitor } from './browser-visit.ts';
+import { createVisitor, shortened, type VisitOrder, type Visitor } from './browser-visit.ts';
 import { createHungResources } from './hung-resources.ts';
 import { type BlockedResource, createBlocking } from './resource-blocking.ts';
+import type { Patience } from './what-hangs.ts';
 
 /** Pages that are tried when the one visited before keeps a page from going on. */
 const MAX_INTERRUPTIONS = 3;
@@ -18,6 +19,10 @@ const MAX_INTERRUPTIONS = 3;
 /** What is left of a page's time to read it as it stands; of a very short time a part. */
 const READING_MS = 3_000;
 const LEAST_PART = 0.7;
+
+/** Of the time that a visit has, after which it is looked at whether it waits for what hangs; the rest is enough to load it anew. */
+const FIRST_LOOK = 0.4;
+const LAST_LOOK = 0.5;
 
 /** Starts the guard proxy; the browser itself is started with the first page. */
 export async function createBrowserRenderer(options: {
@@ -50,13 +55,16 @@ export async function createBrowserRenderer(options: {
     return visitor;
   }
 
-  async function render(
-    deadline: AbortSignal,
-    visit: (visitor: Visitor) => ReturnType<Visitor['visit']>,
-  ): Promise<Rendered> {
+  /** Without what hangs, a page is loaded anew: its parser may wait for that, and the scripts that make it, too. */
+  async function render(order: VisitOrder, deadline: AbortSignal, endsAt: number): Promise<Rendered> {
+    let without: readonly string[] = [];
     for (let tries = 0; tries < MAX_INTERRUPTIONS; tries++) {
+      const visit = (visitor: Visitor) =>
+        visitor.visit(without.length === 0 ? { ...order, patience: patienceUntil(endsAt) } : order);
       const result = await withPage(pool, deadline, visitorOf, visit);
-      if (result !== 'interrupted') return result;
+      if (result === 'interrupted') continue;
+      if (result.type !== 'hanging') return without.length === 0 ? result : loadedWithout(result, without);
+      without = result.missing;
     }
     const message = 'other pages did not let the browser go on';
     return { type: 'failed', failure: { cause: 'BrowserError', message, retryable: true }, facts: {} };
@@ -67,7 +75,7 @@ export async function createBrowserRenderer(options: {
       const startedAt = performance.now();
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
       const readBy = AbortSignal.timeout(Math.max(timeoutMs - READING_MS, timeoutMs * LEAST_PART));
-      const result = await render(deadline, (visitor) => visitor.visit({ url, plan, readBy, mayAsk }));
+      const result = await render({ url, plan, readBy, mayAsk }, deadline, startedAt + timeoutMs);
       signal.throwIfAborted();
       return { ...result, facts: { ...result.facts, durationMs: Math.round(performance.now() - startedAt) } };
     },
@@ -87,8 +95,8 @@ async function withPage(
   pool: BrowserPool,
   deadline: AbortSignal,
   visitorOf: (page: PooledPage) => Promise<Visitor>,
-  visit: (visitor: Visitor) => Promise<Rendered | 'interrupted'>,
-): Promise<Rendered | 'interrupted'> {
+  visit: (visitor: Visitor) => ReturnType<Visitor['visit']>,
+): ReturnType<Visitor['visit']> {
   const tooLate = rejectionOf(deadline);
   const acquiring = pool.acquire();
   let isSound = false;
@@ -96,7 +104,7 @@ async function withPage(
     const page = await Promise.race([acquiring, tooLate]);
     const visitor = await Promise.race([visitorOf(page), tooLate]);
     const result = await Promise.race([visit(visitor), tooLate]);
-    isSound = result !== 'interrupted' && !leavesDoubt(result) && visitor.isAtRest();
+    isSound = result !== 'interrupted' && result.type !== 'hanging' && !leavesDoubt(result) && visitor.isAtRest();
     return result;
   } catch (error) {
     return { type: 'failed', failure: failureOfBrowser(error, deadline.aborted), facts: {} };
@@ -106,6 +114,17 @@ async function withPage(
       () => {},
     );
   }
+}
+
+/** A browser may have to be started before the page is visited. @param endsAt by `performance.now` */
+function patienceUntil(endsAt: number): Patience {
+  const leftMs = Math.max(0, endsAt - performance.now());
+  return { firstLookMs: leftMs * FIRST_LOOK, lastLookMs: leftMs * LAST_LOOK };
+}
+
+function loadedWithout(result: Rendered, missing: readonly string[]): Rendered {
+  const unfinished = `loaded without what did not answer: ${shortened(missing)}`;
+  return result.type === 'page' ? { ...result, facts: { unfinished, ...result.facts } } : result;
 }
 
 /** Whether nobody knows what the page is doing now. */

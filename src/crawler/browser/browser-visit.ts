@@ -9,7 +9,7 @@ import { pageAnswer } from '../rendering/page-answer.ts';
 import type { Rendered } from '../rendering/renderer.ts';
 import { isSameDocument, normaliseUrl, withoutFragment } from '../urls/url.ts';
 import { cookiesOfHeader } from './browser-cookies.ts';
-import { endOfError, isAborted, isNetworkError } from './browser-errors.ts';
+import { endOfError, isAborted, isNetworkError, notInTime } from './browser-errors.ts';
 import type { PooledPage } from './browser-pool.ts';
 import type { Session } from './devtools.ts';
 import { answerOf, type DocumentAnswer, endWithoutPage, isAttachment } from './document-answer.ts';
@@ -20,7 +20,8 @@ import { PAGE_HOOKS } from './page-hooks.ts';
 import { createPageReader, type PageReader } from './page-reader.ts';
 import type { Blocking } from './resource-blocking.ts';
 import { takeScreenshot } from './screenshot.ts';
-import { createVisit, type Visit } from './visit-state.ts';
+import { createVisit, type Hanging, type Visit } from './visit-state.ts';
+import { type Patience, unansweredIn, whatHangs } from './what-hangs.ts';
 
 /** How long a page may take to come to rest after an error or a script's navigation. */
 const REST_MS = 2_000;
@@ -30,6 +31,8 @@ export type VisitOrder = {
   readonly plan: PagePlan;
   /** When a page that is still loading is read as it stands: early enough before the visit is given up. */
   readonly readBy: AbortSignal;
+  /** When a page that waits for what hangs is given up, to be loaded anew; absent where it has been. */
+  readonly patience?: Patience;
   /**
    * Whether a document may be asked for to which a script of the page goes, to see whether that is a page or a file. Absent:
    * it is taken for a page.
@@ -42,7 +45,7 @@ export type Visitor = {
    * `interrupted` when scripts of the page that was visited before took the navigation away: another page has to be
    * used, and this one is good for nothing more.
    */
-  readonly visit: (order: VisitOrder) => Promise<Rendered | 'interrupted'>;
+  readonly visit: (order: VisitOrder) => Promise<Rendered | Hanging | 'interrupted'>;
   /** Whether the page can be sent on: false when nobody knows what it does now. */
   readonly isAtRest: () => boolean;
 };
@@ -185,15 +188,15 @@ export async function createVisitor(
     session.send('Inspector.enable'),
     session.send('Page.enable'),
     session.send('Page.addScriptToEvaluateOnNewDocument', { source: PAGE_HOOKS }),
-    interceptRequests(session, { ...options, mainFrameId, admits, shows, activity }),
   ]);
+  const interception = await interceptRequests(session, { ...options, mainFrameId, admits, shows, activity });
 
   async function prepare(url: URL): Promise<void> {
     const { cookie } = headersFor(url);
     if (cookie !== undefined) await introduce(url.origin, cookiesOfHeader(cookie, url));
-    if (activity.isWatched() && blockedVersion !== hung.version()) {
+    if (blockedVersion !== hung.version()) {
       blockedVersion = hung.version();
-      await session.send('Network.setBlockedURLs', { urls: [...hung.patterns()] });
+      await interception.update();
     }
     // Another fragment of the document that is shown would not be asked for.
     const shown = normaliseUrl(shownUrl);
@@ -201,34 +204,56 @@ export async function createVisitor(
   }
 
   /** Waits for the page to be loaded: `late` when that takes too long. */
-  async function untilLoaded(now: Visit, readBy: AbortSignal): Promise<'loaded' | 'left' | 'late' | 'stopped'> {
+  async function untilLoaded(
+    now: Visit,
+    readBy: AbortSignal,
+  ): Promise<'loaded' | 'left' | 'late' | 'stopped' | Hanging> {
     const late = aborted(readBy);
-    const { errorText } = await Promise.race([
+    const navigated = await Promise.race([
       session.send('Page.navigate', { url: now.url.href }),
+      now.hanging.promise,
       now.crashed,
-      late.then(() => ({ errorText: undefined })),
+      late,
     ]);
-    if (errorText !== undefined) throw new Error(errorText);
+    if (typeof navigated === 'object' && 'errorText' in navigated && navigated.errorText !== undefined) {
+      throw new Error(navigated.errorText);
+    }
     for (;;) {
       const { loaded } = now;
-      const end = await Promise.race([loaded.promise, now.left, now.stopped, late, now.crashed]);
+      const end = await Promise.race([loaded.promise, now.left, now.stopped, now.hanging.promise, late, now.crashed]);
       // The load event of a page whose form has posted itself is not that of its answer.
       if (end !== 'loaded' || (now.loaded === loaded && now.moving?.isPost !== true)) return end;
       await Promise.race([sleep(20), now.crashed]);
     }
   }
 
-  async function go(now: Visit, { plan, readBy }: VisitOrder): Promise<Rendered | 'interrupted'> {
+  /** A page whose script stands still does not even say that it is shown. */
+  async function unanswered(now: Visit): Promise<readonly string[]> {
+    return now.answer === undefined ? [] : unansweredIn(session, activity, now.url);
+  }
+
+  /** Gives the page up when something hangs, and its document may be asked for once more. Rejects when the visit is over. */
+  async function watchForHanging(now: Visit, patience: Patience, signal: AbortSignal): Promise<void> {
+    const missing = await whatHangs(() => unanswered(now), patience, signal);
+    const isAllowed = missing.length > 0 && ((await mayAsk?.(now.url)) ?? true);
+    if (isAllowed) now.hanging.resolve({ type: 'hanging', missing });
+  }
+
+  async function go(now: Visit, { plan, readBy }: VisitOrder): Promise<Rendered | Hanging | 'interrupted'> {
     await prepare(now.url);
     activity.reset();
     const end = await untilLoaded(now, readBy);
     if (end === 'left') return leave(now);
+    if (typeof end === 'object') {
+      hung.note(end.missing);
+      return end;
+    }
     const { answer } = now;
     if (answer === undefined || !now.isCommitted) {
       if (end !== 'late') return 'interrupted';
-      const missing = activity.unanswered();
+      const missing = await unanswered(now);
       hung.note(missing);
-      throw notInTime(missing);
+      throw new CrawlError(notInTime(missing));
     }
     const reader = await createPageReader(session, mainFrameId, now.url, activity);
     if (end === 'late') return readAsItStands(now, answer, reader, plan);
@@ -289,10 +314,10 @@ export async function createVisitor(
     reader: PageReader,
     plan: PagePlan,
   ): Promise<Rendered> {
-    const missing = activity.unanswered();
+    const missing = await unanswered(now);
     hung.note(missing);
     atRest = false;
-    if (!(await reader.isParsed())) throw notInTime(missing);
+    if (!(await reader.isParsed())) throw new CrawlError(notInTime(missing));
     if (await isNoPage(answer, reader)) return { type: 'notHtml', facts: answer.facts };
     if (answer.failure !== undefined) return { type: 'failed', failure: answer.failure, facts: answer.facts };
     const result = await resultOf(now, answer, await reader.read(plan), plan);
@@ -309,8 +334,10 @@ export async function createVisitor(
   return {
     async visit(order) {
       const now = createVisit(order.url);
+      const ended = new AbortController();
       visit = now;
       mayAsk = order.mayAsk;
+      if (order.patience !== undefined) watchForHanging(now, order.patience, ended.signal).catch(() => {});
       try {
         return await go(now, order);
       } catch (error) {
@@ -322,6 +349,7 @@ export async function createVisitor(
         const end = endOfError(error, now.url, proxy);
         return { ...end, facts: { ...now.answer?.facts, ...end.facts } };
       } finally {
+        ended.abort();
         visit = undefined;
       }
     },
@@ -346,14 +374,16 @@ async function hasLoaded(now: Visit, reader: PageReader): Promise<boolean> {
 }
 
 function unfinished(missing: readonly string[]): string {
-  const names = missing.slice(0, 3).map((url) => url.slice(0, 100));
-  const what = names.length === 0 ? '' : `: no answer from ${names.join(', ')}`;
+  const what = missing.length === 0 ? '' : `: no answer from ${shortened(missing)}`;
   return `read at its deadline, before it was loaded${what}`;
 }
 
-function notInTime(missing: readonly string[]): CrawlError {
-  const why = missing.length === 0 ? '' : ` (no answer from ${missing.slice(0, 3).join(', ').slice(0, 300)})`;
-  return new CrawlError({ cause: 'Timeout', message: `the page did not load in time${why}`, retryable: true });
+/** The first few addresses. */
+export function shortened(urls: readonly string[]): string {
+  return urls
+    .slice(0, 3)
+    .map((url) => url.slice(0, 100))
+    .join(', ');
 }
 
 function aborted(signal: AbortSignal): Promise<'late'> {

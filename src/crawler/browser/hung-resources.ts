@@ -2,12 +2,12 @@
 // that hangs costs one page its time, and not each page that loads it.
 
 const REMEMBERED_MS = 10 * 60_000;
-const MAX_RESOURCES = 1_000;
+const MAX_RESOURCES = 200;
 
 export type HungResources = {
   readonly note: (urls: readonly string[]) => void;
   readonly has: (url: string) => boolean;
-  /** Patterns for `Network.setBlockedURLs`. */
+  /** Patterns for `Fetch.enable`: they match these addresses, and others that begin with them. */
   readonly patterns: () => readonly string[];
   /** Another number whenever something was noted. */
   readonly version: () => number;
@@ -37,7 +37,7 @@ export function createHungResources(now = () => performance.now()): HungResource
       for (const name of [...notedAt.keys()].slice(0, Math.max(0, notedAt.size - MAX_RESOURCES))) notedAt.delete(name);
     },
     has: (url) => notedAt.size > 0 && isRemembered(nameOf(url)),
-    patterns: () => [...notedAt.keys()].filter(isRemembered).map((name) => `${name}*`),
+    patterns: () => [...notedAt.keys()].filter(isRemembered).map((name) => `${name.replaceAll(/[\\*?]/g, '\\$&')}*`),
     version: () => version,
   };
 }

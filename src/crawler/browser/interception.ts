@@ -13,6 +13,11 @@ export type PausedRequest = Events['Fetch.requestPaused'];
 /** Whether an answer is shown; `AsPage` what the server means to be saved. */
 export type Shows = 'No' | 'AsItIs' | 'AsPage';
 
+export type Interception = {
+  /** Takes into account what hangs by now. */
+  readonly update: () => Promise<unknown>;
+};
+
 export async function interceptRequests(
   session: Session,
   options: {
@@ -28,8 +33,9 @@ export async function interceptRequests(
     readonly activity: PageActivity;
     readonly proxy: GuardProxy;
   },
-): Promise<void> {
+): Promise<Interception> {
   const { mainFrameId, blocking, hung, activity, proxy } = options;
+  let first = FIRST_REQUESTS;
   // A page that is being closed answers nothing any more, and need not.
   const send = (answer: Promise<unknown>) => void answer.catch(() => {});
   const stop = (requestId: string) => session.send('Fetch.failRequest', { requestId, errorReason: 'Aborted' });
@@ -48,7 +54,10 @@ export async function interceptRequests(
   async function decide(paused: PausedRequest): Promise<unknown> {
     const { requestId, frameId, request } = paused;
     if (frameId !== mainFrameId) {
-      if (isAnswered(paused)) return goOn(paused);
+      if (isAnswered(paused)) {
+        activity.frameAnswered(frameId, request.url);
+        return goOn(paused);
+      }
       if (isUnwanted(request.url)) return stop(requestId);
       activity.frameAsked(frameId, request.url);
       return goOn(paused);
@@ -69,25 +78,28 @@ export async function interceptRequests(
 
   /** From the first request of a script on the network domain tells of them all, and nothing is paused for it. */
   function watch(paused: PausedRequest): Promise<unknown> {
+    if (activity.isWatched() && !isAnswered(paused)) return goOn(paused);
     const { requestId, resourceType, request } = paused;
     if (isAnswered(paused)) {
       activity.answered(request.url);
       return goOn(paused);
     }
-    const isWatched = activity.isWatched();
-    send(activity.watch(resourceType, request.url).then(() => (isWatched ? undefined : enable([]))));
+    const isFirst = first.length > 0;
+    first = [];
+    send(activity.watch(resourceType, request.url).then(() => (isFirst ? enable() : undefined)));
     // A stream would be kept from its reader until it ends.
     return session.send('Fetch.continueRequest', { requestId, interceptResponse: resourceType !== 'EventSource' });
   }
 
-  function enable(more: typeof FIRST_REQUESTS): Promise<unknown> {
+  function enable(): Promise<unknown> {
     return session.send('Fetch.enable', {
       handleAuthRequests: true,
       patterns: [
         { resourceType: 'Document', requestStage: 'Request' },
         { resourceType: 'Document', requestStage: 'Response' },
-        ...more,
+        ...first,
         ...blocking.patterns,
+        ...hung.patterns().map((urlPattern) => ({ urlPattern })),
       ],
     });
   }
@@ -95,8 +107,8 @@ export async function interceptRequests(
   session.on('Fetch.requestPaused', (paused) => {
     const { requestId, resourceType, request } = paused;
     if (resourceType === 'Document') send(decide(paused));
-    else if (!isWaitedFor(resourceType) || isUnwanted(request.url)) send(stop(requestId));
-    else send(watch(paused));
+    else if (blocking.forbidsType(resourceType) || isUnwanted(request.url)) send(stop(requestId));
+    else send(isWaitedFor(resourceType) ? watch(paused) : goOn(paused));
   });
   session.on('Fetch.authRequired', ({ requestId, authChallenge }) => {
     const { username, password } = proxy;
@@ -105,7 +117,8 @@ export async function interceptRequests(
     const authChallengeResponse = { response, ...(isOurs ? { username, password } : {}) } as const;
     send(session.send('Fetch.continueWithAuth', { requestId, authChallengeResponse }));
   });
-  await enable(FIRST_REQUESTS);
+  await enable();
+  return { update: enable };
 }
 
 /** Whether the request is paused with its answer, or its failure. */

@@ -32,8 +32,11 @@ export type PageActivity = {
   readonly hasSources: () => boolean;
   /** Addresses of what has not been answered in full; no more than a few. */
   readonly unanswered: () => readonly string[];
+  /** Addresses of documents of frames that have not been answered. */
+  readonly unansweredFrames: () => readonly string[];
   /** A frame, which is not the main one, asks for its document. */
   readonly frameAsked: (frameId: string, url: string) => void;
+  readonly frameAnswered: (frameId: string, url: string) => void;
   /** Before the page is sent to another document. */
   readonly reset: () => void;
   /** The document is shown: what the one before was waiting for has been broken off. */
@@ -60,7 +63,7 @@ export async function watchActivity(session: Session): Promise<PageActivity> {
   const open = new Map<string, OpenRequest>();
   /** Addresses of requests that were made before the domain was on: it names them when they are answered. */
   const first = new Set<string>();
-  const frames = new Map<string, string>();
+  const frames = new Map<string, { readonly url: string; readonly isAnswered: boolean }>();
   let hasSources = false;
   let watching: Promise<unknown> | undefined;
   let isWatched = false;
@@ -114,6 +117,10 @@ export async function watchActivity(session: Session): Promise<PageActivity> {
     open.set(requestId, { ...request, forgottenAt: performance.now() + WORKER_START_MS });
   }
 
+  function unansweredFrames(): string[] {
+    return [...frames.values()].filter(({ isAnswered }) => !isAnswered).map(({ url }) => url);
+  }
+
   function openNow(): OpenRequest[] {
     const now = performance.now();
     return [...open.values()].filter(({ forgottenAt = Number.POSITIVE_INFINITY }) => forgottenAt > now);
@@ -138,8 +145,10 @@ export async function watchActivity(session: Session): Promise<PageActivity> {
     },
     isLoading: () => frames.size + first.size + openNow().length > 0,
     hasSources: () => hasSources,
-    unanswered: () => [...first, ...openNow().map(({ url }) => url), ...frames.values()].slice(0, 20),
-    frameAsked: (frameId, url) => void frames.set(frameId, url),
+    unanswered: () => [...first, ...openNow().map(({ url }) => url), ...unansweredFrames()].slice(0, 20),
+    unansweredFrames,
+    frameAsked: (frameId, url) => void frames.set(frameId, { url, isAnswered: false }),
+    frameAnswered: (frameId, url) => void frames.set(frameId, { url, isAnswered: true }),
     reset() {
       open.clear();
       first.clear();

@@ -46,6 +46,8 @@ export function blockingSwitches(blocked: readonly BlockedResource[]): string[] 
 export type Blocking = {
   /** What `Fetch.enable` is to pause, so that it can be refused. */
   readonly patterns: readonly RequestPattern[];
+  /** Whether nothing of the type is loaded, as Chromium calls it. */
+  readonly forbidsType: (resourceType: string) => boolean;
   /** Whether the URL is of a host that nothing is loaded from. */
   readonly forbids: (url: string) => boolean;
 };
@@ -58,6 +60,7 @@ export function createBlocking(blocked: readonly BlockedResource[]): Blocking {
       ...types.map((resourceType) => ({ resourceType })),
       ...domains.flatMap((domain) => [{ urlPattern: `*://${domain}/*` }, { urlPattern: `*://*.${domain}/*` }]),
     ],
+    forbidsType: (resourceType) => types.some((type) => type === resourceType),
     forbids(url) {
       const host = URL.parse(url)?.hostname ?? '';
       return domains.some((domain) => host === domain || host.endsWith(`.${domain}`));

@@ -1,6 +1,9 @@
 // One document on its way into a tab: what is known of it, and what can be waited for.
 import type { DocumentAnswer } from './document-answer.ts';
 
+/** Addresses that hang: the document is to be loaded anew without them, in another tab. */
+export type Hanging = { readonly type: 'hanging'; readonly missing: readonly string[] };
+
 export type Visit = {
   /** Of the document that is shown, or to be shown: another one than at first when a form has posted itself. */
   url: URL;
@@ -27,6 +30,8 @@ export type Visit = {
   /** Resolves when the document stops loading before that. */
   readonly stopped: Promise<'stopped'>;
   readonly stop: () => void;
+  /** Resolves with what keeps the document from being loaded. */
+  readonly hanging: PromiseWithResolvers<Hanging>;
   /** Resolves when the browser shows its own page about an error. */
   readonly errorShown: Promise<true>;
   readonly showError: () => void;
@@ -57,6 +62,7 @@ export function createVisit(url: URL): Visit {
     loaded: Promise.withResolvers<'loaded'>(),
     stopped: stopped.promise,
     stop: () => stopped.resolve('stopped'),
+    hanging: Promise.withResolvers(),
     errorShown: error.promise,
     showError: () => error.resolve(true),
     crashed: crashed.promise,
