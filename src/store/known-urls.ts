@@ -1,10 +1,12 @@
 // What a worker knows to be in the frontier already: most links of a site are on all of its pages.
+import QuickLRU from 'quick-lru';
 
-const MOST_URLS = 50_000;
+/** At least so many are known, and twice as many at most. */
+const MOST_URLS = 25_000;
 
-/** Forgets the oldest URL when it is full; a forgotten URL is offered to the database again, which knows it. */
+/** Forgets the URLs that no page had for longest; a forgotten URL is offered to the database again, which knows it. */
 export class KnownUrls {
-  readonly #depths = new Map<string, number>();
+  readonly #depths = new QuickLRU<string, number>({ maxSize: MOST_URLS });
 
   /** Whether the URL is known from this depth or nearer: from farther away it may have been left out. */
   has(key: string, depth: number): boolean {
@@ -13,11 +15,7 @@ export class KnownUrls {
   }
 
   add(key: string, depth: number): void {
-    if (this.has(key, depth)) return;
-    this.#depths.set(key, depth);
-    if (this.#depths.size <= MOST_URLS) return;
-    const [oldest] = this.#depths.keys();
-    if (oldest !== undefined) this.#depths.delete(oldest);
+    if (!this.has(key, depth)) this.#depths.set(key, depth);
   }
 
   /** Forgets all: the database may not have them any more. */

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { dueTime } from '../../src/crawler/network/host-pacer.ts';
 import { crawlRunSpec } from '../../src/resources/crawl-run.ts';
+import type { OperatorStore } from '../../src/store/operator-store.ts';
 import { createOperatorStore } from '../../src/store/postgres-operator-store.ts';
 import { createWorkerStore, type WorkerStoreOptions } from '../../src/store/postgres-worker-store.ts';
 import { createToken, hashToken } from '../../src/store/run-token.ts';
@@ -21,6 +22,21 @@ const DELAY_MS = 20;
 const SCHEMA = 'trawler';
 const RUN_DAY = new Date().toISOString().slice(0, 10);
 const LINKS_A_COMMIT = 1_000;
+const USAGE = `usage: npm run bench -- frontier [options]
+  --requests N     requests in all (1000000)
+  --hosts N        hosts that they are spread over (1000)
+  --workers N      worker processes (4)
+  --runs N         runs that share the hosts and the workers (1)
+  --slots N        pages that a worker has in flight (600)
+  --batch N        requests of one claim or commit (150)
+  --postgres 15    that version instead of 18
+  --days N         days of results that the database holds, the one of the runs among them (1)
+  --snapshot       another session keeps a snapshot open while the requests are claimed and completed, as pg_dump does
+  --explain        PostgreSQL's own plans of a fiftieth of the statements
+  --json           nothing but the last line counts; it is one JSON object in any case`;
+
+/** Rows of finished requests in each of the days before. */
+const ROWS_OF_EARLIER_DAYS = 100;
 const signal = new AbortController().signal;
 
 /**
@@ -178,6 +194,33 @@ async function inWorkers(jobs: readonly Job[]): Promise<{ readonly reports: Repo
   return { reports, seconds: (performance.now() - start) / 1_000 };
 }
 
+/** The days before today, oldest first, with some results in each. */
+async function addEarlierDays(operator: OperatorStore, superuserUrl: string, days: number): Promise<void> {
+  const admin = testClient(superuserUrl, { schema: SCHEMA });
+  await admin.connect();
+  for (let age = days - 1; age > 0; age--) {
+    const day = new Date(Date.now() - age * 24 * 3_600_000).toISOString().slice(0, 10);
+    await operator.ensureDay(day, signal);
+    await admin.query(
+      `insert into request (run_id, url_key, lane_id, available_at, run_day, source_no, depth, priority, state, has_place,
+         finished_at, url)
+       select gen_random_uuid(), gen_random_uuid(), 0, now(), $1, 0, 0, 0, 'done', true, now(), 'http://earlier.test/' || n
+       from generate_series(1, $2::int) n`,
+      [day, ROWS_OF_EARLIER_DAYS],
+    );
+  }
+  await admin.end();
+}
+
+/** A snapshot that stays open until it is disposed of: no row that it may still see can be removed. */
+async function openSnapshot(superuserUrl: string): Promise<AsyncDisposable> {
+  const reader = testClient(superuserUrl, { schema: SCHEMA });
+  await reader.connect();
+  await reader.query('begin isolation level repeatable read');
+  await reader.query('select from run');
+  return { [Symbol.asyncDispose]: () => reader.end() };
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -188,10 +231,17 @@ async function main(): Promise<void> {
       slots: { type: 'string', default: '600' },
       batch: { type: 'string', default: '150' },
       postgres: { type: 'string', default: '18' },
+      days: { type: 'string', default: '1' },
+      snapshot: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
       explain: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
     },
   });
+  if (values.help) {
+    console.log(USAGE);
+    return;
+  }
   const [hosts, workers, runs] = [Number(values.hosts), Number(values.workers), Number(values.runs)];
   if (workers % runs !== 0) throw new RangeError('each run needs as many workers as the others');
   const requests = Math.ceil(Number(values.requests) / hosts / runs) * hosts * runs;
@@ -219,6 +269,7 @@ async function main(): Promise<void> {
     logger: createLogger('bench', 'warn'),
   });
   await operator.migrate(signal);
+  await addEarlierDays(operator, database.superuserUrl, Number(values.days));
   const runIds = Array.from({ length: runs }, () => ({ runId: randomUUID(), token: createToken() }));
   for (const { runId, token } of runIds) {
     await operator.acceptRun(
@@ -270,11 +321,16 @@ async function main(): Promise<void> {
 
   const admin = testClient(database.superuserUrl, { schema: SCHEMA });
   await admin.connect();
+  const { rows: partitions } = await admin.query<{ part: string }>(
+    `select to_char(first_day, 'YYYYMMDD') as part from day_partitions() where first_day <= $1 and next_day > $1`,
+    [RUN_DAY],
+  );
+  const today = partitions[0]?.part;
   const sizes = async () =>
     (
       await admin.query<{ relation: string; bytes: string; dead: string }>(
         `select relname as relation, pg_total_relation_size(relid) as bytes, n_dead_tup as dead from pg_stat_user_tables
-         where relname ~ '^(request_|item_|host|lane)' order by 1`,
+         where relname ~ '^(host|lane)' or relname in ('request_${today}', 'item_${today}') order by 1`,
       )
     ).rows;
   const functionSeconds = async () =>
@@ -286,6 +342,7 @@ async function main(): Promise<void> {
         )
       ).rows.map(({ name, seconds }) => [name, seconds] as const),
     );
+  await using _snapshot = values.snapshot ? await openSnapshot(database.superuserUrl) : undefined;
   const before = await sizes();
   const functionsBefore = await functionSeconds();
   const postgresBefore = await processorSecondsOfEnded(server.pid);
@@ -345,6 +402,8 @@ async function main(): Promise<void> {
       workers,
       runs,
       postgres: values.postgres,
+      days: Number(values.days),
+      snapshot: values.snapshot,
       growth: Object.fromEntries(
         after.map((table, index) => [
           table.relation,

@@ -12,10 +12,15 @@ it('knows a URL from the depth it was found at, and from deeper', () => {
   expect(known.has('a', 1)).toBe(true);
 });
 
-it('forgets the oldest when there are too many', () => {
+it('forgets what no page has had for long, and nothing that all pages have', () => {
   const known = new KnownUrls();
-  for (let index = 0; index <= 50_000; index += 1) known.add(String(index), 0);
+  known.add('menu', 0);
+  for (let index = 0; index <= 50_000; index += 1) {
+    known.add(String(index), 0);
+    if (index % 10_000 === 0) known.add('menu', 1);
+  }
   expect(known.has('0', 0)).toBe(false);
-  expect(known.has('1', 0)).toBe(true);
+  expect(known.has('menu', 0)).toBe(true);
+  expect(known.has('30000', 0)).toBe(true);
   expect(known.has('50000', 0)).toBe(true);
 });

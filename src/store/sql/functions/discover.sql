@@ -42,6 +42,10 @@ begin
     return '{}';
   end if;
 
+  -- As long as a URL, of which it is a part.
+  if exists (select from unnest(hosts) name where length(name) > 2048) then
+    raise exception 'a link names a host that is too long' using errcode = 'TR004';
+  end if;
   insert into host (scope, name)
   select this_run.host_scope, name from (select distinct unnest(hosts) as name) wanted
   where (select host_id from host h where h.scope = this_run.host_scope and h.name = wanted.name) is null
