@@ -54,6 +54,8 @@ type Job = { readonly store: WorkerStoreOptions } & (
 type Report = {
   readonly claimMs: number[];
   readonly commitMs: number[];
+  /** Claims that brought nothing. */
+  readonly vain: number;
   /** When each commit was done, in milliseconds since the epoch, and of how many requests. */
   readonly doneAt: [number, number][];
   /** Places that were missed and taken anew. */
@@ -96,7 +98,7 @@ async function insert(job: Job & { phase: 'insert' }): Promise<Report> {
     }
   }
   await store.close();
-  return { claimMs: [], commitMs: [], doneAt: [], retaken: 0, cpuS: cpuSeconds() };
+  return { claimMs: [], commitMs: [], vain: 0, doneAt: [], retaken: 0, cpuS: cpuSeconds() };
 }
 
 type Sent = { readonly claim: Claim; readonly sentAt: number };
@@ -137,16 +139,20 @@ async function crawl(job: Job & { phase: 'crawl' }): Promise<Report> {
   const commitMs: number[] = [];
   const doneAt: [number, number][] = [];
   const payload = 'x'.repeat(440);
+  let vain = 0;
   let inFlight: Sent[] = [];
   for (;;) {
     const asked = performance.now();
     const result = await store.claim(Math.min(job.batch, job.slots - inFlight.length), signal);
     if (result.state === 'Finished' || result.state === 'Stopping') break;
+    if (result.state === 'Wait') vain += 1;
     if (result.state === 'Claimed') {
       claimMs.push(performance.now() - asked);
       for (const claim of result.claims) inFlight.push(await sender.send(claim));
     }
     const full = () => inFlight.length > job.slots - job.batch;
+    // As long as the store tells it to wait: whoever looks all the time measures looks in vain.
+    const lookAt = result.state === 'Wait' ? performance.now() + result.retryInMs : 0;
     do {
       const now = performance.now();
       const sent = inFlight.filter((one) => one.sentAt <= now).slice(0, job.batch);
@@ -163,14 +169,14 @@ async function crawl(job: Job & { phase: 'crawl' }): Promise<Report> {
         doneAt.push([Date.now(), sent.length]);
         const gone = new Set(sent);
         inFlight = inFlight.filter((one) => !gone.has(one));
-      } else if (full() || result.state === 'Wait') {
+      } else if (full() || now < lookAt) {
         await new Promise((resolve) => setTimeout(resolve, 2));
       }
-    } while (full());
+    } while (full() || performance.now() < lookAt);
     if (result.state === 'Wait' && inFlight.length === 0 && (await store.finish(signal))) break;
   }
   await store.close();
-  return { claimMs, commitMs, doneAt, retaken: sender.retaken(), cpuS: cpuSeconds() };
+  return { claimMs, commitMs, vain, doneAt, retaken: sender.retaken(), cpuS: cpuSeconds() };
 }
 
 function cpuSeconds(): number {
@@ -390,6 +396,8 @@ async function main(): Promise<void> {
       inserts_per_s: Math.round(requests / inserted.seconds),
       violations: Number(check?.violations),
       closest_ms: Math.round((check?.closest ?? 0) * 10) / 10,
+      claims: sum(reports.map(({ claimMs }) => claimMs.length)),
+      claims_in_vain: sum(reports.map(({ vain }) => vain)),
       retaken: sum(reports.map(({ retaken }) => retaken)),
       worker_cpu_s: Math.round(sum(reports.map(({ cpuS }) => cpuS))),
       postgres_cpu_s: Math.round(postgresS),
