@@ -141,6 +141,12 @@ describe('in virtual time', () => {
     expect(extremes(long, 10, 13)[0]).toBeGreaterThan(0.99);
   });
 
+  test('20 runs look the less often the farther their turns are', { timeout: 60_000 }, async () => {
+    await using installation = await install(server);
+    const { turns, claims } = await simulateCrawls(installation, equal(20, { requestsPerSecond: 50 }), 10);
+    expect(claims / turns.flat().length).toBeLessThan(4);
+  });
+
   test('runs that have less than their own pace are told which host they share', { timeout: 60_000 }, async () => {
     await using installation = await install(server);
     const plans = [{ requestsPerSecond: 1 }, { requestsPerSecond: 10 }, { requestsPerSecond: 8 }];

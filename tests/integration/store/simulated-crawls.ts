@@ -34,12 +34,12 @@ type Worker = {
 /** How long an answer takes at most, in milliseconds. */
 const LATEST_ANSWER_MS = 40;
 
-/** The runs, and the turns of each at the host, in seconds after the begin of the first run. */
+/** The runs, the turns of each at the host in seconds after the begin of the first run, and how often workers asked. */
 export async function simulateCrawls(
   installation: Installation,
   plans: readonly CrawlPlan[],
   seconds: number,
-): Promise<{ readonly runs: readonly TestRun[]; readonly turns: readonly number[][] }> {
+): Promise<{ readonly runs: readonly TestRun[]; readonly turns: readonly number[][]; readonly claims: number }> {
   const runs: TestRun[] = [];
   for (const { requestsPerSecond, priority = 0, pages = Math.ceil(requestsPerSecond * (seconds + 1)) } of plans) {
     const run = await installation.createRun({
@@ -62,12 +62,14 @@ export async function simulateCrawls(
   );
   const turns: number[][] = plans.map(() => []);
   const random = randomNumbers(1);
+  let claims = 0;
   for (;;) {
     const worker = workers.reduce((first, other) => (other.at < first.at ? other : first));
     if (worker.at >= start + seconds * 1_000) break;
+    claims += 1;
     for (const turn of await step(clock, worker, random)) turns[worker.run]?.push((turn - start) / 1_000);
   }
-  return { runs, turns: turns.map((of) => of.sort((a, b) => a - b)) };
+  return { runs, claims, turns: turns.map((of) => of.sort((a, b) => a - b)) };
 }
 
 /** One claim of a worker; the turns that it was given. */

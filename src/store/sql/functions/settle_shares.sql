@@ -37,8 +37,9 @@ begin
   )
   select array_agg((host_id, spacing_ms, case
     when turns = 0 then not_before
-    when waits and served_ms > served_to then host_at + horizon - untaken_at()
     when next_at > host_at + spacing_ms * interval '1 ms' then next_at + horizon - untaken_at()
+    when waits then greatest(next_at, look_again(this_run, host_id, served_ms, host_at, spacing_ms, time_now)
+      + case when served_ms > served_to then horizon - untaken_at() else '0' end)
     else next_at end, turns, served_from, served_to)::host_turns)
   into settled from judged;
   return coalesce(settled, '{}');

@@ -68,6 +68,7 @@ begin
   if mine.next_at > greatest(h.next_at + fastest * interval '1 ms', time_now + untaken_at()) then
     return (of_host, fastest, mine.next_at + horizon - untaken_at(), 0, served_from, served_to)::host_turns;
   end if;
-  return (of_host, fastest, case when turns > 0 then mine.next_at else turn + horizon - untaken_at() end, turns,
+  return (of_host, fastest, case when turns > 0 then mine.next_at
+    else look_again(this_run, of_host, served_from, turn, fastest, time_now) + horizon - untaken_at() end, turns,
     served_from, served_to)::host_turns;
 end $$;
