@@ -78,9 +78,9 @@ function remember(value: unknown, byId: Map<string, Thing>, depth: number): void
   }
 }
 
-/** Pages break lines within strings, leave commas and wrap scripts in comments; browsers do not tell them. */
+/** Pages break lines within strings, leave commas, escape as scripts do and write comments; browsers do not complain. */
 function parseLeniently(json: string): unknown {
-  for (const mend of [(text: string) => text, withoutControls, withoutWrapping, asList]) {
+  for (const mend of [(text: string) => text, withoutControls, withoutWrapping, asList, asScript]) {
     try {
       return JSON.parse(mend(json), withoutEntities);
     } catch {
@@ -98,6 +98,14 @@ function withoutEntities(_: string, value: unknown): unknown {
 /** Several objects one after another. */
 function asList(json: string): string {
   return `[${withoutWrapping(json).replace(/\}\s{0,100},?\s{0,100}(?=\{)/g, '},')}]`;
+}
+
+/** Line comments and escapes of JavaScript, which JSON does not have. Takes linear time. */
+function asScript(json: string): string {
+  const plain = json
+    .replace(/("(?:[^"\\]|\\.)*")|\/\/[^\n]*/gs, (_, text: string | undefined) => text ?? ' ')
+    .replace(/\\(.)/gs, (written, character: string) => (/["\\/bfnrtu]/.test(character) ? written : character));
+  return asList(plain);
 }
 
 function withoutControls(json: string): string {
@@ -277,13 +285,17 @@ export function textOfValue(value: unknown, wants: 'name' | 'address'): string |
   return undefined;
 }
 
+/** What the names of properties may begin with. */
+const VOCABULARIES = ['schema:', 'https://schema.org/', 'http://schema.org/'];
+
 function isThing(value: unknown): value is Thing {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function propertyOf(thing: Thing, name: string): unknown {
   if (Object.hasOwn(thing, name)) return thing[name];
-  return Object.hasOwn(thing, `schema:${name}`) ? thing[`schema:${name}`] : undefined;
+  const known = VOCABULARIES.find((vocabulary) => Object.hasOwn(thing, vocabulary + name));
+  return known === undefined ? undefined : thing[known + name];
 }
 
 /** The values of a property: one, a list, or a list as JSON-LD writes it when order matters. */

@@ -73,7 +73,7 @@ export function isEmpty(value: FieldValue | readonly object[] | undefined): bool
 
 /** `InStock` for `https://schema.org/InStock`. */
 function withoutVocabulary(text: string): string {
-  return text.replace(/^https?:\/\/(?:www\.)?schema\.org\//i, '');
+  return text.replace(/^(?:https?:\/\/(?:www\.)?schema\.org\/|schema:)/i, '').replace(/\/$/, '');
 }
 
 function convert(type: Exclude<Field['type'], 'Boolean'>, text: string, reading: Reading): Value | null {
