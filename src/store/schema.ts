@@ -23,6 +23,7 @@ export type Database = {
     max_pages: number;
     max_depth: number | null;
     is_depth_limited: Generated<boolean>;
+    has_moved: Generated<boolean>;
     max_retries: number;
     lease_seconds: number;
     accepted_at: Generated<Date>;

@@ -85,7 +85,7 @@ type Intake = {
   readonly count: (reason: SkipReason, entries: number) => void;
 };
 
-function createIntake(claim: Claim, sitemap: URL, { scope, chooseLinks }: SitemapRules): Intake {
+function createIntake(claim: Claim, sitemap: URL, rules: SitemapRules): Intake {
   const { source } = claim;
   const leftOut: Partial<Record<SkipReason, number>> = {};
   let room = MAX_ENTRIES;
@@ -99,7 +99,9 @@ function createIntake(claim: Claim, sitemap: URL, { scope, chooseLinks }: Sitema
   /** A page that a sitemap lists is as near as a start URL. */
   function pages(references: readonly string[]): Discovery[] {
     const links = { references, base: sitemap.href, unread: 0 };
-    const chosen = chooseLinks(links, { depth: 0, within: scope.followsListed, counted: true });
+    // The scope as it is by now: a start URL may have moved meanwhile.
+    const { scope } = rules;
+    const chosen = rules.chooseLinks(links, { depth: 0, within: scope.followsListed, counted: true });
     for (const [reason, entries] of Object.entries(chosen.leftOut)) count(reason as SkipReason, entries);
     return chosen.follow.map((url) => ({ source, url: url.href, host: hostKey(url), depth: 0 }));
   }

@@ -1,7 +1,7 @@
 // Where the start URLs of sources have moved to. It is kept in the store, so that every worker of the run knows it, and one that
 // takes the place of another as well.
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
-import type { WorkerStore } from '../../store/worker-store.ts';
+import type { Claim, WorkerStore } from '../../store/worker-store.ts';
 import { createScope, isSameSite, type Scope } from '../urls/scope.ts';
 import { normaliseUrl } from '../urls/url.ts';
 
@@ -17,7 +17,7 @@ export type MovedScopes = {
   /** The source's scope as far as is known. */
   readonly scopeOf: (source: string) => Scope | undefined;
   /** To be called before a claimed URL is dealt with. Rejects as the store does. */
-  readonly refresh: (source: string, url: URL, signal: AbortSignal) => Promise<void>;
+  readonly refresh: (source: string, url: URL, kind: Claim['kind'], signal: AbortSignal) => Promise<void>;
   /** Whether the URL is one that the source begins with. */
   readonly isStart: (source: string, url: string) => boolean;
   /** Whether the source has sitemaps in place of start URLs. */
@@ -63,11 +63,13 @@ export function createMovedScopes(
     scopeOf: (name) => known.get(name)?.scope,
     isStart: (name, url) => starts.get(name)?.has(normaliseUrl(url)?.href ?? url) ?? false,
     beginsWithSitemaps: (name) => known.get(name)?.source.urls.length === 0,
-    async refresh(name, url, signal) {
+    async refresh(name, url, kind, signal) {
       const entry = known.get(name);
       // Nothing moves out of these: Any reaches everywhere, and a domain as far as a start URL may move.
       if (entry === undefined || ['Any', 'Domain'].includes(entry.source.scope.mode)) return;
-      if (performance.now() - readAt > FRESH_MS || !entry.scope.reaches(url)) await readOnce(signal);
+      // A sitemap that is claimed after a move has to be read by the scope after it: see move_scope for the others.
+      if (kind === 'Sitemap') await read(signal);
+      else if (performance.now() - readAt > FRESH_MS || !entry.scope.reaches(url)) await readOnce(signal);
     },
     async move(name, from, to, signal) {
       const start = URL.parse(from);

@@ -1,7 +1,7 @@
 // Start URLs that lead elsewhere: the scope moves with them, or the source says where they lead.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CrawlRunSpecInput } from '#src/resources/crawl-run.ts';
-import { type CrawlDatabase, startCrawlDatabase, until } from './fixture.ts';
+import { type CrawlDatabase, startCrawlDatabase, type TestRun, until } from './fixture.ts';
 import { type Answer, html, startSite, type TestSite } from './site.ts';
 
 let database: CrawlDatabase;
@@ -100,6 +100,52 @@ describe('a start URL that has moved', PATIENT, () => {
     expect(snapshot).toMatchObject({ outcome: 'Failed', failureCauses: { MovedAway: 1 } });
     expect(snapshot.sources[0]?.message).toContain(otherSite(there, '/new'));
   });
+
+  it.each(['before it has moved', 'while it moves'])(
+    'does not lose what a sitemap names that is read %s',
+    async (when) => {
+      const sitemapIsAsked = Promise.withResolvers<void>();
+      const hasMoved = Promise.withResolvers<void>();
+      const isEarly = when === 'before it has moved';
+      let run: TestRun | undefined;
+      const sitemapIsRead = async () => (await run?.snapshot())?.progress.skipped === 1;
+      await using site = await startSite({
+        '/de/': async (request, response) => {
+          await (isEarly ? until('the sitemap', sitemapIsRead) : sitemapIsAsked.promise);
+          to('/de-de/')(request, response);
+        },
+        '/de-de/': (request, response) => {
+          hasMoved.resolve();
+          links()(request, response);
+        },
+        '/sitemap.xml': async (_, response) => {
+          sitemapIsAsked.resolve();
+          if (!isEarly) await hasMoved.promise;
+          const locations = ['/de-de/a', '/de-de/b', '/fr/'].map(
+            (path) => `<url><loc>${site.origin}${path}</loc></url>`,
+          );
+          response.writeHead(200, { 'content-type': 'application/xml' }).end(`<urlset>${locations.join('')}</urlset>`);
+        },
+        '/de-de/a': links(),
+        '/de-de/b': links(),
+        '/fr/': links(),
+      });
+      const source = { name: 'site', urls: [`${site.origin}/de/`], sitemaps: [`${site.origin}/sitemap.xml`] };
+      await using accepted = await accept([site], source, {
+        politeness: { requestsPerSecond: 10_000, robots: 'Ignore' },
+      });
+      run = accepted.run;
+      expect(await run.startWorker(accepted.environment).ended).toBe(0);
+      expect(await accepted.urls()).toEqual(['/de-de/', '/de-de/a', '/de-de/b'].map((path) => site.origin + path));
+      const { outcome, progress, sources } = await run.snapshot();
+      expect({ outcome, progress }).toMatchObject({
+        outcome: 'Succeeded',
+        progress: { total: 5, succeeded: 3, failed: 0, skipped: 2, queued: 0, leased: 0 },
+      });
+      expect(sources[0]?.movedTo).toEqual([`${site.origin}/de-de/`]);
+      expect(site.requests).not.toContain('/fr/');
+    },
+  );
 
   it('is known to every worker, and to one that takes the place of another', async () => {
     const paths = Array.from({ length: 60 }, (_, page) => `/${page}`);

@@ -84,7 +84,7 @@ begin
     update run set exact_limits = false where run_id = this_run.run_id and exact_limits;
   end if;
 
-  if this_run.is_depth_limited and take_shorter_paths(this_run, this_worker, 200) then
+  if (this_run.is_depth_limited or this_run.has_moved) and take_shorter_paths(this_run, this_worker, 200) then
     return json_build_object('state', 'Wait', 'retryInMs', 0);
   end if;
 

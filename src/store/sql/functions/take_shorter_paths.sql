@@ -1,7 +1,7 @@
 -- Gives requests the depth of the shorter paths that were found to them, at most bound requests a call. Returns
 -- whether it has locked any lanes: then the caller's transaction has to end, since it must not wait for anything else.
 -- What is queued only changes its priority. A page that was read is queued once more, for its links: some may have been
--- left out, and all are nearer now. What is leased waits until it ends, and so does what is in a lane that another claim
+-- left out, and all are nearer now. So is a sitemap that is to be read again, see move_scope. What is leased waits until it ends, and so does what is in a lane that another claim
 -- has locked. See docs/decisions/0043-depth.md.
 --
 -- Locks in order: shorter paths of the run (advisory, or nothing is done), lane (skipping locked ones), request, progress,
@@ -14,6 +14,7 @@ declare
   time_now timestamptz := clock_timestamp();
   keys uuid[];
   lanes bigint[];
+  ready uuid[];
   arrivals arrival[];
 begin
   if not exists (select from shorter_path w where w.run_id = this_run.run_id)
@@ -36,18 +37,30 @@ begin
     order by l.lane_id for no key update skip locked
   ) locked;
 
-  with nearer as materialized (
-    select r.run_id, r.url_key, r.source_no, r.state, r.reason, r.has_place, w.depth,
+  -- Those that nobody else changes as long as their lanes are locked.
+  ready := array(
+    select k.key from unnest(keys) k(key)
+    left join lateral (
+      select state, lane_id from request r
+      where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = k.key limit 1) r on true
+    where r.state is null or (r.state <> 'leased' and r.lane_id = any (lanes)));
+
+  with taken as (
+    delete from shorter_path where run_id = this_run.run_id and url_key = any (ready)
+    returning url_key, depth, reads_again
+  ), nearer as materialized (
+    select r.run_id, r.url_key, r.source_no, r.state, r.reason, r.has_place, least(w.depth, r.depth) as depth,
       -- All that may have given links.
       r.state = 'done' or (r.state = 'skipped' and r.reason in ('Redirected', 'Canonical', 'NoIndex'))
-        or (r.state = 'dead' and r.reason in ('MissingField', 'ExtractionError', 'ScreenshotError')) as is_read_again
+        or (r.state = 'dead' and r.reason in ('MissingField', 'ExtractionError', 'ScreenshotError'))
+        or (w.reads_again and r.state = 'skipped') as is_read_again
     from (
-      select url_key, min(depth) as depth from shorter_path
-      where run_id = this_run.run_id and url_key = any (keys) group by url_key offset 0) w
+      select url_key, min(depth) as depth, bool_or(reads_again) as reads_again from taken
+      group by url_key offset 0) w
     cross join lateral (
       select * from request r
       where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = w.url_key limit 1) r
-    where r.lane_id = any (lanes) and r.state <> 'leased' and r.depth > w.depth
+    where r.depth > w.depth or w.reads_again
   ), moved as (
     update request r
     set depth = n.depth,
@@ -81,10 +94,6 @@ begin
   select array_agg((lane_id, 1, has_place::int, time_now)::arrival) filter (where is_read_again)
   into arrivals from moved;
 
-  delete from shorter_path w
-  where w.run_id = this_run.run_id and w.url_key = any (keys) and not exists (
-    select from request r
-    where r.run_day = this_run.run_day and r.run_id = w.run_id and r.url_key = w.url_key and r.depth > w.depth);
   if arrivals is not null then
     perform queue_at_hosts(arrivals);
   end if;
