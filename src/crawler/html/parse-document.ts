@@ -44,11 +44,21 @@ const LONGEST_PROLOG = 64 * 1_024;
 /** Whether an XML document is a page: whether its root element is that of HTML. */
 export function isXhtml(xml: string): boolean {
   const roots: boolean[] = [];
-  const onopentag = (name: string, { xmlns }: Record<string, string>) => {
-    roots.push(name === 'html' && xmlns === XHTML);
+  const onopentag = (name: string, attributes: Record<string, string>) => {
+    const prefix = prefixOfHtml(attributes);
+    roots.push(prefix !== undefined && name === `${prefix}html`);
   };
   new XmlParser({ onopentag }, { xmlMode: true }).write(xml.slice(0, LONGEST_PROLOG));
   return roots[0] === true;
+}
+
+/** What the names of HTML elements begin with, as the element says: `h:` with `xmlns:h`; undefined when it says nothing. */
+function prefixOfHtml(attributes: Readonly<Record<string, string>>): string | undefined {
+  const [declaration] =
+    Object.entries(attributes).find(([name, value]) => /^xmlns(:|$)/.test(name) && value === XHTML) ?? [];
+  return declaration === undefined
+    ? undefined
+    : `${declaration.slice('xmlns:'.length)}${declaration === 'xmlns' ? '' : ':'}`;
 }
 
 /** An element that knows how deep it stands. */
@@ -130,6 +140,14 @@ function placeIn(parent: ParentNode): ParentNode {
 }
 
 class XmlTreeHandler extends DomHandler {
+  /** That of the root element: documents with several are not written by anybody. */
+  #prefix: string | undefined;
+
+  override onopentag(name: string, attributes: Record<string, string>): void {
+    this.#prefix ??= prefixOfHtml(attributes) ?? '';
+    super.onopentag(name.startsWith(this.#prefix) ? name.slice(this.#prefix.length) : name, attributes);
+  }
+
   override oncdatastart(): void {}
   override oncdataend(): void {}
 

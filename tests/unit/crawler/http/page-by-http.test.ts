@@ -65,6 +65,15 @@ describe('a page', () => {
     expect(await linksOf(html)).toEqual(links);
   });
 
+  it.each(['application/xhtml+xml', 'application/xml'])('whose elements have a prefix is read as %s', async (type) => {
+    const html = `<?xml version="1.0"?><h:html xmlns:h="http://www.w3.org/1999/xhtml"><h:head>
+      <h:title>x</h:title></h:head><h:body><h:a href="/a">y</h:a></h:body></h:html>`;
+    expect(await rendered(html, { 'content-type': type })).toMatchObject({
+      type: 'page',
+      page: { title: 'x', links: ['/a'] },
+    });
+  });
+
   it.each([
     ['日本', 'shift_jis', 'text/html; charset=x-sjis'],
     ['Привет', 'windows-1251', 'text/html; charset=windows-1251; charset=utf-8'],
