@@ -216,7 +216,12 @@ async function observe({ world, namespace, database }: Stage, slot: Date): Promi
       .map((job) => label(job.metadata.name)),
     pods: pods.items.length,
     secrets: secrets.items.map((secret) => label(secret.metadata.name)).sort(),
-    rows: sorted(rows.map(({ name, outcome, stop_reason }) => [label(name), `${outcome} ${stop_reason}`])),
+    rows: sorted([
+      ...rows.map(({ name, outcome, stop_reason }): [string, string] => [label(name), `${outcome} ${stop_reason}`]),
+      ...runs.items
+        .filter(wasNeverAccepted)
+        .map((run): [string, string] => [label(run.metadata.name), describeRun(run)]),
+    ]),
     tokens,
   };
 }
@@ -226,6 +231,12 @@ function describeRun(run: CrawlRun): string {
   const { phase } = run.status ?? {};
   if (isFinished(run)) return `${phase} ${reasonOf('Finished')}`;
   return `${phase} ${phase === 'Queued' ? reasonOf('Accepted') : reasonOf('JobCreated')}`;
+}
+
+/** Where the operator starts late, Replace stops replace-60 before it was accepted: it says so, and has no row. */
+function wasNeverAccepted(run: CrawlRun): boolean {
+  const accepted = run.status?.conditions?.find(({ type }) => type === 'Accepted');
+  return isFinished(run) && accepted?.status === 'False' && accepted.reason === 'Shutdown';
 }
 
 function describeSchedule({ status }: CrawlSchedule, slot: Date): State['schedules'][string] {
