@@ -418,7 +418,7 @@ const extract = withRules(
         .enum(['PNG', 'JPEG'])
         .optional()
         .describe(
-          'Adds `screenshot` to the item: the name of a picture of the whole page, at most 10,000 pixels high, in a folder beside the file of output. Null for pages that Auto did not open in the browser.',
+          'Adds `screenshot` to the item: the name of a picture of the whole page, at most 10,000 pixels high, in a folder beside the file of output. Null for pages that Auto did not open in the browser, and for those of which it could take none.',
         ),
       module: module.optional(),
     })

@@ -124,6 +124,8 @@ export type FetchFacts = {
   readonly unfinished?: string;
   /** Path of the page's picture in the volume of the output. */
   readonly screenshot?: string;
+  /** Why there is no picture of a page that was to have one. */
+  readonly screenshotError?: string;
 };
 
 /**

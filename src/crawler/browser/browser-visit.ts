@@ -239,7 +239,8 @@ export async function createVisitor(
     if (isAllowed) now.hanging.resolve({ type: 'hanging', missing });
   }
 
-  async function go(now: Visit, { plan, readBy }: VisitOrder): Promise<Rendered | Hanging | 'interrupted'> {
+  async function go(now: Visit, order: VisitOrder): Promise<Rendered | Hanging | 'interrupted'> {
+    const { plan, readBy } = order;
     await prepare(now.url);
     activity.reset();
     const end = await untilLoaded(now, readBy);
@@ -256,7 +257,7 @@ export async function createVisitor(
       throw new CrawlError(notInTime(missing));
     }
     const reader = await createPageReader(session, mainFrameId, now.url, activity);
-    if (end === 'late') return readAsItStands(now, answer, reader, plan);
+    if (end === 'late') return readAsItStands(now, answer, reader, order);
     if (end === 'stopped' && !(await hasLoaded(now, reader))) {
       throw new CrawlError({ cause: 'ConnectionError', message: 'the document broke off', retryable: true });
     }
@@ -280,31 +281,39 @@ export async function createVisitor(
     }
     // Nobody knows where it leads: whoever asks for it will.
     if (now.moving !== undefined) return leave(now, now.moving.url);
-    if (page === 'replaced' || now.answer !== answer) return readFormAnswer(now, plan);
-    return resultOf(now, answer, page, plan);
+    if (page === 'replaced' || now.answer !== answer) return readFormAnswer(now, order);
+    return resultOf(now, answer, page, order);
   }
 
   /** The answer to a form that was posted after the page had loaded. */
-  async function readFormAnswer(now: Visit, plan: PagePlan): Promise<Rendered | 'interrupted'> {
+  async function readFormAnswer(now: Visit, order: VisitOrder): Promise<Rendered | 'interrupted'> {
     await Promise.race([now.loaded.promise, now.left, now.crashed]);
     const { answer } = now;
     if (answer === undefined || now.target !== undefined) return leave(now);
     const reader = await createPageReader(session, mainFrameId, now.url, activity);
     if (await isNoPage(answer, reader)) return { type: 'notHtml', facts: answer.facts };
-    return resultOf(now, answer, await reader.readQuiet(plan, () => false), plan);
+    return resultOf(now, answer, await reader.readQuiet(order.plan, () => false), order);
   }
 
-  async function resultOf(now: Visit, answer: DocumentAnswer, page: RawPage, plan: PagePlan): Promise<Rendered> {
+  async function resultOf(
+    now: Visit,
+    answer: DocumentAnswer,
+    page: RawPage,
+    { plan, readBy }: VisitOrder,
+  ): Promise<Rendered> {
     const evidence = blockEvidence({ ...answer, page });
     if (evidence !== undefined) return { type: 'failed', failure: blockedBy(evidence), facts: answer.facts };
-    const screenshot = plan.screenshot === null ? undefined : await takeScreenshot(session, plan.screenshot);
+    const screenshot = plan.screenshot === null ? undefined : await takeScreenshot(session, plan.screenshot, readBy);
+    if (screenshot !== undefined && 'error' in screenshot) atRest = false;
     // A script may have gone elsewhere meanwhile.
     if (now.target !== undefined) return leave(now);
     const result = pageAnswer({ page, plan }, answer.headerLists, now.url, answer.facts);
     // A refresh that begins a download leaves the page where it is.
     const stays = result.type === 'redirect' && now.files.has(result.to.href);
     const shown = stays ? pageAnswer({ page: { ...page, refreshes: [] }, plan }, {}, now.url, answer.facts) : result;
-    return shown.type === 'redirect' || screenshot === undefined ? shown : { ...shown, screenshot };
+    if (shown.type === 'redirect' || screenshot === undefined) return shown;
+    if ('picture' in screenshot) return { ...shown, screenshot: screenshot.picture };
+    return { ...shown, facts: { ...shown.facts, screenshotError: screenshot.error } };
   }
 
   /** What has been parsed is a page; what keeps it from being loaded is not asked for again by the next ones. */
@@ -312,7 +321,7 @@ export async function createVisitor(
     now: Visit,
     answer: DocumentAnswer,
     reader: PageReader,
-    plan: PagePlan,
+    order: VisitOrder,
   ): Promise<Rendered> {
     const missing = await unanswered(now);
     hung.note(missing);
@@ -320,7 +329,7 @@ export async function createVisitor(
     if (!(await reader.isParsed())) throw new CrawlError(notInTime(missing));
     if (await isNoPage(answer, reader)) return { type: 'notHtml', facts: answer.facts };
     if (answer.failure !== undefined) return { type: 'failed', failure: answer.failure, facts: answer.facts };
-    const result = await resultOf(now, answer, await reader.read(plan), plan);
+    const result = await resultOf(now, answer, await reader.read(order.plan), order);
     return { ...result, facts: { ...result.facts, unfinished: unfinished(missing) } };
   }
 

@@ -8,8 +8,42 @@ const MAX_HEIGHT = 10_000;
 const MAX_BYTES = 16 * 1_048_576;
 const JPEG_QUALITY = 80;
 
-/** @returns the file; rejects as the session does */
-export async function takeScreenshot(session: Session, format: 'PNG' | 'JPEG'): Promise<Buffer> {
+/** How long the browser may take for it: a page may answer the change of its size with a script that does not end. */
+const LONGEST_MS = 10_000;
+/** The same, of a page whose time is over. */
+const LEAST_MS = 1_500;
+
+export type Screenshot = { readonly picture: Buffer } | { readonly error: string };
+
+/**
+ * The picture, or why the browser cannot take it: the page itself has been read all the same.
+ * @param hurry when the page's time is nearly over
+ */
+export async function takeScreenshot(
+  session: Session,
+  format: 'PNG' | 'JPEG',
+  hurry: AbortSignal,
+): Promise<Screenshot> {
+  const limit = new AbortController();
+  const longest = setTimeout(() => limit.abort(), hurry.aborted ? LEAST_MS : LONGEST_MS);
+  const signal = hurry.aborted ? limit.signal : AbortSignal.any([limit.signal, hurry]);
+  const { promise: tooLate, resolve } = Promise.withResolvers<Screenshot>();
+  signal.addEventListener('abort', () => resolve({ error: 'the browser did not take it in time' }), { once: true });
+  try {
+    return await Promise.race([tooLate, pictureOf(session, format)]);
+  } finally {
+    clearTimeout(longest);
+  }
+}
+
+function pictureOf(session: Session, format: 'PNG' | 'JPEG'): Promise<Screenshot> {
+  return capturePage(session, format).then(
+    (picture) => ({ picture }),
+    (error: unknown) => ({ error: (error instanceof Error ? error.message : String(error)).slice(0, 300) }),
+  );
+}
+
+async function capturePage(session: Session, format: 'PNG' | 'JPEG'): Promise<Buffer> {
   const { cssContentSize } = await session.send('Page.getLayoutMetrics');
   const width = bounded(cssContentSize.width, MAX_WIDTH);
   const height = bounded(cssContentSize.height, MAX_HEIGHT);

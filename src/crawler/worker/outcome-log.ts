@@ -3,10 +3,17 @@ import type { Outcome } from '../../store/worker-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 
 /** Outcomes that this worker committed. */
-export type WorkerTotals = { pages: number; items: number; failed: number; retried: number; skipped: number };
+export type WorkerTotals = {
+  pages: number;
+  items: number;
+  failed: number;
+  retried: number;
+  skipped: number;
+  missingScreenshots: number;
+};
 
 export function noTotals(): WorkerTotals {
-  return { pages: 0, items: 0, failed: 0, retried: 0, skipped: 0 };
+  return { pages: 0, items: 0, failed: 0, retried: 0, skipped: 0, missingScreenshots: 0 };
 }
 
 export function countOutcome(totals: WorkerTotals, outcome: Outcome): void {
@@ -14,6 +21,7 @@ export function countOutcome(totals: WorkerTotals, outcome: Outcome): void {
     case 'done':
       totals.pages++;
       totals.items += outcome.items.length;
+      if (outcome.facts?.screenshotError !== undefined) totals.missingScreenshots++;
       break;
     case 'dead':
       totals.failed++;
@@ -37,6 +45,8 @@ export function logOutcome(log: Logger, outcome: Outcome): void {
     log.debug({ ...line, cause: outcome.cause, error: outcome.message }, 'page to be retried');
   } else if (outcome.type === 'skipped') {
     log.debug({ ...line, reason: outcome.reason }, 'page skipped');
+  } else if (outcome.type === 'done' && facts?.screenshotError !== undefined) {
+    log.warn({ ...line, items: outcome.items.length }, 'page has no screenshot');
   } else if (outcome.type === 'done') {
     log.debug({ ...line, items: outcome.items.length, links: outcome.links.length }, 'page done');
   } else log.debug(line, 'page released');

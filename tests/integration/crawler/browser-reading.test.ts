@@ -162,6 +162,8 @@ beforeAll(async () => {
     '/now.js': script(SHOW),
     '/hung-parser': html(`<title>t</title><script src="/never-for-the-parser.js"></script>${READY}`),
     '/never-for-the-parser.js': () => {},
+    '/no-picture': html(`<title>t</title>${READY}<a href="/l">l</a><div style="height:30000px"></div>
+      <script>addEventListener('resize', () => { for (;;); })</script>`),
     '/never': () => {},
     '/hung-script': html('<title>t</title><h1>Ready</h1><script async src="/never?1"></script>'),
     '/hung-script-again': html('<title>t</title><h1>Ready</h1><script async src="/never?2"></script>'),
@@ -353,6 +355,13 @@ it.each(['/stops', '/closes', '/asks', '/csp', '/large', '/headers'])(
     expect(await render(path)).toMatchObject({ type: 'page', page: { heading: 'Ready' } });
   },
 );
+
+it('a page of which the browser can take no picture is read all the same, and says so', async () => {
+  const result = await render('/no-picture', 3_000, { ...plan, screenshot: 'PNG' });
+  expect(result).toMatchObject({ type: 'page', page: { heading: 'Ready', links: ['/l'] } });
+  expect(result).not.toHaveProperty('screenshot');
+  expect(result.facts.screenshotError).toMatch(/in time/);
+});
 
 it('more headers than are taken are too large', async () => {
   expect(await render('/headers-beyond')).toMatchObject({ type: 'failed', failure: { cause: 'TooLarge' } });
