@@ -1,5 +1,5 @@
 // Whether Chromium's own sandbox works where this worker runs: asked once, before the first page, so that a node that
-// refuses it is told of in one sentence, and not by every page.
+// refuses it is named in one sentence, and not by every page.
 import { launchChromium } from './chromium.ts';
 
 /** What Chromium says when it cannot shut its pages in. */
