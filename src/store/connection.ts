@@ -148,6 +148,9 @@ const REASONS: Readonly<Record<string, StoreErrorReason>> = {
 /** An operator put a new version in the place of a function while it was being called: the next call finds that. */
 const REPLACED_FUNCTION = /cache lookup failed for function|tuple concurrently updated/;
 
+/** What a function names is not there: the call waited for a migration that gave it another name. */
+const RENAMED_WITHIN: readonly string[] = ['42883', '42P01', '42703'];
+
 /** Network errors of Node and of the driver, none of which carries a SQLSTATE. */
 const CONNECTION_TROUBLE =
   /ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|Connection terminated|timeout|not queryable|closed/i;
@@ -156,11 +159,16 @@ export function storeError(error: unknown): StoreError {
   if (error instanceof StoreError) return error;
   const code = sqlState(error);
   const message = error instanceof Error && error.message !== '' ? error.message : String(error);
-  const isReplaced = code === 'XX000' && REPLACED_FUNCTION.test(message);
+  const isReplaced = (code === 'XX000' && REPLACED_FUNCTION.test(message)) || isWithinFunction(error, RENAMED_WITHIN);
   const reason = isReplaced
     ? 'Unavailable'
     : (code && (REASONS[code] ?? REASONS[code.slice(0, 2)])) || networkReason(error, message);
   return new StoreError(reason, message, { cause: error });
+}
+
+/** Whether it is one of these SQLSTATEs, of a statement within a function and not of the call itself. */
+function isWithinFunction(error: unknown, codes: readonly string[]): boolean {
+  return error instanceof pg.DatabaseError && error.where !== undefined && codes.includes(error.code ?? '');
 }
 
 function networkReason(error: unknown, message: string): StoreErrorReason {
