@@ -1,7 +1,7 @@
 // One visit to a page of the browser: it goes to one document, is given time to show itself, and is read.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { blockEvidence, blockedBy } from '../blocking/blocked.ts';
-import { CrawlError } from '../failure.ts';
+import { CrawlError, type Failure } from '../failure.ts';
 import { type PagePlan, type RawPage, withoutContent } from '../html/read-page.ts';
 import type { GuardProxy } from '../network/guard-proxy.ts';
 import type { HeadersFor } from '../network/request-headers.ts';
@@ -23,6 +23,8 @@ import { takeScreenshot } from './screenshot.ts';
 import { createVisit, type Hanging, type Visit } from './visit-state.ts';
 import { type Patience, unansweredIn, whatHangs } from './what-hangs.ts';
 
+/** Forms that are posted in one visit; a page that goes on posting is read as it is. */
+const MAX_POSTS = 5;
 /** How long a page may take to come to rest after an error or a script's navigation. */
 const REST_MS = 2_000;
 
@@ -95,6 +97,7 @@ export async function createVisitor(
   /** A form that posts itself is posted; another document is looked at, whether it is a page at all. */
   async function admitsMove(now: Visit, { requestId, request }: PausedRequest, url: URL): Promise<boolean> {
     const isPost = request.method !== 'GET';
+    if (isPost && ++now.posts > MAX_POSTS) return false;
     now.moving = { requestId, url, isPost };
     const isAllowed = await mayMove(url, isPost, now);
     // Meanwhile the page may have gone somewhere else, or the visit may be over.
@@ -262,12 +265,7 @@ export async function createVisitor(
       throw new CrawlError({ cause: 'ConnectionError', message: 'the document broke off', retryable: true });
     }
     if (await isNoPage(answer, reader)) return { type: 'notHtml', facts: answer.facts };
-    if (answer.failure !== undefined) {
-      const page = await reader.read(withoutContent(plan));
-      const evidence = blockEvidence({ ...answer, page });
-      const failure = evidence === undefined ? answer.failure : blockedBy(evidence, answer.failure.retryAfterMs);
-      return { type: 'failed', failure, facts: answer.facts };
-    }
+    if (answer.failure !== undefined) return readFailure(answer, answer.failure, reader, plan);
     const isMoving = () => now.moving !== undefined;
     const reading = reader.readQuiet(plan, isMoving).catch((error: unknown) => {
       // The document is gone: the answer to its form has taken its place.
@@ -285,6 +283,19 @@ export async function createVisitor(
     return resultOf(now, answer, page, order);
   }
 
+  /** The page of a failure may tell that the crawl was refused. */
+  async function readFailure(
+    answer: DocumentAnswer,
+    failure: Failure,
+    reader: PageReader,
+    plan: PagePlan,
+  ): Promise<Rendered> {
+    const page = await reader.read(withoutContent(plan));
+    const evidence = blockEvidence({ ...answer, page });
+    const told = evidence === undefined ? failure : blockedBy(evidence, failure.retryAfterMs);
+    return { type: 'failed', failure: told, facts: answer.facts };
+  }
+
   /** The answer to a form that was posted after the page had loaded. */
   async function readFormAnswer(now: Visit, order: VisitOrder): Promise<Rendered | 'interrupted'> {
     await Promise.race([now.loaded.promise, now.left, now.crashed]);
@@ -292,6 +303,7 @@ export async function createVisitor(
     if (answer === undefined || now.target !== undefined) return leave(now);
     const reader = await createPageReader(session, mainFrameId, now.url, activity);
     if (await isNoPage(answer, reader)) return { type: 'notHtml', facts: answer.facts };
+    if (answer.failure !== undefined) return readFailure(answer, answer.failure, reader, order.plan);
     return resultOf(now, answer, await reader.readQuiet(order.plan, () => false), order);
   }
 
@@ -307,6 +319,10 @@ export async function createVisitor(
     if (screenshot !== undefined && 'error' in screenshot) atRest = false;
     // A script may have gone elsewhere meanwhile.
     if (now.target !== undefined) return leave(now);
+    if (shownUrl.startsWith('about:')) {
+      const message = `a script of the page left it for ${shownUrl.slice(0, 100)}, which holds nothing`;
+      throw new CrawlError({ cause: 'BrowserError', message, retryable: true });
+    }
     const result = pageAnswer({ page, plan }, answer.headerLists, now.url, answer.facts);
     // A refresh that begins a download leaves the page where it is.
     const stays = result.type === 'redirect' && now.files.has(result.to.href);
@@ -367,6 +383,8 @@ export async function createVisitor(
 }
 
 function whereto({ url, target, answer }: Visit): Rendered {
+  // Of a form that was posted: what its address says to others is nothing of this page.
+  if (answer?.end?.type === 'failed') return answer.end;
   const redirect = answer?.end?.type === 'redirect' ? answer.end : undefined;
   return { facts: answer?.facts ?? {}, ...redirect, type: 'redirect', to: target ?? redirect?.to ?? url };
 }

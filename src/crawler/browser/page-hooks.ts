@@ -9,7 +9,8 @@ const MAX_TIMERS = 5;
 
 /**
  * Service workers would fetch pages by themselves, past what watches over this one. A tab that a script closes would be
- * taken for one that crashed. Nothing tells which timers a page waits for, so setTimeout keeps a list of those that were
+ * taken for one that crashed. Behind what a page has pushed itself, the history holds pages that were visited before, to which
+ * it never came from. Nothing tells which timers a page waits for, so setTimeout keeps a list of those that were
  * set outside of other timers, or only a few of them deep.
  */
 export const PAGE_HOOKS = `(() => {
@@ -17,6 +18,20 @@ export const PAGE_HOOKS = `(() => {
     ServiceWorkerContainer.prototype.register = () => Promise.reject(new DOMException('not here', 'NotSupportedError'));
   }
   globalThis.close = () => {};
+  const entries = History.prototype;
+  const { go, pushState } = entries;
+  let pushed = 0;
+  entries.pushState = function (...values) {
+    apply(pushState, this, values);
+    pushed++;
+  };
+  entries.go = function (steps = 0) {
+    const back = -(Math.trunc(Number(steps)) || 0);
+    if (back > pushed) return;
+    pushed -= back;
+    apply(go, this, [steps]);
+  };
+  entries.back = function () { this.go(-1); };
   const due = new Map();
   const { setTimeout: set, clearTimeout: clear, Map: { prototype: map }, Reflect: { apply }, performance: clock } = globalThis;
   const { set: put, delete: remove, forEach } = map;

@@ -20,6 +20,8 @@ export type Visit = {
   moving: { readonly requestId: string; readonly url: URL; readonly isPost: boolean } | undefined;
   /** Where the document refreshes itself to; without fragments. What it says decides whether that is a redirect. */
   readonly refreshes: Set<string>;
+  /** Forms that were posted. */
+  posts: number;
   /** Files to which scripts went: the page stays. */
   readonly files: Set<string>;
   /** Resolves when a script has gone elsewhere. */
@@ -56,6 +58,7 @@ export function createVisit(url: URL): Visit {
     target: undefined,
     moving: undefined,
     refreshes: new Set(),
+    posts: 0,
     files: new Set(),
     left: left.promise,
     leave: () => left.resolve('left'),

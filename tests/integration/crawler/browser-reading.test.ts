@@ -204,6 +204,19 @@ beforeAll(async () => {
     '/form-onwards': html(
       `<form method=post action="/onwards"><input name=token value=2></form><script>document.forms[0].submit()</script>`,
     ),
+    '/form-refused': html('<form method=post action="/refused"></form><script>document.forms[0].submit()</script>'),
+    '/refused': html('<title>t</title><h1>No</h1>', {}, 403),
+    '/form-broken': html('<form method=post action="/broken"></form><script>document.forms[0].submit()</script>'),
+    '/broken': html('<title>t</title><h1>No</h1>', {}, 500),
+    '/form-endless': (request, response) => {
+      if (request.method === 'POST') posted.push('POST');
+      html(`<h1>Wait</h1><form method=post></form><script>document.forms[0].submit()</script>`)(request, response);
+    },
+    '/leaves-for-nothing': html(`<title>t</title>${READY}<script>location = 'about:blank'</script>`),
+    '/back': html(`<title>t</title>${READY}<script>history.back(); history.go(-1)</script>`),
+    '/back-to-itself': html(`<title>t</title>${READY}<script>
+      history.pushState(1, '', '/one'); history.pushState(2, '', '/two'); history.back();
+      onpopstate = () => { document.querySelector('h1').textContent += ' ' + location.pathname }</script>`),
     '/answer': (request, response) => {
       request.on('data', (part: Buffer) => posted.push(`${request.method} ${part}`));
       request.on('end', () => html('<title>Answer</title><h1>Welcome</h1>')(request, response));
@@ -384,6 +397,29 @@ describe('a page that goes elsewhere', () => {
     posted.length = 0;
     expect(await render(path)).toMatchObject({ type: 'page', page: { heading: 'Welcome' } });
     expect(posted).toEqual(['POST token=1']);
+  });
+
+  it.each([
+    ['/form-refused', 403],
+    ['/form-broken', 500],
+  ])('by a form whose answer is a failure has failed: %s', async (path, status) => {
+    expect(await render(path)).toMatchObject({ type: 'failed', failure: { cause: 'HttpError' }, facts: { status } });
+  });
+
+  it('by a form that is posted again and again is read after a few', async () => {
+    posted.length = 0;
+    expect(await render('/form-endless')).toMatchObject({ type: 'page', page: { heading: 'Wait' } });
+    expect(posted).toHaveLength(5);
+  });
+
+  it('for nothing has failed, and says so', async () => {
+    expect(await render('/leaves-for-nothing')).toMatchObject({ type: 'failed', failure: { cause: 'BrowserError' } });
+  });
+
+  it('back to where it did not come from stays', async () => {
+    await render('/inner');
+    expect(await render('/back')).toMatchObject({ type: 'page', page: { heading: 'Ready' } });
+    expect(await render('/back-to-itself')).toMatchObject({ type: 'page', page: { heading: 'Ready /one' } });
   });
 
   it('by a form whose answer leads on is a redirect, with the cookie that was set', async () => {
