@@ -66,7 +66,7 @@ test('heartbeats, claims and commits of a run that is ended meanwhile meet no de
       }
     });
     const settled = work.map((one) => one.catch((error: unknown) => failures.push(error)));
-    await claimSome(run.worker(), 1);
+    await run.worker().claim(1, never); // one that comes late
     expect(await installation.operator.finishStopped(run.runId, 'Stopped', 'for the test', never)).toBe(true);
     ended.abort();
     await Promise.all(settled);
