@@ -14,6 +14,7 @@ const SELDOM: Readonly<Record<string, string>> = {
   'update crawlschedules/finalizers.trawler.dev': 'admission has to ask for it, where owner references are protected',
   'update crawlruns/finalizers.trawler.dev': 'admission has to ask for it, where owner references are protected',
   'get crawlschedules.trawler.dev': 'a status write has to meet a newer version',
+  'get crawlruns.trawler.dev': 'the name of a run has to be taken, or a status write has to meet a newer version',
   'get jobs.batch': 'a Job has to be there before its cache has it',
   'patch pods/status': 'a node has to be lost',
   'get nodes': 'a node has to be lost',
