@@ -10,6 +10,7 @@ import { createHeartbeatStore } from '#src/store/postgres-worker-store.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { deadWebhook } from '../../support/dead-webhook.ts';
 import { JOB_SETTINGS } from '../../support/job-settings.ts';
 import { obstacleTable, type SeenObstacle } from '../../support/obstacle-table.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
@@ -194,23 +195,8 @@ const policy = (group: string, resource: string) => async (namespace: string) =>
   });
 };
 
-/** A webhook whose service is down. */
-const deadWebhook = (group: string, resource: string) => async (namespace: string) => {
-  const name = `dead-${resource}-${namespace}`;
-  await apply({
-    apiVersion: 'admissionregistration.k8s.io/v1',
-    kind: 'ValidatingWebhookConfiguration',
-    metadata: { name },
-    webhooks: [
-      {
-        name: 'dead.example.com',
-        clientConfig: { url: 'https://127.0.0.1:1/validate' },
-        rules: [{ apiGroups: [group], apiVersions: ['v1'], operations: ['CREATE'], resources: [resource] }],
-        namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
-        ...{ sideEffects: 'None', admissionReviewVersions: ['v1'], failurePolicy: 'Fail', timeoutSeconds: 1 },
-      },
-    ],
-  });
+const withDeadWebhook = (group: string, resource: string) => async (namespace: string) => {
+  await apply(deadWebhook(`dead-${resource}-${namespace}`, namespace, group, resource));
   const probe = resource === 'jobs' ? ['create', 'job', 'probe', '--image=none'] : ['run', 'probe', '--image=none'];
   await eventually(async () => {
     await expect(kubectl([...probe, '-n', namespace, '--dry-run=server'])).rejects.toThrow();
@@ -342,13 +328,13 @@ const BOUNDED: readonly Case[] = [
   },
   {
     what: 'a webhook for pods that does not answer',
-    prepare: deadWebhook('', 'pods'),
+    prepare: withDeadWebhook('', 'pods'),
     reason: 'PodsRefused',
     words: /dead\.example\.com.*does not answer/,
   },
   {
     what: 'a webhook for Jobs that does not answer',
-    prepare: deadWebhook('batch', 'jobs'),
+    prepare: withDeadWebhook('batch', 'jobs'),
     reason: 'ApiServerError',
     words: /the Job now.*dead\.example\.com/,
   },

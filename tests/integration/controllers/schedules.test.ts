@@ -8,6 +8,7 @@ import { timestamp } from '#src/kube/time.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { deadWebhook } from '../../support/dead-webhook.ts';
 import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
 import { type RunningOperator, startOperator as startOperatorOn } from '../../support/running-operator.ts';
 
@@ -230,20 +231,7 @@ test('a policy that refuses runs is told in its words, each slot is tried once, 
 test('a webhook that does not answer is told, and the run is made when it is gone', async () => {
   startOperator();
   const name = `dead-${namespace}`;
-  await apply({
-    apiVersion: 'admissionregistration.k8s.io/v1',
-    kind: 'ValidatingWebhookConfiguration',
-    metadata: { name },
-    webhooks: [
-      {
-        name: 'dead.example.com',
-        clientConfig: { url: 'https://127.0.0.1:1/validate' },
-        rules: [{ apiGroups: ['trawler.dev'], apiVersions: ['*'], operations: ['CREATE'], resources: ['crawlruns'] }],
-        namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
-        ...{ sideEffects: 'None', admissionReviewVersions: ['v1'], failurePolicy: 'Fail', timeoutSeconds: 1 },
-      },
-    ],
-  });
+  await apply(deadWebhook(name, namespace, 'trawler.dev', 'crawlruns'));
   const probe = { apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlRun', metadata: { name: 'probe', namespace } };
   await eventually(async () => {
     const created = kubectl(['create', '-f', '-', '--dry-run=server'], { ...probe, spec: { sources } });

@@ -11,7 +11,7 @@ begin
   if this_run.finished_at is not null then
     return true;
   end if;
-  -- One that still recovers could answer that something is left, since that writes nothing.
+  -- To say that something is left writes nothing, so a server that still recovers has to be refused here.
   perform server_identity();
   -- Workers ask many times, and a row's lock is written: it is taken when it looks as if all were over.
   if not output_is_due(this_run.run_id) and work_is_left(this_run) then
