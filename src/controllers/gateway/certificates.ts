@@ -1,0 +1,115 @@
+// The gateway's certificates as a Secret holds them: read, brought up to date, written back.
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { certificateStep, type HeldCertificates, type Validity } from './certificate-step.ts';
+import { issueAuthority, issueServing, type KeyPair, SERVING_DAYS } from './issue-certificate.ts';
+
+/** What the gateway serves with, and the authorities that pods trust, the oldest first. */
+export type Certificates = { readonly authorities: readonly KeyPair[]; readonly serving?: KeyPair };
+
+/** Keys of the Secret; `ca.crt` and `ca.key` hold one block of PEM for each authority. */
+export type CertificateData = {
+  readonly 'tls.crt': string;
+  readonly 'tls.key': string;
+  readonly 'ca.crt': string;
+  readonly 'ca.key': string;
+};
+
+export type Renewal = {
+  readonly certificates: Certificates & { readonly serving: KeyPair };
+  /** What was done, for the log; empty when all is as it should be. */
+  readonly done: readonly ('AuthorityAdded' | 'AuthorityDropped' | 'ServingRenewed')[];
+  /** Nothing is to be done before. */
+  readonly until: Date;
+};
+
+const SERVING_MS = SERVING_DAYS * 86_400_000;
+
+/** Everything that is due at this time. What cannot be read is made anew. */
+export async function renewCertificates(
+  held: Certificates,
+  names: readonly string[],
+  now: Date,
+  done: Renewal['done'] = [],
+): Promise<Renewal> {
+  const { authorities, serving } = held;
+  const step = certificateStep(describe(held), names, SERVING_MS, now);
+  switch (step.type) {
+    case 'DropAuthorities': {
+      const kept = step.kept.flatMap((index) => authorities[index] ?? []);
+      return renewCertificates({ ...held, authorities: kept }, names, now, [...done, 'AuthorityDropped']);
+    }
+    case 'AddAuthority': {
+      const added = [...authorities, await issueAuthority(now)];
+      return renewCertificates({ ...held, authorities: added }, names, now, [...done, 'AuthorityAdded']);
+    }
+    case 'RenewServing': {
+      const authority = authorities[step.authority];
+      if (authority === undefined) throw new Error('there is no authority to sign with');
+      const renewed = { authorities, serving: await issueServing(authority, names, now) };
+      return renewCertificates(renewed, names, now, [...done, 'ServingRenewed']);
+    }
+    case 'Keep':
+      if (serving === undefined) throw new Error('there is no certificate to keep');
+      return { certificates: { authorities, serving }, done, until: step.until };
+  }
+}
+
+/** Of the data of a Secret, decoded; what is missing, broken or without its key is left out. */
+export function readCertificates(data: Readonly<Record<string, string>>): Certificates {
+  const keys = blocks(data['ca.key'], 'PRIVATE KEY');
+  const authorities = blocks(data['ca.crt'], 'CERTIFICATE').flatMap((certificate) => {
+    const key = keys.find((one) => isPair({ certificate, key: one }));
+    return key === undefined ? [] : [{ certificate, key }];
+  });
+  const [certificate] = blocks(data['tls.crt'], 'CERTIFICATE');
+  const [key] = blocks(data['tls.key'], 'PRIVATE KEY');
+  const hasServing = certificate !== undefined && key !== undefined && isPair({ certificate, key });
+  return {
+    authorities: authorities.toSorted((a, b) => validityOf(a).notBefore.getTime() - validityOf(b).notBefore.getTime()),
+    ...(hasServing ? { serving: { certificate, key } } : {}),
+  };
+}
+
+export function writeCertificates({ authorities, serving }: Renewal['certificates']): CertificateData {
+  return {
+    'tls.crt': serving.certificate,
+    'tls.key': serving.key,
+    'ca.crt': authorities.map(({ certificate }) => certificate).join(''),
+    'ca.key': authorities.map(({ key }) => key).join(''),
+  };
+}
+
+function describe({ authorities, serving }: Certificates): HeldCertificates {
+  if (serving === undefined) return { authorities: authorities.map(validityOf) };
+  const certificate = new X509Certificate(serving.certificate);
+  const signedBy = authorities.findIndex((authority) =>
+    certificate.verify(new X509Certificate(authority.certificate).publicKey),
+  );
+  return {
+    authorities: authorities.map(validityOf),
+    serving: {
+      ...validityOf(serving),
+      names: (certificate.subjectAltName ?? '').split(', ').map((name) => name.replace(/^DNS:/, '')),
+      signedBy: signedBy < 0 ? undefined : signedBy,
+    },
+  };
+}
+
+function validityOf({ certificate }: KeyPair): Validity {
+  const { validFromDate, validToDate } = new X509Certificate(certificate);
+  return { notBefore: validFromDate, notAfter: validToDate };
+}
+
+/** The blocks of PEM with this label, each with a line feed at its end. */
+function blocks(text: string | undefined, label: string): string[] {
+  const block = new RegExp(`-----BEGIN ${label}-----[^-]+-----END ${label}-----`, 'g');
+  return [...(text ?? '').matchAll(block)].map(([found]) => `${found}\n`);
+}
+
+function isPair({ certificate, key }: KeyPair): boolean {
+  try {
+    return new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key));
+  } catch {
+    return false; // not a certificate, or not a key
+  }
+}
