@@ -1,7 +1,7 @@
 // Trawler's own resources as the API server sends them.
 import { isConditionTrue } from '../kube/conditions.ts';
 import type { NamespacedObject, ResourceType } from '../kube/kube-object.ts';
-import type { CrawlRunSpecInput, CrawlRunStatus } from '../resources/crawl-run.ts';
+import type { CrawlRunSpecInput, CrawlRunStatus, RunPhase } from '../resources/crawl-run.ts';
 import type { CrawlScheduleSpecInput, CrawlScheduleStatus } from '../resources/crawl-schedule.ts';
 import { GROUP, VERSION } from '../resources/group.ts';
 
@@ -33,4 +33,9 @@ export function isSlotRun(run: CrawlRun): boolean {
 /** Whether the run has come to its end, however it ended. */
 export function isFinished(run: CrawlRun): boolean {
   return isConditionTrue(run.status?.conditions, 'Finished');
+}
+
+/** A run that no operator has looked at yet is Pending. */
+export function phaseOf({ status }: CrawlRun): RunPhase {
+  return status?.phase ?? 'Pending';
 }

@@ -11,34 +11,46 @@ export interface Urgency {
 }
 
 export interface UrgencyMember {
-  /** How many urgent keys wait in this queue, not counting those that run. */
-  waiting(count: number): void;
+  /** How many urgent keys of this queue wait, and how many run. */
+  has(urgent: UrgentKeys): void;
   /** Whether no urgent key waits in a queue that goes first. */
   isMyTurn(): boolean;
-  /** Whether no urgent key waits anywhere. */
+  /** Whether no urgent key waits anywhere, and few run. */
   isCalm(): boolean;
+}
+
+export interface UrgentKeys {
+  waiting: number;
+  running: number;
 }
 
 /** What can wait waits no longer than this: urgent work may go on for long. */
 export const PATIENCE_MS = 5_000;
 const LOOK_MS = 50;
+/**
+ * So many urgent keys may still run when what can wait begins. It would slow down the last ones of a burst otherwise; an
+ * operator that always has some of them running must not do the rest by PATIENCE_MS alone.
+ */
+const FEW = 4;
 
 export function createUrgency(): Urgency {
-  const members: { count: number; resume: () => void }[] = [];
-  const isCalm = () => members.every(({ count }) => count === 0);
+  const members: (UrgentKeys & { resume: () => void })[] = [];
+  const isCalm = () =>
+    members.every(({ waiting }) => waiting === 0) && members.reduce((sum, { running }) => sum + running, 0) <= FEW;
 
   return {
     join(resume) {
-      const me = { count: 0, resume };
+      const me = { waiting: 0, running: 0, resume };
       members.push(me);
       return {
-        waiting(count) {
-          const wasWaiting = me.count > 0;
-          me.count = count;
-          if (!wasWaiting || count > 0) return;
+        has({ waiting, running }) {
+          const isRelief = waiting < me.waiting || running < me.running;
+          me.waiting = waiting;
+          me.running = running;
+          if (!isRelief || waiting > 0) return;
           for (const other of members) if (other !== me) other.resume();
         },
-        isMyTurn: () => members.slice(0, members.indexOf(me)).every(({ count }) => count === 0),
+        isMyTurn: () => members.slice(0, members.indexOf(me)).every(({ waiting }) => waiting === 0),
         isCalm,
       };
     },

@@ -62,6 +62,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   const ready = new Map<string, number>();
   /** Key and whether it is running as an urgent one. */
   const running = new Map<string, boolean>();
+  let runningUrgent = 0;
   /** Key and whether it is urgent. */
   const addedWhileRunning = new Map<string, boolean>();
   const delayed = createDelayQueue();
@@ -89,12 +90,16 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     if (isUrgent) {
       ready.delete(key);
       if (!urgent.has(key)) urgent.set(key, since);
-      turns.waiting(urgent.size);
+      reportUrgent();
     } else if (!urgent.has(key)) {
       ready.set(key, since);
     }
     metrics.depth.set(ready.size + urgent.size);
     startSoon();
+  }
+
+  function reportUrgent(): void {
+    turns.has({ waiting: urgent.size, running: runningUrgent });
   }
 
   /** Not at once: the rest of a batch of changes is applied first, so that a reconcile sees all of it. */
@@ -142,7 +147,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
       urgent.delete(key);
       begin(key, since, true);
     }
-    turns.waiting(urgent.size);
+    reportUrgent();
     for (const [key, since] of ready) {
       if (running.size >= workers) break;
       if (!turns.isCalm() && !mayStartAnyway(since)) break; // those behind it have waited for less long
@@ -159,12 +164,12 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
 
   /** Urgent work may go on for long: then a few workers do what has waited for long enough. */
   function mayStartAnyway(since: number): boolean {
-    const ordinary = [...running.values()].filter((isUrgent) => !isUrgent).length;
-    return performance.now() - since >= PATIENCE_MS && ordinary < Math.max(1, workers / 4);
+    return performance.now() - since >= PATIENCE_MS && running.size - runningUrgent < Math.max(1, workers / 4);
   }
 
   function begin(key: string, since: number, isUrgent: boolean): void {
     running.set(key, isUrgent);
+    if (isUrgent) runningUrgent += 1;
     metrics.latency.observe((performance.now() - since) / 1000);
     void run(key);
   }
@@ -181,10 +186,12 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
       metrics.finished('error', startedAt);
       retry(key, error);
     } finally {
+      if (running.get(key)) runningUrgent -= 1;
       running.delete(key);
       const addedAs = addedWhileRunning.get(key);
       addedWhileRunning.delete(key);
       if (addedAs !== undefined) add(key, { urgent: addedAs });
+      reportUrgent();
       metrics.active.set(running.size);
       if (signal.aborted) finishWhenIdle();
       else startSoon();
@@ -213,7 +220,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     clearImmediate(start);
     ready.clear();
     urgent.clear();
-    turns.waiting(0);
+    reportUrgent();
     metrics.depth.set(0);
     metrics.delayed.set(0);
     drainTimer = setTimeout(() => giveUp.abort(signal.reason), options.drainMs ?? DRAIN_MS);

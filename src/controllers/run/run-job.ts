@@ -66,20 +66,19 @@ export function createRunJobs({ jobs, claims, jobCache, store, events, settings 
     try {
       const job = await jobs.create(crawlJob(run, spec, settings), { signal });
       jobCache.observe(job);
-      events.record(run, {
-        type: hadOne ? 'Warning' : 'Normal',
-        reason: hadOne ? 'JobRecreated' : 'JobCreated',
-        action: 'CreateJob',
-        message: hadOne
-          ? `Job ${job.metadata.name} was deleted; created it again, once`
-          : `created Job ${job.metadata.name}`,
-      });
+      if (hadOne) announceRecreated(run, job);
       return { job, recreated: hadOne };
     } catch (error) {
       if (isAlreadyExists(error)) return {}; // the next look tells whose it is
       if (!(error instanceof KubeError)) throw error;
       return { obstacle: obstacleOfAnswer(error, 'JobCreated', 'JobRefused', 'the Job') };
     }
+  }
+
+  /** Of the first Job the condition JobCreated says enough: an Event more for each run would say the same. */
+  function announceRecreated(run: CrawlRun, { metadata }: Job): void {
+    const message = `Job ${metadata.name} was deleted; created it again, once`;
+    events.record(run, { type: 'Warning', reason: 'JobRecreated', action: 'CreateJob', message });
   }
 
   /** What keeps the run from writing to its volume. */

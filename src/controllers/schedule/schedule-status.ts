@@ -1,5 +1,5 @@
 // What a CrawlSchedule's status says, from the schedule and its runs. Pure functions.
-import { type CrawlRun, type CrawlSchedule, isFinished, isSlotRun } from '../../custom-resources/types.ts';
+import { type CrawlRun, type CrawlSchedule, isFinished, isSlotRun, phaseOf } from '../../custom-resources/types.ts';
 import { isConditionTrue, setCondition } from '../../kube/conditions.ts';
 import { timestamp } from '../../kube/time.ts';
 import type { ScheduleReason } from '../../resources/conditions.ts';
@@ -149,7 +149,7 @@ function lastRun([newest, ...others]: readonly CrawlRun[], before: LastRun | und
     const { name, creationTimestamp } = newest.metadata;
     return {
       name,
-      ...defined({ creationTimestamp, phase: newest.status?.phase, items: newest.status?.progress?.items }),
+      ...defined({ creationTimestamp, phase: phaseOf(newest), items: newest.status?.progress?.items }),
     };
   }
   if (before === undefined || isThere) return before;

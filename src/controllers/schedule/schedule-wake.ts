@@ -1,7 +1,6 @@
 // Which changes make the schedule controller look at a schedule, and how soon.
-import { type CrawlRun, type CrawlSchedule, isFinished } from '../../custom-resources/types.ts';
+import { type CrawlRun, type CrawlSchedule, isFinished, phaseOf } from '../../custom-resources/types.ts';
 import type { CacheChange } from '../../kube/cache.ts';
-import { isConditionTrue } from '../../kube/conditions.ts';
 import { objectKey } from '../../kube/kube-object.ts';
 import type { WorkQueue } from '../../kube/work-queue.ts';
 import type { RunCache, ScheduleCache } from '../caches.ts';
@@ -36,10 +35,7 @@ export function urgencyOfRun(change: CacheChange<CrawlRun>): 'AtOnce' | 'Soon' |
   if (change.type === 'deleted') return 'AtOnce';
   const { object, previous } = change;
   if (isFinished(object)) return isFinished(previous) ? 'Never' : 'AtOnce';
-  const hasStepped =
-    object.status?.phase !== previous.status?.phase ||
-    isConditionTrue(object.status?.conditions, 'Accepted') !== isConditionTrue(previous.status?.conditions, 'Accepted');
-  return hasStepped ? 'Soon' : 'Never';
+  return phaseOf(object) === phaseOf(previous) ? 'Never' : 'Soon';
 }
 
 export type ScheduleWakeOptions = {

@@ -106,6 +106,15 @@ async function theRun(): Promise<CrawlRun> {
   return run;
 }
 
+/** The API server takes a moment to apply a new policy or webhook; from then on it refuses a new run in these words. */
+async function untilRunsAreRefused(words: string): Promise<void> {
+  const probe = { apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlRun', metadata: { name: 'probe', namespace } };
+  await eventually(async () => {
+    const created = kubectl(['create', '-f', '-', '--dry-run=server'], { ...probe, spec: { sources } });
+    await expect(created).rejects.toThrow(words);
+  });
+}
+
 interface Event {
   readonly reason: string;
   readonly note?: string;
@@ -207,11 +216,7 @@ test('a policy that refuses runs is told in its words, each slot is tried once, 
     kind: 'ValidatingAdmissionPolicyBinding',
     spec: { policyName: name, validationActions: ['Deny'], matchResources: { namespaceSelector } },
   });
-  const probe = { apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlRun', metadata: { name: 'probe', namespace } };
-  await eventually(async () => {
-    const created = kubectl(['create', '-f', '-', '--dry-run=server'], { ...probe, spec: { sources } });
-    await expect(created).rejects.toThrow('every run has a team');
-  });
+  await untilRunsAreRefused('every run has a team');
   await apply(schedule('shop', { schedule: '*/2 * * * * *' }));
   await eventually(async () =>
     expect(await readyOf('shop')).toMatchObject({
@@ -232,11 +237,7 @@ test('a webhook that does not answer is told, and the run is made when it is gon
   startOperator();
   const name = `dead-${namespace}`;
   await apply(deadWebhook(name, namespace, 'trawler.dev', 'crawlruns'));
-  const probe = { apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlRun', metadata: { name: 'probe', namespace } };
-  await eventually(async () => {
-    const created = kubectl(['create', '-f', '-', '--dry-run=server'], { ...probe, spec: { sources } });
-    await expect(created).rejects.toThrow('failed calling webhook');
-  });
+  await untilRunsAreRefused('failed calling webhook');
   await apply(schedule('shop', { schedule: '*/2 * * * * *' }));
   await eventually(async () =>
     expect(await readyOf('shop')).toMatchObject({

@@ -119,3 +119,18 @@ test('it is calm when no urgent key waits any more, or after a while', async () 
   await vi.advanceTimersByTimeAsync(PATIENCE_MS + 100);
   expect(calm).toBe(2);
 });
+
+test('what can wait begins when few urgent keys run, and not while many do', async () => {
+  const urgency = createUrgency();
+  let resumed = 0;
+  const other = urgency.join(() => (resumed += 1));
+  const burst = urgency.join(() => undefined);
+  burst.has({ waiting: 1, running: 32 });
+  expect(other.isCalm()).toBe(false);
+  burst.has({ waiting: 0, running: 32 });
+  expect(other.isCalm()).toBe(false);
+  expect(other.isMyTurn()).toBe(true);
+  burst.has({ waiting: 0, running: 4 });
+  expect(other.isCalm()).toBe(true);
+  expect(resumed).toBeGreaterThan(0);
+});

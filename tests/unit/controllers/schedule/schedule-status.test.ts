@@ -154,7 +154,7 @@ describe('scheduleStatus', () => {
       lastScheduleTime: '2026-01-01T12:00:00Z',
       lastSuccessfulTime: '2026-01-01T11:07:00Z',
       nextScheduleTime: '2026-01-01T13:00:00Z',
-      lastRun: { name: 'shop-1767268800' },
+      lastRun: { name: 'shop-1767268800', phase: 'Pending' },
     });
     expect(status).not.toHaveProperty('lastFailureTime');
   });

@@ -32,7 +32,7 @@ test('a status that is gone wakes, one that was never there does not', () => {
   expect(wakesSchedule({ type: 'added', object: schedule })).toBe(true);
 });
 
-function run(phase: 'Pending' | 'Running' | 'Succeeded', ...conditions: string[]): CrawlRun {
+function run(phase: 'Pending' | 'Queued' | 'Running' | 'Succeeded', ...conditions: string[]): CrawlRun {
   const condition = (type: string) => ({ ...ready, type });
   return {
     ...base,
@@ -42,10 +42,15 @@ function run(phase: 'Pending' | 'Running' | 'Succeeded', ...conditions: string[]
   };
 }
 
+/** As the API server has it until the operator has looked at it. */
+const { status: _none, ...unseen } = run('Pending');
+
 test.each<[string, CrawlRun, CrawlRun, ReturnType<typeof urgencyOfRun>]>([
   ['progress is no news', run('Running', 'Accepted'), run('Running', 'Accepted'), 'Never'],
   ['the first page soon', run('Pending', 'Accepted'), run('Running', 'Accepted'), 'Soon'],
-  ['that it was let in, soon', run('Pending'), run('Pending', 'Accepted'), 'Soon'],
+  ['that it was let in is no news', run('Pending'), run('Pending', 'Accepted'), 'Never'],
+  ['its first status is none either', unseen, run('Pending', 'Accepted'), 'Never'],
+  ['that it waits in line, soon', unseen, run('Queued'), 'Soon'],
   ['its end at once', run('Running', 'Accepted'), run('Succeeded', 'Accepted', 'Finished'), 'AtOnce'],
   [
     'what comes after its end is no news',
