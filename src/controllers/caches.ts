@@ -137,7 +137,11 @@ function cachesOf(
         uid: (run) => [run.metadata.uid],
       },
     }),
-    jobCache: createCache<Job>(api.resource(JOBS), { ...ofRuns, transform: withoutTemplate, indexes: {} }),
+    jobCache: createCache<Job>(api.resource(JOBS), {
+      ...ofRuns,
+      transform: (job) => sharing(withoutTemplate(job)),
+      indexes: {},
+    }),
     podCache: createCache<Pod, 'run'>(api.resource(PODS), {
       ...ofRuns,
       transform: withoutDetails,

@@ -25,10 +25,12 @@ export function createPartSharing(): <T extends object>(object: T) => T {
   /** Whether each part was met before. */
   function shareParts(object: object): boolean {
     let allFound = true;
-    for (const [key, part] of Object.entries(object)) {
+    const parts = object as Record<string, unknown>;
+    for (const key of Object.keys(parts)) {
+      const part = parts[key];
       const found = find(part);
       if (found === undefined) allFound = false;
-      else (object as Record<string, unknown>)[key] = found;
+      else if (found !== part) parts[key] = found;
     }
     return allFound;
   }

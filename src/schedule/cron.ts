@@ -1,6 +1,7 @@
 // Cron expressions in a time zone: when a schedule is due. Pure: the caller brings the time.
 import { Cron } from 'croner';
 import QuickLRU from 'quick-lru';
+import { faultOfFields } from './cron-fault.ts';
 import { expandHashedFields } from './hashed-fields.ts';
 import { rememberingSlots } from './remembered-slots.ts';
 import { findTimeZone } from './time-zone.ts';
@@ -49,6 +50,7 @@ export function parseCron(expression: string, timeZone: string, hashSeed: string
   if (text.startsWith('@') && !MACROS.has(text.toLowerCase())) {
     return invalid(`is not a known macro; there are ${[...MACROS.keys()].join(', ')}`);
   }
+  if (text === '') return invalid('is empty; write a cron expression such as 0 6 * * *, which is 06:00 each day');
   const fields = (MACROS.get(text.toLowerCase()) ?? text).split(/\s+/);
   if (fields.length !== 5 && fields.length !== 6) {
     return invalid(
@@ -58,15 +60,29 @@ export function parseCron(expression: string, timeZone: string, hashSeed: string
   let pattern: WallClockPattern;
   let namesHours: boolean;
   try {
-    const expanded = expandHashedFields(fields, hashSeed).map((field) => (isEveryValue(field) ? '*' : field));
+    const expanded = expandFields(fields, hashSeed);
     pattern = parsePattern(expanded.join(' '));
     namesHours = !/[*?/]/.test(expanded.at(-4) ?? '');
   } catch (error) {
     const detail = error instanceof Error ? error.message.replace(/^CronPattern: /, '') : String(error);
-    return invalid(`is not a cron expression: ${detail}`);
+    const canRead = (some: readonly string[]) => canParse(some, hashSeed);
+    return invalid(`is not a cron expression: ${faultOfFields(fields, canRead) ?? detail}`);
   }
   if (pattern.next(0) === undefined) return invalid('is never due');
   return { ok: true, timetable: wallClockTimetable(pattern, zone, namesHours) };
+}
+
+function expandFields(fields: readonly string[], hashSeed: string): string[] {
+  return expandHashedFields(fields, hashSeed).map((field) => (isEveryValue(field) ? '*' : field));
+}
+
+function canParse(fields: readonly string[], hashSeed: string): boolean {
+  try {
+    parsePattern(expandFields(fields, hashSeed).join(' '));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** What other dialects of cron put into the expression, and the field that it has here. */

@@ -78,7 +78,8 @@ const ADVICE: readonly Advice[] = [
   {
     reason: 'ImagePullFailed',
     words: /unauthorized|authentication|denied|forbidden|401|403/i,
-    advice: 'name a Secret for the registry in spec.pod.imagePullSecrets',
+    // Registries say so of an image that is not there, too.
+    advice: 'correct spec.image, or, where the image is private, name a Secret in spec.pod.imagePullSecrets',
   },
   { reason: 'ImagePullFailed', words: /./, advice: 'correct spec.image, or the image in the values of the operator' },
   // Why a worker ended

@@ -60,9 +60,9 @@ test.each([
   ],
   [
     'a registry that wants a login',
-    { pods: [waiting('ErrImagePull', 'pull access denied')] },
+    { pods: [waiting('ErrImagePull', 'pull access denied, repository does not exist or may require authorization')] },
     'ImagePullFailed',
-    /spec\.pod\.imagePullSecrets/,
+    /correct spec\.image, or, where the image is private, name a Secret in spec\.pod\.imagePullSecrets/,
   ],
   ['an image name that is none', { pods: [waiting('InvalidImageName', 'bad')] }, 'ImagePullFailed', /spec\.image/],
   [
