@@ -1,5 +1,5 @@
 // Why a fetch failed, as one of the causes that users see, and whether trying again could help.
-import type { FailureCause } from '../store/worker-store.ts';
+import type { FailureCause } from '../gateway/protocol/worker-store.ts';
 import { retryAfterMs } from './back-off.ts';
 
 export type Failure = {

@@ -1,6 +1,6 @@
 // Connections to Postgres: pools with our settings, and errors turned into StoreErrors.
 import pg from 'pg';
-import { StoreError, type StoreErrorReason } from './store-error.ts';
+import { StoreError, type StoreErrorReason } from '../gateway/protocol/store-error.ts';
 
 export type PoolOptions = {
   readonly databaseUrl: string;
@@ -163,7 +163,8 @@ export function storeError(error: unknown): StoreError {
   const reason = isReplaced
     ? 'Unavailable'
     : (code && (REASONS[code] ?? REASONS[code.slice(0, 2)])) || networkReason(error, message);
-  return new StoreError(reason, message, { cause: error });
+  const server = reason === 'OtherServer' && error instanceof pg.DatabaseError ? error.detail : undefined;
+  return new StoreError(reason, message, { cause: error, ...(server === undefined ? {} : { server }) });
 }
 
 /** Whether it is one of these SQLSTATEs, of a statement within a function and not of the call itself. */

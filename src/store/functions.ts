@@ -9,6 +9,9 @@ export const functions: readonly string[] = Object.values(functionTexts);
 export const WORKER_FUNCTIONS = [
   'current_run()',
   'function_versions()',
+  'load_run(text)',
+  'run_of_gateway(text)',
+  'run_outlooks(text[])',
   'claim_requests(text, uuid, int, double precision, int, uuid[], text, double precision)',
   'claim_requests(text, uuid, int, double precision, int, uuid[])',
   'commit_outcomes(text, uuid, json, json, text)',

@@ -1,13 +1,13 @@
 // Brings a database up to date: tables by migrations, then functions, then rights. Safe to run from several replicas.
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { Migrator } from 'kysely/migration';
+import { StoreError } from '../gateway/protocol/store-error.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { FUNCTIONS_VERSION, isLater, OLDEST_WORKER_VERSION, versionTrouble } from './function-versions.ts';
 import { FUNCTIONS_CHECKSUM, functions, WORKER_FUNCTIONS } from './functions.ts';
 import { migrations } from './migrations.ts';
 import { RELEASE } from './release.ts';
 import type { Database } from './schema.ts';
-import { StoreError } from './store-error.ts';
 import { ensureWorkerLogin, type WorkerLogin } from './worker-login.ts';
 
 export type MigrationOptions = {

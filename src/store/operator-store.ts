@@ -1,6 +1,14 @@
 // What the operator may ask of Postgres: accept, watch, stop and end runs, and look after schema, rights and leases.
+
+import type {
+  FailureCause,
+  Heartbeat,
+  ItemData,
+  ItemsLeftOut,
+  SkipReason,
+  SpiderTrap,
+} from '../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
-import type { FailureCause, Heartbeat, ItemData, ItemsLeftOut, SkipReason, SpiderTrap } from './worker-store.ts';
 
 /** How a run ended. The first three are computed from its requests; the others are the operator's decision. */
 export type RunOutcome = 'Succeeded' | 'Partial' | 'Failed' | 'Stopped' | 'TimedOut';

@@ -1,8 +1,8 @@
 // What a run produced: its items and its dead letters.
 import type { Kysely } from 'kysely';
+import type { FailureCause } from '../gateway/protocol/worker-store.ts';
 import type { DeadLetter, StoredItem } from './operator-store.ts';
 import type { Database } from './schema.ts';
-import type { FailureCause } from './worker-store.ts';
 
 export async function firstItems(
   db: Kysely<Database>,

@@ -1,8 +1,8 @@
 // The tables as Kysely sees them: what the operator reads and writes directly. Workers go through functions.
 import type { ColumnType, Generated } from 'kysely';
+import type { FailureCause, ItemData } from '../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import type { RunOutcome } from './operator-store.ts';
-import type { FailureCause, ItemData } from './worker-store.ts';
 
 /** Given and compared as YYYY-MM-DD; read as text, since a date has no time zone. */
 type Day = string;

@@ -1,6 +1,13 @@
 // What the status of CrawlRuns mirrors: one query over counters, never over the requests themselves.
 import { type Kysely, sql } from 'kysely';
 import type {
+  FailureCause,
+  Heartbeat,
+  ItemsLeftOut,
+  SkipReason,
+  SpiderTrap,
+} from '../gateway/protocol/worker-store.ts';
+import type {
   BlockedHost,
   OutputSnapshot,
   Progress,
@@ -12,7 +19,6 @@ import type {
   WorkerSnapshot,
 } from './operator-store.ts';
 import type { Database } from './schema.ts';
-import type { FailureCause, Heartbeat, ItemsLeftOut, SkipReason, SpiderTrap } from './worker-store.ts';
 
 export async function snapshots(
   db: Kysely<Database>,

@@ -1,8 +1,8 @@
 // The login that worker pods use: made and kept by the operator where it may create roles, else the one it was given.
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { type Kysely, sql, type Transaction } from 'kysely';
+import { StoreError } from '../gateway/protocol/store-error.ts';
 import type { Database } from './schema.ts';
-import { StoreError } from './store-error.ts';
 
 export type WorkerLogin = {
   /** The operator's own URL. */

@@ -10,11 +10,11 @@ import { dueTime } from '../../src/crawler/network/host-pacer.ts';
 import { crawlRunSpec } from '../../src/resources/crawl-run.ts';
 import type { OperatorStore } from '../../src/store/operator-store.ts';
 import { createOperatorStore } from '../../src/store/postgres-operator-store.ts';
-import { createWorkerStore, type WorkerStoreOptions } from '../../src/store/postgres-worker-store.ts';
 import { createToken, hashToken } from '../../src/store/run-token.ts';
 import type { Claim, Discovery, Place, WorkerStore } from '../../src/store/worker-store.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { testClient } from '../support/database-connections.ts';
+import { type DatabaseWorker, databaseWorkerStore } from '../support/gateway.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { processorSecondsOfEnded } from './process-usage.ts';
 
@@ -47,7 +47,7 @@ const TO_SHARED_CLOCK = Math.max(
   ...Array.from({ length: 1_000 }, () => Number(process.hrtime.bigint()) / 1e6 - performance.now()),
 );
 
-type Job = { readonly store: WorkerStoreOptions } & (
+type Job = { readonly store: DatabaseWorker } & (
   | { readonly phase: 'insert'; readonly links: number; readonly host: number; readonly hosts: number }
   | { readonly phase: 'crawl'; readonly slots: number; readonly batch: number }
 );
@@ -83,7 +83,7 @@ function link(host: number, page: number, depth: number): Discovery {
 
 /** Completes the roots of this worker's hosts, each with its share of links; a tenth of what it offers is known. */
 async function insert(job: Job & { phase: 'insert' }): Promise<Report> {
-  const store = createWorkerStore(job.store);
+  const store = databaseWorkerStore(job.store);
   let left = job.hosts;
   while (left > 0) {
     const result = await store.claim(1, signal);
@@ -133,7 +133,7 @@ function createSender(store: WorkerStore) {
 
 /** Claims, lets the time of each send pass, and commits, until nothing is left. */
 async function crawl(job: Job & { phase: 'crawl' }): Promise<Report> {
-  const store = createWorkerStore(job.store);
+  const store = databaseWorkerStore(job.store);
   const sender = createSender(store);
   const claimMs: number[] = [];
   const commitMs: number[] = [];
@@ -296,13 +296,13 @@ async function main(): Promise<void> {
     );
   }
   const databaseUrl = await operator.workerDatabaseUrl(signal);
-  const access = (worker: number): WorkerStoreOptions => {
-    const { runId = '', token = '' } = runIds[worker % runs] ?? {};
-    return { databaseUrl, schema: SCHEMA, token, runId, workerId: randomUUID() };
+  const access = (worker: number): DatabaseWorker => {
+    const { token = '' } = runIds[worker % runs] ?? {};
+    return { databaseUrl, schema: SCHEMA, token, workerId: randomUUID() };
   };
 
   for (const run of runIds.keys()) {
-    const seeder = createWorkerStore(access(run));
+    const seeder = databaseWorkerStore(access(run));
     await seeder.seed(
       Array.from({ length: hosts }, (_, host) => link(host, 0, 0)),
       signal,

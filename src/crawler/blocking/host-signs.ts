@@ -1,5 +1,5 @@
 // What one try says of its host: whether a working server was met there.
-import type { Claim, FailureCause } from '../../store/worker-store.ts';
+import type { Claim, FailureCause } from '../../gateway/protocol/worker-store.ts';
 import type { Failure } from '../failure.ts';
 
 /**

@@ -1,5 +1,5 @@
 // What the server said of a document before there was anything to read: most that is no page ends with it.
-import type { FetchFacts } from '../../store/worker-store.ts';
+import type { FetchFacts } from '../../gateway/protocol/worker-store.ts';
 import { isRefusing } from '../blocking/blocked.ts';
 import { type Failure, failureOfStatus, failureWithoutPage } from '../failure.ts';
 import { type DocumentKind, kindByHeader } from '../html/content-type.ts';

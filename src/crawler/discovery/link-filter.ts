@@ -1,7 +1,7 @@
 // Which links of a page become requests of its source, and why the others do not.
 import QuickLRU from 'quick-lru';
+import type { LeftOut, PageLinks, SkipReason } from '../../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
-import type { LeftOut, PageLinks, SkipReason } from '../../store/worker-store.ts';
 import { isTooLong, normaliseUrl } from '../urls/url.ts';
 import { createUrlCleaner, fragmentRule, type UrlCleaner } from '../urls/url-cleaner.ts';
 import { createTrapDetector, type Trap, type TrapDetector } from './spider-traps.ts';

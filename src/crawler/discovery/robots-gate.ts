@@ -1,8 +1,8 @@
 // Whether robots.txt lets a page be visited. A host's file is fetched once a day for all workers, and once at a time
 // within this one.
 import QuickLRU from 'quick-lru';
-import { StoreError } from '../../store/store-error.ts';
-import type { WorkerStore } from '../../store/worker-store.ts';
+import { StoreError } from '../../gateway/protocol/store-error.ts';
+import type { WorkerStore } from '../../gateway/protocol/worker-store.ts';
 import { type Failure, failureOfError } from '../failure.ts';
 import type { HttpClient, HttpResponse } from '../http/http-client.ts';
 import { type HostPacer, HostPausedError } from '../network/host-pacer.ts';

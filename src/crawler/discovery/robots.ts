@@ -1,7 +1,7 @@
 // robots.txt by RFC 9309, and by Google's parser where the RFC leaves room: which group a crawler belongs to, what it may
 // visit, how fast, and which sitemaps there are.
 import { isUtf8 } from 'node:buffer';
-import type { HostRobots } from '../../store/worker-store.ts';
+import type { HostRobots } from '../../gateway/protocol/worker-store.ts';
 import { compilePattern, patternLength, type RobotsPattern, robotsPathOf } from './robots-pattern.ts';
 
 /** What is read of a robots.txt; RFC 9309 asks for at least 500 KiB. */

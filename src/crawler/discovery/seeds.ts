@@ -1,6 +1,7 @@
 // The requests that a run begins with: the start URLs and sitemaps of its active sources.
+
+import type { Discovery } from '../../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
-import type { Discovery } from '../../store/worker-store.ts';
 import { hostKey, normaliseUrl } from '../urls/url.ts';
 import { createUrlCleaner, fragmentRule, type UrlCleaner } from '../urls/url-cleaner.ts';
 

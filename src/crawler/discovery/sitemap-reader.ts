@@ -1,7 +1,14 @@
 // Fetches a sitemap and puts its entries into the frontier while it arrives, a batch at a time. When the worker dies
 // before the end, another one reads the sitemap again and finds the first batches known.
-import { StoreError } from '../../store/store-error.ts';
-import type { Claim, Discovery, FetchFacts, LeftOut, SkipReason, WorkerStore } from '../../store/worker-store.ts';
+import { StoreError } from '../../gateway/protocol/store-error.ts';
+import type {
+  Claim,
+  Discovery,
+  FetchFacts,
+  LeftOut,
+  SkipReason,
+  WorkerStore,
+} from '../../gateway/protocol/worker-store.ts';
 import { type Failure, failureOfError, failureOfStatus } from '../failure.ts';
 import type { HttpClient, HttpResponse } from '../http/http-client.ts';
 import type { ResponseHeaders } from '../http/response-headers.ts';

@@ -1,7 +1,7 @@
 // Notices URLs that a site generates without end: paths that repeat themselves, calendars, filters in every combination. Real
 // sites have URLs of all these shapes, so the shape only makes a URL suspect; the content of its kind of pages decides.
 import QuickLRU from 'quick-lru';
-import type { SpiderTrap } from '../../store/worker-store.ts';
+import type { SpiderTrap } from '../../gateway/protocol/worker-store.ts';
 import { createPatternNews } from './pattern-news.ts';
 
 /** Patterns whose URLs are counted; the one that was seen longest ago is forgotten. */

@@ -1,5 +1,5 @@
 // Reports spider traps: a line in the log, and a report to the store, from which the operator makes an Event.
-import type { WorkerStore } from '../../store/worker-store.ts';
+import type { WorkerStore } from '../../gateway/protocol/worker-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Trap } from './spider-traps.ts';
 

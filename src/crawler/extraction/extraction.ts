@@ -1,6 +1,7 @@
 // From the extract section of a spec to what is read in the page, and from what was read to items.
+
+import type { ItemData } from '../../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
-import type { ItemData } from '../../store/worker-store.ts';
 import { CHALLENGE_SIGNS } from '../blocking/blocked.ts';
 import { NEXT_BY_RELATION } from '../html/next-page.ts';
 import type { FieldPlan, PagePlan, RawPage } from '../html/read-page.ts';

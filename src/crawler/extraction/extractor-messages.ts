@@ -1,6 +1,6 @@
 // What a worker and its extractor process tell each other, and what a custom extractor is given and may answer.
 import { z } from 'zod';
-import type { FetchFacts, ItemData } from '../../store/worker-store.ts';
+import type { FetchFacts, ItemData } from '../../gateway/protocol/worker-store.ts';
 
 /** What the extractor process is started with, as its only argument, in JSON. */
 export type ExtractorStart = {

@@ -1,7 +1,7 @@
 // The program of the extractor process: what takes long, or is not ours, runs here, where it can be ended at any time. It
 // has no environment, and of the file system it may only read the program and the module.
 import { pathToFileURL } from 'node:url';
-import type { ItemData } from '../../store/worker-store.ts';
+import type { ItemData } from '../../gateway/protocol/worker-store.ts';
 import { parsePage } from '../html/page-document.ts';
 import type { ExtractorInput, ExtractorJob, ExtractorStart, FromExtractor } from './extractor-messages.ts';
 import { mainText } from './main-text.ts';

@@ -1,7 +1,7 @@
 // Render mode HTTP: pages as the server sends them, read by one parse.
 import type { Document } from 'domhandler';
-import { StoreError } from '../../store/store-error.ts';
-import type { FetchFacts } from '../../store/worker-store.ts';
+import { StoreError } from '../../gateway/protocol/store-error.ts';
+import type { FetchFacts } from '../../gateway/protocol/worker-store.ts';
 import { blockEvidence, blockedBy, isRefusing } from '../blocking/blocked.ts';
 import { CrawlError, failureOfError, failureOfStatus, failureWithoutPage } from '../failure.ts';
 import { type DecodedText, decodeHtml, decodeXml } from '../html/charset.ts';

@@ -1,5 +1,5 @@
 // Conditional requests (RFC 9110, 13): what tells one version of a page from another, and how to ask for newer ones.
-import type { Validators } from '../../store/worker-store.ts';
+import type { Validators } from '../../gateway/protocol/worker-store.ts';
 import type { ResponseHeaders } from './response-headers.ts';
 
 const MAX_ETAG_LENGTH = 1_024;

@@ -1,7 +1,7 @@
 // Keeps the spacing of requests to a host even when this process is late: after a late request the next one, of this
 // worker or another, must not come too soon.
 import QuickLRU from 'quick-lru';
-import type { Place } from '../../store/worker-store.ts';
+import type { Place } from '../../gateway/protocol/worker-store.ts';
 import { pause } from '../pause.ts';
 
 /** Hosts whose last request is remembered. */

@@ -1,7 +1,7 @@
 // The route to a host: direct, or through the proxy of the run's spec. A worker learns it from each claim, so that all
 // workers use the same route to a host.
 import QuickLRU from 'quick-lru';
-import type { Claim } from '../../store/worker-store.ts';
+import type { Claim } from '../../gateway/protocol/worker-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 
 /** Hosts whose route is remembered. */

@@ -1,9 +1,9 @@
 // After the crawl: one of the run's workers writes its items to the file that spec.output asks for; the others wait and
 // take over if it dies. The run ends with what became of the file.
 import { posix } from 'node:path';
+import type { OutputItem, OutputResult, WorkerStore } from '../../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { childName } from '../../resources/names.ts';
-import type { OutputItem, OutputResult, WorkerStore } from '../../store/worker-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { pause } from '../pause.ts';
 import { OutputFileError, removeUnfinished, writeOutputFile } from './output-file.ts';

@@ -1,7 +1,7 @@
 // Items as text: JSON, JSON Lines or CSV, page by page, so that no format needs all of them at once. Pure functions.
 import { stringify } from 'csv-stringify/sync';
+import type { OutputItem } from '../../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
-import type { OutputItem } from '../../store/worker-store.ts';
 
 export type OutputFormatName = NonNullable<CrawlRunSpec['output']>['format'];
 

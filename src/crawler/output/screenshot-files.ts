@@ -1,8 +1,8 @@
 // Pictures of a run's pages: a file each, in a folder beside the run's output, there before the page is committed.
 import { posix } from 'node:path';
+import type { Claim } from '../../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { childName } from '../../resources/names.ts';
-import type { Claim } from '../../store/worker-store.ts';
 import { CrawlError } from '../failure.ts';
 import { OutputFileError, writeOutputFile } from './output-file.ts';
 

@@ -1,6 +1,7 @@
 // One claimed URL from claim to outcome: admission, its place at the host, the visit, and what the page comes to.
+
+import type { Claim, FetchFacts, Outcome, WorkerStore } from '../../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
-import type { Claim, FetchFacts, Outcome, WorkerStore } from '../../store/worker-store.ts';
 import { blockedBy } from '../blocking/blocked.ts';
 import { createHostHistory } from '../blocking/host-history.ts';
 import type { RobotsGate } from '../discovery/robots-gate.ts';

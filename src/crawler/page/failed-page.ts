@@ -1,12 +1,13 @@
 // What becomes of a page that failed, and of its host.
-import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
+
 import {
   type Claim,
   type FetchFacts,
   MAX_BLOCKED_RETRIES,
   type Outcome,
   type WorkerStore,
-} from '../../store/worker-store.ts';
+} from '../../gateway/protocol/worker-store.ts';
+import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { backOffMs } from '../back-off.ts';
 import type { Failure } from '../failure.ts';
 import type { HostReports } from './host-reports.ts';

@@ -1,8 +1,8 @@
 // What this worker reports of hosts, for all workers: that a host refuses the crawl, does not answer, or gives pages again.
 import QuickLRU from 'quick-lru';
+import type { Claim, FailureCause, WorkerStore } from '../../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { durationMs } from '../../resources/duration.ts';
-import type { Claim, FailureCause, WorkerStore } from '../../store/worker-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { hostSignOf, isOutage } from '../blocking/host-signs.ts';
 import type { Failure } from '../failure.ts';

@@ -1,7 +1,8 @@
 // Where the start URLs of sources have moved to. It is kept in the store, so that every worker of the run knows it, and one that
 // takes the place of another as well.
+
+import type { Claim, WorkerStore } from '../../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
-import type { Claim, WorkerStore } from '../../store/worker-store.ts';
 import { createScope, isSameSite, type Scope } from '../urls/scope.ts';
 import { normaliseUrl } from '../urls/url.ts';
 

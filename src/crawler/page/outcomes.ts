@@ -7,7 +7,7 @@ import type {
   LeftOut,
   Outcome,
   SkipReason,
-} from '../../store/worker-store.ts';
+} from '../../gateway/protocol/worker-store.ts';
 
 /** Redirects from the URL that was asked for to a page. */
 export const MAX_REDIRECTS = 10;

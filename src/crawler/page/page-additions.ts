@@ -1,7 +1,8 @@
 // Additions to the items of a page: what the extractor process finds, and the page's screenshot.
+
+import type { Claim, FetchFacts, ItemData } from '../../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { durationMs } from '../../resources/duration.ts';
-import type { Claim, FetchFacts, ItemData } from '../../store/worker-store.ts';
 import type { Extractor } from '../extraction/extractor.ts';
 import type { ExtractorAnswer } from '../extraction/extractor-messages.ts';
 import { CrawlError, type Failure } from '../failure.ts';

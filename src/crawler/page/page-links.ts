@@ -1,7 +1,7 @@
 // What the links of a page come to: requests, and how many were left out.
 import QuickLRU from 'quick-lru';
+import type { Claim, Discovery, FoundLinks, PageLinks } from '../../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
-import type { Claim, Discovery, FoundLinks, PageLinks } from '../../store/worker-store.ts';
 import { baseOf } from '../extraction/extraction.ts';
 import type { RawPage } from '../html/read-page.ts';
 import { registrableDomain } from '../urls/scope.ts';

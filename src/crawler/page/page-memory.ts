@@ -1,6 +1,6 @@
 // What a page gave in an earlier run of the schedule. A page that its server calls unmodified gives the same.
-import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
-import { uuidOfText } from '../../store/url-key.ts';
+
+import { uuidOfText } from '../../gateway/protocol/url-key.ts';
 import type {
   Claim,
   ItemData,
@@ -9,7 +9,8 @@ import type {
   PageLinks,
   Validators,
   WorkerStore,
-} from '../../store/worker-store.ts';
+} from '../../gateway/protocol/worker-store.ts';
+import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 
 /** Raised when the same page, read by the same spec, gives other items or links than before. */
 const READING_VERSION = 3;

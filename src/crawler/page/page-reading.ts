@@ -1,5 +1,5 @@
 // From a loaded page to its outcome: applies its directives, chooses its links, extracts its items and adds to them.
-import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
+
 import type {
   Claim,
   FetchFacts,
@@ -8,7 +8,8 @@ import type {
   Outcome,
   PageLinks,
   Validators,
-} from '../../store/worker-store.ts';
+} from '../../gateway/protocol/worker-store.ts';
+import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { productToken } from '../discovery/robots.ts';
 import { type Extraction, hasFailed } from '../extraction/extraction.ts';
 import type { Extractor } from '../extraction/extractor.ts';

@@ -1,7 +1,8 @@
 // The visit to a claimed page: from its place at the host to what the server, or the browser, has for it.
+
+import type { Claim, FetchFacts, WorkerStore } from '../../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { durationMs } from '../../resources/duration.ts';
-import type { Claim, FetchFacts, WorkerStore } from '../../store/worker-store.ts';
 import { type PagePlan, withoutContent } from '../html/read-page.ts';
 import type { HostPacer } from '../network/host-pacer.ts';
 import type { Rendered, Renderer } from '../rendering/renderer.ts';

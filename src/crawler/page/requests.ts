@@ -1,5 +1,5 @@
 // The requests that a crawled page puts into the frontier.
-import type { Claim, Discovery } from '../../store/worker-store.ts';
+import type { Claim, Discovery } from '../../gateway/protocol/worker-store.ts';
 import { hostKey } from '../urls/url.ts';
 
 /** What the frontier can count, in links from a start URL. Pages beyond are crawled, too, and are as deep. */

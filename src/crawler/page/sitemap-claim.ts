@@ -1,6 +1,6 @@
 // Claims of sitemaps: those that robots.txt names are put in, and those that are claimed are read.
 import QuickLRU from 'quick-lru';
-import type { Claim, FetchFacts, Outcome, WorkerStore } from '../../store/worker-store.ts';
+import type { Claim, FetchFacts, Outcome, WorkerStore } from '../../gateway/protocol/worker-store.ts';
 import type { SitemapReader } from '../discovery/sitemap-reader.ts';
 import { isSameSite } from '../urls/scope.ts';
 import { normaliseUrl } from '../urls/url.ts';

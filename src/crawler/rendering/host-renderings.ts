@@ -1,7 +1,7 @@
 // What a worker knows of its hosts' pages in render mode Auto: read from the store once in a while, added to with each
 // comparison.
 import QuickLRU from 'quick-lru';
-import type { WorkerStore } from '../../store/worker-store.ts';
+import type { WorkerStore } from '../../gateway/protocol/worker-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import {
   afterCheck,

@@ -1,5 +1,5 @@
 // From a document and its headers to a page, or to the redirect that the page only stands for.
-import type { FetchFacts } from '../../store/worker-store.ts';
+import type { FetchFacts } from '../../gateway/protocol/worker-store.ts';
 import { headerLinks } from '../html/link-header.ts';
 import { NEXT_BY_RELATION } from '../html/next-page.ts';
 import { redirectOfPage, refreshLinks } from '../html/page-redirect.ts';

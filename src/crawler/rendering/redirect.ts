@@ -1,6 +1,6 @@
 // Where a redirect leads: reported to the crawl, which follows it as a request of the frontier.
 import { isUtf8 } from 'node:buffer';
-import type { FetchFacts } from '../../store/worker-store.ts';
+import type { FetchFacts } from '../../gateway/protocol/worker-store.ts';
 import { retryAfterMs } from '../back-off.ts';
 import { normaliseUrl } from '../urls/url.ts';
 import { isRedirect, type Rendered } from './renderer.ts';

@@ -1,5 +1,5 @@
 // The interface of the two renderers, HTTP and browser, and what both know of status codes.
-import type { FetchFacts, Validators } from '../../store/worker-store.ts';
+import type { FetchFacts, Validators } from '../../gateway/protocol/worker-store.ts';
 import type { Failure } from '../failure.ts';
 import type { PagePlan, RawPage } from '../html/read-page.ts';
 import type { ScriptSigns } from '../html/script-signs.ts';

@@ -1,6 +1,6 @@
 // The claims that a worker holds before it begins their pages: those whose place at the host has not come yet, and enough
 // others that no slot waits for the database.
-import type { Claim } from '../../store/worker-store.ts';
+import type { Claim } from '../../gateway/protocol/worker-store.ts';
 
 /** How much work to have in hand: of pages in the browser, 30 a second, a claim then brings four or more. */
 const AHEAD_MS = 250;

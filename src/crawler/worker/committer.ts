@@ -1,6 +1,6 @@
 // Writes outcomes to the store in batches. Outcomes gather for 100 ms, or while a commit is under way, unless the loop
 // waits for the links that they bring.
-import type { Outcome, WorkerStore } from '../../store/worker-store.ts';
+import type { Outcome, WorkerStore } from '../../gateway/protocol/worker-store.ts';
 
 /** Outcomes in one transaction. */
 const MAX_BATCH = 500;

@@ -1,5 +1,5 @@
 // The messages between the worker's main thread and its heartbeat thread.
-import type { Heartbeat, HeartbeatAnswer } from '../../store/worker-store.ts';
+import type { Heartbeat, HeartbeatAnswer } from '../../gateway/protocol/worker-store.ts';
 import type { LogLevel } from '../../telemetry/logger.ts';
 import type { WorkerConfig } from './worker-config.ts';
 

@@ -1,13 +1,14 @@
 // The worker's heartbeat, in a thread and on a connection of its own: it beats while the main thread parses, waits or
 // hangs, and ends the process when that hangs for good.
 import { parentPort, workerData } from 'node:worker_threads';
-import { createHeartbeatStore } from '../../store/postgres-worker-store.ts';
-import type { Heartbeat, HeartbeatAnswer } from '../../store/worker-store.ts';
+import type { Heartbeat, HeartbeatAnswer } from '../../gateway/protocol/worker-store.ts';
+import { openDatabaseCalls } from '../../store/postgres-worker-store.ts';
 import { createLogger } from '../../telemetry/logger.ts';
+import { createHeartbeatStore } from '../gateway/worker-store.ts';
 import type { FromThread, HeartbeatStart, ToThread, WorkerStatus } from './heartbeat-messages.ts';
 import { writeTerminationMessage } from './termination.ts';
 import { createWatchdog } from './watchdog.ts';
-import { storeOptions } from './worker-config.ts';
+import { databaseOptions } from './worker-config.ts';
 
 const TICK_MS = 1_000;
 
@@ -15,7 +16,10 @@ if (parentPort === null) throw new Error('heartbeat-thread runs as a worker thre
 const port = parentPort;
 const { config, intervalMs, stallMs, logLevel } = workerData as HeartbeatStart;
 const log = createLogger('crawler', logLevel, { run: config.runId, worker: config.workerId });
-const store = createHeartbeatStore(storeOptions(config));
+const store = createHeartbeatStore({
+  calls: openDatabaseCalls({ ...databaseOptions(config), applicationName: 'trawler-heartbeat' }),
+  workerId: config.workerId,
+});
 const watchdog = createWatchdog({ tickMs: TICK_MS, stallMs });
 const ended = new AbortController();
 

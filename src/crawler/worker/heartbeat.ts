@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import type { Heartbeat, HeartbeatAnswer } from '../../store/worker-store.ts';
+import type { Heartbeat, HeartbeatAnswer } from '../../gateway/protocol/worker-store.ts';
 import type { FromThread, HeartbeatStart, ToThread, WorkerStatus } from './heartbeat-messages.ts';
 import type { WorkerActivity } from './worker.ts';
 

@@ -1,5 +1,5 @@
 // Outcomes in the worker's log and in its totals.
-import type { Outcome } from '../../store/worker-store.ts';
+import type { Outcome } from '../../gateway/protocol/worker-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 
 /** Outcomes that this worker committed. */

@@ -1,7 +1,7 @@
 // The store for a worker that waits while PostgreSQL is away: calls are made again until the database answers, however
 // long that takes. spec.timeoutSeconds bounds the run, and a stop ends the wait.
-import { StoreError } from '../../store/store-error.ts';
-import type { WorkerStore } from '../../store/worker-store.ts';
+import { StoreError } from '../../gateway/protocol/store-error.ts';
+import type { WorkerStore } from '../../gateway/protocol/worker-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { pause } from '../pause.ts';
 

@@ -1,6 +1,7 @@
 // From the spec's render mode to a renderer: the one place where HTTP and the browser are put together.
+
+import type { WorkerStore } from '../../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
-import type { WorkerStore } from '../../store/worker-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { createBrowserRenderer } from '../browser/browser-renderer.ts';
 import { createExtraction } from '../extraction/extraction.ts';

@@ -1,6 +1,6 @@
 // Why a worker stops, from polite to sudden: the process says so, every source refuses, the run is finished, or the store
 // makes going on impossible.
-import { StoreError } from '../../store/store-error.ts';
+import { StoreError } from '../../gateway/protocol/store-error.ts';
 
 /** The stop reason of a worker that found out that no source lets itself be crawled. */
 export const ALL_SOURCES_BLOCKED = 'Blocked';

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { WorkerStoreOptions } from '../../store/postgres-worker-store.ts';
+import type { DatabaseCallsOptions } from '../../store/postgres-worker-store.ts';
 import { LOG_LEVELS } from '../../telemetry/logger.ts';
 import { parseAllowedAddresses } from '../network/address-policy.ts';
 
@@ -120,14 +120,7 @@ function readOptional(path: string): string | undefined {
 }
 
 /** How the worker and its heartbeat reach Postgres. */
-export function storeOptions(config: WorkerConfig): WorkerStoreOptions {
-  const { databaseUrl, databaseCa, databaseSchema, token, runId, workerId } = config;
-  return {
-    databaseUrl,
-    ...(databaseCa === undefined ? {} : { ca: databaseCa }),
-    schema: databaseSchema,
-    token,
-    runId,
-    workerId,
-  };
+export function databaseOptions(config: WorkerConfig): Omit<DatabaseCallsOptions, 'applicationName'> {
+  const { databaseUrl, databaseCa, databaseSchema, token } = config;
+  return { databaseUrl, ...(databaseCa === undefined ? {} : { ca: databaseCa }), schema: databaseSchema, token };
 }

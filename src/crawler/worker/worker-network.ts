@@ -1,7 +1,7 @@
 // How a worker reaches the sites of its run: straight, by the proxy of the spec, or either way, host by host.
 import { existsSync, readFileSync } from 'node:fs';
+import type { WorkerStore } from '../../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
-import type { WorkerStore } from '../../store/worker-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { findChromium } from '../browser/chromium.ts';
 import { sandboxTrouble } from '../browser/sandbox-check.ts';

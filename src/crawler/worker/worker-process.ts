@@ -1,13 +1,14 @@
 // The life of a worker's process: read the configuration, load the run, seed, crawl, and end with the code that tells
 // the Job what to do next.
+
+import { StoreError } from '../../gateway/protocol/store-error.ts';
+import type { RunAssignment, WorkerStore } from '../../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { durationMs } from '../../resources/duration.ts';
 import { SPEC_VERSION } from '../../resources/group.ts';
 import { hostSpacingMs } from '../../resources/politeness.ts';
 import { EXIT_CODE, type TerminationReason } from '../../resources/worker-exit.ts';
-import { createWorkerStore } from '../../store/postgres-worker-store.ts';
-import { StoreError } from '../../store/store-error.ts';
-import type { RunAssignment, WorkerStore } from '../../store/worker-store.ts';
+import { openDatabaseCalls } from '../../store/postgres-worker-store.ts';
 import { createLogger, type Logger } from '../../telemetry/logger.ts';
 import { createRobotsGate } from '../discovery/robots-gate.ts';
 import { seedsOf } from '../discovery/seeds.ts';
@@ -17,6 +18,7 @@ import { UrlListError, withListedUrls } from '../discovery/url-lists.ts';
 import { type Extractor, ExtractorModuleError, modulePathOf, startExtractor } from '../extraction/extractor.ts';
 import { LocaleError } from '../extraction/locales.ts';
 import { SelectorError } from '../extraction/selectors.ts';
+import { createWorkerStore } from '../gateway/worker-store.ts';
 import { createHostPacer } from '../network/host-pacer.ts';
 import { SecretHeaderError } from '../network/request-headers.ts';
 import { deliverOutput } from '../output/deliver-output.ts';
@@ -36,7 +38,7 @@ import { installShutdown, type Shutdown } from './shutdown.ts';
 import { writeTerminationMessage } from './termination.ts';
 import { ALL_SOURCES_BLOCKED } from './work-end.ts';
 import { runWorker, type WorkerEnd } from './worker.ts';
-import { loadWorkerConfig, storeOptions, type WorkerConfig, WorkerConfigError } from './worker-config.ts';
+import { databaseOptions, loadWorkerConfig, type WorkerConfig, WorkerConfigError } from './worker-config.ts';
 import { createNetwork } from './worker-network.ts';
 
 /** How long pages may be open without any progress, at least. */
@@ -82,7 +84,9 @@ export async function runWorkerProcess(environment: NodeJS.ProcessEnv): Promise<
 async function work(config: WorkerConfig, shutdown: Shutdown, log: Logger): Promise<number> {
   let heartbeat: HeartbeatClient | undefined;
   const onRetry = () => heartbeat?.activity.progress();
-  const store = createPatientStore(createWorkerStore(storeOptions(config)), { log, onRetry });
+  const calls = openDatabaseCalls({ ...databaseOptions(config), applicationName: 'trawler-worker' });
+  const direct = createWorkerStore({ calls, workerId: config.workerId });
+  const store = createPatientStore(direct, { log, onRetry });
   const { stopping, quit } = shutdown.signals;
   let state: 'Completed' | 'Stopped' | 'Failed' = 'Failed';
   try {

@@ -1,7 +1,7 @@
 // The crawl loop of one worker: it claims a little more than there are slots for, crawls each claim when its place at the
 // host has come, and commits the outcomes, until Postgres says that the run is finished or someone says stop.
-import { StoreError } from '../../store/store-error.ts';
-import type { Claim, Outcome, WorkerStore } from '../../store/worker-store.ts';
+import { StoreError } from '../../gateway/protocol/store-error.ts';
+import type { Claim, Outcome, WorkerStore } from '../../gateway/protocol/worker-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { PageCrawler } from '../page/crawl-page.ts';
 import { ClaimLine } from './claim-line.ts';

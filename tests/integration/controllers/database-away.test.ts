@@ -4,10 +4,10 @@ import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import type { CrawlRun } from '#src/custom-resources/types.ts';
 import type { Job, Pod, Secret } from '#src/kube/builtin-types.ts';
-import { createHeartbeatStore } from '#src/store/postgres-worker-store.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { databaseHeartbeats } from '../../support/gateway.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { type RunningOperator, startOperator } from '../../support/running-operator.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
@@ -68,9 +68,9 @@ async function startCrawling(name: string): Promise<void> {
   const pod = pods.items.find(({ metadata }) => metadata.labels?.['trawler.dev/run'] === name);
   const secret = await get<Secret>('secret', name);
   const decode = (key: string) => Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
-  const store = createHeartbeatStore({
+  const store = databaseHeartbeats({
     ...{ databaseUrl: decode('database-url'), schema: 'trawler', token: decode('token') },
-    ...{ runId: (await read(name)).metadata.uid, workerId: pod?.metadata.uid ?? '' },
+    ...{ workerId: pod?.metadata.uid ?? '' },
   });
   const heartbeat = { pagesInFlight: 0, concurrency: 1, idleMs: 0, rssBytes: 0, errors: 0 };
   await store.beat(

@@ -9,12 +9,12 @@ import { JOBS, NAMESPACES, PODS, type Pod, SECRETS, type Secret } from '#src/kub
 import type { KubeApi } from '#src/kube/client.ts';
 import { isConditionTrue } from '#src/kube/conditions.ts';
 import type { KubeObject, ResourceType } from '#src/kube/kube-object.ts';
-import { createHeartbeatStore, createWorkerStore } from '#src/store/postgres-worker-store.ts';
 import type { WorkerStore } from '#src/store/worker-store.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
 import { testClient } from '../../support/database-connections.ts';
+import { databaseHeartbeats, databaseWorkerStore } from '../../support/gateway.ts';
 import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
 import { connect, type RunningOperator, startOperator } from '../../support/running-operator.ts';
 import { heartbeat } from '../store/fixture.ts';
@@ -81,22 +81,21 @@ const eventually = (assertions: () => Promise<void>) => vi.waitFor(assertions, {
 
 /** What a pod of the run would be: it logs in with what the run's Secret holds. */
 async function workerOf(namespace: string, name: string): Promise<WorkerStore> {
-  return createWorkerStore(await accessOf(namespace, name, crypto.randomUUID()));
+  return databaseWorkerStore(await accessOf(namespace, name, crypto.randomUUID()));
 }
 
 async function beatOnce(namespace: string, { metadata }: Pod): Promise<void> {
-  const beats = createHeartbeatStore(await accessOf(namespace, 'shop', metadata.uid));
+  const beats = databaseHeartbeats(await accessOf(namespace, 'shop', metadata.uid));
   await beats.beat({ ...heartbeat, podName: metadata.name }, signal);
   await beats.close();
 }
 
 async function accessOf(namespace: string, name: string, workerId: string) {
-  const run = await readRun(namespace, name);
   const secret = await api.resource<Secret>(SECRETS).get({ namespace, name }, { signal });
   const read = (key: string) => Buffer.from(secret?.data?.[key] ?? '', 'base64').toString('utf8');
   return {
     ...{ databaseUrl: read('database-url'), schema: 'trawler', token: read('token') },
-    ...{ runId: run?.metadata.uid ?? '', workerId },
+    workerId,
   };
 }
 

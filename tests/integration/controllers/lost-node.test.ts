@@ -5,10 +5,10 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { CrawlRun } from '#src/custom-resources/types.ts';
 import type { Pod, Secret } from '#src/kube/builtin-types.ts';
-import { createHeartbeatStore } from '#src/store/postgres-worker-store.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { databaseHeartbeats } from '../../support/gateway.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { type RunningOperator, startOperator } from '../../support/running-operator.ts';
 
@@ -105,11 +105,10 @@ test('not while its worker gives heartbeats, though kubelet and pod seem dead', 
   await createNode('mute', 'Unknown');
   const pod = await createRun('beating');
   const secret = JSON.parse(await kubectl(['get', 'secret', 'beating', '-n', 'default', '-o', 'json'])) as Secret;
-  const run = JSON.parse(await kubectl(['get', 'crawlrun', 'beating', '-n', 'default', '-o', 'json'])) as CrawlRun;
   const decode = (key: string) => Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
-  const store = createHeartbeatStore({
+  const store = databaseHeartbeats({
     ...{ databaseUrl: decode('database-url'), schema: 'trawler', token: decode('token') },
-    ...{ runId: run.metadata.uid, workerId: pod.metadata.uid },
+    ...{ workerId: pod.metadata.uid },
   });
   const beat = () =>
     store.beat(

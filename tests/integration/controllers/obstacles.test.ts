@@ -6,11 +6,11 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { CrawlRun } from '#src/custom-resources/types.ts';
 import type { Job, Pod, Secret } from '#src/kube/builtin-types.ts';
 import { POLICED_POD_FIELDS } from '#src/resources/pod-template.ts';
-import { createHeartbeatStore } from '#src/store/postgres-worker-store.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
 import { deadWebhook } from '../../support/dead-webhook.ts';
+import { databaseHeartbeats } from '../../support/gateway.ts';
 import { JOB_SETTINGS } from '../../support/job-settings.ts';
 import { obstacleTable, type SeenObstacle } from '../../support/obstacle-table.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
@@ -515,9 +515,9 @@ test('a run at work whose worker is gone and may not be replaced is not progress
   });
   const secret = JSON.parse(await kubectl(['get', 'secret', 'shop', '-n', namespace, '-o', 'json'])) as Secret;
   const decode = (key: string) => Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
-  const heartbeats = createHeartbeatStore({
+  const heartbeats = databaseHeartbeats({
     ...{ databaseUrl: decode('database-url'), schema: 'trawler', token: decode('token') },
-    ...{ runId: (await read(namespace)).metadata.uid, workerId: pod.metadata.uid },
+    ...{ workerId: pod.metadata.uid },
   });
   const figures = { pagesInFlight: 0, concurrency: 1, idleMs: 0, rssBytes: 0, errors: 0 };
   const heartbeat = { state: 'Crawling' as const, podName: pod.metadata.name, nodeName: 'none', ...figures };

@@ -8,12 +8,12 @@ import type { ActiveLimits } from '#src/controllers/run/admission.ts';
 import type { CrawlRun, CrawlSchedule } from '#src/custom-resources/types.ts';
 import type { Job, Pod, Secret } from '#src/kube/builtin-types.ts';
 import { timestamp } from '#src/kube/time.ts';
-import { createHeartbeatStore, createWorkerStore, type WorkerStoreOptions } from '#src/store/postgres-worker-store.ts';
 import type { WorkerStore } from '#src/store/worker-store.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
 import { testClient } from '../../support/database-connections.ts';
+import { type DatabaseWorker, databaseHeartbeats, databaseWorkerStore } from '../../support/gateway.ts';
 import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
 import { type RunningOperator, startOperator as startOperatorOn } from '../../support/running-operator.ts';
 import { done, heartbeat } from '../store/fixture.ts';
@@ -101,22 +101,21 @@ const condition = (object: CrawlRun | CrawlSchedule, type: string) =>
 const reasons = async () => (await list<{ reason: string }>('events.events.k8s.io')).map((event) => event.reason);
 
 /** How the worker of a run's pod reaches the database. */
-async function accessOf(name: string): Promise<WorkerStoreOptions> {
+async function accessOf(name: string): Promise<DatabaseWorker> {
   const pod = (await list<Pod>('pods')).find(
     ({ metadata }) => metadata.labels?.['batch.kubernetes.io/job-name'] === name,
   );
   const secret = await get<Secret>('secret', name);
   const read = (key: string) => Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
-  const { uid } = (await get<CrawlRun>('crawlrun', name)).metadata;
   return {
     ...{ databaseUrl: read('database-url'), token: read('token') },
-    ...{ schema: 'trawler', runId: uid, workerId: pod?.metadata.uid ?? '' },
+    ...{ schema: 'trawler', workerId: pod?.metadata.uid ?? '' },
   };
 }
 
 /** Claims and commits as a worker does, with one heartbeat, until the signal. */
-async function crawlOneHost(access: WorkerStoreOptions, signal: AbortSignal): Promise<void> {
-  const [worker, heartbeats] = [createWorkerStore(access), createHeartbeatStore(access)];
+async function crawlOneHost(access: DatabaseWorker, signal: AbortSignal): Promise<void> {
+  const [worker, heartbeats] = [databaseWorkerStore(access), databaseHeartbeats(access)];
   await heartbeats.beat(heartbeat, never);
   await worker.seed(
     Array.from({ length: 900 }, (_, page) => ({
@@ -226,11 +225,10 @@ describe('a CrawlRun', () => {
       name: 'proxy',
       secret: { secretName: 'proxy', items: [{ key: 'url', path: 'url' }], defaultMode: 0o440, optional: true },
     });
-    const { uid } = (await get<CrawlRun>('crawlrun', 'shop')).metadata;
     const secret = await get<Secret>('secret', 'shop');
     const read = (key: string) => Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
-    const access = { databaseUrl: read('database-url'), token: read('token'), schema: 'trawler', runId: uid };
-    const worker = createWorkerStore({ ...access, workerId: randomUUID() });
+    const access = { databaseUrl: read('database-url'), token: read('token'), schema: 'trawler' };
+    const worker = databaseWorkerStore({ ...access, workerId: randomUUID() });
     const signal = AbortSignal.timeout(60_000);
     await worker.reportBlock('shop.example', 'a Cloudflare challenge', signal);
     await eventually(async () => expect(await reasons()).toContain('HostBlocked'));
@@ -425,13 +423,11 @@ describe('a CrawlRun with an output', () => {
   async function workerOf(name: string): Promise<WorkerStore> {
     const { data = {} } = await get<Secret>('secret', name);
     const [pod] = await list<Pod>('pods');
-    const { uid } = (await get<CrawlRun>('crawlrun', name)).metadata;
     const decode = (key: string) => Buffer.from(data[key] ?? '', 'base64').toString('utf8');
-    return createWorkerStore({
+    return databaseWorkerStore({
       databaseUrl: decode('database-url'),
       schema: 'trawler',
       token: decode('token'),
-      runId: uid,
       workerId: pod?.metadata.uid ?? '',
     });
   }

@@ -5,11 +5,11 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { CrawlRun } from '#src/custom-resources/types.ts';
 import type { Secret } from '#src/kube/builtin-types.ts';
-import { createHeartbeatStore, createWorkerStore } from '#src/store/postgres-worker-store.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { auditEvents, succeeded } from '../../support/audit-log.ts';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { databaseHeartbeats, databaseWorkerStore } from '../../support/gateway.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { type RunningOperator, startOperator } from '../../support/running-operator.ts';
 
@@ -60,17 +60,16 @@ test('a run whose worker commits all the time is written at most every two secon
   };
   await kubectl(['apply', '-f', '-'], { ...kind, metadata: { name: 'busy', namespace: 'default' }, spec });
   await kubectl(['wait', '-n', 'default', '--for=condition=JobCreated', 'crawlrun/busy', '--timeout=60s']);
-  const { metadata } = await read();
   const secret = JSON.parse(await kubectl(['get', 'secret', 'busy', '-n', 'default', '-o', 'json'])) as Secret;
   const pod = JSON.parse(await kubectl(['get', 'pods', '-n', 'default', '-o', 'json'])).items[0].metadata;
   const decode = (key: string) => Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
   const access = {
     ...{ databaseUrl: decode('database-url'), schema: 'trawler', token: decode('token') },
-    ...{ runId: metadata.uid, workerId: pod.uid as string },
+    ...{ workerId: pod.uid as string },
   };
   const signal = AbortSignal.timeout(120_000);
-  const heartbeats = createHeartbeatStore(access);
-  const worker = createWorkerStore(access);
+  const heartbeats = databaseHeartbeats(access);
+  const worker = databaseWorkerStore(access);
   try {
     const figures = { pagesInFlight: 0, concurrency: 1, idleMs: 0, rssBytes: 0, errors: 0 };
     await heartbeats.beat({ state: 'Crawling', podName: pod.name, nodeName: 'none', ...figures }, signal);

@@ -3,9 +3,9 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { urlKey } from '#src/gateway/protocol/url-key.ts';
 import type { CrawlRunSpecInput } from '#src/resources/crawl-run.ts';
 import { EXIT_CODE } from '#src/resources/worker-exit.ts';
-import { urlKey } from '#src/store/url-key.ts';
 import { type CrawlDatabase, startCrawlDatabase, type TestRun } from './fixture.ts';
 import { html, startSite, type TestSite } from './site.ts';
 

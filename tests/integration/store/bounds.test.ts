@@ -1,7 +1,7 @@
 // What the holder of a run's token can do to others with the functions that it may call: each has its bound.
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { urlKey } from '#src/store/url-key.ts';
+import { urlKey } from '#src/gateway/protocol/url-key.ts';
 import type { Claim, WorkerStore } from '#src/store/worker-store.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { claimSome, FAST, heartbeat, type Installation, install, never, type TestRun, urls } from './fixture.ts';

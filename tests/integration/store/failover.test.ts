@@ -8,9 +8,9 @@ import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { createPatientStore } from '#src/crawler/worker/patient-store.ts';
 import { runWorker, type WorkerEnd } from '#src/crawler/worker/worker.ts';
-import { createHeartbeatStore, createWorkerStore } from '#src/store/postgres-worker-store.ts';
 import type { Claim, Discovery, Outcome, WorkerStore } from '#src/store/worker-store.ts';
 import { testClient, testPool } from '../../support/database-connections.ts';
+import { databaseHeartbeats, databaseWorkerStore } from '../../support/gateway.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { takeBaseBackup } from '../../support/postgres-copy.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
@@ -57,10 +57,10 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A worker as the crawler runs it, but for the pages: its loop, its patience, its heartbeats. */
 async function work(run: TestRun, databaseUrl: string): Promise<WorkerEnd> {
-  const access = { databaseUrl, schema: SCHEMA, token: run.token, runId: run.runId, workerId: randomUUID() };
+  const access = { databaseUrl, schema: SCHEMA, token: run.token, workerId: randomUUID() };
   const patience = { outageMs: 120_000, log: quiet, onRetry: () => {} };
-  const store = createPatientStore(createWorkerStore(access), patience);
-  const beats = createHeartbeatStore(access);
+  const store = createPatientStore(databaseWorkerStore(access), patience);
+  const beats = databaseHeartbeats(access);
   const timer = setInterval(() => beats.beat(heartbeat, never).catch(() => {}), 200);
   const seed = async () => void (await store.seed(seeds, never));
   try {
@@ -206,11 +206,10 @@ test('a server that is not promoted yet is a database that is away', { timeout: 
     databaseUrl: url.href,
     schema: SCHEMA,
     token: run.token,
-    runId: run.runId,
     workerId: first.workerId,
   };
-  const store = createWorkerStore(access);
-  const beats = createHeartbeatStore(access);
+  const store = databaseWorkerStore(access);
+  const beats = databaseHeartbeats(access);
   try {
     const outcome: Outcome = { claim, type: 'done', items: [], links: [] };
     const calls: Record<string, () => Promise<unknown>> = {

@@ -4,11 +4,11 @@ import type pg from 'pg';
 import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
 import type { OperatorStore } from '#src/store/operator-store.ts';
 import { createOperatorStore, type OperatorStoreOptions } from '#src/store/postgres-operator-store.ts';
-import { createHeartbeatStore, createWorkerStore } from '#src/store/postgres-worker-store.ts';
 import { createToken, hashToken } from '#src/store/run-token.ts';
 import type { Claim, Discovery, Heartbeat, HeartbeatStore, Outcome, WorkerStore } from '#src/store/worker-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { testPool } from '../../support/database-connections.ts';
+import { gatewayHeartbeats, gatewayWorkerStore, startTestGateway } from '../../support/gateway.ts';
 import type { PostgresServer, TestDatabase } from '../../support/postgres.ts';
 
 export const SCHEMA = 'trawler';
@@ -21,6 +21,7 @@ export type Installation = AsyncDisposable & {
   /** As the database's superuser: sees everything, for checks. */
   readonly admin: pg.Pool;
   readonly workerUrl: string;
+  readonly gatewayUrl: string;
   createRun(spec?: Partial<CrawlRunSpecInput>, options?: RunOptions): Promise<TestRun>;
 };
 
@@ -53,6 +54,10 @@ export async function install(
   });
   await operator.migrate(never);
   const workerUrl = await operator.workerDatabaseUrl(never);
+  const gateway = await startTestGateway({
+    ...{ databaseUrl: workerUrl, schema: SCHEMA },
+    ...(options.ca === undefined ? {} : { ca: options.ca }),
+  });
   const admin = testPool(database.superuserUrl, { max: 3, schema: SCHEMA });
   const closers: (() => Promise<void>)[] = [];
 
@@ -74,13 +79,13 @@ export async function install(
       },
       never,
     );
-    const access = { databaseUrl: workerUrl, schema: SCHEMA, token, runId };
+    const access = { gatewayUrl: gateway.url, token };
     return {
       runId,
       token,
       spec: resolved,
       worker(workerId = randomUUID()) {
-        const store = createWorkerStore({ ...access, workerId });
+        const store = gatewayWorkerStore({ ...access, workerId });
         let closed: Promise<void> | undefined;
         // A test may have closed it.
         const close = () => (closed ??= store.close());
@@ -88,7 +93,7 @@ export async function install(
         return { ...store, close, workerId };
       },
       heartbeats(workerId) {
-        const store = createHeartbeatStore({ ...access, workerId });
+        const store = gatewayHeartbeats({ ...access, workerId });
         closers.push(() => store.close());
         return store;
       },
@@ -100,9 +105,11 @@ export async function install(
     operator,
     admin,
     workerUrl,
+    gatewayUrl: gateway.url,
     createRun,
     async [Symbol.asyncDispose]() {
       for (const close of closers) await close();
+      await gateway[Symbol.asyncDispose]();
       await operator.close();
       await admin.end();
     },

@@ -1,7 +1,7 @@
 // What a worker does when a statement took effect and its answer never came: the connection broke in between.
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createWorkerStore } from '#src/store/postgres-worker-store.ts';
+import { databaseWorkerStore } from '../../support/gateway.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
 import { claimSome, done, FAST, type Installation, install, never, SCHEMA, urls } from './fixture.ts';
@@ -17,11 +17,11 @@ const COMMITTED = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
 
 /** A worker of a run of ten pages, behind the proxy. */
 async function seededWorkerBehind(proxy: TcpProxy, installation: Installation) {
-  const { runId, token } = await installation.createRun(FAST);
+  const { token } = await installation.createRun(FAST);
   const url = new URL(installation.workerUrl);
   url.port = String(proxy.port);
   const workerId = randomUUID();
-  const worker = createWorkerStore({ databaseUrl: url.href, schema: SCHEMA, token, runId, workerId });
+  const worker = databaseWorkerStore({ databaseUrl: url.href, schema: SCHEMA, token, workerId });
   await worker.seed(urls(10), never);
   return { worker, workerId, token };
 }

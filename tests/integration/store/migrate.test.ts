@@ -3,12 +3,12 @@
 import { readFile } from 'node:fs/promises';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { urlKey } from '#src/gateway/protocol/url-key.ts';
 import { storeError } from '#src/store/connection.ts';
 import { FUNCTIONS_VERSION } from '#src/store/function-versions.ts';
 import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
 import { createToken, hashToken } from '#src/store/run-token.ts';
 import { migrationTexts } from '#src/store/sql/texts.ts';
-import { urlKey } from '#src/store/url-key.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { testClient, testPool } from '../../support/database-connections.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';

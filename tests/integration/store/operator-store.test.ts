@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { crawlRunSpec } from '#src/resources/crawl-run.ts';
 import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
-import { createWorkerStore } from '#src/store/postgres-worker-store.ts';
 import { createToken, hashToken } from '#src/store/run-token.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { testClient } from '../../support/database-connections.ts';
+import { databaseWorkerStore } from '../../support/gateway.ts';
 import { POSTGRES_VERSIONS, type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { claimSome, done, FAST, heartbeat, install, never, RUN_DAY, urls, workUntilFinished } from './fixture.ts';
 
@@ -146,7 +146,7 @@ describe.each(POSTGRES_VERSIONS)('operator store on PostgreSQL %i', (version) =>
       expect(both.sort()).toEqual(['Created', 'Existing']);
       expect(await operator.acceptRun(accepted(runId, second), never)).toBe('Existing');
       for (const token of [first, second]) {
-        const worker = createWorkerStore({ databaseUrl, schema: 'trawler', token, runId, workerId: randomUUID() });
+        const worker = databaseWorkerStore({ databaseUrl, schema: 'trawler', token, workerId: randomUUID() });
         const assignment = await worker.loadRun(never);
         expect(assignment).toMatchObject({ runId, name: 'run', namespace: 'default', specVersion: 1 });
         expect(assignment.spec).toEqual(accepted(runId, first).spec);
@@ -154,7 +154,7 @@ describe.each(POSTGRES_VERSIONS)('operator store on PostgreSQL %i', (version) =>
       }
       await operator.finishStopped(runId, 'Stopped', 'deleted', never);
       expect(await operator.acceptRun(accepted(runId, late), never)).toBe('Finished');
-      const worker = createWorkerStore({ databaseUrl, schema: 'trawler', token: late, runId, workerId: randomUUID() });
+      const worker = databaseWorkerStore({ databaseUrl, schema: 'trawler', token: late, workerId: randomUUID() });
       await expect(worker.loadRun(never)).rejects.toMatchObject({ reason: 'TokenRefused' });
       await worker.close();
       const snapshot = (await operator.snapshots(never)).get(runId);

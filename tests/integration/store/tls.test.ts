@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
-import { createHeartbeatStore } from '#src/store/postgres-worker-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { createCertificate } from '../../support/certificate.ts';
+import { databaseHeartbeats } from '../../support/gateway.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { heartbeat, install, never } from './fixture.ts';
 
@@ -42,9 +42,9 @@ test.each(['sslmode=disable', 'sslmode=no-verify', 'sslmode=verify-full'])(
   async (mode) => {
     await using installation = await install(server, { ca: certificate });
     const run = await installation.createRun();
-    const beats = createHeartbeatStore({
+    const beats = databaseHeartbeats({
       databaseUrl: `${installation.workerUrl}?${mode}`,
-      ...{ ca: certificate, schema: 'trawler', token: run.token, runId: run.runId, workerId: crypto.randomUUID() },
+      ...{ ca: certificate, schema: 'trawler', token: run.token, workerId: crypto.randomUUID() },
     });
     const sessions = `select distinct usename = current_user as admin, ssl from pg_stat_ssl
       join pg_stat_activity using (pid) where application_name like 'trawler%'`;

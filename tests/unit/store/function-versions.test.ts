@@ -46,6 +46,7 @@ const NEW_CALLS: Readonly<Record<number, readonly string[]>> = {
     'read_moved_scopes(text)',
     'set_crawl_delay(text, text, int)',
   ],
+  3: ['load_run(text)', 'run_of_gateway(text)', 'run_outlooks(text[])'],
 };
 
 const versions = Object.keys(NEW_CALLS).map(Number);

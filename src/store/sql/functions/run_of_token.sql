@@ -5,7 +5,7 @@ declare
   found_run run;
 begin
   select run.* into found_run from run_token join run using (run_id)
-  where token_hash = sha256(convert_to(token, 'UTF8')) and revoked_at is null;
+  where run_token.token_hash = token_hash(token) and revoked_at is null;
   if not found then
     raise exception 'the run token is unknown or revoked' using errcode = 'TR001';
   end if;

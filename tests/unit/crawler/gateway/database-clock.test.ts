@@ -1,7 +1,7 @@
 // Waits by the database's clock, whatever the answers that carry it take.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { DatabaseClock } from '#src/store/database-clock.ts';
+import { DatabaseClock } from '#src/crawler/gateway/database-clock.ts';
 
 /** The database's clock is so far behind ours. */
 const APART = 500_000;

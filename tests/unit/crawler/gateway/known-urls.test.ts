@@ -1,6 +1,6 @@
 // What a worker need not offer to the frontier again.
 import { expect, it } from 'vitest';
-import { KnownUrls } from '#src/store/known-urls.ts';
+import { KnownUrls } from '#src/crawler/gateway/known-urls.ts';
 
 it('knows a URL from the depth it was found at, and from deeper', () => {
   const known = new KnownUrls();

@@ -1,5 +1,5 @@
 // The database's clock as a worker knows it, steady enough to space requests by.
-import type { Place } from './worker-store.ts';
+import type { Place } from '../../gateway/protocol/worker-store.ts';
 
 /** How fast two clocks may drift apart: what was seen a minute ago is known to a millisecond less. */
 const DRIFT = 20e-6;

@@ -1,12 +1,13 @@
 // What a worker takes for granted of the database from its answers, and when it may not any more: after a failover or a
 // restore the last commits may be lost. See docs/decisions/0052-failover.md.
+import type { CallAnswer } from '../../gateway/protocol/calls.ts';
 import { KnownUrls } from './known-urls.ts';
 
 /** Arguments of claim_requests. */
 export type ClaimAssumptions = {
   readonly epoch: number;
   /** All leases that this worker knows of, when a new epoch begins: others of its leases are given back. */
-  readonly held: readonly string[] | null;
+  readonly held: string[] | null;
   /** Identity of the server that answered last; null before the first answer. */
   readonly server: string | null;
   /** No lane is due before, in milliseconds of the database's clock; null when that is not known. */
@@ -40,10 +41,10 @@ export class AssumedState {
     return { epoch: this.#epoch, held, server: this.server, dueFrom: looksAtAll ? null : this.#dueFrom };
   }
 
-  claimAnswered(answer: { readonly state: string; readonly server?: string; readonly dueFrom?: number }): void {
+  claimAnswered(answer: CallAnswer<'claim'>): void {
     this.#heardEpoch = this.#epoch;
-    this.#dueFrom = answer.dueFrom ?? null;
-    if (answer.server !== undefined) this.server = answer.server;
+    this.#dueFrom = answer.state === 'Claimed' ? (answer.dueFrom ?? null) : null;
+    if (answer.state === 'Claimed') this.server = answer.server;
   }
 
   /** The answer to a claim did not arrive: it may have leased what this worker knows nothing of. */
@@ -67,19 +68,10 @@ export class AssumedState {
     return this.#broken.has(leaseToken);
   }
 
-  /** The server may have come back without what was not yet on its disk. */
-  connectionBroken(): void {
-    this.#assumeNothing();
-  }
-
   /** Another server answers, a restarted one, or the same after a restore. */
   serverChanged(server: string): void {
     this.server = server;
-    this.#assumeNothing();
-  }
-
-  /** Leases and links are asserted anew: with the next claim the leases, with the next commits the links. */
-  #assumeNothing(): void {
+    // Leases and links are asserted anew: with the next claim the leases, with the next commits the links.
     this.answerLost();
     this.known.clear();
     for (const token of this.#withAddedLinks) {

@@ -1,0 +1,61 @@
+// Who may ask, and how much: the run of a bearer token, looked up at most every five seconds, and the requests that its
+// spec leaves it.
+import QuickLRU from 'quick-lru';
+import type { RunKey, RunOfToken } from '../store/worker-calls.ts';
+import { StoreError } from './protocol/store-error.ts';
+
+/** A token that was revoked is refused after so long at the latest. */
+const GOOD_FOR_MS = 5_000;
+/** Runs, and tokens that are none, that are remembered. */
+const MOST_TOKENS = 20_000;
+/**
+ * Requests per second of each worker, on average and at most at once: a page that is asked for again takes one to learn what
+ * it gave, and a worker reads some thousand pages a second at best.
+ */
+const RATE_PER_WORKER = 4_000;
+const BURST_SECONDS = 2;
+
+export type Admission = {
+  /** Rejects with `TokenRefused`, or with what keeps the database from answering. */
+  readonly runOf: (key: RunKey) => Promise<RunOfToken>;
+  /** Takes one request of those that the run has; false when it has none left. */
+  readonly takeRequest: (run: RunOfToken) => boolean;
+};
+
+type Bucket = { left: number; filledAt: number };
+
+export function createAdmission(
+  lookUp: (key: RunKey) => Promise<RunOfToken>,
+  now: () => number = () => performance.now(),
+): Admission {
+  const runs = new QuickLRU<RunKey, { readonly run: Promise<RunOfToken>; readonly at: number }>({
+    maxSize: MOST_TOKENS,
+  });
+  const buckets = new QuickLRU<string, Bucket>({ maxSize: MOST_TOKENS });
+
+  return {
+    runOf(key) {
+      const known = runs.get(key);
+      if (known !== undefined && now() - known.at < GOOD_FOR_MS) return known.run;
+      const run = lookUp(key);
+      const entry = { run, at: now() };
+      runs.set(key, entry);
+      // Only an answer is remembered: a database that is away may be back at the next request.
+      run.catch((error: unknown) => {
+        const isAnswer = error instanceof StoreError && error.reason === 'TokenRefused';
+        if (!isAnswer && runs.peek(key) === entry) runs.delete(key);
+      });
+      return run;
+    },
+    takeRequest({ runId, workers }) {
+      const [rate, time] = [RATE_PER_WORKER * workers, now()];
+      const bucket = buckets.get(runId) ?? { left: rate * BURST_SECONDS, filledAt: time };
+      buckets.set(runId, bucket);
+      bucket.left = Math.min(rate * BURST_SECONDS, bucket.left + ((time - bucket.filledAt) / 1_000) * rate);
+      bucket.filledAt = time;
+      if (bucket.left < 1) return false;
+      bucket.left--;
+      return true;
+    },
+  };
+}

@@ -1,0 +1,72 @@
+// The gateway put together: two pools of connections, the calls of workers over them, and the server that workers reach.
+import type { Registry } from 'prom-client';
+import { createPool } from '../store/connection.ts';
+import { createWorkerFunctions } from '../store/worker-calls.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { type Certificate, startHttpServer } from './http-server.ts';
+import { createGatewayMetrics } from './metrics.ts';
+import { createWorkerService, RESERVED_CONNECTIONS } from './worker-service.ts';
+
+export type GatewayOptions = {
+  readonly port: number;
+  /** PostgreSQL, as the role that may call the functions of workers and nothing else. */
+  readonly databaseUrl: string;
+  /** PEM of the authority that signed PostgreSQL's certificate. */
+  readonly ca?: string;
+  readonly schema: string;
+  /** Connections for calls, beside those for heartbeats and looks. */
+  readonly poolSize: number;
+  /** Plain HTTP without it. */
+  readonly certificate?: Certificate;
+  readonly registry: Registry;
+  readonly logger: Logger;
+};
+
+export type Gateway = {
+  readonly port: number;
+  /** Rejects when the database does not answer, or its functions do not fit this program. */
+  check(signal: AbortSignal): Promise<void>;
+  setCertificate(certificate: Certificate): void;
+  /** Answers claims that wait, and closes connections after their answers; new ones are still taken. */
+  drain(): void;
+  /** Ends what is under way within so many milliseconds, and closes everything. */
+  close(withinMs: number): Promise<void>;
+};
+
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { schema, poolSize, registry, logger, databaseUrl, ca } = options;
+  const access = { databaseUrl, ...(ca === undefined ? {} : { ca }), applicationName: 'trawler-gateway' };
+  const pool = createPool({ ...access, max: poolSize });
+  const reservedPool = createPool({ ...access, max: RESERVED_CONNECTIONS });
+  const reserved = createWorkerFunctions(reservedPool, schema);
+  const service = createWorkerService({
+    functions: createWorkerFunctions(pool, schema),
+    reserved,
+    poolSize,
+    onLookFailed(error) {
+      metrics.lookFailed();
+      logger.debug({ error: String(error) }, 'a look for work failed');
+    },
+  });
+  const metrics = createGatewayMetrics(registry, {
+    waitingClaims: () => service.waitingClaims,
+    connectionsUsed: () => service.connectionsUsed,
+    connectionsWaitedFor: () => service.connectionsWaitedFor,
+  });
+  const { port, certificate } = options;
+  const server = await startHttpServer({
+    ...{ port, service, metrics, logger },
+    ...(certificate === undefined ? {} : { certificate }),
+  });
+  return {
+    port: server.port,
+    check: (signal) => reserved.checkVersion(signal),
+    setCertificate: (next) => server.setCertificate(next),
+    drain: () => server.drain(),
+    async close(withinMs) {
+      server.drain();
+      await server.close(withinMs);
+      await Promise.all([pool.end(), reservedPool.end()]);
+    },
+  };
+}

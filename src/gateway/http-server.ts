@@ -1,0 +1,183 @@
+// The HTTP side of the gateway: POST /v1/<call> with a bearer token, JSON both ways, problem documents for errors.
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Logger } from '../telemetry/logger.ts';
+import type { GatewayMetrics } from './metrics.ts';
+import { CALL_PATH_PREFIX, CALLS, type CallName, isCallName } from './protocol/calls.ts';
+import { PROBLEM_TYPE, type Problem, problemOf } from './protocol/problem.ts';
+import { StoreError } from './protocol/store-error.ts';
+import { BodyError, createBodyReader } from './request-body.ts';
+import type { Answer, WorkerService } from './worker-service.ts';
+
+/** Bodies of all requests that are being read. */
+const MOST_BODY_BYTES = 256 * 1_024 * 1_024;
+const MAX_HEADER_BYTES = 8 * 1_024;
+/** A request that comes in drops: its headers, and all of it. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+const CHECK_TIMEOUTS_MS = 2_000;
+/** Longer than workers keep them, so that it is their side that closes. */
+const KEEP_ALIVE_MS = 60_000;
+const MOST_CONNECTIONS = 20_000;
+/** What a worker that is turned away waits. */
+const RETRY_AFTER_SECONDS = 1;
+
+export type Certificate = { readonly cert: string; readonly key: string };
+
+export type HttpServerOptions = {
+  readonly port: number;
+  /** Plain HTTP without it. */
+  readonly certificate?: Certificate;
+  readonly service: WorkerService;
+  readonly metrics: GatewayMetrics;
+  readonly logger: Logger;
+};
+
+export type HttpServer = {
+  readonly port: number;
+  setCertificate(certificate: Certificate): void;
+  /** From now on connections are closed after each answer, and claims do not wait. */
+  drain(): void;
+  /** Takes no new connections, and resolves when all answers are given; what is still open after so long is cut. */
+  close(withinMs: number): Promise<void>;
+};
+
+/** An error that is no StoreError: the request itself is wrong. */
+class RequestError extends Error {
+  readonly problem: Problem;
+
+  constructor(status: number, reason: Problem['reason'], detail: string) {
+    super(detail);
+    this.problem = { title: reason, status, reason, detail };
+  }
+}
+
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { service, metrics, logger, certificate } = options;
+  const bodies = createBodyReader(MOST_BODY_BYTES);
+  let isDraining = false;
+
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const began = performance.now();
+    let name: CallName | undefined;
+    let answer: Answer | undefined;
+    let problem: Problem | undefined;
+    const gone = new AbortController();
+    response.on('close', () => gone.abort(new Error('the worker has gone')));
+    try {
+      name = callNameOf(request);
+      answer = await answerTo(name, request, gone.signal);
+    } catch (error) {
+      if (gone.signal.aborted) return;
+      problem = problemFor(error, logger);
+    }
+    if (isDraining) response.setHeader('connection', 'close');
+    if (answer !== undefined) send(response, 200, 'application/json', answer.json);
+    else if (problem !== undefined) refuse(request, response, problem);
+    const seconds = (performance.now() - began - (answer?.heldMs ?? 0)) / 1_000;
+    metrics.answered(name ?? 'unknown', problem?.status ?? 200, seconds);
+    if (answer?.undo !== undefined && gone.signal.aborted) await answer.undo();
+  }
+
+  async function answerTo(name: CallName, request: IncomingMessage, signal: AbortSignal): Promise<Answer> {
+    const run = await service.runOf(tokenOf(request));
+    if (!service.takeRequest(run)) throw new RequestError(429, 'Unavailable', 'the run asks too often');
+    const { request: schema, maxBytes } = CALLS[name];
+    const parsed = schema.safeParse(await bodies.readJson(request, maxBytes));
+    if (!parsed.success) {
+      const problems = parsed.error.issues.slice(0, 3).map(({ path, message }) => `${path.join('.')}: ${message}`);
+      throw new RequestError(400, 'Refused', problems.join('; '));
+    }
+    return service.call(name, parsed.data as never, run, signal);
+  }
+
+  /** An answer with an error, for a request whose body may not have been read. */
+  function refuse(request: IncomingMessage, response: ServerResponse, problem: Problem): void {
+    const { status } = problem;
+    if (status === 401) {
+      metrics.tokenRefused();
+      response.setHeader('www-authenticate', 'Bearer');
+    }
+    if (status === 429) metrics.turnedAway('RateExceeded');
+    if (status === 429 || status === 503) response.setHeader('retry-after', RETRY_AFTER_SECONDS);
+    // What is left of the body is not waited for.
+    if (!request.complete) response.setHeader('connection', 'close');
+    send(response, status, PROBLEM_TYPE, JSON.stringify(problem));
+  }
+
+  const listener = (request: IncomingMessage, response: ServerResponse) => {
+    serve(request, response).catch((error: unknown) => {
+      logger.error({ err: error }, 'a request failed in an unforeseen way');
+      response.destroy();
+    });
+  };
+  const timeouts = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: CHECK_TIMEOUTS_MS,
+  };
+  const tls =
+    certificate && createTlsServer({ ...timeouts, ...certificate, handshakeTimeout: HEADERS_TIMEOUT_MS }, listener);
+  const server: Server | TlsServer = tls ?? createServer(timeouts, listener);
+  server.maxConnections = MOST_CONNECTIONS;
+  server.listen(options.port);
+  await once(server, 'listening');
+
+  return {
+    port: (server.address() as AddressInfo).port,
+    setCertificate(next) {
+      tls?.setSecureContext(next);
+    },
+    drain() {
+      isDraining = true;
+      service.drain();
+      server.closeIdleConnections();
+    },
+    async close(withinMs) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const cut = setTimeout(() => server.closeAllConnections(), withinMs);
+      await closed;
+      clearTimeout(cut);
+    },
+  };
+}
+
+function callNameOf({ url = '', method }: IncomingMessage): CallName {
+  const name = url.startsWith(CALL_PATH_PREFIX) ? url.slice(CALL_PATH_PREFIX.length) : '';
+  if (!isCallName(name)) {
+    // A worker that is newer than this gateway may ask for what comes later.
+    throw new RequestError(404, 'SchemaMismatch', 'this gateway knows no such call: it may be older than the crawler');
+  }
+  if (method !== 'POST') throw new RequestError(405, 'Refused', 'calls are made with POST');
+  return name;
+}
+
+function tokenOf({ headers }: IncomingMessage): string {
+  const [, token] = /^Bearer ([\w-]{1,200})$/.exec(headers.authorization ?? '') ?? [];
+  if (token === undefined) throw new RequestError(401, 'TokenRefused', 'the request carries no bearer token');
+  return token;
+}
+
+function problemFor(error: unknown, logger: Logger): Problem {
+  if (error instanceof RequestError) return error.problem;
+  if (error instanceof StoreError) return problemOf(error);
+  if (error instanceof BodyError) {
+    const { status, message } = error;
+    const reason = status === 503 ? 'Unavailable' : 'Refused';
+    return { title: reason, status, reason, detail: message };
+  }
+  if (error instanceof Error && error.name === 'TimeoutError') {
+    return problemOf(new StoreError('Unavailable', 'the database has not answered in time'));
+  }
+  logger.error({ err: error }, 'a request failed in an unforeseen way');
+  return { title: 'Unavailable', status: 500, reason: 'Unavailable', detail: 'the gateway has failed' };
+}
+
+function send(response: ServerResponse, status: number, type: string, body: string): void {
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) }).end(body);
+}

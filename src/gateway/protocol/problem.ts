@@ -1,0 +1,54 @@
+// Errors over HTTP: problem documents (RFC 9457) that carry the reason of a StoreError.
+import { z } from 'zod';
+import { STORE_ERROR_REASONS, StoreError, type StoreErrorReason } from './store-error.ts';
+
+export const PROBLEM_TYPE = 'application/problem+json';
+
+const problem = z.object({
+  title: z.string(),
+  status: z.number(),
+  detail: z.string().optional(),
+  /** One that this worker does not know yet counts as `Refused`. */
+  reason: z.enum(STORE_ERROR_REASONS).catch('Refused'),
+  /** See `StoreError.server`. */
+  server: z.string().optional(),
+});
+export type Problem = z.output<typeof problem>;
+
+const STATUS: Readonly<Record<StoreErrorReason, number>> = {
+  Unavailable: 503,
+  TokenRefused: 401,
+  RunFinished: 410,
+  OtherServer: 409,
+  // Between the gateway and its database: nothing that a worker could mend, and it may pass.
+  LoginRefused: 503,
+  WorkerLoginMissing: 503,
+  SchemaMismatch: 503,
+  Refused: 422,
+};
+
+/** What a worker is told: only what it can act on, so what passes is `Unavailable` to it. */
+export function problemOf(error: StoreError): Problem {
+  const status = STATUS[error.reason];
+  return {
+    title: error.reason,
+    status,
+    detail: error.message,
+    reason: status === 503 ? 'Unavailable' : error.reason,
+    ...(error.server === undefined ? {} : { server: error.server }),
+  };
+}
+
+/**
+ * The error that an answer tells. What is no problem document comes from something in between, such as a load balancer:
+ * its 5xx, 408 and 429 may pass.
+ */
+export function errorOf(status: number, body: unknown): StoreError {
+  const parsed = problem.safeParse(body);
+  if (parsed.success) {
+    const { reason, title, detail, server } = parsed.data;
+    return new StoreError(reason, detail ?? title, server === undefined ? {} : { server });
+  }
+  const mayPass = status >= 500 || status === 408 || status === 429;
+  return new StoreError(mayPass ? 'Unavailable' : 'Refused', `the gateway answers with status ${status}`);
+}

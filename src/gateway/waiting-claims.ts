@@ -1,0 +1,313 @@
+// Claims that wait for work. A claim that finds nothing stays here, without a connection and without a transaction, until
+// something may be there for it: a call of the same run that came through this gateway, a turn of a host that is due, or a
+// change that a look at all waiting runs at once finds. The looks only read, and there is one at a time however many runs wait.
+import type { RunKey, RunOutlook } from '../store/worker-calls.ts';
+import type { CallArguments } from './protocol/calls.ts';
+
+/** How often it is looked for what other gateways or the clock have brought. */
+const LOOK_EVERY_MS = 100;
+/** A look that takes long is made less often, so that it takes a tenth of one connection at most. */
+const LOOK_SHARE = 10;
+/** After vain claims of a run the next one waits longer each time, unless a call has brought something. */
+const FIRST_BACK_OFF_MS = 10;
+const MAX_BACK_OFF_MS = 250;
+/** When a claim is made once more after the first look at a run that waits. */
+const FIRST_LOOK_TRY_MS = 500;
+/** Within this time after a vain claim, others of the run that come again wait without one of their own. */
+const VAIN_FOR_MS = 20_000;
+/** Claims of one run that wait, beyond twice its workers: pods come and go. */
+const MOST_BESIDE_WORKERS = 20;
+/** When a run has nothing left, its workers ask whether it is finished. */
+const EMPTY_RETRY_MS = 100;
+/** Rooms that nobody has used for so long are forgotten. */
+const FORGET_AFTER_MS = 60_000;
+
+export type ClaimRequest = CallArguments<'claim'>;
+export type WaitingRun = { readonly key: RunKey; readonly workers: number };
+export type HeldAnswer = {
+  /** JSON of the answer. */
+  readonly answer: string;
+  /** From the question to its last way to the database, in milliseconds. */
+  readonly heldMs: number;
+};
+
+export type WaitingClaims<Run extends WaitingRun> = {
+  claim(run: Run, request: ClaimRequest, signal: AbortSignal): Promise<HeldAnswer>;
+  /** A call of the run may have brought work. */
+  stir(key: RunKey): void;
+  /** Answers all that wait, and lets none wait any more. */
+  drain(): void;
+  readonly size: number;
+};
+
+export type WaitingClaimsOptions<Run extends WaitingRun> = {
+  /** Puts a claim to the database. */
+  readonly claim: (run: Run, request: ClaimRequest, signal: AbortSignal) => Promise<string>;
+  readonly outlooks: (keys: readonly RunKey[]) => Promise<readonly (RunOutlook | null)[]>;
+  /** A look failed; it is made again. */
+  readonly onLookFailed: (error: unknown) => void;
+};
+
+/** What ends a wait: a try at the database, or an answer without one. */
+type WakeUp = 'Try' | 'Empty' | 'Expired';
+
+type Waiter = { readonly wake: (why: WakeUp) => void };
+
+type Room = {
+  readonly key: RunKey;
+  /** In the order in which they are woken. */
+  readonly waiting: Waiter[];
+  /** Workers whose last claim was vain, and what it was. */
+  readonly idle: Map<string, string>;
+  /** Claims at the database that were woken for it. */
+  trying: number;
+  /** Something was brought while a claim was at the database. */
+  isStirred: boolean;
+  mark: string | undefined;
+  vain: number;
+  /** When the last vain claim ended, and before when the next is not made; by `performance.now()`. */
+  vainAt: number;
+  notBefore: number;
+  usedAt: number;
+  /** Wakes the first in line, then. */
+  timer: NodeJS.Timeout | undefined;
+  timerAt: number;
+};
+
+export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClaimsOptions<Run>): WaitingClaims<Run> {
+  const rooms = new Map<RunKey, Room>();
+  let size = 0;
+  let isDraining = false;
+  let looking = false;
+  let nextLook: NodeJS.Timeout | undefined;
+  /** Rooms that have changed since their last look. */
+  const fresh = new Set<Room>();
+
+  function roomOf(key: RunKey): Room {
+    const known = rooms.get(key);
+    if (known !== undefined) return known;
+    const room: Room = {
+      ...{ key, waiting: [], idle: new Map(), trying: 0, isStirred: false, mark: undefined, vain: 0 },
+      ...{ vainAt: Number.NEGATIVE_INFINITY, notBefore: 0, usedAt: performance.now() },
+      ...{ timer: undefined, timerAt: Number.POSITIVE_INFINITY },
+    };
+    rooms.set(key, room);
+    return room;
+  }
+
+  /** Lets the first in line try, unless another one is trying: if it finds work, it wakes the next. */
+  function wakeOne(room: Room): void {
+    if (room.trying > 0) return;
+    cancelTimer(room);
+    room.waiting[0]?.wake('Try');
+  }
+
+  /** Wakes the first in line then, or earlier where that was said before. */
+  function wakeAt(room: Room, at: number): void {
+    const due = Math.max(at, room.notBefore);
+    const delay = due - performance.now();
+    if (delay <= 0) {
+      wakeOne(room);
+      return;
+    }
+    if (due >= room.timerAt) return;
+    clearTimeout(room.timer);
+    room.timerAt = due;
+    room.timer = setTimeout(() => wakeOne(room), Math.ceil(delay));
+  }
+
+  function cancelTimer(room: Room): void {
+    clearTimeout(room.timer);
+    room.timerAt = Number.POSITIVE_INFINITY;
+  }
+
+  function wakeAll(room: Room, why: WakeUp): void {
+    for (const waiter of [...room.waiting]) waiter.wake(why);
+  }
+
+  function stir(key: RunKey): void {
+    const room = rooms.get(key);
+    if (room === undefined) return;
+    room.idle.clear();
+    room.isStirred = true;
+    room.vainAt = Number.NEGATIVE_INFINITY;
+    room.notBefore = 0;
+    fresh.add(room);
+    wakeOne(room);
+  }
+
+  /** Waits in the room, at its end or, after a vain try, at its front again. */
+  async function wait(room: Room, deadline: number, isFirst: boolean, signal: AbortSignal): Promise<WakeUp> {
+    const { promise, resolve, reject } = Promise.withResolvers<WakeUp>();
+    const waiter: Waiter = { wake: resolve };
+    if (isFirst) room.waiting.unshift(waiter);
+    else room.waiting.push(waiter);
+    size++;
+    const expiry = setTimeout(() => resolve('Expired'), Math.max(0, deadline - performance.now()));
+    const abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    lookSoon(room.mark === undefined || fresh.has(room));
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(expiry);
+      signal.removeEventListener('abort', abort);
+      room.waiting.splice(room.waiting.indexOf(waiter), 1);
+      size--;
+      room.usedAt = performance.now();
+    }
+  }
+
+  async function attempt(room: Room, run: Run, request: ClaimRequest, signal: AbortSignal): Promise<string> {
+    room.trying++;
+    room.isStirred = false;
+    try {
+      const answer = await options.claim(run, request, signal);
+      room.trying--;
+      settle(room, answer, request);
+      return answer;
+    } catch (error) {
+      room.trying--;
+      wakeAt(room, performance.now() + FIRST_BACK_OFF_MS);
+      throw error;
+    }
+  }
+
+  /** Draws from the answer of one what it means for those that wait. */
+  function settle(room: Room, answer: string, { workerId, slots, epoch }: ClaimRequest): void {
+    if (vainAnswer(answer) === undefined) {
+      room.vain = 0;
+      room.notBefore = 0;
+      room.mark = undefined;
+      room.vainAt = Number.NEGATIVE_INFINITY;
+      room.idle.delete(workerId);
+      wakeOne(room);
+      return;
+    }
+    if (room.isStirred) return;
+    const now = performance.now();
+    room.idle.set(workerId, `${slots} ${epoch}`);
+    room.vainAt = now;
+    room.notBefore = now + Math.min(FIRST_BACK_OFF_MS * 2 ** room.vain, MAX_BACK_OFF_MS);
+    room.vain = Math.min(room.vain + 1, 10);
+  }
+
+  /** Whether a claim like this one was vain just now, and nothing has happened since. */
+  function isKnownToBeVain(room: Room, { workerId, slots, epoch }: ClaimRequest): boolean {
+    return room.idle.get(workerId) === `${slots} ${epoch}` && performance.now() - room.vainAt < VAIN_FOR_MS;
+  }
+
+  async function claim(run: Run, request: ClaimRequest, signal: AbortSignal): Promise<HeldAnswer> {
+    const began = performance.now();
+    const deadline = began + request.waitMs;
+    const room = roomOf(run.key);
+    const mayWait = () =>
+      !isDraining && performance.now() < deadline && room.waiting.length < 2 * run.workers + MOST_BESIDE_WORKERS;
+    let isFirst = false;
+    let isKnown = mayWait() && isKnownToBeVain(room, request);
+    for (;;) {
+      if (!isKnown) {
+        const heldMs = performance.now() - began;
+        const answer = await attempt(room, run, request, signal);
+        const vain = vainAnswer(answer);
+        if (vain === undefined || !vain.mayWait || !mayWait()) return { answer, heldMs };
+        // What was brought while the claim was on its way, it may not have seen.
+        if (room.isStirred && room.trying === 0) continue;
+      }
+      isKnown = false;
+      const why = await wait(room, deadline, isFirst, signal);
+      isFirst = true;
+      if (why !== 'Try') return { answer: waitAnswer(why === 'Empty' ? EMPTY_RETRY_MS : 0), heldMs: 0 };
+    }
+  }
+
+  /** At once, for a room that was not looked at since something happened in it; else when it is time. */
+  function lookSoon(atOnce: boolean): void {
+    if (looking) return;
+    if (atOnce) clearTimeout(nextLook);
+    else if (nextLook !== undefined) return;
+    nextLook = setTimeout(() => void look(), atOnce ? 0 : LOOK_EVERY_MS);
+  }
+
+  async function look(): Promise<void> {
+    looking = true;
+    const began = performance.now();
+    const looked = [...rooms.values()].filter(({ waiting }) => waiting.length > 0);
+    for (const room of looked) fresh.delete(room);
+    try {
+      if (looked.length > 0) {
+        const outlooks = await options.outlooks(looked.map(({ key }) => key));
+        for (const [index, room] of looked.entries()) heed(room, outlooks[index] ?? null);
+      }
+    } catch (error) {
+      options.onLookFailed(error);
+    }
+    looking = false;
+    nextLook = undefined;
+    forgetUnused();
+    const tookMs = performance.now() - began;
+    if (size > 0) nextLook = setTimeout(() => void look(), Math.max(LOOK_EVERY_MS, LOOK_SHARE * tookMs));
+    if (size > 0 && [...fresh].some(({ waiting }) => waiting.length > 0)) lookSoon(true);
+  }
+
+  function heed(room: Room, outlook: RunOutlook | null): void {
+    // The token is not good any more, or the run ends: each of them is told by the database itself.
+    if (outlook === null || outlook.isEnding) {
+      wakeAll(room, 'Try');
+      return;
+    }
+    if (outlook.isEmpty) {
+      wakeAll(room, 'Empty');
+      return;
+    }
+    const now = performance.now();
+    const { mark = outlook.mark } = room;
+    // Between the last vain claim and the first look something may have changed that no look shows any more.
+    if (room.mark === undefined) wakeAt(room, now + FIRST_LOOK_TRY_MS);
+    room.mark = outlook.mark;
+    if (outlook.mark !== mark) {
+      room.idle.clear();
+      wakeAt(room, now);
+    } else if (outlook.dueInMs !== null) wakeAt(room, now + outlook.dueInMs);
+  }
+
+  function forgetUnused(): void {
+    const now = performance.now();
+    for (const room of rooms.values()) {
+      if (room.waiting.length > 0 || room.trying > 0 || now - room.usedAt < FORGET_AFTER_MS) continue;
+      cancelTimer(room);
+      fresh.delete(room);
+      rooms.delete(room.key);
+    }
+  }
+
+  return {
+    claim,
+    stir,
+    drain() {
+      isDraining = true;
+      clearTimeout(nextLook);
+      for (const room of rooms.values()) {
+        cancelTimer(room);
+        wakeAll(room, 'Expired');
+      }
+    },
+    get size() {
+      return size;
+    },
+  };
+}
+
+/** A claim's answer that brought nothing, and whether waiting may help; undefined for any other answer. */
+function vainAnswer(answer: string): { readonly mayWait: boolean } | undefined {
+  // Only claims are long, and they need not be read here.
+  if (answer.length > 300) return undefined;
+  const { state, retryInMs, isSeeded } = JSON.parse(answer) as Record<string, unknown>;
+  if (state !== 'Wait') return undefined;
+  // 0: the claim has done some work of the run's, and is to come again. Without its seeds the run waits for a worker.
+  return { mayWait: retryInMs !== 0 && isSeeded !== false };
+}
+
+function waitAnswer(retryInMs: number): string {
+  return JSON.stringify({ state: 'Wait', retryInMs });
+}

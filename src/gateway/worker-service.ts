@@ -1,0 +1,127 @@
+// Answers the calls of workers: whose token it is, what waits, and which of the two pools of connections serves it.
+import { type RunKey, type RunOfToken, runKeyOf, type WorkerFunctions } from '../store/worker-calls.ts';
+import { createAdmission } from './admission.ts';
+import { FairLine } from './fair-line.ts';
+import type { CallArguments, CallName } from './protocol/calls.ts';
+import { CALLS } from './protocol/calls.ts';
+import { createWaitingClaims } from './waiting-claims.ts';
+
+/** Requests that wait for a connection, at most. */
+const MOST_WAITING = 2_000;
+/** A call may take as long as the role's statement_timeout, and some more for a connection. */
+const CALL_TIMEOUT_MS = 45_000;
+/** Looks, and heartbeats of thousands of workers, take few milliseconds each. */
+export const RESERVED_CONNECTIONS = 2;
+
+/** The run of a request whose token is good. */
+export type CallingRun = RunOfToken & { readonly key: RunKey };
+
+export type WorkerService = {
+  /** Rejects with `TokenRefused`, or `Unavailable`. */
+  runOf(token: string): Promise<CallingRun>;
+  /** False when the run asks more often than it may. */
+  takeRequest(run: CallingRun): boolean;
+  /** JSON of the answer. `signal` ends the wait for a connection or for work; what the database has begun it ends. */
+  call<Name extends CallName>(
+    name: Name,
+    request: CallArguments<Name>,
+    run: CallingRun,
+    signal: AbortSignal,
+  ): Promise<Answer>;
+  /** Claims do not wait for work any more. */
+  drain(): void;
+  readonly waitingClaims: number;
+  readonly connectionsUsed: number;
+  readonly connectionsWaitedFor: number;
+};
+
+export type Answer = {
+  readonly json: string;
+  /** How long it waited for work. */
+  readonly heldMs: number;
+  /** Takes it back: nobody heard it. */
+  readonly undo?: () => Promise<void>;
+};
+
+export type WorkerServiceOptions = {
+  /** Over the pool for calls, and over the one of RESERVED_CONNECTIONS. */
+  readonly functions: WorkerFunctions;
+  readonly reserved: WorkerFunctions;
+  /** Connections of the pool for calls. */
+  readonly poolSize: number;
+  readonly onLookFailed: (error: unknown) => void;
+};
+
+export function createWorkerService(options: WorkerServiceOptions): WorkerService {
+  const { functions, reserved, poolSize, onLookFailed } = options;
+  const line = new FairLine(poolSize, MOST_WAITING);
+  const reservedLine = new FairLine(RESERVED_CONNECTIONS, MOST_WAITING);
+  const bounded = () => AbortSignal.timeout(CALL_TIMEOUT_MS);
+  // Tokens that nobody knows wait for one another, and for nobody else.
+  const strangers = { namespace: '', runId: '' };
+  const admission = createAdmission((key) =>
+    reservedLine.use(strangers, bounded(), () => reserved.runOf(key, bounded())),
+  );
+
+  const throughLine = <Name extends CallName>(
+    name: Name,
+    request: CallArguments<Name>,
+    run: CallingRun,
+    signal: AbortSignal,
+  ) =>
+    name === 'write-heartbeat'
+      ? reservedLine.use(run, signal, () => reserved.call(name, request, run.key, bounded()))
+      : line.use(run, signal, () => functions.call(name, request, run.key, bounded()));
+
+  const claims = createWaitingClaims<CallingRun>({
+    claim: (run, request, signal) => throughLine('claim', request, run, signal),
+    outlooks: (keys) => reserved.outlooksOf(keys, bounded()),
+    onLookFailed,
+  });
+
+  /** What a claim has leased is queued again, for the worker that has gone before it was told. */
+  async function release(run: CallingRun, { workerId }: CallArguments<'claim'>, json: string): Promise<void> {
+    const answer = CALLS.claim.answer.parse(JSON.parse(json));
+    if (answer.state !== 'Claimed') return;
+    const outcomes = answer.claims.map(({ requestId, leaseToken }) => ({
+      ...{ key: requestId, token: leaseToken, type: 'released' as const },
+    }));
+    await throughLine('commit', { workerId, outcomes, links: null, server: answer.server }, run, bounded());
+    claims.stir(run.key);
+  }
+
+  return {
+    async runOf(token) {
+      const key = runKeyOf(token);
+      return { ...(await admission.runOf(key)), key };
+    },
+    takeRequest: (run) => admission.takeRequest(run),
+    async call(name, request, run, signal) {
+      if (name === 'claim') {
+        const claim = request as CallArguments<'claim'>;
+        const { answer, heldMs } = await claims.claim(run, claim, signal);
+        const json = heldMs > 0 ? withHeld(answer, heldMs) : answer;
+        return { json, heldMs, undo: () => release(run, claim, answer) };
+      }
+      const json = await throughLine(name, request, run, signal);
+      const endedRun = (name === 'finish' || name === 'settle-output') && json === 'true';
+      if ('mayBringWork' in CALLS[name] || endedRun) claims.stir(run.key);
+      return { json, heldMs: 0 };
+    },
+    drain: () => claims.drain(),
+    get waitingClaims() {
+      return claims.size;
+    },
+    get connectionsUsed() {
+      return line.used;
+    },
+    get connectionsWaitedFor() {
+      return line.waiting;
+    },
+  };
+}
+
+/** Adds a key to an answer that is an object, without reading it. */
+function withHeld(answer: string, heldMs: number): string {
+  return `{"heldMs": ${heldMs}, ${answer.slice(answer.indexOf('{') + 1)}`;
+}

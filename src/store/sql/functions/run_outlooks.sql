@@ -1,0 +1,37 @@
+-- What workers that wait for work may expect, for each of the tokens in their order: null for a token that is not good any
+-- more, else {mark, dueInMs, isEnding, isEmpty}. The mark changes with whatever may bring work: a commit of any worker, another
+-- server. dueInMs is when a lane may be claimed from; null when none is queued. isEnding: the run is stopped or finished.
+-- isEmpty: nothing is left to wait for.
+-- Reads only, so it costs no transaction id.
+create or replace function run_outlooks(tokens text[]) returns json
+language plpgsql stable security definer set search_path from current
+set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
+set enable_mergejoin = off set plan_cache_mode = force_generic_plan set jit = off as $$
+declare
+  -- As claim_requests has it.
+  horizon constant interval := '500 ms';
+  server text := server_identity();
+  outlooks json[] := '{}';
+  token text;
+  this_run run;
+begin
+  foreach token in array tokens loop
+    select run.* into this_run from run_token join run using (run_id)
+    where run_token.token_hash = token_hash(token) and revoked_at is null;
+    if not found then
+      outlooks := outlooks || 'null'::json;
+      continue;
+    end if;
+    outlooks := outlooks || json_build_object(
+      'mark', concat_ws('/', server, this_run.seeded_at, this_run.exact_limits,
+        (select concat_ws('/', sum(discovered), sum(leased), sum(succeeded + failed + skipped), sum(places))
+         from progress where run_id = this_run.run_id)),
+      'dueInMs', case
+        when exists (select from worker w where w.run_id = this_run.run_id and w.lease_until < clock_timestamp()) then 0
+        else (select greatest(0, ceil(extract(epoch from min(next_at) - horizon - clock_timestamp()) * 1000))
+          from lane where lane.run_id = this_run.run_id and next_at < 'infinity') end,
+      'isEnding', this_run.finished_at is not null or this_run.stop_reason is not null,
+      'isEmpty', not work_is_left(this_run));
+  end loop;
+  return array_to_json(outlooks);
+end $$;
