@@ -1,4 +1,5 @@
-// The operator image's program: `operator` runs the controllers, `migrate` only brings the database up to date.
+// The operator image's program: `operator` runs the controllers, `gateway` stands between workers and the database,
+// `migrate` only brings the database up to date.
 import { randomUUID } from 'node:crypto';
 import { Command } from 'commander';
 import { collectDefaultMetrics, Registry } from 'prom-client';
@@ -6,6 +7,8 @@ import { type Config, ConfigError, loadConfig } from '../src/config.ts';
 import { createOperatorMetrics } from '../src/controllers/metrics.ts';
 import { runOperator } from '../src/controllers/operator.ts';
 import { CRAWL_RUNS, CRAWL_SCHEDULES } from '../src/custom-resources/types.ts';
+import { GatewayConfigError, loadGatewayConfig } from '../src/gateway/gateway-config.ts';
+import { runGateway } from '../src/gateway/gateway-process.ts';
 import { accessTrouble } from '../src/kube/access.ts';
 import { JOBS, PODS } from '../src/kube/builtin-types.ts';
 import { createKubeApi, type KubeApi } from '../src/kube/client.ts';
@@ -129,6 +132,21 @@ async function migrate(config: Config, logger: Logger): Promise<void> {
   }
 }
 
+/** The gateway has a configuration of its own: it is to know less than the operator. */
+async function gateway(): Promise<void> {
+  try {
+    const config = loadGatewayConfig(process.env);
+    const logger = createLogger('gateway', config.logLevel);
+    logger.info('service starting');
+    await runGateway(config, logger, untilSignalled(logger));
+    logger.info('gateway ended');
+  } catch (error) {
+    const isConfig = error instanceof GatewayConfigError;
+    createLogger('gateway').fatal({ err: error }, isConfig ? 'failed to load config' : 'service failed');
+    process.exitCode = isConfig ? EXIT_CONFIG : 1;
+  }
+}
+
 async function start(service: string, work: (config: Config, logger: Logger) => Promise<void>): Promise<void> {
   let config: Config;
   try {
@@ -156,6 +174,10 @@ program
   .command('operator')
   .description('run the controllers (configured by TRAWLER_* variables or the file that TRAWLER_CONFIG names)')
   .action(() => start('operator', operator));
+program
+  .command('gateway')
+  .description('stand between crawler pods and the database (configured by TRAWLER_* variables)')
+  .action(gateway);
 program
   .command('migrate')
   .description('bring the database up to date and end')

@@ -26,6 +26,8 @@ export type Gateway = {
   readonly port: number;
   /** Rejects when the database does not answer, or its functions do not fit this program. */
   check(signal: AbortSignal): Promise<void>;
+  /** New calls go by this login; the old one has to be good until those under way have ended. */
+  setDatabaseUrl(databaseUrl: string): void;
   setCertificate(certificate: Certificate): void;
   /** Answers claims that wait, and closes connections after their answers; new ones are still taken. */
   drain(): void;
@@ -34,13 +36,18 @@ export type Gateway = {
 };
 
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { schema, poolSize, registry, logger, databaseUrl, ca } = options;
-  const access = { databaseUrl, ...(ca === undefined ? {} : { ca }), applicationName: 'trawler-gateway' };
-  const pool = createPool({ ...access, max: poolSize });
-  const reservedPool = createPool({ ...access, max: RESERVED_CONNECTIONS });
-  const reserved = createWorkerFunctions(reservedPool, schema);
+  const { schema, poolSize, registry, logger, ca } = options;
+  const openPools = (databaseUrl: string) => {
+    const access = { databaseUrl, ...(ca === undefined ? {} : { ca }), applicationName: 'trawler-gateway' };
+    return {
+      calls: createPool({ ...access, max: poolSize }),
+      reserved: createPool({ ...access, max: RESERVED_CONNECTIONS }),
+    };
+  };
+  let pools = openPools(options.databaseUrl);
+  const reserved = createWorkerFunctions(() => pools.reserved, schema);
   const service = createWorkerService({
-    functions: createWorkerFunctions(pool, schema),
+    functions: createWorkerFunctions(() => pools.calls, schema),
     reserved,
     poolSize,
     onLookFailed(error) {
@@ -61,12 +68,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   return {
     port: server.port,
     check: (signal) => reserved.checkVersion(signal),
+    setDatabaseUrl(databaseUrl) {
+      const { calls, reserved: others } = pools;
+      pools = openPools(databaseUrl);
+      // What is under way ends on its connection.
+      for (const pool of [calls, others]) void pool.end();
+    },
     setCertificate: (next) => server.setCertificate(next),
     drain: () => server.drain(),
     async close(withinMs) {
       server.drain();
       await server.close(withinMs);
-      await Promise.all([pool.end(), reservedPool.end()]);
+      await Promise.all([pools.calls.end(), pools.reserved.end()]);
     },
   };
 }

@@ -212,7 +212,7 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
         const vain = vainAnswer(answer);
         if (vain === undefined || !vain.mayWait || !mayWait()) return { answer, heldMs };
         // What was brought while the claim was on its way, it may not have seen.
-        if (room.isStirred && room.trying === 0) continue;
+        if (vain.isToRetry || (room.isStirred && room.trying === 0)) continue;
       }
       isKnown = false;
       const why = await wait(room, deadline, isFirst, signal);
@@ -298,14 +298,20 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
   };
 }
 
-/** A claim's answer that brought nothing, and whether waiting may help; undefined for any other answer. */
-function vainAnswer(answer: string): { readonly mayWait: boolean } | undefined {
+type VainAnswer = {
+  /** Whether waiting may help: a run without its seeds waits for a worker that puts them in. */
+  readonly mayWait: boolean;
+  /** The claim has done some work of the run's, and is to come again at once. */
+  readonly isToRetry: boolean;
+};
+
+/** Of a claim that brought nothing; undefined for any other answer. */
+function vainAnswer(answer: string): VainAnswer | undefined {
   // Only claims are long, and they need not be read here.
   if (answer.length > 300) return undefined;
   const { state, retryInMs, isSeeded } = JSON.parse(answer) as Record<string, unknown>;
   if (state !== 'Wait') return undefined;
-  // 0: the claim has done some work of the run's, and is to come again. Without its seeds the run waits for a worker.
-  return { mayWait: retryInMs !== 0 && isSeeded !== false };
+  return { mayWait: isSeeded !== false, isToRetry: retryInMs === 0 };
 }
 
 function waitAnswer(retryInMs: number): string {

@@ -15,7 +15,7 @@ export type DatabaseCallsOptions = {
 export function openDatabaseCalls(options: DatabaseCallsOptions): WorkerCalls {
   const { databaseUrl, ca, schema, token, applicationName } = options;
   const pool = createPool({ databaseUrl, ...(ca === undefined ? {} : { ca }), applicationName, max: 1 });
-  const functions = createWorkerFunctions(pool, schema);
+  const functions = createWorkerFunctions(() => pool, schema);
   const key = runKeyOf(token);
   return {
     async call(name, request, signal) {

@@ -93,11 +93,12 @@ export function runKeyOf(token: string): RunKey {
   return `sha256:${hashToken(token).toString('hex')}`;
 }
 
-export function createWorkerFunctions(pool: Pool, schema: string): WorkerFunctions {
+/** @param pool is asked at each call: another login has another one */
+export function createWorkerFunctions(pool: () => Pool, schema: string): WorkerFunctions {
   checkSchemaName(schema);
 
   async function run<T>(text: string, values: readonly unknown[], signal: AbortSignal): Promise<T> {
-    const [row] = await query<{ result: T }>(pool, () => ({ text, values }), signal);
+    const [row] = await query<{ result: T }>(pool(), () => ({ text, values }), signal);
     if (!row) throw new StoreError('Refused', 'the function returned no row');
     return row.result;
   }

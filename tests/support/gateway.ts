@@ -7,17 +7,23 @@ import type { HeartbeatStore, WorkerStore } from '#src/gateway/protocol/worker-s
 import { openDatabaseCalls } from '#src/store/postgres-worker-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 
-export type TestGateway = AsyncDisposable & { readonly url: string; readonly gateway: Gateway };
+export type TestGateway = AsyncDisposable & {
+  readonly url: string;
+  readonly gateway: Gateway;
+  readonly registry: Registry;
+};
 
 export async function startTestGateway(
   options: Pick<GatewayOptions, 'databaseUrl' | 'schema'> & Partial<GatewayOptions>,
 ): Promise<TestGateway> {
+  const registry = new Registry();
   const gateway = await startGateway({
-    ...{ port: 0, poolSize: 20, registry: new Registry(), logger: createLogger('test', 'fatal') },
+    ...{ port: 0, poolSize: 20, registry, logger: createLogger('test', 'fatal') },
     ...options,
   });
   return {
     gateway,
+    registry,
     url: `${options.certificate === undefined ? 'http' : 'https'}://127.0.0.1:${gateway.port}`,
     [Symbol.asyncDispose]: () => gateway.close(0),
   };

@@ -28,7 +28,8 @@ begin
          from progress where run_id = this_run.run_id)),
       'dueInMs', case
         when exists (select from worker w where w.run_id = this_run.run_id and w.lease_until < clock_timestamp()) then 0
-        else (select greatest(0, ceil(extract(epoch from min(next_at) - horizon - clock_timestamp()) * 1000))
+        else (select case when min(next_at) is not null then
+            greatest(0, ceil(extract(epoch from min(next_at) - horizon - clock_timestamp()) * 1000)) end
           from lane where lane.run_id = this_run.run_id and next_at < 'infinity') end,
       'isEnding', this_run.finished_at is not null or this_run.stop_reason is not null,
       'isEmpty', not work_is_left(this_run));
