@@ -36,8 +36,8 @@ function counted(names: readonly string[]): Record<string, number> {
 
 test('two namespaces get the same, however many wait in one of them', async () => {
   const { line, admitted, enter, endOne } = lineOf(1);
-  for (let call = 0; call < 500; call++) enter('large');
-  for (let call = 0; call < 20; call++) enter('small');
+  for (let call = 0; call < 500; call++) void enter('large');
+  for (let call = 0; call < 20; call++) void enter('small');
   expect(line.waiting).toBe(519);
   for (let call = 0; call < 40; call++) await endOne();
   const { 'large/run': large = 0, 'small/run': small = 0 } = counted(admitted);
@@ -47,9 +47,9 @@ test('two namespaces get the same, however many wait in one of them', async () =
 
 test('two runs of a namespace get the same, and together no more than another namespace', async () => {
   const { admitted, enter, endOne } = lineOf(1);
-  for (let call = 0; call < 300; call++) enter('a', 'busy');
-  for (let call = 0; call < 300; call++) enter('a', 'calm');
-  for (let call = 0; call < 300; call++) enter('b');
+  for (let call = 0; call < 300; call++) void enter('a', 'busy');
+  for (let call = 0; call < 300; call++) void enter('a', 'calm');
+  for (let call = 0; call < 300; call++) void enter('b');
   for (let call = 0; call < 120; call++) await endOne();
   const { 'a/busy': busy = 0, 'a/calm': calm = 0, 'b/run': other = 0 } = counted(admitted);
   expect(Math.abs(busy - calm)).toBeLessThanOrEqual(2);
@@ -58,7 +58,7 @@ test('two runs of a namespace get the same, and together no more than another na
 
 test('what counts is time: calls that take three times as long get a third of the turns', async () => {
   const { admitted, enter, endOne } = lineOf(1);
-  for (const namespace of ['slow', 'quick']) for (let call = 0; call < 200; call++) enter(namespace);
+  for (const namespace of ['slow', 'quick']) for (let call = 0; call < 200; call++) void enter(namespace);
   for (let call = 0; call < 200; call++) await endOne(admitted.at(-1) === 'slow/run' ? 30 : 10);
   const { 'slow/run': slow = 0, 'quick/run': quick = 0 } = counted(admitted);
   expect(quick / slow).toBeGreaterThan(2.8);
@@ -67,9 +67,9 @@ test('what counts is time: calls that take three times as long get a third of th
 
 test('a newcomer does not get what it did not ask for before', async () => {
   const { admitted, enter, endOne } = lineOf(1);
-  for (let call = 0; call < 100; call++) enter('old');
+  for (let call = 0; call < 100; call++) void enter('old');
   for (let call = 0; call < 50; call++) await endOne();
-  for (let call = 0; call < 50; call++) enter('new');
+  for (let call = 0; call < 50; call++) void enter('new');
   admitted.length = 0;
   for (let call = 0; call < 20; call++) await endOne();
   expect(counted(admitted)).toEqual({ 'old/run': 10, 'new/run': 10 });
@@ -77,7 +77,7 @@ test('a newcomer does not get what it did not ask for before', async () => {
 
 test('a full line turns away the last of the run that has most in it', async () => {
   const { line, enter, endOne } = lineOf(1, 10);
-  enter('large');
+  void enter('large');
   const waiting = Array.from({ length: 10 }, () => enter('large'));
   await expect(enter('large')).rejects.toMatchObject({ reason: 'Unavailable' });
   const small = enter('small');
@@ -90,7 +90,7 @@ test('a full line turns away the last of the run that has most in it', async () 
 test('who leaves the line takes no turn, and leaves nothing behind', async () => {
   const { line, admitted, enter, endOne } = lineOf(1);
   const leaving = new AbortController();
-  enter('a');
+  void enter('a');
   const gone = enter('b', 'run', leaving.signal);
   const stays = enter('c');
   leaving.abort(new Error('gone'));

@@ -28,7 +28,7 @@ test('a page that is larger than any call is a dead letter that says so, and the
   expect(batches).toMatchObject([
     [
       { claim: { requestId: 'a' }, type: 'done' },
-      { claim: { requestId: 'b' }, type: 'dead', cause: 'TooLarge', message: expect.stringContaining('41 MB') },
+      { claim: { requestId: 'b' }, type: 'dead', cause: 'TooLarge', message: expect.stringContaining('42 MB') },
       { claim: { requestId: 'c' }, type: 'done' },
     ],
   ]);
