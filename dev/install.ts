@@ -54,10 +54,11 @@ export function installStep(cluster: Cluster, allowedAddresses: string[]): Step 
         ['upgrade', '--install', '--force-conflicts', release, './helm/trawler', ...where, ...values],
         { signal },
       );
-      report('waiting for the operator');
-      await kubectl(cluster, ['rollout', 'status', `deployment/${release}-operator`, ...where, '--timeout=280s'], {
-        signal,
-      });
+      for (const program of ['operator', 'gateway']) {
+        report(`waiting for the ${program}`);
+        const deployment = `deployment/${release}-${program}`;
+        await kubectl(cluster, ['rollout', 'status', deployment, ...where, '--timeout=280s'], { signal });
+      }
       return undefined;
     },
   };
@@ -70,6 +71,7 @@ const namespace = {
 };
 
 async function chartValues(cluster: Cluster, allowedAddresses: string[]): Promise<string[]> {
+  const { digest } = await readManifest(operatorImage);
   return [
     '--set=postgres.enabled=true',
     ...imageValues('operator', cluster.reference(operatorImage)),
@@ -77,7 +79,7 @@ async function chartValues(cluster: Cluster, allowedAddresses: string[]): Promis
     ...imageValues('postgres', cluster.reference(postgresImage)),
     `--set-json=crawler.allowedAddresses=${JSON.stringify(allowedAddresses)}`,
     // The tag stays the same from build to build: this makes a new image a new pod.
-    `--set-string=operator.podAnnotations.trawler\\.dev/image=${(await readManifest(operatorImage)).digest}`,
+    ...['operator', 'gateway'].map((program) => `--set-string=${program}.podAnnotations.trawler\\.dev/image=${digest}`),
   ];
 }
 

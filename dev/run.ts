@@ -1,4 +1,4 @@
-// `npm run dev -- operator|server|worker RUN`: one process from source, against the local cluster and its database.
+// `npm run dev -- operator|gateway|server|worker RUN`: one process from source, against the local cluster and its database.
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
@@ -7,13 +7,19 @@ import { execa } from 'execa';
 import { trawlerNamespace } from './cluster/addresses.ts';
 import { chooseCluster } from './cluster/choose.ts';
 import { kubectl, release } from './install.ts';
+import { binary } from './setup/kubernetes-binaries.mjs';
 import { projectRoot } from './setup/paths.mjs';
 
-const usage = `usage: npm run dev -- operator | server | worker RUN [NAMESPACE]
+/** Plain HTTP: on this machine alone. */
+const ownGateway = 'http://localhost:8443';
+
+const usage = `usage: npm run dev -- operator | gateway | server | worker RUN [NAMESPACE]
 Runs one process from source, and again when a source file changes, against the cluster of \`npm run quickstart\`.
   operator   instead of the one in the cluster, which comes back at the end
+  gateway    beside those in the cluster, at ${ownGateway}, for workers that are started here
   server     beside what is in the cluster
-  worker     one more worker of a CrawlRun that is going on; from here it sees only hosts that this machine resolves`;
+  worker     one more worker of a CrawlRun that is going on; from here it sees only hosts that this machine resolves. It
+             speaks to the gateway in the cluster, or to the one at TRAWLER_GATEWAY_URL, such as ${ownGateway}`;
 
 const cluster = chooseCluster();
 const operatorDeployment = [`deployment/${release}-operator`, '--namespace', trawlerNamespace];
@@ -34,12 +40,18 @@ async function runWatched(args: string[], env: Record<string, string>): Promise<
 async function operatorEnvironment(): Promise<Record<string, string>> {
   const secret = await secretValues(`${release}-postgres`, trawlerNamespace);
   const url = secret['url'] ?? '';
+  // The gateway in the cluster goes on with the Service's name, and with its own login.
+  const gatewayUrl = new URL(url);
+  gatewayUrl.username = gatewayUrl.password = '';
   return {
     TRAWLER_DATABASE_URL: await reachable(url),
-    TRAWLER_DATABASE_WORKER_URL: url,
+    TRAWLER_DATABASE_GATEWAY_URL: gatewayUrl.href,
     TRAWLER_NAMESPACE: trawlerNamespace,
     TRAWLER_POD_NAME: hostname(),
-    ...(await containerValues(['get', ...operatorDeployment], ['TRAWLER_CRAWLER_IMAGE', 'TRAWLER_ALLOWED_ADDRESSES'])),
+    ...(await containerValues(
+      ['get', ...operatorDeployment],
+      ['TRAWLER_CRAWLER_IMAGE', 'TRAWLER_ALLOWED_ADDRESSES', 'TRAWLER_GATEWAY_URL', 'TRAWLER_GATEWAY_CONNECTIONS'],
+    )),
   };
 }
 
@@ -54,6 +66,17 @@ async function operator(): Promise<void> {
   }
 }
 
+async function gateway(): Promise<void> {
+  const { url = '' } = await secretValues(`${release}-gateway-login`, trawlerNamespace);
+  await runWatched(['operator/main.ts', 'gateway'], {
+    TRAWLER_DATABASE_URL: await reachable(url),
+    TRAWLER_GATEWAY_PORT: new URL(ownGateway).port,
+    // Those of an operator that runs here, too, stay free.
+    TRAWLER_HEALTH_PORT: '0',
+    TRAWLER_METRICS_PORT: '0',
+  });
+}
+
 async function server(): Promise<void> {
   await runWatched(['operator/main.ts', 'server'], await operatorEnvironment());
 }
@@ -64,22 +87,38 @@ async function worker(run: string, namespace: string): Promise<void> {
   const job = await kubectl(cluster, ['get', 'crawlrun', run, ...where, '--output=jsonpath={.status.jobName}']);
   if (job === '') throw new Error(`CrawlRun ${namespace}/${run} has no Job (yet)`);
   const credentials = await mkdtemp(join(tmpdir(), 'trawler-worker-'));
+  const forwarding = new AbortController();
   try {
-    const secret = await secretValues(job, namespace);
-    for (const [key, value] of Object.entries(secret)) {
-      const content = key === 'database-url' ? await reachable(value) : value;
-      await writeFile(join(credentials, key), content, { mode: 0o600 });
+    for (const [key, value] of Object.entries(await secretValues(job, namespace))) {
+      await writeFile(join(credentials, key), value, { mode: 0o600 });
     }
     await runWatched(['crawler-image/main.ts'], {
       ...(await containerValues(['get', 'job', job, ...where])),
+      TRAWLER_GATEWAY_URL: process.env['TRAWLER_GATEWAY_URL'] ?? (await forwardedGateway(forwarding.signal)),
       TRAWLER_CREDENTIALS_DIR: credentials,
       TRAWLER_WORKER_ID: randomUUID(),
       TRAWLER_POD_NAME: hostname(),
       TRAWLER_NODE_NAME: hostname(),
     });
   } finally {
+    forwarding.abort();
     await rm(credentials, { recursive: true, force: true });
   }
+}
+
+/** The gateway in the cluster at a port of this machine, until the signal; its certificate is for localhost, too. */
+async function forwardedGateway(signal: AbortSignal): Promise<string> {
+  const where = [`service/${release}-gateway`, '--namespace', trawlerNamespace];
+  const forward = execa(binary('kubectl'), ['port-forward', ...where, '--address=127.0.0.1', ':8443'], {
+    env: { KUBECONFIG: cluster.kubeconfig },
+    cancelSignal: signal,
+    reject: false,
+  });
+  for await (const line of forward) {
+    const [, port] = /^Forwarding from 127\.0\.0\.1:(\d+) /.exec(line) ?? [];
+    if (port !== undefined) return `https://localhost:${port}`;
+  }
+  throw new Error(`the gateway cannot be reached: ${(await forward).stderr}`);
 }
 
 async function secretValues(name: string, namespace: string): Promise<Record<string, string>> {
@@ -110,6 +149,7 @@ async function reachable(url: string): Promise<string> {
 
 const [program, run, namespace = 'default'] = process.argv.slice(2);
 if (program === 'operator') await operator();
+else if (program === 'gateway') await gateway();
 else if (program === 'server') await server();
 else if (program === 'worker' && run) await worker(run, namespace);
 else {

@@ -3,7 +3,8 @@
 import { randomUUID } from 'node:crypto';
 import { Command } from 'commander';
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import { type Config, ConfigError, loadConfig } from '../src/config.ts';
+import { type Config, ConfigError, environmentName, loadConfig } from '../src/config.ts';
+import type { GatewaySettings, GatewayTls } from '../src/controllers/gateway/gateway.ts';
 import { createOperatorMetrics } from '../src/controllers/metrics.ts';
 import { runOperator } from '../src/controllers/operator.ts';
 import { CRAWL_RUNS, CRAWL_SCHEDULES } from '../src/custom-resources/types.ts';
@@ -48,14 +49,25 @@ function openStore(config: Config, logger: Logger): OperatorStore {
   return createOperatorStore({
     databaseUrl: config.databaseUrl,
     ...caOf(config),
-    ...(config.databaseWorkerUrl === undefined ? {} : { workerDatabaseUrl: config.databaseWorkerUrl }),
+    ...(config.databaseGatewayUrl === undefined ? {} : { gatewayDatabaseUrl: config.databaseGatewayUrl }),
+    gatewayConnections: config.gatewayConnections,
     schema: config.databaseSchema,
     poolSize: config.databasePoolSize,
     logger,
   });
 }
 
+/** What the chart gives the operator; other commands do without. */
+function gatewayOf({ gatewayUrl, gatewayTlsSecret, gatewayTlsManaged, gatewayLoginSecret }: Config): GatewaySettings {
+  if (gatewayUrl === undefined) throw new ConfigError(`${environmentName('gatewayUrl')} (gatewayUrl): is missing`);
+  const tls: GatewayTls = gatewayUrl.startsWith('https:')
+    ? { source: gatewayTlsManaged ? 'Managed' : 'Existing', secretName: gatewayTlsSecret }
+    : { source: 'Off' };
+  return { url: gatewayUrl, tls, loginSecretName: gatewayLoginSecret };
+}
+
 async function operator(config: Config, logger: Logger): Promise<void> {
+  const gateway = gatewayOf(config);
   const signal = untilSignalled(logger);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_SAMPLE_MS });
@@ -77,9 +89,9 @@ async function operator(config: Config, logger: Logger): Promise<void> {
     const end = await runOperator({
       api,
       store,
-      ...caOf(config),
+      gateway,
       migrate: config.databaseMigrate,
-      settings: config,
+      settings: { ...config, gatewayUrl: gateway.url },
       limits: {
         ...(config.maxActiveRuns === undefined ? {} : { total: config.maxActiveRuns }),
         ...(config.maxActiveRunsPerNamespace === undefined ? {} : { perNamespace: config.maxActiveRunsPerNamespace }),
@@ -163,7 +175,7 @@ async function start(service: string, work: (config: Config, logger: Logger) => 
     await work(config, logger);
   } catch (error) {
     logger.fatal({ err: error }, 'service failed');
-    process.exitCode = 1;
+    process.exitCode = error instanceof ConfigError ? EXIT_CONFIG : 1;
   }
 }
 

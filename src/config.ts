@@ -36,18 +36,42 @@ const flag = z.preprocess((value) => (value === 'true' ? true : value === 'false
 /** Each key is read from TRAWLER_<KEY> in upper case with underscores, or from the file under its own name. */
 const schema = z.object({
   databaseUrl: postgresUrl.describe('PostgreSQL as the owner of the schema.'),
-  databaseWorkerUrl: postgresUrl.optional().describe('PostgreSQL as pods reach it; databaseUrl when left out.'),
+  databaseGatewayUrl: postgresUrl
+    .optional()
+    .describe('PostgreSQL as the gateway reaches it, such as a pooler; databaseUrl when left out.'),
   databaseCaFile: z
     .string()
     .min(1)
     .optional()
-    .describe("PEM file of the authority that signed PostgreSQL's certificate; operator and pods check it then."),
+    .describe("PEM file of the authority that signed PostgreSQL's certificate, which is checked then."),
   databaseSchema: z
     .string()
     .regex(/^[a-z_][a-z0-9_]{0,40}$/, 'must be a lower-case SQL name of at most 41 characters')
     .default('trawler')
     .describe('Schema in the database; two installs may share a database.'),
   databasePoolSize: count.max(100).default(5).describe('Connections of one operator.'),
+  gatewayUrl: z
+    .string()
+    .regex(/^https?:\/\/[^/?#@]+$/, 'must be an origin, https://host:port')
+    .optional()
+    .describe('Where workers reach the gateway: https://host:port, or http://host:port behind a mesh that encrypts.'),
+  gatewayTlsSecret: z
+    .string()
+    .min(1)
+    .default('trawler-gateway-tls')
+    .describe("Secret in the operator's namespace with the gateway's certificate: tls.crt, tls.key, ca.crt."),
+  gatewayTlsManaged: flag
+    .default(true)
+    .describe('Whether the operator makes and renews that certificate; else somebody else does, such as cert-manager.'),
+  gatewayLoginSecret: z
+    .string()
+    .min(1)
+    .default('trawler-gateway-login')
+    .describe("Secret in the operator's namespace to which it writes the gateway's database URL (key url)."),
+  gatewayConnections: count
+    .max(10_000)
+    .default(200)
+    .describe('Connections that all replicas of the gateway together may have, where the operator makes their login.'),
   databaseMigrate: flag.default(true).describe('Whether the operator brings the schema up to date by itself.'),
   databaseRetentionDays: count
     .max(3_650)
@@ -91,6 +115,9 @@ export type Config = z.output<typeof schema> & {
   readonly databaseCa?: string;
 };
 
+const NO_WORKER_URL =
+  'TRAWLER_DATABASE_WORKER_URL (databaseWorkerUrl) is gone: workers do not reach PostgreSQL any more. What the gateway is to use for them is TRAWLER_DATABASE_GATEWAY_URL (databaseGatewayUrl)';
+
 /** TRAWLER_DATABASE_URL for databaseUrl. */
 export function environmentName(key: string): string {
   return `TRAWLER_${key.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
@@ -105,6 +132,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
     const value = environment[environmentName(key)];
     if (value !== undefined && value !== '') values[key] = value;
   }
+  if (environment['TRAWLER_DATABASE_WORKER_URL'] || 'databaseWorkerUrl' in values) throw new ConfigError(NO_WORKER_URL);
   const parsed = schema.strict().safeParse(values);
   if (parsed.success) return { ...parsed.data, ...readDatabaseCa(parsed.data.databaseCaFile) };
   const problems = parsed.error.issues.map((issue) => {

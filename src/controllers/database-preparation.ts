@@ -1,4 +1,5 @@
-// Brings the database up to date: before it is first used, once a day (logins are renewed), and whenever it turns out
+// Brings the database up to date: before it is first used, once a day (a login that somebody
+// dropped is made again), and whenever it turns out
 // not to be as it was left. A database to try Trawler out with loses everything with its pod.
 import { type Backoff, backoffMs } from '../kube/backoff.ts';
 import type { OperatorStore } from '../store/operator-store.ts';
@@ -10,12 +11,10 @@ export type PreparedDatabase = {
   ready(): Promise<void>;
   /** Takes what a call failed with: after a missing table or login the database is prepared again. */
   reportFailure(error: unknown): void;
-  /** Where workers log in, as a run's Secret holds it. */
-  workerUrl(signal: AbortSignal): Promise<string>;
 };
 
 export type DatabasePreparationOptions = {
-  readonly store: Pick<OperatorStore, 'migrate' | 'workerDatabaseUrl'>;
+  readonly store: Pick<OperatorStore, 'migrate'>;
   /** Off: the database is prepared by somebody else. */
   readonly migrate: boolean;
   /** Called when the tables were gone and have been made again. */
@@ -31,8 +30,6 @@ const REPEAT_MS = 24 * 3_600_000;
 const RETRY: Backoff = { baseMs: 500, maxMs: 10_000 };
 /** Trouble that comes after so long without any is the first again. */
 const FORGET_TROUBLE_MS = 10 * 60_000;
-/** The login changes rarely, and the one before stays good for a while. */
-const WORKER_URL_AGE_MS = 10_000;
 /** Tables, functions or logins are not there. */
 const SIGNS_OF_LOSS: readonly string[] = ['SchemaMismatch', 'LoginRefused'];
 
@@ -45,7 +42,6 @@ export function createDatabasePreparation(options: DatabasePreparationOptions): 
   let isPreparing = false;
   let preparedAt: number | undefined;
   let trouble: Trouble | undefined;
-  let knownUrl: { readonly url: Promise<string>; readonly readAt: number } | undefined;
 
   async function prepare(): Promise<void> {
     isPreparing = true;
@@ -56,7 +52,6 @@ export function createDatabasePreparation(options: DatabasePreparationOptions): 
         onEmptied();
       }
       preparedAt = performance.now();
-      knownUrl = undefined;
     } catch (error) {
       again(error);
       throw error;
@@ -85,16 +80,6 @@ export function createDatabasePreparation(options: DatabasePreparationOptions): 
       if (!(error instanceof StoreError) || !SIGNS_OF_LOSS.includes(error.reason)) return;
       logger.warn({ reason: error.reason, err: error }, 'database is not as it was left: preparing it again');
       again(error);
-    },
-    workerUrl(signal) {
-      if (knownUrl === undefined || performance.now() - knownUrl.readAt > WORKER_URL_AGE_MS) {
-        const url = store.workerDatabaseUrl(signal);
-        knownUrl = { url, readAt: performance.now() };
-        url.catch(() => {
-          knownUrl = undefined;
-        });
-      }
-      return knownUrl.url;
     },
   };
 }

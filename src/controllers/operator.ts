@@ -25,15 +25,14 @@ import { createUrgency } from '../kube/urgency.ts';
 import { createWorkQueue } from '../kube/work-queue.ts';
 import { GROUP } from '../resources/group.ts';
 import type { OperatorStore } from '../store/operator-store.ts';
-import { StoreError } from '../store/store-error.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { startCaches } from './caches.ts';
 import { createDatabasePreparation } from './database-preparation.ts';
+import { createGateway, type GatewaySettings } from './gateway/gateway.ts';
 import type { OperatorMetrics } from './metrics.ts';
 import { keepDays } from './retention.ts';
 import type { ActiveLimits } from './run/admission.ts';
 import type { JobSettings } from './run/crawl-job.ts';
-import { loginRefusal } from './run/pods.ts';
 import { createRunReconciler } from './run/run-controller.ts';
 import { createRunQueue } from './run/run-queue.ts';
 import { wakeRuns } from './run/run-wake.ts';
@@ -46,8 +45,7 @@ import { sweep } from './sweep.ts';
 export type OperatorOptions = {
   readonly api: KubeApi;
   readonly store: OperatorStore;
-  /** PEM of the authority that signed the database's certificate, for the pods. */
-  readonly ca?: string;
+  readonly gateway: GatewaySettings;
   /** Whether the database is brought up to date before its first use. */
   readonly migrate: boolean;
   readonly settings: JobSettings;
@@ -75,6 +73,8 @@ const SWEEP_INTERVAL_MS = 30_000;
 const SWEEP_KEY = 'sweep';
 const RETENTION_INTERVAL_MS = 3_600_000;
 const RETENTION_KEY = 'retention';
+const CERTIFICATE_KEY = 'certificate';
+const LOGIN_KEY = 'login';
 
 /** Waits for the leadership, then runs the controllers until the signal is aborted or the leadership is lost. */
 export async function runOperator(options: OperatorOptions): Promise<'stopped' | 'finished' | 'lost'> {
@@ -120,6 +120,8 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   const queue = createRunQueue({ runCache, scheduleCache, limits });
   const memory = createSlotMemory(store, logger);
   const now = () => new Date();
+  const databaseUrl = (within: AbortSignal) => store.gatewayDatabaseUrl(within);
+  const gateway = createGateway({ secrets, namespace, settings: options.gateway, databaseUrl, now, logger });
   const scheduleQueue = createWorkQueue({
     name: 'schedule',
     workers: reconcilers,
@@ -145,10 +147,9 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     urgency,
     reconcile: createRunReconciler({
       ...{ runs, jobs, pods, nodes, secrets, claims, clusterEvents, runCache, jobCache, podCache },
-      ...{ queue, store, database, events, settings, now, logger },
+      ...{ queue, store, database, gateway, events, settings, now, logger },
       // The schedule's status has to hold the result before the run is deleted.
       isReported: (run) => isRunReported(run, scheduleCache),
-      ...(options.ca === undefined ? {} : { ca: options.ca }),
     }),
     ...shared,
   });
@@ -170,15 +171,21 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     },
     ...shared,
   });
+  const gatewayQueue = createWorkQueue({
+    name: 'gateway',
+    workers: 2,
+    reconcile: async (key, signal) => {
+      if (key === CERTIFICATE_KEY) return gateway.keepCertificate(signal);
+      return onDatabase(() => gateway.keepLogin(signal));
+    },
+    ...shared,
+  });
 
   wakeSchedules({ scheduleCache, runCache, queue: scheduleQueue });
   wakeRuns({ runCache, jobCache, podCache, line: queue, queue: runQueue, onGone: () => sweepQueue.add(SWEEP_KEY) });
-  podCache.subscribe(({ type, object }) => {
-    const refusal = loginRefusal(object);
-    if (type !== 'deleted' && refusal !== undefined) database.reportFailure(new StoreError('LoginRefused', refusal));
-  });
   sweepQueue.add(SWEEP_KEY);
   retentionQueue.add(RETENTION_KEY);
+  for (const key of [CERTIFICATE_KEY, LOGIN_KEY]) gatewayQueue.add(key);
   logger.info({ schedules: scheduleCache.list().length, runs: runCache.list().length }, 'scheduler started');
   options.onReady?.();
 
@@ -187,23 +194,25 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     runQueue.done,
     sweepQueue.done,
     retentionQueue.done,
+    gatewayQueue.done,
     events.done,
     ...all.map((cache) => cache.done),
   ]);
 
   /** What it fails with may be a reason to prepare the database again. */
-  async function onDatabase(work: () => Promise<void>): Promise<void> {
+  async function onDatabase<T>(work: () => Promise<T>): Promise<T> {
     try {
       await database.ready();
-      await work();
+      return await work();
     } catch (error) {
       database.reportFailure(error);
       throw error;
     }
   }
 
-  /** As an Event of the Lease: what the operator has to say that is about no run. */
+  /** As an Event of the Lease: what the operator has to say that is about no run. The gateway's login is another one. */
   function announceEmptied(): void {
+    gatewayQueue.add(LOGIN_KEY);
     const message = 'PostgreSQL was found empty and set up again: runs, results and dead letters it held are lost';
     const note = { type: 'Warning', reason: 'DatabaseEmptied', action: 'PrepareDatabase', message } as const;
     leases.get({ namespace, name: LEASE_NAME }, { signal }).then(

@@ -27,6 +27,7 @@ export const START_REASONS = [
   // Its Secret, its volume and its Job
   'SecretConflict',
   'SecretRefused',
+  'GatewayNotReady',
   'VolumeClaimMissing',
   'VolumeClaimUnsuitable',
   'JobConflict',

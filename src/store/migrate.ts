@@ -1,19 +1,18 @@
 // Brings a database up to date: tables by migrations, then functions, then rights. Safe to run from several replicas.
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { Migrator } from 'kysely/migration';
-import { StoreError } from '../gateway/protocol/store-error.ts';
+import { StoreError, StoreError } from '../gateway/protocol/store-error.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { FUNCTIONS_VERSION, isLater, OLDEST_WORKER_VERSION, versionTrouble } from './function-versions.ts';
 import { FUNCTIONS_CHECKSUM, functions, WORKER_FUNCTIONS } from './functions.ts';
+import { ensureGatewayLogin, type GatewayLogin } from './gateway-login.ts';
 import { migrations } from './migrations.ts';
 import { RELEASE } from './release.ts';
 import type { Database } from './schema.ts';
-import { ensureWorkerLogin, type WorkerLogin } from './worker-login.ts';
-
 export type MigrationOptions = {
   readonly db: Kysely<Database>;
   readonly schema: string;
-  readonly login: WorkerLogin;
+  readonly login: GatewayLogin;
   readonly logger: Logger;
 };
 
@@ -35,7 +34,7 @@ export async function migrate(options: MigrationOptions, signal: AbortSignal): P
     const names = await createTables(trx, schema);
     signal.throwIfAborted();
     await createFunctions(trx, options);
-    await grantToWorkers(trx, schema, await ensureWorkerLogin(trx, schema, login));
+    await grantToWorkers(trx, schema, await ensureGatewayLogin(trx, schema, login));
     return names;
   });
   for (const migration of missing) logger.info({ migration }, 'database migrated');

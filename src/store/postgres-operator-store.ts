@@ -5,6 +5,7 @@ import { createBatcher } from './batch.ts';
 import { createPool, storeError } from './connection.ts';
 import { createContact } from './contact.ts';
 import { contentChange, forgetPages } from './content-change.ts';
+import { type GatewayLogin, gatewayUrl } from './gateway-login.ts';
 import { migrate } from './migrate.ts';
 import type { Acceptance, AcceptedRun, OperatorStore, RunSnapshot } from './operator-store.ts';
 import { deadLetters, firstItems } from './results.ts';
@@ -13,9 +14,8 @@ import * as runs from './runs.ts';
 import type { Database } from './schema.ts';
 import { checkSchemaName } from './schema-name.ts';
 import { snapshots } from './snapshots.ts';
-import { type WorkerLogin, workerUrl } from './worker-login.ts';
 
-export type OperatorStoreOptions = WorkerLogin & {
+export type OperatorStoreOptions = GatewayLogin & {
   /** The schema that holds everything; two installs may share a database with one schema each. */
   readonly schema: string;
   /** PEM of the authority that signed the server's certificate, where that is no public one. */
@@ -73,7 +73,7 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
   return {
     migrate: (signal) => guarded(signal, () => migrate({ db, schema, login: options, logger }, signal)),
     ping: (signal) => guarded(signal, async () => void (await sql`select 1`.execute(db, { signal }))),
-    workerDatabaseUrl: (signal) => guarded(signal, () => workerUrl(db, schema, options, signal)),
+    gatewayDatabaseUrl: (signal) => guarded(signal, () => gatewayUrl(db, schema, options, signal)),
     acceptRun: (run, signal) => guarded(signal, () => acceptRun(run, signal)),
     snapshots: (signal, runIds) => guarded(signal, () => snapshots(db, runIds, signal)),
     snapshot: (runId, signal) => guarded(signal, () => readSnapshot(runId, signal)),

@@ -295,7 +295,7 @@ async function main(): Promise<void> {
       signal,
     );
   }
-  const databaseUrl = await operator.workerDatabaseUrl(signal);
+  const databaseUrl = await operator.gatewayDatabaseUrl(signal);
   const access = (worker: number): DatabaseWorker => {
     const { token = '' } = runIds[worker % runs] ?? {};
     return { databaseUrl, schema: SCHEMA, token, workerId: randomUUID() };

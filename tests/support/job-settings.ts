@@ -5,7 +5,7 @@ import { DEFAULT_POD_FIELDS } from '../../src/resources/pod-template.ts';
 export const JOB_SETTINGS: JobSettings = {
   crawlerImage: 'registry.example/crawler:1',
   imagePullPolicy: 'IfNotPresent',
-  databaseSchema: 'trawler',
+  gatewayUrl: 'https://trawler-gateway.trawler-system.svc:8443',
   allowedAddresses: [],
   allowedProxies: [],
   browserSeccompProfile: 'trawler/chromium.json',

@@ -1,6 +1,7 @@
 // The operator in the test's own process, on a control plane and a PostgreSQL of the test's.
 import { KubeConfig } from '@kubernetes/client-node';
 import { Registry } from 'prom-client';
+import type { GatewaySettings } from '#src/controllers/gateway/gateway.ts';
 import { createOperatorMetrics, type OperatorMetrics } from '#src/controllers/metrics.ts';
 import { type OperatorOptions, runOperator } from '#src/controllers/operator.ts';
 import { createKubeApi, type KubeApi } from '#src/kube/client.ts';
@@ -9,6 +10,13 @@ import type { OperatorStore } from '#src/store/operator-store.ts';
 import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { JOB_SETTINGS } from './job-settings.ts';
+
+/** The gateway as operators of tests know it; none is there. */
+export const GATEWAY: GatewaySettings = {
+  url: JOB_SETTINGS.gatewayUrl,
+  tls: { source: 'Managed', secretName: 'trawler-gateway-tls' },
+  loginSecretName: 'trawler-gateway-login',
+};
 
 export type RunningOperator = {
   readonly store: OperatorStore;
@@ -32,6 +40,7 @@ export function startOperator(
     ...{ api, store, logger, migrate: true, limits: {}, retentionDays: 30, reconcilers: 8 },
     metrics,
     settings: JOB_SETTINGS,
+    gateway: GATEWAY,
     namespace: 'default',
     identity: 'operator',
     signal: ending.signal,

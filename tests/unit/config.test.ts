@@ -18,7 +18,7 @@ async function configFile(content: string): Promise<string> {
 }
 
 test('a key is found in the environment under its name in capitals', () => {
-  expect(environmentName('databaseWorkerUrl')).toBe('TRAWLER_DATABASE_WORKER_URL');
+  expect(environmentName('databaseGatewayUrl')).toBe('TRAWLER_DATABASE_GATEWAY_URL');
 });
 
 describe('loadConfig', () => {
@@ -63,6 +63,14 @@ describe('loadConfig', () => {
     [{ ...database, TRAWLER_METRICS_PORT: 'http' }, 'TRAWLER_METRICS_PORT (metricsPort)'],
     [{ ...database, TRAWLER_LOG_LEVEL: 'loud' }, 'TRAWLER_LOG_LEVEL (logLevel)'],
     [{ ...database, TRAWLER_DATABASE_MIGRATE: 'maybe' }, 'TRAWLER_DATABASE_MIGRATE (databaseMigrate)'],
+    [
+      { ...database, TRAWLER_GATEWAY_URL: 'https://gateway:8443/path' },
+      'TRAWLER_GATEWAY_URL (gatewayUrl): must be an origin',
+    ],
+    [
+      { ...database, TRAWLER_DATABASE_WORKER_URL: 'postgres://pooler/trawler' },
+      'TRAWLER_DATABASE_WORKER_URL (databaseWorkerUrl) is gone: workers do not reach PostgreSQL any more',
+    ],
     [{ ...database, TRAWLER_CONFIG: '/nowhere.yaml' }, 'TRAWLER_CONFIG: cannot read /nowhere.yaml'],
   ])('%o is refused by name', (environment, message) => {
     expect(() => loadConfig(environment)).toThrow(message);

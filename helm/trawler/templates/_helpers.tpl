@@ -63,6 +63,9 @@ capabilities:
 {{- end -}}
 
 {{- define "trawler.databaseSecret" -}}
+{{- if .Values.database.workerUrlKey -}}
+{{- fail "database.workerUrlKey is now database.gatewayUrlKey: crawler pods do not reach PostgreSQL any more, the gateway does" -}}
+{{- end -}}
 {{- if and .Values.postgres.enabled .Values.database.existingSecret -}}
 {{- fail "set either database.existingSecret or postgres.enabled, not both" -}}
 {{- else if .Values.postgres.enabled -}}
@@ -70,4 +73,31 @@ capabilities:
 {{- else -}}
 {{- required "Trawler needs a PostgreSQL: set database.existingSecret to the Secret with its URL, or postgres.enabled=true to try Trawler out" .Values.database.existingSecret -}}
 {{- end -}}
+{{- end -}}
+
+{{- /* Where the operator writes the gateway's way into the database. */ -}}
+{{- define "trawler.gatewayLoginSecret" -}}
+{{ include "trawler.fullname" . }}-gateway-login
+{{- end -}}
+
+{{- define "trawler.gatewayTlsSecret" -}}
+{{- .Values.gateway.tls.existingSecret | default (printf "%s-gateway-tls" (include "trawler.fullname" .)) -}}
+{{- end -}}
+
+{{- /* Where workers reach it: without the cluster's domain, which every pod's resolver adds. */ -}}
+{{- define "trawler.gatewayUrl" -}}
+{{ ternary "https" "http" .Values.gateway.tls.enabled }}://{{ include "trawler.fullname" . }}-gateway.{{ .Release.Namespace }}.svc:8443
+{{- end -}}
+
+{{- define "trawler.gatewayLeast" -}}
+{{ ternary .Values.gateway.autoscaling.minReplicas .Values.gateway.replicas .Values.gateway.autoscaling.enabled }}
+{{- end -}}
+
+{{- define "trawler.gatewayMost" -}}
+{{ ternary .Values.gateway.autoscaling.maxReplicas .Values.gateway.replicas .Values.gateway.autoscaling.enabled }}
+{{- end -}}
+
+{{- /* Two more than its pool for each replica, and twice the replicas: those that go are there beside those that come. */ -}}
+{{- define "trawler.gatewayConnections" -}}
+{{ mul 2 (max 1 (int (include "trawler.gatewayMost" .))) (add 2 .Values.gateway.poolSize) }}
 {{- end -}}

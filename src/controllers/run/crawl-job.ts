@@ -16,7 +16,8 @@ import { workerResources } from './worker-resources.ts';
 export type JobSettings = {
   readonly crawlerImage: string;
   readonly imagePullPolicy: 'Always' | 'IfNotPresent' | 'Never';
-  readonly databaseSchema: string;
+  /** Where workers reach the gateway: `https://host:port`. */
+  readonly gatewayUrl: string;
   readonly allowedAddresses: readonly string[];
   readonly allowedProxies: readonly string[];
   readonly logLevel: string;
@@ -263,7 +264,7 @@ function environment(run: CrawlRun, settings: JobSettings): EnvironmentVariable[
     fieldRef('TRAWLER_WORKER_ID', 'metadata.uid'),
     fieldRef('TRAWLER_POD_NAME', 'metadata.name'),
     fieldRef('TRAWLER_NODE_NAME', 'spec.nodeName'),
-    { name: 'TRAWLER_DATABASE_SCHEMA', value: settings.databaseSchema },
+    { name: 'TRAWLER_GATEWAY_URL', value: settings.gatewayUrl },
     { name: 'TRAWLER_ALLOWED_ADDRESSES', value: settings.allowedAddresses.join(',') },
     { name: 'TRAWLER_ALLOWED_PROXIES', value: settings.allowedProxies.join(',') },
     { name: 'TRAWLER_LOG_LEVEL', value: settings.logLevel },

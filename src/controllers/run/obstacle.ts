@@ -55,7 +55,7 @@ const NO_HEARTBEAT: StartObstacle = {
   patience: 'StartDeadline',
   reason: 'NoHeartbeat',
   message:
-    'no worker has given a heartbeat; look at its log (kubectl logs), and whether pods of this namespace reach PostgreSQL',
+    'no worker has given a heartbeat; look at its log (kubectl logs), and whether pods of this namespace reach the gateway',
 };
 
 /** What an answer of the API server means for the run that asked for something. */

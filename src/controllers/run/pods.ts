@@ -14,12 +14,6 @@ export function saidBlocked(pods: readonly Pod[]): string | undefined {
   return said.find((one) => one?.reason === 'Blocked')?.message;
 }
 
-/** What the database said to a worker that it did not let in; undefined when the pod ended otherwise, or has not. */
-export function loginRefusal(pod: Pod): string | undefined {
-  const said = parseTerminationMessage(terminationOf(pod)?.message);
-  return said?.reason === 'LoginRefused' ? said.message : undefined;
-}
-
 function terminationOf(pod: Pod | undefined) {
   return pod?.status?.containerStatuses?.find((status) => status.name === CRAWLER_CONTAINER)?.state?.terminated;
 }

@@ -12,7 +12,7 @@ import type { Acceptance, OperatorStore } from '../../store/operator-store.ts';
 import { hashToken } from '../../store/run-token.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { RunCache } from '../caches.ts';
-import type { PreparedDatabase } from '../database-preparation.ts';
+import type { Gateway } from '../gateway/gateway.ts';
 import { runDay } from './crawl-job.ts';
 import { obstacleOfAnswer, type StartObstacle } from './obstacle.ts';
 import { logFields } from './run-log-fields.ts';
@@ -22,9 +22,7 @@ export type RunAcceptanceOptions = {
   readonly secrets: ResourceClient<Secret>;
   readonly runCache: RunCache;
   readonly store: OperatorStore;
-  readonly database: PreparedDatabase;
-  /** PEM of the authority that signed the database's certificate. */
-  readonly ca?: string;
+  readonly gateway: Gateway;
   readonly events: EventRecorder;
   readonly logger: Logger;
 };
@@ -33,7 +31,7 @@ export type RunAcceptanceOptions = {
 const CREDENTIALS_CHECK_MS = 60_000;
 
 export function createRunAcceptance(options: RunAcceptanceOptions) {
-  const { secrets, runCache, store, database, ca, events, logger } = options;
+  const { secrets, runCache, store, gateway, events, logger } = options;
   /** By UID of live runs, on the monotonic clock. */
   const credentialsCheckedAt = new Map<string, number>();
   runCache.subscribe(({ type, object }) => {
@@ -58,8 +56,7 @@ export function createRunAcceptance(options: RunAcceptanceOptions) {
 
   /**
    * PostgreSQL does not know a run any more that it had accepted: the run gets a row again, which is stopped at once, so
-   * that it ends as any stopped run does. Its workers may still hold a login that is gone, and its results are: see
-   * docs/decisions/0016-lost-data.md.
+   * that it ends as any stopped run does. Its results are gone: see docs/decisions/0016-lost-data.md.
    */
   async function acceptLost(
     run: CrawlRun,
@@ -78,9 +75,13 @@ export function createRunAcceptance(options: RunAcceptanceOptions) {
 
   /** The token in the run's Secret, which is made where it is missing. */
   async function ensureSecret(run: CrawlRun, signal: AbortSignal): Promise<string | StartObstacle> {
-    const access = { databaseUrl: await database.workerUrl(signal), ...(ca === undefined ? {} : { ca }) };
+    const trust = await gateway.trust(signal);
+    if ('trouble' in trust) {
+      const message = `workers would not know the gateway: ${trust.trouble}`;
+      return { condition: 'Accepted', patience: 'StartDeadline', reason: 'GatewayNotReady', message };
+    }
     try {
-      const secret = await ensureRunSecret(secrets, run, access, signal);
+      const secret = await ensureRunSecret(secrets, run, trust.authority, signal);
       if (secret.type === 'Ours') return secret.token;
       const { message } = secret;
       return { condition: 'Accepted', patience: 'StartDeadline', reason: 'SecretConflict', message };

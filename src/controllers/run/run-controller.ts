@@ -8,7 +8,7 @@ import { type CrawlRunSpec, crawlRunSpec } from '../../resources/crawl-run.ts';
 import type { ContentChange, RunSnapshot } from '../../store/operator-store.ts';
 import { StoreError } from '../../store/store-error.ts';
 import { podsOf } from '../caches.ts';
-import { DATABASE_RETRY_MS } from '../database-preparation.ts';
+import { DATABASE_RETRY_MS, type PreparedDatabase } from '../database-preparation.ts';
 import type { JobSettings } from './crawl-job.ts';
 import { createEventReader, type EventReaderOptions } from './event-reader.ts';
 import { createFinishedRunSettler, type FinishedRunOptions } from './finished-run.ts';
@@ -32,7 +32,11 @@ export type RunControllerOptions = RunAcceptanceOptions &
   RunEndOptions &
   LostNodeOptions &
   EventReaderOptions &
-  FinishedRunOptions & { readonly queue: RunQueue; readonly settings: JobSettings };
+  FinishedRunOptions & {
+    readonly database: PreparedDatabase;
+    readonly queue: RunQueue;
+    readonly settings: JobSettings;
+  };
 
 /** Progress is read this often, less often the more runs are active: the API server and PostgreSQL are shared. */
 const REFRESH_MS = 3_000;

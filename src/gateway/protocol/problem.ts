@@ -22,7 +22,7 @@ const STATUS: Readonly<Record<StoreErrorReason, number>> = {
   OtherServer: 409,
   // Between the gateway and its database: nothing that a worker could mend, and it may pass.
   LoginRefused: 503,
-  WorkerLoginMissing: 503,
+  GatewayLoginMissing: 503,
   SchemaMismatch: 503,
   Refused: 422,
 };

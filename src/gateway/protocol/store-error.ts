@@ -13,7 +13,7 @@ export const STORE_ERROR_REASONS = [
   /** Role, password or database are not as the server knows them. */
   'LoginRefused',
   /** No login for workers, and not the right to create one; the message holds the SQL to run. */
-  'WorkerLoginMissing',
+  'GatewayLoginMissing',
   /** The database is older or newer than this program can work with. */
   'SchemaMismatch',
   /** A statement was refused: a bug, or someone changed the schema. */

@@ -26,7 +26,8 @@ export interface Rule {
 
 interface PodSpec {
   containers: Container[];
-  volumes: { name: string }[];
+  volumes: { name: string; secret?: object }[];
+  automountServiceAccountToken?: boolean;
   topologySpreadConstraints?: unknown[];
   securityContext?: object;
 }

@@ -45,11 +45,14 @@ beforeAll(async () => {
 });
 afterAll(() => controlPlane.stop());
 
-test.each(['operator', 'postgres'])('a pod of the %s is admitted to a restricted namespace', async (component) => {
-  const pods = ['pod', `-n=${NAMESPACE}`, `-l=app.kubernetes.io/component=${component}`];
-  await kubectl('wait', '--for=create', '--timeout=30s', ...pods);
-  expect(await kubectl('get', ...pods, '-o=name')).toContain(`pod/trawler-${component}-`);
-});
+test.each(['operator', 'gateway', 'postgres'])(
+  'a pod of the %s is admitted to a restricted namespace',
+  async (component) => {
+    const pods = ['pod', `-n=${NAMESPACE}`, `-l=app.kubernetes.io/component=${component}`];
+    await kubectl('wait', '--for=create', '--timeout=30s', ...pods);
+    expect(await kubectl('get', ...pods, '-o=name')).toContain(`pod/trawler-${component}-`);
+  },
+);
 
 test('no object of the chart earns a warning', async () => {
   const manifest = await helm('get', 'manifest', 'trawler');
@@ -113,9 +116,30 @@ describe('the operator', () => {
     expect(await mayI(OPERATOR, ...what.split(' '), '-n=elsewhere')).toBe(false);
   });
 
+  test('may write the Secrets of the gateway, and no other, in its own namespace', async () => {
+    for (const name of ['trawler-gateway-login', 'trawler-gateway-tls']) {
+      expect(await mayI(OPERATOR, 'patch', `secrets/${name}`, `-n=${NAMESPACE}`)).toBe(true);
+    }
+    expect(await mayI(OPERATOR, 'patch', 'secrets/trawler-postgres', `-n=${NAMESPACE}`)).toBe(false);
+  });
+
   test('may hold a lease in its own namespace', async () => {
     expect(await mayI(OPERATOR, 'update', 'leases.coordination.k8s.io', `-n=${NAMESPACE}`)).toBe(true);
   });
+});
+
+test('the gateway may do nothing in the cluster', async () => {
+  const gateway = `--as=system:serviceaccount:${NAMESPACE}:trawler-gateway`;
+  for (const what of ['get secrets', 'list pods', 'get crawlruns.trawler.dev', 'create jobs.batch']) {
+    expect(await mayI(gateway, ...what.split(' '), `-n=${NAMESPACE}`), what).toBe(false);
+  }
+});
+
+test('what the operator has written for the gateway outlives an upgrade', async () => {
+  const secret = ['secret/trawler-gateway-login', `-n=${NAMESPACE}`];
+  await kubectl('patch', ...secret, '--type=merge', '-p', '{"data":{"url":"YQ=="}}');
+  await helm('upgrade', 'trawler', chart, '--set=postgres.enabled=true,operator.logLevel=info');
+  expect(await kubectl('get', ...secret, '-o=jsonpath={.data.url}')).toBe('YQ==');
 });
 
 test('the built-in roles take in schedules and runs', async () => {

@@ -26,6 +26,9 @@ describe('values', () => {
   test.each([
     [[], 'Trawler needs a PostgreSQL: set database.existingSecret'],
     [[OWN_DATABASE, EVALUATION], 'set either database.existingSecret or postgres.enabled, not both'],
+    [[OWN_DATABASE, 'database.workerUrlKey=pooler'], 'database.workerUrlKey is now database.gatewayUrlKey'],
+    [[EVALUATION, 'gateway.replicas=0'], "at '/gateway/replicas'"],
+    [[EVALUATION, 'networkPolicy.crawlerNamespaces={Red}'], "at '/networkPolicy/crawlerNamespaces/0'"],
     [[EVALUATION, 'operator.replica=2'], "at '/operator': additional properties 'replica' not allowed"],
     [[EVALUATION, 'operator.logLevel=loud'], "at '/operator/logLevel'"],
     [[EVALUATION, 'database.schema=Upper'], "at '/database/schema'"],
@@ -52,7 +55,7 @@ describe('values', () => {
 
   test('the operator is told everything by its environment, secrets by reference', async () => {
     const values = [
-      'database.workerUrlKey=pooler',
+      'database.gatewayUrlKey=pooler',
       'database.schema=crawl',
       'crawler.allowedAddresses={a.b:80,10.0.0.0/8:443}',
       'crawler.allowedProxies={proxy.b:3128}',
@@ -72,7 +75,12 @@ describe('values', () => {
       TRAWLER_NAMESPACE: { fieldRef: { fieldPath: 'metadata.namespace' } },
       TRAWLER_POD_NAME: { fieldRef: { fieldPath: 'metadata.name' } },
       TRAWLER_DATABASE_URL: { secretKeyRef: { name: 'db', key: 'url' } },
-      TRAWLER_DATABASE_WORKER_URL: { secretKeyRef: { name: 'db', key: 'pooler' } },
+      TRAWLER_DATABASE_GATEWAY_URL: { secretKeyRef: { name: 'db', key: 'pooler' } },
+      TRAWLER_GATEWAY_URL: 'https://trawler-gateway.trawler-system.svc:8443',
+      TRAWLER_GATEWAY_TLS_SECRET: 'trawler-gateway-tls',
+      TRAWLER_GATEWAY_TLS_MANAGED: 'true',
+      TRAWLER_GATEWAY_LOGIN_SECRET: 'trawler-gateway-login',
+      TRAWLER_GATEWAY_CONNECTIONS: '88',
       TRAWLER_DATABASE_SCHEMA: 'crawl',
       TRAWLER_DATABASE_POOL_SIZE: '5',
       TRAWLER_DATABASE_RETENTION_DAYS: '30',
@@ -117,7 +125,7 @@ describe('values', () => {
     expect(JSON.stringify(await deployment())).not.toContain('database-ca');
   });
 
-  test('the evaluation Postgres has one password, under a name that pods of every namespace can resolve', async () => {
+  test('the evaluation Postgres has one password, under a name that every namespace can resolve', async () => {
     const { stringData = {} } = one(await render(EVALUATION), 'Secret', 'trawler-postgres');
     const host = 'trawler-postgres.trawler-system.svc.cluster.local:5432';
     expect(stringData['password']).toMatch(/^[A-Za-z0-9]{32}$/);
@@ -125,7 +133,7 @@ describe('values', () => {
   });
 
   test('several operators are spread and guarded against being drained at once, a single one is not', async () => {
-    const single = await render(OWN_DATABASE);
+    const single = (await render(OWN_DATABASE)).filter(({ metadata }) => metadata.name === 'trawler-operator');
     const several = await render(OWN_DATABASE, 'operator.replicas=2');
     expect(single.filter(({ kind }) => kind === 'PodDisruptionBudget')).toEqual([]);
     expect(one(several, 'PodDisruptionBudget', 'trawler-operator').spec).toMatchObject({
@@ -162,6 +170,143 @@ describe('values', () => {
     expect(volumes(kept)).not.toContain('data');
     expect(one(kept, 'StatefulSet', 'trawler-postgres').spec['volumeClaimTemplates']).toMatchObject([
       { metadata: { name: 'data' }, spec: { resources: { requests: { storage: '2Gi' } } } },
+    ]);
+  });
+});
+
+describe('the gateway', () => {
+  const gateway = async (...values: string[]) => one(await render(...values), 'Deployment', 'trawler-gateway');
+  const variables = (manifest: Manifest) =>
+    Object.fromEntries(container(manifest).env.map(({ name, value, valueFrom }) => [name, value ?? valueFrom]));
+
+  test('gets its login and its certificate as files, and no right in the cluster', async () => {
+    const deployment = await gateway(EVALUATION);
+    expect(container(deployment).args).toEqual(['gateway']);
+    expect(variables(deployment)).toEqual({
+      TRAWLER_DATABASE_URL_FILE: '/run/trawler-gateway/database/url',
+      TRAWLER_DATABASE_SCHEMA: 'trawler',
+      TRAWLER_GATEWAY_PORT: '8443',
+      TRAWLER_GATEWAY_TLS_CERT_FILE: '/run/trawler-gateway/tls/tls.crt',
+      TRAWLER_GATEWAY_TLS_KEY_FILE: '/run/trawler-gateway/tls/tls.key',
+      TRAWLER_GATEWAY_POOL_SIZE: '20',
+      TRAWLER_LOG_LEVEL: 'info',
+    });
+    const { automountServiceAccountToken, volumes } = deployment.spec.template.spec;
+    expect(automountServiceAccountToken).toBe(false);
+    const secrets = volumes.flatMap(({ secret }) => secret ?? []);
+    expect(secrets).toEqual([
+      { secretName: 'trawler-gateway-login', defaultMode: 0o440, items: [{ key: 'url', path: 'url' }] },
+      {
+        secretName: 'trawler-gateway-tls',
+        defaultMode: 0o440,
+        // Not ca.key.
+        items: [
+          { key: 'tls.crt', path: 'tls.crt' },
+          { key: 'tls.key', path: 'tls.key' },
+        ],
+      },
+    ]);
+  });
+
+  test('and the operator alone know the database: no other object of the chart names its Secret', async () => {
+    const manifests = await render(EVALUATION);
+    const holders = manifests.filter((manifest) => JSON.stringify(manifest).includes('trawler-postgres"'));
+    const workloads = holders.filter(({ kind }) => ['Deployment', 'StatefulSet', 'Job', 'DaemonSet'].includes(kind));
+    expect(workloads.map(({ metadata }) => metadata.name).toSorted()).toEqual(['trawler-operator', 'trawler-postgres']);
+  });
+
+  test('has a certificate of somebody else, or none', async () => {
+    const existing = await render(EVALUATION, 'gateway.tls.existingSecret=issued');
+    expect(environment(existing)).toMatchObject({
+      TRAWLER_GATEWAY_TLS_SECRET: 'issued',
+      TRAWLER_GATEWAY_TLS_MANAGED: 'false',
+    });
+    const secretNames = (manifests: Manifest[]) =>
+      manifests.filter(({ kind }) => kind === 'Secret').map(({ metadata }) => metadata.name);
+    expect(secretNames(existing)).not.toContain('trawler-gateway-tls');
+    expect(secretNames(await render(EVALUATION))).toContain('trawler-gateway-tls');
+
+    const off = await render(EVALUATION, 'gateway.tls.enabled=false');
+    expect(environment(off)['TRAWLER_GATEWAY_URL']).toBe('http://trawler-gateway.trawler-system.svc:8443');
+    expect(JSON.stringify(off)).not.toMatch(/TLS|gateway-tls/);
+  });
+
+  test('is scaled by hand or by CPU, and its login may have what all replicas need', async () => {
+    const byCpu = await render(EVALUATION, 'gateway.autoscaling.enabled=true', 'gateway.poolSize=10');
+    expect(one(byCpu, 'HorizontalPodAutoscaler', 'trawler-gateway').spec).toMatchObject({
+      minReplicas: 2,
+      maxReplicas: 6,
+    });
+    expect(one(byCpu, 'Deployment', 'trawler-gateway').spec['replicas']).toBeUndefined();
+    expect(environment(byCpu)['TRAWLER_GATEWAY_CONNECTIONS']).toBe('144');
+    expect(one(byCpu, 'PodDisruptionBudget', 'trawler-gateway').spec['maxUnavailable']).toBe(1);
+
+    const single = await render(EVALUATION, 'gateway.replicas=1');
+    expect(one(single, 'Deployment', 'trawler-gateway').spec['replicas']).toBe(1);
+    expect(single.filter(({ kind }) => kind === 'PodDisruptionBudget')).toEqual([]);
+  });
+});
+
+describe('network policies', () => {
+  const policies = async (...values: string[]) =>
+    (await render(...values))
+      .filter(({ kind }) => kind === 'NetworkPolicy')
+      .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+
+  test('are there for the parts that are installed and the namespaces that are known', async () => {
+    expect(await policies(OWN_DATABASE)).toEqual(['trawler-system/trawler-gateway']);
+    expect(
+      (
+        await policies(
+          EVALUATION,
+          'operator.watchNamespaces={red,blue}',
+          'networkPolicy.crawlerNamespaces={blue,green}',
+        )
+      ).toSorted(),
+    ).toEqual([
+      'blue/trawler-crawler',
+      'green/trawler-crawler',
+      'red/trawler-crawler',
+      'trawler-system/trawler-gateway',
+      'trawler-system/trawler-postgres',
+    ]);
+    expect(await policies(EVALUATION, 'networkPolicy.enabled=false')).toEqual([]);
+  });
+
+  test('leave crawler pods DNS, the gateway and what is public', async () => {
+    const manifests = await render(EVALUATION, 'networkPolicy.crawlerNamespaces={red}');
+    const { egress, ingress } = one(manifests, 'NetworkPolicy', 'trawler-crawler').spec as unknown as {
+      egress: { to?: { ipBlock?: { except: string[] } }[]; ports?: object[] }[];
+      ingress: object[];
+    };
+    expect(ingress).toEqual([]);
+    const [dns, gateway, web] = egress;
+    expect(egress).toHaveLength(3);
+    expect(dns?.ports).toEqual([
+      { port: 53, protocol: 'UDP' },
+      { port: 53, protocol: 'TCP' },
+    ]);
+    expect(gateway?.ports).toEqual([{ port: 'workers', protocol: 'TCP' }]);
+    expect(web?.to?.flatMap(({ ipBlock }) => ipBlock?.except ?? [])).toEqual(
+      expect.arrayContaining(['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '169.254.0.0/16', 'fc00::/7']),
+    );
+  });
+
+  test('let nobody but operator and gateway to the evaluation Postgres', async () => {
+    const { spec } = one(await render(EVALUATION), 'NetworkPolicy', 'trawler-postgres');
+    expect(spec['ingress']).toEqual([
+      {
+        from: ['operator', 'gateway'].map((component) => ({
+          podSelector: {
+            matchLabels: {
+              'app.kubernetes.io/name': 'trawler',
+              'app.kubernetes.io/instance': 'trawler',
+              'app.kubernetes.io/component': component,
+            },
+          },
+        })),
+        ports: [{ protocol: 'TCP', port: 'postgres' }],
+      },
     ]);
   });
 });
@@ -223,7 +368,16 @@ describe("the operator's rights", () => {
       '/persistentvolumeclaims': 'get',
       'events.k8s.io/events': 'create patch',
     });
-    expect(flat(own)).toEqual({
+    expect(own.filter(({ resources }) => resources.includes('secrets'))).toEqual([
+      {
+        apiGroups: [''],
+        resources: ['secrets'],
+        resourceNames: ['trawler-gateway-login', 'trawler-gateway-tls'],
+        verbs: ['get', 'patch'],
+      },
+      { apiGroups: [''], resources: ['secrets'], verbs: ['create'] },
+    ]);
+    expect(flat(own.filter(({ resources }) => !resources.includes('secrets')))).toEqual({
       'coordination.k8s.io/leases': 'create get update',
       'events.k8s.io/events': 'create patch',
     });

@@ -8,12 +8,14 @@ import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
 import { databaseHeartbeats } from '../../support/gateway.ts';
-import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
+import { gatewayDatabaseUrl } from '../../support/gateway-login.ts';
+import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
 import { type RunningOperator, startOperator } from '../../support/running-operator.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
 
 let cluster: ControlPlane;
 let postgres: PostgresServer;
+let database: TestDatabase;
 let proxy: TcpProxy;
 let operator: RunningOperator;
 
@@ -22,7 +24,7 @@ beforeAll(async () => {
   await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
   await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
   proxy = await startTcpProxy({ host: postgres.host, port: postgres.port });
-  const database = await postgres.createDatabase({ createRole: true });
+  database = await postgres.createDatabase({ createRole: true });
   const url = new URL(database.ownerUrl);
   url.port = String(proxy.port);
   operator = startOperator(cluster.kubeconfigPath, url.href);
@@ -69,7 +71,11 @@ async function startCrawling(name: string): Promise<void> {
   const secret = await get<Secret>('secret', name);
   const decode = (key: string) => Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
   const store = databaseHeartbeats({
-    ...{ databaseUrl: decode('database-url'), schema: 'trawler', token: decode('token') },
+    ...{
+      databaseUrl: await gatewayDatabaseUrl(cluster.kubeconfigPath, database.ownerUrl),
+      schema: 'trawler',
+      token: decode('token'),
+    },
     ...{ workerId: pod?.metadata.uid ?? '' },
   });
   const heartbeat = { pagesInFlight: 0, concurrency: 1, idleMs: 0, rssBytes: 0, errors: 0 };

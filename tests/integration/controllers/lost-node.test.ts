@@ -9,18 +9,20 @@ import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
 import { databaseHeartbeats } from '../../support/gateway.ts';
-import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
+import { gatewayDatabaseUrl } from '../../support/gateway-login.ts';
+import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
 import { type RunningOperator, startOperator } from '../../support/running-operator.ts';
 
 let cluster: ControlPlane;
 let postgres: PostgresServer;
+let database: TestDatabase;
 let operator: RunningOperator;
 
 beforeAll(async () => {
   [cluster, postgres] = await Promise.all([startControlPlane({ controllerManager: true }), startPostgres(15)]);
   await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
   await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
-  const database = await postgres.createDatabase({ createRole: true });
+  database = await postgres.createDatabase({ createRole: true });
   operator = startOperator(cluster.kubeconfigPath, database.ownerUrl);
 });
 afterAll(async () => {
@@ -107,7 +109,11 @@ test('not while its worker gives heartbeats, though kubelet and pod seem dead', 
   const secret = JSON.parse(await kubectl(['get', 'secret', 'beating', '-n', 'default', '-o', 'json'])) as Secret;
   const decode = (key: string) => Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
   const store = databaseHeartbeats({
-    ...{ databaseUrl: decode('database-url'), schema: 'trawler', token: decode('token') },
+    ...{
+      databaseUrl: await gatewayDatabaseUrl(cluster.kubeconfigPath, database.ownerUrl),
+      schema: 'trawler',
+      token: decode('token'),
+    },
     ...{ workerId: pod.metadata.uid },
   });
   const beat = () =>

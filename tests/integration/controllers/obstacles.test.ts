@@ -11,20 +11,22 @@ import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
 import { deadWebhook } from '../../support/dead-webhook.ts';
 import { databaseHeartbeats } from '../../support/gateway.ts';
+import { gatewayDatabaseUrl } from '../../support/gateway-login.ts';
 import { JOB_SETTINGS } from '../../support/job-settings.ts';
 import { obstacleTable, type SeenObstacle } from '../../support/obstacle-table.ts';
-import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
+import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
 import { type RunningOperator, startOperator } from '../../support/running-operator.ts';
 
 let cluster: ControlPlane;
 let postgres: PostgresServer;
+let database: TestDatabase;
 let operator: RunningOperator;
 
 beforeAll(async () => {
   [cluster, postgres] = await Promise.all([startControlPlane({ controllerManager: true }), startPostgres(15)]);
   await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
   await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
-  const database = await postgres.createDatabase({ createRole: true });
+  database = await postgres.createDatabase({ createRole: true });
   const allowedPodFields = POLICED_POD_FIELDS.filter((field) => field !== 'hostAliases' && field !== 'image');
   const settings = { ...JOB_SETTINGS, allowedPodFields };
   operator = startOperator(cluster.kubeconfigPath, database.ownerUrl, { settings });
@@ -516,7 +518,11 @@ test('a run at work whose worker is gone and may not be replaced is not progress
   const secret = JSON.parse(await kubectl(['get', 'secret', 'shop', '-n', namespace, '-o', 'json'])) as Secret;
   const decode = (key: string) => Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
   const heartbeats = databaseHeartbeats({
-    ...{ databaseUrl: decode('database-url'), schema: 'trawler', token: decode('token') },
+    ...{
+      databaseUrl: await gatewayDatabaseUrl(cluster.kubeconfigPath, database.ownerUrl),
+      schema: 'trawler',
+      token: decode('token'),
+    },
     ...{ workerId: pod.metadata.uid },
   });
   const figures = { pagesInFlight: 0, concurrency: 1, idleMs: 0, rssBytes: 0, errors: 0 };

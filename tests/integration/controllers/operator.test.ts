@@ -14,8 +14,9 @@ import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
 import { testClient } from '../../support/database-connections.ts';
 import { type DatabaseWorker, databaseHeartbeats, databaseWorkerStore } from '../../support/gateway.ts';
+import { gatewayDatabaseUrl } from '../../support/gateway-login.ts';
 import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
-import { type RunningOperator, startOperator as startOperatorOn } from '../../support/running-operator.ts';
+import { GATEWAY, type RunningOperator, startOperator as startOperatorOn } from '../../support/running-operator.ts';
 import { done, heartbeat } from '../store/fixture.ts';
 
 const never = new AbortController().signal;
@@ -48,8 +49,8 @@ async function kubectl(args: string[], input?: object): Promise<string> {
   return result.stdout;
 }
 
-async function get<T>(kind: string, name: string): Promise<T> {
-  return JSON.parse(await kubectl(['get', kind, name, '-n', namespace, '-o', 'json'])) as T;
+async function get<T>(kind: string, name: string, where = namespace): Promise<T> {
+  return JSON.parse(await kubectl(['get', kind, name, '-n', where, '-o', 'json'])) as T;
 }
 
 async function list<T>(kind: string): Promise<T[]> {
@@ -108,7 +109,7 @@ async function accessOf(name: string): Promise<DatabaseWorker> {
   const secret = await get<Secret>('secret', name);
   const read = (key: string) => Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
   return {
-    ...{ databaseUrl: read('database-url'), token: read('token') },
+    ...{ databaseUrl: await gatewayDatabaseUrl(cluster.kubeconfigPath, database.ownerUrl), token: read('token') },
     ...{ schema: 'trawler', workerId: pod?.metadata.uid ?? '' },
   };
 }
@@ -158,17 +159,71 @@ describe('a CrawlRun', () => {
     });
     const secret = await get<Secret>('secret', 'shop');
     expect(secret.metadata.ownerReferences).toMatchObject([{ kind: 'CrawlRun', uid: created.metadata.uid }]);
-    expect(Object.keys(secret.data ?? {}).sort()).toEqual(['database-url', 'token']);
+    expect(Object.keys(secret.data ?? {}).sort()).toEqual(['ca.crt', 'token']);
     const snapshot = (await store.snapshots(AbortSignal.timeout(5_000))).get(created.metadata.uid);
     expect(snapshot).toMatchObject({ name: 'shop', namespace, state: 'Accepted' });
   });
 
-  test('gets the certificate authority of the database in its Secret, where there is one', async () => {
-    running.push(startOperatorOn(cluster.kubeconfigPath, database.ownerUrl, { ca: 'the authority' }));
+  test('gets what its workers trust: what has signed the certificate of the gateway', async () => {
+    startOperator();
     await apply(run('shop'));
     await eventually(async () => expect(await list<Job>('jobs')).toHaveLength(1));
+    const text = ({ data }: Secret, key: string) => Buffer.from(data?.[key] ?? '', 'base64').toString('utf8');
+    const gateway = await get<Secret>('secret', 'trawler-gateway-tls', 'default');
+    expect(text(await get<Secret>('secret', 'shop'), 'ca.crt')).toBe(text(gateway, 'ca.crt'));
+    expect((await get<Job>('job', 'shop')).spec?.template.spec?.containers[0]?.env).toContainEqual({
+      name: 'TRAWLER_GATEWAY_URL',
+      value: 'https://trawler-gateway.trawler-system.svc:8443',
+    });
+  });
+
+  test('whose Secret trusts a gateway of before gets another with the same token, as long as its pods can use it', async () => {
+    const operator = startOperator();
+    await apply(run('shop'));
+    await eventually(async () => expect(await list<Job>('jobs')).toHaveLength(1));
+    const before = await get<Secret>('secret', 'shop');
+    await operator.stop();
+    await kubectl(['delete', 'secret', 'trawler-gateway-tls', '-n', 'default']);
+    startOperator();
+    await eventually(async () => {
+      const after = await get<Secret>('secret', 'shop');
+      expect(after.data?.['ca.crt']).not.toBe(before.data?.['ca.crt']);
+      expect(after.data?.['token']).toBe(before.data?.['token']);
+    });
+  });
+
+  test('of an operator that gave its pods a login of the database keeps its Secret', async () => {
+    const operator = startOperator();
+    await apply(run('shop'));
+    await eventually(async () => expect((await get<CrawlRun>('crawlrun', 'shop')).status?.jobName).toBe('shop'));
+    await operator.stop();
+    const old = { 'database-url': Buffer.from('postgres://a:b@c/d').toString('base64'), 'ca.crt': null };
+    await kubectl(['patch', 'secret', 'shop', '-n', namespace, '--type=merge', '-p', JSON.stringify({ data: old })]);
+    const before = await get<Secret>('secret', 'shop');
+    const { store } = startOperator();
+    const { uid } = (await get<CrawlRun>('crawlrun', 'shop')).metadata;
+    // Its credentials are looked at once more, as the row that is made again shows.
+    await eventually(async () => expect((await store.snapshots(never)).has(uid)).toBe(true));
+    await eventually(async () => expect(await reasons()).toContain('JobCreated'));
+    expect(await get<Secret>('secret', 'shop')).toEqual(before);
+  });
+
+  test('whose gateway has no certificate yet says so, and begins when there is one', async () => {
+    const tls = { source: 'Existing', secretName: 'issued' } as const;
+    running.push(startOperatorOn(cluster.kubeconfigPath, database.ownerUrl, { gateway: { ...GATEWAY, tls } }));
+    await apply(run('shop'));
+    await eventually(async () =>
+      expect(condition(await get<CrawlRun>('crawlrun', 'shop'), 'Accepted')).toMatchObject({
+        status: 'False',
+        reason: 'GatewayNotReady',
+        message: expect.stringContaining("the Secret default/issued with the gateway's certificate does not exist"),
+      }),
+    );
+    const authority = '-----BEGIN CERTIFICATE-----';
+    await kubectl(['create', 'secret', 'generic', 'issued', '-n', 'default', `--from-literal=ca.crt=${authority}`]);
+    await eventually(async () => expect(await list<Job>('jobs')).toHaveLength(1));
     const { data } = await get<Secret>('secret', 'shop');
-    expect(Buffer.from(data?.['ca.crt'] ?? '', 'base64').toString('utf8')).toBe('the authority');
+    expect(Buffer.from(data?.['ca.crt'] ?? '', 'base64').toString('utf8')).toBe(authority);
   });
 
   test('that is stopped keeps its row, ends Stopped and loses its credentials', async () => {
@@ -227,7 +282,11 @@ describe('a CrawlRun', () => {
     });
     const secret = await get<Secret>('secret', 'shop');
     const read = (key: string) => Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
-    const access = { databaseUrl: read('database-url'), token: read('token'), schema: 'trawler' };
+    const access = {
+      databaseUrl: await gatewayDatabaseUrl(cluster.kubeconfigPath, database.ownerUrl),
+      token: read('token'),
+      schema: 'trawler',
+    };
     const worker = databaseWorkerStore({ ...access, workerId: randomUUID() });
     const signal = AbortSignal.timeout(60_000);
     await worker.reportBlock('shop.example', 'a Cloudflare challenge', signal);
@@ -425,7 +484,7 @@ describe('a CrawlRun with an output', () => {
     const [pod] = await list<Pod>('pods');
     const decode = (key: string) => Buffer.from(data[key] ?? '', 'base64').toString('utf8');
     return databaseWorkerStore({
-      databaseUrl: decode('database-url'),
+      databaseUrl: await gatewayDatabaseUrl(cluster.kubeconfigPath, database.ownerUrl),
       schema: 'trawler',
       token: decode('token'),
       workerId: pod?.metadata.uid ?? '',

@@ -10,11 +10,13 @@ import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { auditEvents, succeeded } from '../../support/audit-log.ts';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
 import { databaseHeartbeats, databaseWorkerStore } from '../../support/gateway.ts';
-import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
+import { gatewayDatabaseUrl } from '../../support/gateway-login.ts';
+import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
 import { type RunningOperator, startOperator } from '../../support/running-operator.ts';
 
 let cluster: ControlPlane;
 let postgres: PostgresServer;
+let database: TestDatabase;
 let operator: RunningOperator;
 
 beforeAll(async () => {
@@ -22,7 +24,7 @@ beforeAll(async () => {
   [cluster, postgres] = await Promise.all([startControlPlane(options), startPostgres(15)]);
   await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
   await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
-  const database = await postgres.createDatabase({ createRole: true });
+  database = await postgres.createDatabase({ createRole: true });
   operator = startOperator(cluster.kubeconfigPath, database.ownerUrl);
 });
 afterAll(async () => {
@@ -64,7 +66,11 @@ test('a run whose worker commits all the time is written at most every two secon
   const pod = JSON.parse(await kubectl(['get', 'pods', '-n', 'default', '-o', 'json'])).items[0].metadata;
   const decode = (key: string) => Buffer.from(secret.data?.[key] ?? '', 'base64').toString('utf8');
   const access = {
-    ...{ databaseUrl: decode('database-url'), schema: 'trawler', token: decode('token') },
+    ...{
+      databaseUrl: await gatewayDatabaseUrl(cluster.kubeconfigPath, database.ownerUrl),
+      schema: 'trawler',
+      token: decode('token'),
+    },
     ...{ workerId: pod.uid as string },
   };
   const signal = AbortSignal.timeout(120_000);

@@ -91,7 +91,7 @@ export async function startCrawlDatabase(): Promise<CrawlDatabase> {
 async function createTestRun(store: OperatorStore, runId: string, runDay: string, token: string): Promise<TestRun> {
   const credentials = await mkdtemp(path.join(tmpdir(), 'trawler-credentials-'));
   await writeFile(path.join(credentials, 'token'), token);
-  await writeFile(path.join(credentials, 'database-url'), await store.workerDatabaseUrl(never));
+  await writeFile(path.join(credentials, 'database-url'), await store.gatewayDatabaseUrl(never));
   const workers: TestWorker[] = [];
 
   function environment(extra: Record<string, string> = {}): Record<string, string> {

@@ -53,7 +53,7 @@ export async function install(
     ...options,
   });
   await operator.migrate(never);
-  const workerUrl = await operator.workerDatabaseUrl(never);
+  const workerUrl = await operator.gatewayDatabaseUrl(never);
   const gateway = await startTestGateway({
     ...{ databaseUrl: workerUrl, schema: SCHEMA },
     ...(options.ca === undefined ? {} : { ca: options.ca }),

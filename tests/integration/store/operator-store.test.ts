@@ -39,7 +39,7 @@ describe.each(POSTGRES_VERSIONS)('operator store on PostgreSQL %i', (version) =>
       );
       await Promise.all(replicas.map((replica) => replica.migrate(never)));
       await Promise.all(replicas.map((replica) => replica.migrate(never)));
-      const [first, ...others] = await Promise.all(replicas.map((replica) => replica.workerDatabaseUrl(never)));
+      const [first, ...others] = await Promise.all(replicas.map((replica) => replica.gatewayDatabaseUrl(never)));
       expect(others).toEqual([first, first]);
       const worker = testClient(first ?? '');
       await worker.connect();
@@ -47,36 +47,55 @@ describe.each(POSTGRES_VERSIONS)('operator store on PostgreSQL %i', (version) =>
       for (const replica of replicas) await replica.close();
     });
 
-    it('renews the login of workers by turns, so that the one before stays good for a while', async () => {
+    it('keeps the logins that workers of earlier releases had until the last of their runs has ended', async () => {
       await using installation = await install(server);
-      const { operator, admin } = installation;
-      const answers = async (url: string): Promise<boolean> => {
-        const client = testClient(url);
-        try {
-          await client.connect();
-          await client.query(`select trawler.function_versions()`);
-          return true;
-        } catch (error) {
-          expect(error).toMatchObject({ code: '28P01' }); // invalid_password
-          return false;
-        } finally {
-          await client.end();
-        }
+      const { operator, admin, workerUrl: gatewayUrl } = installation;
+      const prefix = new URL(gatewayUrl).username.replace(/_gateway$/, '');
+      const [former, group] = [`${prefix}_worker_a`, `${prefix}_workers`];
+      const exists = async () => {
+        const { rows } = await admin.query('select from pg_roles where rolname = $1', [former]);
+        return rows.length > 0;
       };
-      const renewed = async (): Promise<string> => {
-        await admin.query(`update worker_login set created_at = created_at - interval '32 days'`);
-        await operator.migrate(never);
-        return operator.workerDatabaseUrl(never);
-      };
-      const first = await operator.workerDatabaseUrl(never);
+      const before = await installation.createRun(FAST);
+      await admin.query(`create role ${former} login password 'secret'; grant ${group} to ${former}`);
+      await admin.query(`insert into worker_login (role_name, password) values ($1, 'secret')`, [former]);
+      await admin.query(`update worker_login set created_at = clock_timestamp() where role_name <> $1`, [former]);
+      const after = await installation.createRun(FAST);
+
       await operator.migrate(never);
-      expect(await operator.workerDatabaseUrl(never)).toBe(first);
-      const second = await renewed();
-      expect(new URL(second).username).not.toBe(new URL(first).username);
-      expect([await answers(first), await answers(second)]).toEqual([true, true]);
-      const third = await renewed();
-      expect(new URL(third).username).toBe(new URL(first).username);
-      expect([await answers(first), await answers(second), await answers(third)]).toEqual([false, true, true]);
+      const url = new URL(gatewayUrl);
+      [url.username, url.password] = [former, 'secret'];
+      const worker = testClient(url.href);
+      await worker.connect();
+      await worker.query('select trawler.function_versions()');
+      await worker.end();
+
+      await operator.finishStopped(before.runId, 'Stopped', 'over', never);
+      await operator.migrate(never);
+      expect(await exists()).toBe(false);
+      expect((await admin.query('select role_name from worker_login')).rows).toHaveLength(1);
+      await operator.finishStopped(after.runId, 'Stopped', 'over', never);
+    });
+
+    it('gives the login of the gateway the connections that it may have, also when that changes', async () => {
+      const database = await server.createDatabase();
+      const admin = testClient(database.superuserUrl);
+      await admin.connect();
+      const urls = [];
+      for (const gatewayConnections of [88, 132]) {
+        const operator = createOperatorStore({
+          ...{ databaseUrl: database.ownerUrl, schema: 'trawler', logger },
+          gatewayConnections,
+        });
+        await operator.migrate(never);
+        urls.push(await operator.gatewayDatabaseUrl(never));
+        await operator.close();
+        const login = new URL(urls.at(-1) ?? '').username;
+        const { rows } = await admin.query('select rolconnlimit from pg_roles where rolname = $1', [login]);
+        expect(rows).toEqual([{ rolconnlimit: gatewayConnections }]);
+      }
+      expect(urls[1]).toBe(urls[0]);
+      await admin.end();
     });
 
     it('keeps two installs in one database apart', async () => {
@@ -87,7 +106,7 @@ describe.each(POSTGRES_VERSIONS)('operator store on PostgreSQL %i', (version) =>
         createOperatorStore({ databaseUrl: database.ownerUrl, schema, logger }),
       );
       for (const operator of installs) await operator.migrate(never);
-      const [one, two] = await Promise.all(installs.map((operator) => operator.workerDatabaseUrl(never)));
+      const [one, two] = await Promise.all(installs.map((operator) => operator.gatewayDatabaseUrl(never)));
       const worker = testClient(one ?? '');
       await worker.connect();
       expect((await worker.query('select from one.run')).rowCount).toBe(0);
@@ -99,7 +118,7 @@ describe.each(POSTGRES_VERSIONS)('operator store on PostgreSQL %i', (version) =>
     });
 
     it('gives pods the host that they reach, and brings the functions up to date', async () => {
-      await using installation = await install(server, { workerDatabaseUrl: 'postgresql://db.example:6432/trawler' });
+      await using installation = await install(server, { gatewayDatabaseUrl: 'postgresql://db.example:6432/trawler' });
       const url = new URL(installation.workerUrl);
       expect([url.host, url.pathname]).toEqual(['db.example:6432', '/trawler']);
       expect(url.password).not.toBe('');
@@ -110,7 +129,7 @@ describe.each(POSTGRES_VERSIONS)('operator store on PostgreSQL %i', (version) =>
         `select to_regprocedure('finish_run(text)') is not null as there`,
       );
       expect(rows).toEqual([{ there: true }]);
-      expect(await installation.operator.workerDatabaseUrl(never)).toBe(installation.workerUrl);
+      expect(await installation.operator.gatewayDatabaseUrl(never)).toBe(installation.workerUrl);
     });
 
     it('refuses a schema name that would need quoting', () => {

@@ -272,7 +272,7 @@ describe.each(POSTGRES_VERSIONS)('rights on PostgreSQL %i', (version) => {
       const refused = createOperatorStore({ databaseUrl: database.ownerUrl, schema: SCHEMA, logger });
       const error = await refused.migrate(never).catch((reason: unknown) => reason);
       await refused.close();
-      expect(error).toMatchObject({ reason: 'WorkerLoginMissing' });
+      expect(error).toMatchObject({ reason: 'GatewayLoginMissing' });
       const sql = String(error)
         .split('\n')
         .filter((line) => line.endsWith(';'))
@@ -284,17 +284,17 @@ describe.each(POSTGRES_VERSIONS)('rights on PostgreSQL %i', (version) => {
       await admin.end();
 
       const [, role] = /create role "(.+)" login;/.exec(sql) ?? [];
-      const workerDatabaseUrl = `postgresql://${role}:chosen@${server.host}:${server.port}/${database.name}`;
+      const gatewayDatabaseUrl = `postgresql://${role}:chosen@${server.host}:${server.port}/${database.name}`;
       const operator = createOperatorStore({
         databaseUrl: database.ownerUrl,
-        workerDatabaseUrl,
+        gatewayDatabaseUrl,
         schema: SCHEMA,
         logger,
       });
       await operator.migrate(never);
-      expect(await operator.workerDatabaseUrl(never)).toBe(workerDatabaseUrl);
+      expect(await operator.gatewayDatabaseUrl(never)).toBe(gatewayDatabaseUrl);
       await operator.close();
-      const worker = testClient(workerDatabaseUrl);
+      const worker = testClient(gatewayDatabaseUrl);
       await worker.connect();
       expect((await worker.query(`select from ${SCHEMA}.run`)).rowCount).toBe(0);
       await expect(worker.query(`select from ${SCHEMA}.run_token`)).rejects.toMatchObject({ code: '42501' });
@@ -303,15 +303,15 @@ describe.each(POSTGRES_VERSIONS)('rights on PostgreSQL %i', (version) => {
 
     it('refuses to give pods a login that sees every run', async () => {
       const database = await server.createDatabase();
-      for (const workerDatabaseUrl of [database.ownerUrl, database.superuserUrl]) {
+      for (const gatewayDatabaseUrl of [database.ownerUrl, database.superuserUrl]) {
         const operator = createOperatorStore({
           databaseUrl: database.ownerUrl,
-          workerDatabaseUrl,
+          gatewayDatabaseUrl,
           schema: SCHEMA,
           logger,
         });
         await expect(operator.migrate(never)).rejects.toMatchObject({
-          reason: 'WorkerLoginMissing',
+          reason: 'GatewayLoginMissing',
           message: expect.stringContaining('would see every run'),
         });
         await operator.close();

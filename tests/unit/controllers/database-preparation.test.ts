@@ -17,7 +17,7 @@ afterEach(() => {
 
 /** `answers` are those of the migrations in turn, the last one for all that follow. */
 function preparation(answers: (readonly string[] | Error)[], { migrate = true } = {}) {
-  const seen = { migrations: 0, emptied: 0, urls: 0 };
+  const seen = { migrations: 0, emptied: 0 };
   const database = createDatabasePreparation({
     store: {
       migrate: async () => {
@@ -25,7 +25,6 @@ function preparation(answers: (readonly string[] | Error)[], { migrate = true } 
         if (answer instanceof Error) throw answer;
         return answer ?? [];
       },
-      workerDatabaseUrl: async () => `postgres://worker-${++seen.urls}@db/trawler`,
     },
     migrate,
     onEmptied: () => {
@@ -63,14 +62,12 @@ test('after a failure the same error is given until the next try is due', async 
 test('a table that is missing makes it prepared again, and it says so when all was gone', async () => {
   const { database, seen } = preparation([['0001-frontier'], ['0001-frontier'], []]);
   await database.ready();
-  const first = await database.workerUrl(signal);
   database.reportFailure(noTable);
   database.reportFailure(noTable);
   await expect(database.ready()).rejects.toBe(noTable);
   vi.advanceTimersByTime(500);
   await database.ready();
   expect(seen).toMatchObject({ migrations: 2, emptied: 1 });
-  expect(await database.workerUrl(signal)).not.toBe(first);
 
   database.reportFailure(noTable);
   vi.advanceTimersByTime(1_000);
