@@ -11,6 +11,8 @@ export interface Cluster {
   auditLog?: string;
   up(): Step[];
   down(): Step[];
+  /** What makes its network enforce NetworkPolicies, and ends that; absent where we know of no such switch. */
+  networkPolicies?: { enforce: Step[]; stop: Step[] };
   /** Makes images that have been built available to the cluster's pods. */
   deliverImages(wanted: ImageSource[]): Step[];
   /** What pods call an image. */

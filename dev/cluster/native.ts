@@ -27,6 +27,7 @@ import {
 import { ensureDaemon, findDaemons, logPath, logTail } from './daemons.ts';
 import { loadImage } from './load-images.ts';
 import { ensureNetwork } from './network.ts';
+import { enforcingSteps, stopEnforcingSteps } from './network-policies.ts';
 import { adminKubeconfig, coreDns, credentials, kubelet, kubeProxy } from './node.ts';
 import { downSteps } from './teardown.ts';
 
@@ -66,6 +67,7 @@ export const nativeCluster: Cluster = {
   auditLog: audit.logPath,
   up: () => upSteps,
   down: downSteps,
+  networkPolicies: { enforce: enforcingSteps, stop: stopEnforcingSteps },
   // One by one: each finds the layers that it shares with those before it.
   deliverImages: (wanted) => wanted.map(loadStep),
   reference: ({ reference }) => reference,

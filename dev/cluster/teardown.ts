@@ -8,6 +8,7 @@ import type { Step, StepContext } from '../steps.ts';
 import { runtimeDirectory } from './containerd.ts';
 import { findDaemons, stopDaemons } from './daemons.ts';
 import { removeNetwork } from './network.ts';
+import { removeFirewall } from './network-policies.ts';
 import { kubeletDirectory } from './node.ts';
 
 export function downSteps(): Step[] {
@@ -19,6 +20,7 @@ export function downSteps(): Step[] {
       title: 'Remove the network',
       timeoutSeconds: 30,
       run: async ({ signal }) => {
+        await removeFirewall(signal);
         await removeNetwork(signal);
         return undefined;
       },

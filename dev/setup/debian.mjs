@@ -23,6 +23,8 @@ const needs = {
     { program: 'runc', debianPackage: 'runc', why: 'runs the pods' },
     { program: '/usr/lib/cni/bridge', debianPackage: 'containernetworking-plugins', why: "the pods' network" },
     { program: 'nft', debianPackage: 'nftables', why: 'Services' },
+    { program: 'iptables', debianPackage: 'iptables', why: 'network policies' },
+    { program: 'ipset', debianPackage: 'ipset', why: 'network policies' },
     { program: 'conntrack', debianPackage: 'conntrack', why: 'Services' },
     { program: 'ip', debianPackage: 'iproute2', why: "the pods' network" },
     { program: 'openssl', debianPackage: 'openssl', why: "the kubelet's certificate" },

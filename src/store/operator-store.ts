@@ -189,13 +189,13 @@ export type ActiveRun = { readonly runId: string; readonly namespace: string; re
  */
 export type OperatorStore = {
   /**
-   * Brings schema, functions, rights and the workers' login up to date. Several replicas may call it at once. Without
-   * the right to create roles and without a worker URL of one's own it rejects with `GatewayLoginMissing`, whose
+   * Brings schema, functions, rights and the gateway's login up to date. Several replicas may call it at once. Without
+   * the right to create roles and without a URL of the gateway's own it rejects with `GatewayLoginMissing`, whose
    * message holds the SQL to run. The migrations that were missing; none in a database that was up to date.
    */
   migrate(signal: AbortSignal): Promise<readonly string[]>;
   ping(signal: AbortSignal): Promise<void>;
-  /** The URL for the run's Secret: the workers' login on the host that pods reach. Only after `migrate`. */
+  /** The database as the gateway reaches it, with the gateway's login. Only after `migrate`. */
   gatewayDatabaseUrl(signal: AbortSignal): Promise<string>;
 
   /**
