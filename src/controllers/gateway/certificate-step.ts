@@ -1,5 +1,8 @@
 // What is to be done about the gateway's certificates, from what is there and the time. Pure functions.
 
+export const SERVING_DAYS = 90;
+export const AUTHORITY_DAYS = 3_650;
+
 export type Validity = { readonly notBefore: Date; readonly notAfter: Date };
 
 /** What the Secret holds, as far as it can be read. */

@@ -1,7 +1,7 @@
 // The gateway's certificates as a Secret holds them: read, brought up to date, written back.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { certificateStep, type HeldCertificates, type Validity } from './certificate-step.ts';
-import { issueAuthority, issueServing, type KeyPair, SERVING_DAYS } from './issue-certificate.ts';
+import { certificateStep, type HeldCertificates, SERVING_DAYS, type Validity } from './certificate-step.ts';
+import type { KeyPair } from './issue-certificate.ts';
 
 /** What the gateway serves with, and the authorities that pods trust, the oldest first. */
 export type Certificates = { readonly authorities: readonly KeyPair[]; readonly serving?: KeyPair };
@@ -24,6 +24,9 @@ export type Renewal = {
 
 const SERVING_MS = SERVING_DAYS * 86_400_000;
 
+/** Loaded when something has to be issued, every two months: the library takes 4 MB and a fifth of a second. */
+const issuing = () => import('./issue-certificate.ts');
+
 /** Everything that is due at this time. What cannot be read is made anew. */
 export async function renewCertificates(
   held: Certificates,
@@ -39,12 +42,14 @@ export async function renewCertificates(
       return renewCertificates({ ...held, authorities: kept }, names, now, [...done, 'AuthorityDropped']);
     }
     case 'AddAuthority': {
+      const { issueAuthority } = await issuing();
       const added = [...authorities, await issueAuthority(now)];
       return renewCertificates({ ...held, authorities: added }, names, now, [...done, 'AuthorityAdded']);
     }
     case 'RenewServing': {
       const authority = authorities[step.authority];
       if (authority === undefined) throw new Error('there is no authority to sign with');
+      const { issueServing } = await issuing();
       const renewed = { authorities, serving: await issueServing(authority, names, now) };
       return renewCertificates(renewed, names, now, [...done, 'ServingRenewed']);
     }

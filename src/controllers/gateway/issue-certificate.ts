@@ -2,12 +2,10 @@
 import 'reflect-metadata'; // What the library needs before it is loaded.
 import { randomBytes, type webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
+import { AUTHORITY_DAYS, SERVING_DAYS } from './certificate-step.ts';
 
 /** A certificate and its private key (PKCS #8), both as PEM. */
 export type KeyPair = { readonly certificate: string; readonly key: string };
-
-export const SERVING_DAYS = 90;
-export const AUTHORITY_DAYS = 3_650;
 
 /** Clocks of nodes differ: a certificate is valid from so long before it was made. */
 const BACKDATED_MS = 3_600_000;
