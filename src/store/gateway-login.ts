@@ -141,9 +141,11 @@ async function ensureOwnLogin(
  * logins until the last of these runs has ended.
  */
 async function dropFormerLogins(trx: Transaction<Database>, { login, former }: RoleNames): Promise<void> {
+  // From PostgreSQL 16 on, the right to create roles is good for those that one has made.
+  const mayDrop = sql`(current_setting('server_version_num')::int < 160000 or pg_has_role(oid, 'member with admin option'))`;
   const { rows } = await sql<{ name: string }>`
     select rolname as name from pg_roles
-    where rolname = any(${former}) and not exists (
+    where rolname = any(${former}) and ${mayDrop} and not exists (
       select from run join worker_login on role_name = ${login}
       where finished_at is null and accepted_at <= created_at)`.execute(trx);
   if (rows.length === 0 || !(await mayCreateRoles(trx))) return;

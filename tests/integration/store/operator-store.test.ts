@@ -57,7 +57,10 @@ describe.each(POSTGRES_VERSIONS)('operator store on PostgreSQL %i', (version) =>
         return rows.length > 0;
       };
       const before = await installation.createRun(FAST);
-      await admin.query(`create role ${former} login password 'secret'; grant ${group} to ${former}`);
+      const owner = testClient(installation.database.ownerUrl);
+      await owner.connect();
+      await owner.query(`create role ${former} login password 'secret'; grant ${group} to ${former}`);
+      await owner.end();
       await admin.query(`insert into worker_login (role_name, password) values ($1, 'secret')`, [former]);
       await admin.query(`update worker_login set created_at = clock_timestamp() where role_name <> $1`, [former]);
       const after = await installation.createRun(FAST);

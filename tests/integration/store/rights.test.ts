@@ -241,11 +241,11 @@ describe.each(POSTGRES_VERSIONS)('rights on PostgreSQL %i', (version) => {
     }
   });
 
-  it('bounds the connections and statements of workers', async () => {
+  it('bounds the connections and statements of the gateway', async () => {
     const { rows } = await installation.admin.query('select rolconnlimit, rolconfig from pg_roles where rolname = $1', [
       new URL(installation.workerUrl).username,
     ]);
-    expect(rows[0].rolconnlimit).toBe(80);
+    expect(rows[0].rolconnlimit).toBe(200);
     expect(rows[0].rolconfig).toEqual(
       expect.arrayContaining(['statement_timeout=30s', 'lock_timeout=20s', 'idle_in_transaction_session_timeout=60s']),
     );
