@@ -1,7 +1,7 @@
 // Brings a database up to date: tables by migrations, then functions, then rights. Safe to run from several replicas.
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { Migrator } from 'kysely/migration';
-import { StoreError, StoreError } from '../gateway/protocol/store-error.ts';
+import { StoreError } from '../gateway/protocol/store-error.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { FUNCTIONS_VERSION, isLater, OLDEST_WORKER_VERSION, versionTrouble } from './function-versions.ts';
 import { FUNCTIONS_CHECKSUM, functions, WORKER_FUNCTIONS } from './functions.ts';
@@ -9,6 +9,7 @@ import { ensureGatewayLogin, type GatewayLogin } from './gateway-login.ts';
 import { migrations } from './migrations.ts';
 import { RELEASE } from './release.ts';
 import type { Database } from './schema.ts';
+
 export type MigrationOptions = {
   readonly db: Kysely<Database>;
   readonly schema: string;
