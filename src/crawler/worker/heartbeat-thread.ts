@@ -2,13 +2,12 @@
 // hangs, and ends the process when that hangs for good.
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Heartbeat, HeartbeatAnswer } from '../../gateway/protocol/worker-store.ts';
-import { openDatabaseCalls } from '../../store/postgres-worker-store.ts';
 import { createLogger } from '../../telemetry/logger.ts';
+import { openGateway } from '../gateway/gateway-calls.ts';
 import { createHeartbeatStore } from '../gateway/worker-store.ts';
 import type { FromThread, HeartbeatStart, ToThread, WorkerStatus } from './heartbeat-messages.ts';
 import { writeTerminationMessage } from './termination.ts';
 import { createWatchdog } from './watchdog.ts';
-import { databaseOptions } from './worker-config.ts';
 
 const TICK_MS = 1_000;
 
@@ -17,7 +16,7 @@ const port = parentPort;
 const { config, intervalMs, stallMs, logLevel } = workerData as HeartbeatStart;
 const log = createLogger('crawler', logLevel, { run: config.runId, worker: config.workerId });
 const store = createHeartbeatStore({
-  calls: openDatabaseCalls({ ...databaseOptions(config), applicationName: 'trawler-heartbeat' }),
+  calls: openGateway(config.gateway),
   workerId: config.workerId,
 });
 const watchdog = createWatchdog({ tickMs: TICK_MS, stallMs });
@@ -47,7 +46,7 @@ async function beat(): Promise<void> {
   }
 }
 
-/** One at a time: a slow database gets no queue of heartbeats. */
+/** One at a time: a slow gateway gets no queue of heartbeats. */
 function beatSoon(): void {
   beating ??= beat().finally(() => {
     beating = undefined;

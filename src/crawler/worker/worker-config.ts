@@ -2,8 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { DatabaseCallsOptions } from '../../store/postgres-worker-store.ts';
 import { LOG_LEVELS } from '../../telemetry/logger.ts';
+import type { GatewayOptions } from '../gateway/gateway-calls.ts';
 import { parseAllowedAddresses } from '../network/address-policy.ts';
 
 const allowedAddresses = z.string().transform((text, context) => {
@@ -22,7 +22,7 @@ const environment = z.object({
   TRAWLER_WORKER_ID: z.uuid(),
   TRAWLER_POD_NAME: z.string().min(1),
   TRAWLER_NODE_NAME: z.string().default(''),
-  TRAWLER_DATABASE_SCHEMA: z.string().min(1).default('trawler'),
+  TRAWLER_GATEWAY_URL: z.url({ protocol: /^https?$/ }),
   TRAWLER_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   TRAWLER_ALLOWED_ADDRESSES: allowedAddresses.default([]),
   TRAWLER_ALLOWED_PROXIES: z
@@ -46,11 +46,8 @@ export type WorkerConfig = {
   readonly workerId: string;
   readonly podName: string;
   readonly nodeName: string;
-  readonly databaseSchema: string;
-  readonly databaseUrl: string;
-  /** PEM of the authority that signed the database's certificate. */
-  readonly databaseCa?: string;
-  readonly token: string;
+  /** Where the gateway is, and how it is spoken to. */
+  readonly gateway: GatewayOptions;
   readonly logLevel: z.output<typeof environment>['TRAWLER_LOG_LEVEL'];
   readonly allowedAddresses: ReturnType<typeof parseAllowedAddresses>;
   /** host:port of proxies that a run may use. */
@@ -85,17 +82,18 @@ export function loadWorkerConfig(variables: NodeJS.ProcessEnv): WorkerConfig {
   }
   const values = parsed.data;
   const directory = values.TRAWLER_CREDENTIALS_DIR;
-  const databaseCa = readOptional(join(directory, 'ca.crt'));
+  const ca = readOptional(join(directory, 'ca.crt'));
   return {
     runId: values.TRAWLER_RUN_ID,
     runDay: values.TRAWLER_RUN_DAY,
     workerId: values.TRAWLER_WORKER_ID,
     podName: values.TRAWLER_POD_NAME,
     nodeName: values.TRAWLER_NODE_NAME,
-    databaseSchema: values.TRAWLER_DATABASE_SCHEMA,
-    databaseUrl: readSecret(join(directory, 'database-url')),
-    ...(databaseCa === undefined ? {} : { databaseCa }),
-    token: readSecret(join(directory, 'token')),
+    gateway: {
+      url: values.TRAWLER_GATEWAY_URL,
+      ...(ca === undefined ? {} : { ca }),
+      token: readSecret(join(directory, 'token')),
+    },
     logLevel: values.TRAWLER_LOG_LEVEL,
     allowedAddresses: values.TRAWLER_ALLOWED_ADDRESSES,
     headersDirectory: values.TRAWLER_HEADERS_DIR,
@@ -117,10 +115,4 @@ function readSecret(path: string): string {
 
 function readOptional(path: string): string | undefined {
   return existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined;
-}
-
-/** How the worker and its heartbeat reach Postgres. */
-export function databaseOptions(config: WorkerConfig): Omit<DatabaseCallsOptions, 'applicationName'> {
-  const { databaseUrl, databaseCa, databaseSchema, token } = config;
-  return { databaseUrl, ...(databaseCa === undefined ? {} : { ca: databaseCa }), schema: databaseSchema, token };
 }

@@ -1,6 +1,7 @@
 // The life of a worker's process: read the configuration, load the run, seed, crawl, and end with the code that tells
 // the Job what to do next.
 
+import { MAX_WAIT_MS } from '../../gateway/protocol/calls.ts';
 import { StoreError } from '../../gateway/protocol/store-error.ts';
 import type { RunAssignment, WorkerStore } from '../../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
@@ -8,7 +9,6 @@ import { durationMs } from '../../resources/duration.ts';
 import { SPEC_VERSION } from '../../resources/group.ts';
 import { hostSpacingMs } from '../../resources/politeness.ts';
 import { EXIT_CODE, type TerminationReason } from '../../resources/worker-exit.ts';
-import { openDatabaseCalls } from '../../store/postgres-worker-store.ts';
 import { createLogger, type Logger } from '../../telemetry/logger.ts';
 import { createRobotsGate } from '../discovery/robots-gate.ts';
 import { seedsOf } from '../discovery/seeds.ts';
@@ -18,6 +18,7 @@ import { UrlListError, withListedUrls } from '../discovery/url-lists.ts';
 import { type Extractor, ExtractorModuleError, modulePathOf, startExtractor } from '../extraction/extractor.ts';
 import { LocaleError } from '../extraction/locales.ts';
 import { SelectorError } from '../extraction/selectors.ts';
+import { openGateway } from '../gateway/gateway-calls.ts';
 import { createWorkerStore } from '../gateway/worker-store.ts';
 import { createHostPacer } from '../network/host-pacer.ts';
 import { SecretHeaderError } from '../network/request-headers.ts';
@@ -38,7 +39,7 @@ import { installShutdown, type Shutdown } from './shutdown.ts';
 import { writeTerminationMessage } from './termination.ts';
 import { ALL_SOURCES_BLOCKED } from './work-end.ts';
 import { runWorker, type WorkerEnd } from './worker.ts';
-import { databaseOptions, loadWorkerConfig, type WorkerConfig, WorkerConfigError } from './worker-config.ts';
+import { loadWorkerConfig, type WorkerConfig, WorkerConfigError } from './worker-config.ts';
 import { createNetwork } from './worker-network.ts';
 
 /** How long pages may be open without any progress, at least. */
@@ -84,14 +85,14 @@ export async function runWorkerProcess(environment: NodeJS.ProcessEnv): Promise<
 async function work(config: WorkerConfig, shutdown: Shutdown, log: Logger): Promise<number> {
   let heartbeat: HeartbeatClient | undefined;
   const onRetry = () => heartbeat?.activity.progress();
-  const calls = openDatabaseCalls({ ...databaseOptions(config), applicationName: 'trawler-worker' });
-  const direct = createWorkerStore({ calls, workerId: config.workerId });
+  const calls = openGateway(config.gateway);
+  const direct = createWorkerStore({ calls, workerId: config.workerId, waitMs: MAX_WAIT_MS });
   const store = createPatientStore(direct, { log, onRetry });
   const { stopping, quit } = shutdown.signals;
   let state: 'Completed' | 'Stopped' | 'Failed' = 'Failed';
   try {
     const assignment = await store.loadRun(stopping);
-    log.info('database connected');
+    log.info('gateway connected');
     heartbeat = beginHeartbeat(config, assignment, shutdown, log);
     checkVersion(assignment);
     log.info({ name: assignment.name, namespace: assignment.namespace }, 'run started');
@@ -315,7 +316,6 @@ function endOf(error: unknown, stopReason: string | undefined): [TerminationReas
   if (error instanceof StoreError) {
     if (error.reason === 'SchemaMismatch') return ['SchemaMismatch', EXIT_CODE.badSpec];
     if (error.reason === 'TokenRefused') return ['TokenRefused', EXIT_CODE.tokenRefused];
-    if (error.reason === 'LoginRefused') return ['LoginRefused', EXIT_CODE.loginRefused];
     return ['Crashed', EXIT_CODE.crashed];
   }
   // A wait that the shutdown ended: nothing was lost that Postgres does not give to another worker.

@@ -1,4 +1,5 @@
-// Runs for the crawler's tests: a real PostgreSQL that accepts them as the operator does, and workers as processes.
+// Runs for the crawler's tests: a real PostgreSQL that accepts them as the operator does, a real gateway, and
+// workers as processes.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -11,6 +12,7 @@ import { SPEC_VERSION } from '#src/resources/group.ts';
 import type { OperatorStore, RunSnapshot, StoredItem } from '#src/store/operator-store.ts';
 import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
 import { createToken, hashToken } from '#src/store/run-token.ts';
+import { startTestGateway } from '../../support/gateway.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 
 const SCHEMA = 'trawler';
@@ -47,7 +49,7 @@ export type TestWorker = {
   readonly ended: Promise<number | NodeJS.Signals>;
 };
 
-/** Starts a server, with the schema as the operator makes it. */
+/** Starts a server, with the schema as the operator makes it, and a gateway before it. */
 export async function startCrawlDatabase(): Promise<CrawlDatabase> {
   const server = await startPostgres(18);
   const database = await server.createDatabase();
@@ -57,6 +59,7 @@ export async function startCrawlDatabase(): Promise<CrawlDatabase> {
     logger: pino({ level: 'silent' }),
   });
   await store.migrate(never);
+  const gateway = await startTestGateway({ databaseUrl: await store.gatewayDatabaseUrl(never), schema: SCHEMA });
 
   return {
     server,
@@ -79,19 +82,27 @@ export async function startCrawlDatabase(): Promise<CrawlDatabase> {
         },
         never,
       );
-      return createTestRun(store, runId, runDay, token);
+      return createTestRun({ store, gatewayUrl: gateway.url, runId, runDay, token });
     },
     async [Symbol.asyncDispose]() {
+      await gateway[Symbol.asyncDispose]();
       await store.close();
       await server.stop();
     },
   };
 }
 
-async function createTestRun(store: OperatorStore, runId: string, runDay: string, token: string): Promise<TestRun> {
+type TestRunOptions = {
+  readonly store: OperatorStore;
+  readonly gatewayUrl: string;
+  readonly runId: string;
+  readonly runDay: string;
+  readonly token: string;
+};
+
+async function createTestRun({ store, gatewayUrl, runId, runDay, token }: TestRunOptions): Promise<TestRun> {
   const credentials = await mkdtemp(path.join(tmpdir(), 'trawler-credentials-'));
   await writeFile(path.join(credentials, 'token'), token);
-  await writeFile(path.join(credentials, 'database-url'), await store.gatewayDatabaseUrl(never));
   const workers: TestWorker[] = [];
 
   function environment(extra: Record<string, string> = {}): Record<string, string> {
@@ -103,7 +114,7 @@ async function createTestRun(store: OperatorStore, runId: string, runDay: string
       TRAWLER_WORKER_ID: randomUUID(),
       TRAWLER_POD_NAME: 'pod',
       TRAWLER_NODE_NAME: 'node',
-      TRAWLER_DATABASE_SCHEMA: SCHEMA,
+      TRAWLER_GATEWAY_URL: gatewayUrl,
       TRAWLER_LOG_LEVEL: 'debug',
       TRAWLER_ALLOWED_ADDRESSES: '',
       TRAWLER_CREDENTIALS_DIR: credentials,
