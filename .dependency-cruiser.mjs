@@ -20,7 +20,7 @@ const allowed = {
     'resources',
     'telemetry',
   ],
-  crawler: ['crawler', 'gateway/protocol', 'store', 'resources', 'telemetry'],
+  crawler: ['crawler', 'gateway/protocol', 'resources', 'telemetry'],
   cli: ['cli', 'custom-resources', 'kube', 'schedule', 'resources', 'telemetry'],
   server: ['server', 'custom-resources', 'kube', 'store', 'schedule', 'resources', 'telemetry'],
 };

@@ -51,6 +51,7 @@ export function spawnOperator(options: OperatorProcessOptions): OperatorProcess 
       MALLOC_ARENA_MAX: '1',
       KUBECONFIG: options.kubeconfigPath,
       TRAWLER_DATABASE_URL: options.databaseUrl,
+      TRAWLER_GATEWAY_URL: 'https://trawler-gateway.trawler-system.svc:8443',
       TRAWLER_NAMESPACE: options.namespace,
       TRAWLER_HEALTH_PORT: '0',
       TRAWLER_METRICS_PORT: '0',

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CrawlRunSpecInput } from '#src/resources/crawl-run.ts';
 import { FUNCTIONS_VERSION } from '#src/store/function-versions.ts';
 import { testPool } from '../../support/database-connections.ts';
+import { startTestGateway } from '../../support/gateway.ts';
 import { type CrawlDatabase, startCrawlDatabase, until } from './fixture.ts';
 import { type Answer, html, startSite, type TestSite } from './site.ts';
 
@@ -76,23 +77,20 @@ describe('a worker', PATIENT, () => {
     await setVersions(FUNCTIONS_VERSION, FUNCTIONS_VERSION);
     expect((await run.snapshot()).progress.succeeded).toBe(PAGES);
   });
+});
 
+describe('a gateway', PATIENT, () => {
   it.each([
     { what: 'too old for the functions', version: 3, oldest: 2, message: 'use a newer image' },
     { what: 'newer than the functions', version: -1, oldest: -1, message: 'upgrade the operator first' },
-  ])('that is $what ends for good, and says why', async ({ version, oldest, message }) => {
-    await using pages = await site();
-    await using run = await database.accept(specFor(pages, 10_000));
+  ])('that is $what is not ready, and says why', async ({ version, oldest, message }) => {
+    const databaseUrl = await database.store.gatewayDatabaseUrl(never);
+    await using gateway = await startTestGateway({ databaseUrl, schema: 'trawler' });
     await setVersions(FUNCTIONS_VERSION + version, FUNCTIONS_VERSION + oldest);
-    const worker = run.startWorker(allow(pages));
-    expect(await worker.ended).toBe(64);
+    const trouble = await gateway.gateway.check(never).catch((error: unknown) => error);
     await setVersions(FUNCTIONS_VERSION, FUNCTIONS_VERSION);
-    expect(worker.lines.at(-1)).toMatchObject({
-      level: 'fatal',
-      reason: 'SchemaMismatch',
-      error: expect.stringContaining(message),
-    });
-    expect(pages.requests).toEqual([]);
+    expect(trouble).toMatchObject({ reason: 'SchemaMismatch', message: expect.stringContaining(message) });
+    await gateway.gateway.check(never);
   });
 });
 

@@ -1,6 +1,8 @@
 // Calls that lock the same rows lock them in the same order, and who comes back first after an outage takes nothing away.
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { testClient } from '../../support/database-connections.ts';
+import { gatewayWorkerStore, startTestGateway } from '../../support/gateway.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { claimSome, done, FAST, heartbeat, type Installation, install, never, SCHEMA, urls } from './fixture.ts';
 
@@ -97,4 +99,30 @@ test('who is first after an outage that outlasted all leases requeues nothing th
     never,
   );
   expect(ours.size).toBe(held.length);
+});
+
+test('claims and commits that a worker sends at the same time, by several connections, meet no deadlock', async () => {
+  await using installation = await install(server);
+  await using gateway = await startTestGateway({ databaseUrl: installation.workerUrl, schema: SCHEMA });
+  const run = await installation.createRun({ ...FAST, limits: { maxPages: 2_000 } });
+  const worker = gatewayWorkerStore({ gatewayUrl: gateway.url, token: run.token, workerId: randomUUID() });
+  await worker.seed(urls(40, { hosts: 4 }), never);
+  let ends = 0;
+  const commits: Promise<unknown>[] = [];
+  const failures: unknown[] = [];
+  while (ends < 1_200) {
+    const claims = await claimSome(worker, 5);
+    ends += claims.length;
+    // Each page leads to two more: a commit counts, and changes the lanes that claims take.
+    const links = (page: number) => urls(2, { hosts: 4, prefix: `found-${page}`, depth: 1 });
+    const outcomes = claims.map((claim, index) => done(claim, links(ends + index)));
+    commits.push(worker.commit(outcomes, never).catch((error: unknown) => failures.push(error)));
+  }
+  await Promise.all(commits);
+  await worker.close();
+  expect(failures).toEqual([]);
+  const { rows } = await installation.admin.query<{ deadlocks: number }>(
+    'select deadlocks::int as deadlocks from pg_stat_database where datname = current_database()',
+  );
+  expect(rows).toEqual([{ deadlocks: 0 }]);
 });

@@ -16,6 +16,7 @@ declare
   arrivals arrival[];
 begin
   perform same_server(server);
+  perform take_turn(this_run, this_worker);
   perform from request r
   where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = key and r.lease_token = lease
   for no key update;

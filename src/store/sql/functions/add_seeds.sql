@@ -4,6 +4,7 @@ language plpgsql security definer set search_path from current as $$
 declare
   this_run run := live_run_of_token(token);
 begin
+  perform take_turn(this_run, this_worker);
   select * into this_run from run where run_id = this_run.run_id for no key update;
   if this_run.seeded_at is not null or this_run.finished_at is not null then
     return false;

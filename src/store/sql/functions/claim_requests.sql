@@ -7,8 +7,8 @@
 -- server is what the last answer said, null at first: TR003 when another server answers now. due_from is the dueFrom of
 -- the last answer, null to look at all lanes, see pick_lanes.
 --
--- Locks, always in this order: worker, claim lock of the run, lane and host (skipping locked ones), request, progress.
--- Nothing after the claim lock is ever waited for but progress, which only this worker writes.
+-- Locks, always in this order: the worker's turn (advisory), worker, claim lock of the run, lane and host (skipping locked ones), request, progress.
+-- Nothing after the claim lock is ever waited for but progress, which only this worker writes, one call at a time.
 create or replace function claim_requests(
   token text, this_worker uuid, slots int, lateness_ms double precision, claim_epoch int, held uuid[], server text,
   due_from double precision) returns json
@@ -33,6 +33,7 @@ declare
   claims json;
 begin
   perform same_server(server);
+  perform take_turn(this_run, this_worker);
   if this_run.finished_at is not null then
     return json_build_object('state', 'Finished');
   end if;

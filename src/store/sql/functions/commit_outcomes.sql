@@ -5,7 +5,7 @@
 -- A page that was read before, and is read once more for its links, has its items already.
 -- Returns the keys that were still ours. server as for claim_requests: links that another server knew may be unknown here.
 --
--- Locks in order: request by key, progress, page by key, then as discover, then lane by id.
+-- Locks in order: the worker's turn (advisory), request by key, progress, page by key, then as discover, then lane by id.
 create or replace function commit_outcomes(
   token text, this_worker uuid, outcomes json, links json, server text) returns uuid[]
 language plpgsql security definer set search_path from current
@@ -20,6 +20,7 @@ declare
   arrivals arrival[];
 begin
   perform same_server(server);
+  perform take_turn(this_run, this_worker);
   with held as materialized (
     select this_run.run_id as run_id, r.url_key, r.source_no, r.url, o.reason, o.cause, o.facts, o.items, o.left_out,
       case when not r.was_read then o.items_left_out end as items_left_out, r.was_read,
