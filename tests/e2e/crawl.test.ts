@@ -119,7 +119,7 @@ test('what a user looks at tells the truth', async () => {
   expect(table).toMatch(/PHASE\s+PROGRESS\s+DONE\s+FAILED\s+ITEMS\s+HEARTBEAT\s+AGE/);
   expect(table).toMatch(/http\s+Succeeded\s+100\.00%\s+1169\s+0\s+1169/);
   const description = await kubectl('describe', 'crawlrun', 'http', '--namespace', namespace.name);
-  expect(description).toContain('created Job http');
+  expect(description).toMatch(/Reason:\s+JobCreated/);
   expect(description).toContain('RunSucceeded');
   const log = await kubectl('logs', 'job/http', '--namespace', namespace.name);
   expect(log).toContain('"msg":"run finished"');

@@ -200,11 +200,15 @@ describe('a CrawlRun', () => {
     const old = { 'database-url': Buffer.from('postgres://a:b@c/d').toString('base64'), 'ca.crt': null };
     await kubectl(['patch', 'secret', 'shop', '-n', namespace, '--type=merge', '-p', JSON.stringify({ data: old })]);
     const before = await get<Secret>('secret', 'shop');
-    const { store } = startOperator();
-    const { uid } = (await get<CrawlRun>('crawlrun', 'shop')).metadata;
-    // Its credentials are looked at once more, as the row that is made again shows.
-    await eventually(async () => expect((await store.snapshots(never)).has(uid)).toBe(true));
-    await eventually(async () => expect(await reasons()).toContain('JobCreated'));
+    const admin = testClient(database.superuserUrl);
+    await admin.connect();
+    await admin.query('delete from trawler.run_token');
+    startOperator();
+    // Its credentials are looked at once more, as the token shows that is there again.
+    await eventually(async () =>
+      expect((await admin.query('select from trawler.run_token')).rowCount).toBeGreaterThan(0),
+    );
+    await admin.end();
     expect(await get<Secret>('secret', 'shop')).toEqual(before);
   });
 
