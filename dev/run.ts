@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { trawlerNamespace } from './cluster/addresses.ts';
 import { chooseCluster } from './cluster/choose.ts';
@@ -114,7 +115,8 @@ async function forwardedGateway(signal: AbortSignal): Promise<string> {
     cancelSignal: signal,
     reject: false,
   });
-  for await (const line of forward) {
+  // Not by execa's own lines: to leave those ends the program.
+  for await (const line of createInterface({ input: forward.stdout })) {
     const [, port] = /^Forwarding from 127\.0\.0\.1:(\d+) /.exec(line) ?? [];
     if (port !== undefined) return `https://localhost:${port}`;
   }

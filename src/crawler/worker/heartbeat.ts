@@ -54,7 +54,8 @@ export function startHeartbeat(
   }
 
   const timer = setInterval(() => send('status'), STATUS_MS);
-  thread.on('message', (message: FromThread) => on.answer(message.answer));
+  // `node --watch` sends messages of its own this way: which files the thread has loaded.
+  thread.on('message', (message: Partial<FromThread>) => message.answer && on.answer(message.answer));
   thread.on('error', on.died);
   thread.on('exit', (code) => {
     if (!ending) on.died(new Error(`the heartbeat thread has ended with code ${code}`));
