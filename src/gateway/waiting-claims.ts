@@ -138,6 +138,7 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
 
   /** Waits in the room, at its end or, after a vain try, at its front again. */
   async function wait(room: Room, deadline: number, isFirst: boolean, signal: AbortSignal): Promise<WakeUp> {
+    signal.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<WakeUp>();
     const waiter: Waiter = { wake: resolve };
     if (isFirst) room.waiting.unshift(waiter);

@@ -1,7 +1,7 @@
 // The crawl loop of one worker: it claims a little more than there are slots for, crawls each claim when its place at the
 // host has come, and commits the outcomes, until Postgres says that the run is finished or someone says stop.
 import { StoreError } from '../../gateway/protocol/store-error.ts';
-import type { Claim, Outcome, WorkerStore } from '../../gateway/protocol/worker-store.ts';
+import type { Claim, ClaimResult, Outcome, WorkerStore } from '../../gateway/protocol/worker-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { PageCrawler } from '../page/crawl-page.ts';
 import { ClaimLine } from './claim-line.ts';
@@ -129,7 +129,8 @@ class CrawlLoop {
       this.#end.stop(ALL_SOURCES_BLOCKED);
       return true;
     }
-    const result = await store.claim(wanted, signals.quit);
+    const result = await this.#nextClaims(wanted);
+    if (result === undefined) return true;
     switch (result.state) {
       case 'Claimed':
         this.#claimPace.succeeded();
@@ -151,6 +152,20 @@ class CrawlLoop {
       case 'Finished':
         this.#end.finish();
         return true;
+    }
+  }
+
+  /**
+   * A claim may wait long for work, and a stop ends that; undefined then. What it may have leased by that time, the gateway
+   * gives back.
+   */
+  async #nextClaims(wanted: number): Promise<ClaimResult | undefined> {
+    const { stopping } = this.#end;
+    try {
+      return await this.#options.store.claim(wanted, stopping);
+    } catch (error) {
+      if (stopping.aborted && !(error instanceof StoreError)) return undefined;
+      throw error;
     }
   }
 

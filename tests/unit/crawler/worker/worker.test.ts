@@ -16,16 +16,22 @@ function claimOf(requestId: string, from = 0): Claim {
 const claimed = (...ids: string[]): ClaimResult => ({ state: 'Claimed', claims: ids.map((id) => claimOf(id)) });
 const done = (claim: Claim): Outcome => ({ type: 'done', claim, items: [], links: [] });
 
+/** A claim that waits for work which never comes. */
+function hang(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+}
+
 /** A store that answers claims from a list, and then that the run is finished. */
-function setUp(answers: (ClaimResult | Error)[], crawl: PageCrawler['crawl'], areBlocked = false) {
+function setUp(answers: (ClaimResult | Error | 'Hang')[], crawl: PageCrawler['crawl'], areBlocked = false) {
   const committed: Outcome[] = [];
   let reseeded = 0;
   const [stopping, abort, quit] = [new AbortController(), new AbortController(), new AbortController()];
   const result = () =>
     runWorker({
       store: {
-        async claim() {
+        async claim(_, signal) {
           const answer = answers.shift() ?? { state: 'Wait', retryInMs: 5 };
+          if (answer === 'Hang') return hang(signal);
           if (answer instanceof Error) throw answer;
           return answer;
         },
@@ -56,6 +62,15 @@ const hanging: PageCrawler['crawl'] = (_, { abort }) =>
   new Promise((_, reject) => abort.addEventListener('abort', () => reject(abort.reason)));
 
 describe('the crawl loop', () => {
+  it('does not wait for the claim that waits for work when it is stopped', async () => {
+    const { result, ends, stopping } = setUp([claimed('a'), 'Hang'], async (claim) => {
+      setTimeout(() => stopping.abort(new Error('received SIGTERM')));
+      return done(claim);
+    });
+    expect(await result()).toMatchObject({ finished: true });
+    expect(ends()).toEqual({ a: 'done' });
+  });
+
   it('crawls what it claims, commits it and ends with the run', async () => {
     const { result, ends } = setUp([claimed('a', 'b', 'c'), claimed('d')], async (claim) => done(claim));
     await expect(result()).resolves.toMatchObject({ finished: true, totals: { pages: 4 } });
