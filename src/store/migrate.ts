@@ -1,6 +1,6 @@
 // Brings a database up to date: tables by migrations, then functions, then rights. Safe to run from several replicas.
 import { type Kysely, sql, type Transaction } from 'kysely';
-import { type Migration, Migrator } from 'kysely/migration';
+import { Migrator } from 'kysely/migration';
 import { StoreError } from '../gateway/protocol/store-error.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { FUNCTIONS_VERSION, isLater, OLDEST_WORKER_VERSION, versionTrouble } from './function-versions.ts';
@@ -56,36 +56,14 @@ async function checkSearchPath(trx: Transaction<Database>, schema: string): Prom
 }
 
 async function createTables(trx: Transaction<Database>, schema: string): Promise<string[]> {
-  const errors: unknown[] = [];
   const migrator = new Migrator({
     db: trx,
-    provider: { getMigrations: async () => withErrorsKept(migrations, errors) },
+    provider: { getMigrations: async () => ({ ...migrations }) },
     migrationTableSchema: schema,
   });
   const { error, results } = await migrator.migrateToLatest();
-  if (error) throw errors[0] ?? error;
+  if (error) throw error;
   return (results ?? []).map((result) => result.migrationName);
-}
-
-/**
- * The migrator gives its own lock back in the transaction that has failed, and then reports that this was refused in place of
- * what had failed: a lock that was not to be had would look like a fault that stays.
- */
-function withErrorsKept(all: typeof migrations, errors: unknown[]): Record<string, Migration> {
-  const kept = Object.entries(all).map(([name, { up }]): [string, Migration] => [
-    name,
-    {
-      up: async (db) => {
-        try {
-          await up(db);
-        } catch (error) {
-          errors.push(error);
-          throw error;
-        }
-      },
-    },
-  ]);
-  return Object.fromEntries(kept);
 }
 
 /** An older operator beside a newer one, or after it: the way back must not take the functions of live workers away. */

@@ -1,5 +1,5 @@
 // The operator's store on Postgres: a small pool, its calls, and its errors as StoreErrors.
-import { Kysely, PostgresDialect, sql } from 'kysely';
+import { Kysely, sql } from 'kysely';
 import type { Logger } from '../telemetry/logger.ts';
 import { createBatcher } from './batch.ts';
 import { createPool, storeError } from './connection.ts';
@@ -7,6 +7,7 @@ import { createContact } from './contact.ts';
 import { contentChange, forgetPages } from './content-change.ts';
 import { type GatewayLogin, gatewayUrl } from './gateway-login.ts';
 import { migrate } from './migrate.ts';
+import { OperatorDialect } from './operator-dialect.ts';
 import type { Acceptance, AcceptedRun, OperatorStore, RunSnapshot } from './operator-store.ts';
 import { deadLetters, firstItems } from './results.ts';
 import { dropDaysBefore, ensureDay } from './retention.ts';
@@ -47,7 +48,7 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
       jit: 'off',
     },
   });
-  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+  const db = new Kysely<Database>({ dialect: new OperatorDialect({ pool }) });
 
   // A batch belongs to no caller: only the end of the store's pool or the statement time-out ends it early.
   const { signal: never } = new AbortController();

@@ -179,6 +179,37 @@ test('a database of version 1 becomes one of today while its workers are at work
   }
 });
 
+test('a migration that waits for a lock in vain says so soon, keeps no lock, and works later', async () => {
+  const database = await server.createDatabase();
+  const owner = testPool(database.ownerUrl, { max: 2, schema: SCHEMA });
+  const operator = createOperatorStore({
+    databaseUrl: database.ownerUrl,
+    schema: SCHEMA,
+    logger: createLogger('test', 'fatal'),
+  });
+  try {
+    await makeVersion1(owner);
+    const reader = await owner.connect();
+    try {
+      await reader.query('begin');
+      await reader.query('lock table run_host in access share mode');
+      const refusal = { reason: 'Unavailable', message: expect.stringContaining('lock timeout') };
+      await expect(operator.migrate(never)).rejects.toMatchObject(refusal);
+    } finally {
+      await reader.query('rollback');
+      reader.release();
+    }
+    const { rows } = await owner.query(
+      `select from pg_locks join pg_database on oid = database where locktype = 'advisory' and datname = current_database()`,
+    );
+    expect(rows).toHaveLength(0);
+    await operator.migrate(never);
+  } finally {
+    await operator.close();
+    await owner.end();
+  }
+});
+
 /** Tables and functions as version 1 made them, with a run of 400 queued pages; its token. */
 async function makeVersion1(owner: pg.Pool): Promise<string> {
   const [token, runId] = [createToken(), crypto.randomUUID()];
