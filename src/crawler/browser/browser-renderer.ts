@@ -5,12 +5,13 @@ import { startGuardProxy } from '../network/guard-proxy.ts';
 import type { HeadersFor } from '../network/request-headers.ts';
 import { PUBLIC_TRUST, type TlsTrust } from '../network/tls-trust.ts';
 import type { UpstreamProxy } from '../network/upstream-proxy.ts';
-import type { Rendered, Renderer } from '../rendering/renderer.ts';
+import type { OpenVisit, Rendered, Renderer } from '../rendering/renderer.ts';
 import { failureOfBrowser } from './browser-errors.ts';
-import { type BrowserPool, createBrowserPool, type PooledPage } from './browser-pool.ts';
+import { createBrowserPool, type PooledPage } from './browser-pool.ts';
 import { createVisitor, shortened, type VisitOrder, type Visitor } from './browser-visit.ts';
 import { createHungResources } from './hung-resources.ts';
 import { type BlockedResource, createBlocking } from './resource-blocking.ts';
+import { createVisitTabs, type TabEnd, type VisitTabs } from './visit-tabs.ts';
 import type { Patience } from './what-hangs.ts';
 
 /** Pages that are tried when the one visited before keeps a page from going on. */
@@ -45,6 +46,7 @@ export async function createBrowserRenderer(options: {
   const blocking = createBlocking(options.blocked);
   const hung = createHungResources();
   const visitors = new WeakMap<PooledPage, Visitor>();
+  const tabs = createVisitTabs(pool);
 
   async function visitorOf(page: PooledPage): Promise<Visitor> {
     let visitor = visitors.get(page);
@@ -56,12 +58,17 @@ export async function createBrowserRenderer(options: {
   }
 
   /** Without what hangs, a page is loaded anew: its parser may wait for that, and the scripts that make it, too. */
-  async function render(order: VisitOrder, deadline: AbortSignal, endsAt: number): Promise<Rendered> {
+  async function render(
+    order: VisitOrder,
+    open: OpenVisit | undefined,
+    deadline: AbortSignal,
+    endsAt: number,
+  ): Promise<Rendered> {
     let without: readonly string[] = [];
     for (let tries = 0; tries < MAX_INTERRUPTIONS; tries++) {
       const visit = (visitor: Visitor) =>
         visitor.visit(without.length === 0 ? { ...order, patience: patienceUntil(endsAt) } : order);
-      const result = await withPage(pool, deadline, visitorOf, visit);
+      const result = await withPage(tabs, open, deadline, visitorOf, visit);
       if (result === 'interrupted') continue;
       if (result.type !== 'hanging') return without.length === 0 ? result : loadedWithout(result, without);
       without = result.missing;
@@ -71,14 +78,15 @@ export async function createBrowserRenderer(options: {
   }
 
   return {
-    async render(url, plan, timeoutMs, signal, _, mayAsk) {
+    async render(url, plan, timeoutMs, signal, _, open) {
       const startedAt = performance.now();
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
       const readBy = AbortSignal.timeout(Math.max(timeoutMs - READING_MS, timeoutMs * LEAST_PART));
-      const result = await render({ url, plan, readBy, mayAsk }, deadline, startedAt + timeoutMs);
+      const result = await render({ url, plan, readBy, mayAsk: open?.mayAsk }, open, deadline, startedAt + timeoutMs);
       signal.throwIfAborted();
       return { ...result, facts: { ...result.facts, durationMs: Math.round(performance.now() - startedAt) } };
     },
+    leave: tabs.leave,
     recycle: pool.recycle,
     async close() {
       await pool.close();
@@ -92,25 +100,27 @@ export async function createBrowserRenderer(options: {
  * may hang for ever.
  */
 async function withPage(
-  pool: BrowserPool,
+  tabs: VisitTabs,
+  open: OpenVisit | undefined,
   deadline: AbortSignal,
   visitorOf: (page: PooledPage) => Promise<Visitor>,
   visit: (visitor: Visitor) => ReturnType<Visitor['visit']>,
 ): ReturnType<Visitor['visit']> {
   const tooLate = rejectionOf(deadline);
-  const acquiring = pool.acquire();
-  let isSound = false;
+  const acquiring = tabs.acquire(open);
+  let end: TabEnd = 'Broken';
   try {
     const page = await Promise.race([acquiring, tooLate]);
     const visitor = await Promise.race([visitorOf(page), tooLate]);
     const result = await Promise.race([visit(visitor), tooLate]);
-    isSound = result !== 'interrupted' && result.type !== 'hanging' && !leavesDoubt(result) && visitor.isAtRest();
+    const isSound = result !== 'interrupted' && result.type !== 'hanging' && !leavesDoubt(result) && visitor.isAtRest();
+    if (isSound) end = result.type === 'redirect' ? 'Redirected' : 'Done';
     return result;
   } catch (error) {
     return { type: 'failed', failure: failureOfBrowser(error, deadline.aborted), facts: {} };
   } finally {
     acquiring.then(
-      (page) => pool.release(page, isSound),
+      (page) => tabs.release(page, open, end),
       () => {},
     );
   }

@@ -5,7 +5,7 @@ import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { durationMs } from '../../resources/duration.ts';
 import { type PagePlan, withoutContent } from '../html/read-page.ts';
 import type { HostPacer } from '../network/host-pacer.ts';
-import type { Rendered, Renderer } from '../rendering/renderer.ts';
+import type { OpenVisit, Rendered, Renderer } from '../rendering/renderer.ts';
 import { isSameSite } from '../urls/scope.ts';
 import { hostKey } from '../urls/url.ts';
 import { MAX_REDIRECTS } from './outcomes.ts';
@@ -109,6 +109,21 @@ export function createPageVisits(options: {
    * Rejects with a signal's reason, or as the store does.
    */
   return async function visit(claim: Claim, start: URL, rules: RedirectRules, signals: CrawlSignals): Promise<Visit> {
+    const open: OpenVisit = { mayAsk: (to) => mayAsk(claim, to, signals) };
+    try {
+      return await follow(claim, start, rules, signals, open);
+    } finally {
+      renderer.leave?.(open);
+    }
+  };
+
+  async function follow(
+    claim: Claim,
+    start: URL,
+    rules: RedirectRules,
+    signals: CrawlSignals,
+    open: OpenVisit,
+  ): Promise<Visit> {
     const path = [...(claim.redirects ?? []), start.href];
     let known = memory?.validatorsOf(claim);
     /** The visit passes through other sites; what is read there is no page of the source. */
@@ -116,8 +131,7 @@ export function createPageVisits(options: {
     // `asked` is the URL with its session where a redirect gave it one.
     for (let url = start, asked = start; ; ) {
       const plan = isAway ? withoutContent(rules.plan) : rules.plan;
-      const moves = (to: URL) => mayAsk(claim, to, signals);
-      const first = await renderer.render(asked, plan, timeoutMs, signals.abort, known, moves);
+      const first = await renderer.render(asked, plan, timeoutMs, signals.abort, known, open);
       const isSentOn = first.type === 'redirect' && hopOf(path, rules.clean(first.to)) === 'Request';
       const rendered = isSentOn && !isAway ? await asKnownVisitor(claim, asked, first, plan, signals) : first;
       known = undefined;
@@ -158,5 +172,5 @@ export function createPageVisits(options: {
       }
       await pacer.takePlace(hostKey(url), signals.stopping);
     }
-  };
+  }
 }

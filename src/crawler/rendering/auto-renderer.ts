@@ -90,6 +90,7 @@ export function createAutoRenderer(options: {
           return byBoth(...asked);
       }
     },
+    leave: (visit) => browser.leave?.(visit),
     recycle: (how) => browser.recycle?.(how),
     async close() {
       await Promise.all([http.close(), browser.close()]);

@@ -32,13 +32,22 @@ export type Rendered = { readonly facts: FetchFacts } & (
  */
 export type Visitor = 'New' | 'Stranger';
 
+/** The visit of a worker to a page, with the documents that redirects lead to and that it goes to at once. */
+export type OpenVisit = {
+  /**
+   * Whether a document may be asked for to which a script of the page goes, to see whether that is a page or a file; waits for
+   * a place at the host.
+   */
+  readonly mayAsk: (url: URL) => Promise<boolean>;
+};
+
 export type Renderer = {
   /**
    * Fetches the URL and reads what the plan asks for, within `timeoutMs`. Failures of the page are a result; the
    * promise rejects with the signal's reason when that is aborted.
    * @param known validators of a version that need not be sent a second time
-   * @param mayAsk whether a document may be asked for to which a script of the page goes, to see whether it is a page; it
-   *   waits for a place at the host. Without it, it is taken for one
+   * @param visit of which this is a step: after a redirect the next step of the same visit has the same tab, with its
+   *   `sessionStorage`, until `leave` is called. Without it, where a script of the page goes is taken for a page
    */
   readonly render: (
     url: URL,
@@ -46,8 +55,10 @@ export type Renderer = {
     timeoutMs: number,
     signal: AbortSignal,
     known?: Validators,
-    mayAsk?: (url: URL) => Promise<boolean>,
+    visit?: OpenVisit,
   ) => Promise<Rendered>;
+  /** The visit is over: gives back what was kept for it. */
+  readonly leave?: (visit: OpenVisit) => void;
   /** Replaces the browser, if there is one: from the next page on, or by force, which ends the pages under way. */
   readonly recycle?: (how: 'Gently' | 'ByForce') => void;
   readonly close: () => Promise<void>;

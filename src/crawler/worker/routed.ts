@@ -18,6 +18,9 @@ export function routedRenderer(routes: Routes, { direct, proxied }: ByRoute<Rend
   return {
     ...direct,
     render: (url, ...rest) => (routes.isProxied(hostKey(url)) ? proxied : direct).render(url, ...rest),
+    leave(visit) {
+      for (const renderer of [direct, proxied]) renderer.leave?.(visit);
+    },
     recycle(how) {
       for (const renderer of [direct, proxied]) renderer.recycle?.(how);
     },

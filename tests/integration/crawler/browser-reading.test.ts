@@ -249,9 +249,21 @@ async function startRenderer(options: Partial<Parameters<typeof createBrowserRen
   });
 }
 
+/** Each is a visit of its own. */
 const mayAsk = async () => true;
 const render = (path: string, timeoutMs = 20_000, wanted = plan): Promise<Rendered> =>
-  renderer.render(site.url(path), wanted, timeoutMs, never, undefined, mayAsk);
+  renderStep(renderer, path, timeoutMs, wanted);
+/** A visit of one step. */
+async function renderStep(
+  by: Renderer,
+  path: string,
+  timeoutMs: number,
+  wanted = plan,
+  ask = mayAsk,
+): Promise<Rendered> {
+  const visit = { mayAsk: ask };
+  return by.render(site.url(path), wanted, timeoutMs, never, undefined, visit).finally(() => by.leave?.(visit));
+}
 
 describe('what comes late is waited for', () => {
   it.each(Object.keys(LATE))('%s', async (path) => {
@@ -321,7 +333,7 @@ describe('a page that waits for what hangs', () => {
   afterAll(() => all.close());
 
   it.each(groups)('is loaded anew without that, and says so: %s', async (...group) => {
-    const visit = (path: string) => all.render(site.url(path), plan, 4_000, never, undefined, mayAsk);
+    const visit = (path: string) => renderStep(all, path, 4_000);
     const results = await Promise.all(group.map(visit));
     for (const [index, path] of group.entries()) {
       const result = results[index];
@@ -342,14 +354,14 @@ describe('a page that waits for what hangs', () => {
 
   it('is read at its deadline as it stands when its document may not be asked for again', async () => {
     const refuse = async () => false;
-    const result = await renderer.render(site.url('/hung-frame'), plan, 2_000, never, undefined, refuse);
+    const result = await renderStep(renderer, '/hung-frame', 2_000, plan, refuse);
     expect(result).toMatchObject({ type: 'page', page: { heading: 'Ready' } });
     expect(result.facts.unfinished).toMatch(/before it was loaded: no answer from .*\/never-a-frame/);
   });
 
   it('has failed when it has not been parsed by then, and is read by the next try', async () => {
     const refuse = async () => false;
-    const result = await renderer.render(site.url('/hung-parser'), plan, 2_000, never, undefined, refuse);
+    const result = await renderStep(renderer, '/hung-parser', 2_000, plan, refuse);
     expect(result).toMatchObject({ type: 'failed', failure: { cause: 'Timeout', retryable: true } });
     expect(result.type === 'failed' && result.failure.message).toContain('/never-for-the-parser.js');
     expect(await render('/hung-parser')).toMatchObject({ type: 'page', page: { heading: 'Ready' } });

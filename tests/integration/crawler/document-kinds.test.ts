@@ -130,8 +130,11 @@ describe.each(['HTTP', 'Browser'])('by %s', (mode) => {
   async function render(name: string): Promise<Rendered> {
     const renderer = renderers.get(mode);
     if (renderer === undefined) throw new Error(`no renderer ${mode}`);
-    const mayAsk = async () => true;
-    return renderer.render(site.url(pathOf(name)), plan, 20_000, new AbortController().signal, undefined, mayAsk);
+    const visit = { mayAsk: async () => true };
+    const { signal } = new AbortController();
+    return renderer
+      .render(site.url(pathOf(name)), plan, 20_000, signal, undefined, visit)
+      .finally(() => renderer.leave?.(visit));
   }
 
   it.each(Object.keys(PAGES))('a page: %s', async (name) => {
