@@ -5,7 +5,7 @@ import type { GuardProxy } from '../network/guard-proxy.ts';
 import type { Headers, HeadersFor } from '../network/request-headers.ts';
 import type { Events, Session } from './devtools.ts';
 import type { HungResources } from './hung-resources.ts';
-import { FIRST_REQUESTS, isWaitedFor, type PageActivity } from './page-activity.ts';
+import { FIRST_REQUESTS, isWaitedFor, type PageActivity, WORKER_SCRIPT } from './page-activity.ts';
 import type { Blocking } from './resource-blocking.ts';
 
 export type PausedRequest = Events['Fetch.requestPaused'];
@@ -78,8 +78,11 @@ export async function interceptRequests(
 
   /** From the first request of a script on the network domain tells of them all, and nothing is paused for it. */
   function watch(paused: PausedRequest): Promise<unknown> {
-    if (activity.isWatched() && !isAnswered(paused)) return goOn(paused);
-    const { requestId, resourceType, request } = paused;
+    const { requestId, networkId, resourceType, request } = paused;
+    if (activity.isWatched() && !isAnswered(paused)) {
+      activity.pausedLate(resourceType, networkId, request.url);
+      return goOn(paused);
+    }
     if (isAnswered(paused)) {
       activity.answered(request.url);
       return goOn(paused);
@@ -91,12 +94,20 @@ export async function interceptRequests(
     return session.send('Fetch.continueRequest', { requestId, interceptResponse: resourceType !== 'EventSource' });
   }
 
+  function watchWorker(paused: PausedRequest): Promise<unknown> {
+    const { requestId, request, responseErrorReason } = paused;
+    if (isAnswered(paused)) activity.workerAnswered(requestId, responseErrorReason !== undefined);
+    else activity.workerAsked(requestId, request.url);
+    return session.send('Fetch.continueRequest', { requestId, interceptResponse: !isAnswered(paused) });
+  }
+
   function enable(): Promise<unknown> {
     return session.send('Fetch.enable', {
       handleAuthRequests: true,
       patterns: [
         { resourceType: 'Document', requestStage: 'Request' },
         { resourceType: 'Document', requestStage: 'Response' },
+        { resourceType: WORKER_SCRIPT },
         ...first,
         ...blocking.patterns,
         ...hung.patterns().map((urlPattern) => ({ urlPattern })),
@@ -108,6 +119,7 @@ export async function interceptRequests(
     const { requestId, resourceType, request } = paused;
     if (resourceType === 'Document') send(decide(paused));
     else if (blocking.forbidsType(resourceType) || isUnwanted(request.url)) send(stop(requestId));
+    else if (resourceType === WORKER_SCRIPT) send(watchWorker(paused));
     else send(isWaitedFor(resourceType) ? watch(paused) : goOn(paused));
   });
   session.on('Fetch.authRequired', ({ requestId, authChallenge }) => {

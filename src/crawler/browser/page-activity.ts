@@ -12,6 +12,12 @@ export const FIRST_REQUESTS: readonly RequestPattern[] = [...WAITED_FOR, STREAM]
   resourceType,
 }));
 
+/**
+ * What the script of a worker is called when it is paused. Nothing else tells of it in time: the page's network domain does not know
+ * when it comes, and the worker is there only after it.
+ */
+export const WORKER_SCRIPT = 'Other';
+
 export function isWaitedFor(resourceType: string): boolean {
   return resourceType === STREAM || (WAITED_FOR as readonly string[]).includes(resourceType);
 }
@@ -25,8 +31,18 @@ export type PageActivity = {
    * @param type of the request, as Chromium calls it
    */
   readonly watch: (type: string, url: string) => Promise<void>;
+  /**
+   * One is paused although the domain is on, which does not tell of it if it began before.
+   * @param type of the request, as Chromium calls it
+   * @param networkId what the domain calls it if it tells of it
+   */
+  readonly pausedLate: (type: string, networkId: string | undefined, url: string) => void;
   /** Such a request is paused again, with its answer or its failure. */
   readonly answered: (url: string) => void;
+  /** The script of a worker is paused on its way. */
+  readonly workerAsked: (requestId: string, url: string) => void;
+  /** It is paused with its answer or its failure. */
+  readonly workerAnswered: (requestId: string, hasFailed: boolean) => void;
   readonly isLoading: () => boolean;
   /** Whether the page has a worker or a stream. */
   readonly hasSources: () => boolean;
@@ -52,7 +68,7 @@ type OpenRequest = {
   readonly forgottenAt?: number;
 };
 
-/** How long the script of a worker is waited for: nothing tells that of a shared worker, or of one that was ended. */
+/** How long a worker may take to start once its script has come: nothing tells that of a shared one, or of one that was ended. */
 const WORKER_START_MS = 500;
 
 /**
@@ -64,6 +80,9 @@ export async function watchActivity(session: Session): Promise<PageActivity> {
   /** Addresses of requests that were made before the domain was on: it names them when they are answered. */
   const first = new Set<string>();
   const frames = new Map<string, { readonly url: string; readonly isAnswered: boolean }>();
+  /** Addresses of requests of which the domain may not have told when they began, by its ids. */
+  const late = new Map<string, string>();
+  const workerScripts = new Map<string, OpenRequest>();
   let hasSources = false;
   let watching: Promise<unknown> | undefined;
   let isWatched = false;
@@ -72,6 +91,7 @@ export async function watchActivity(session: Session): Promise<PageActivity> {
   function follow(part: Session, worker?: string): Promise<unknown> {
     part.on('Network.requestWillBeSent', ({ requestId, type = '', request, loaderId, redirectResponse }) => {
       if (redirectResponse !== undefined) first.delete(redirectResponse.url);
+      late.delete(requestId);
       if (type === STREAM) hasSources = true;
       else if (isWaitedFor(type)) asked(requestId, { url: request.url, loaderId, worker });
     });
@@ -79,11 +99,12 @@ export async function watchActivity(session: Session): Promise<PageActivity> {
       hasSources = true;
     });
     part.on('Network.responseReceived', ({ requestId, type, response, loaderId }) => {
-      if (first.delete(response.url) && isWaitedFor(type)) asked(requestId, { url: response.url, loaderId, worker });
+      const isMissed = late.delete(requestId) || first.delete(response.url);
+      if (isMissed && isWaitedFor(type)) asked(requestId, { url: response.url, loaderId, worker });
     });
     part.on('Network.loadingFinished', ({ requestId }) => open.delete(requestId));
     part.on('Network.loadingFailed', ({ requestId, type }) => {
-      if (open.delete(requestId)) return;
+      if (open.delete(requestId) || late.delete(requestId)) return;
       // One that was made before the domain was on, and was not answered at all, has neither an address nor a type.
       const [url] = type === 'Other' || isWaitedFor(type) ? first : [];
       if (url !== undefined) first.delete(url);
@@ -123,7 +144,9 @@ export async function watchActivity(session: Session): Promise<PageActivity> {
 
   function openNow(): OpenRequest[] {
     const now = performance.now();
-    return [...open.values()].filter(({ forgottenAt = Number.POSITIVE_INFINITY }) => forgottenAt > now);
+    return [...open.values(), ...workerScripts.values()].filter(
+      ({ forgottenAt = Number.POSITIVE_INFINITY }) => forgottenAt > now,
+    );
   }
 
   const frameRests = ({ frameId }: { readonly frameId: string }) => frames.delete(frameId);
@@ -139,23 +162,38 @@ export async function watchActivity(session: Session): Promise<PageActivity> {
       await watching;
       isWatched = true;
     },
+    pausedLate(type, networkId, url) {
+      if (type === STREAM) hasSources = true;
+      else if (networkId !== undefined && !open.has(networkId)) late.set(networkId, url);
+    },
+    workerAsked: (requestId, url) => void workerScripts.set(requestId, { url }),
+    workerAnswered(requestId, hasFailed) {
+      const script = workerScripts.get(requestId);
+      workerScripts.delete(requestId);
+      if (script === undefined || hasFailed) return;
+      workerScripts.set(requestId, { ...script, forgottenAt: performance.now() + WORKER_START_MS });
+    },
     answered(url) {
       // Once the domain is on, it tells the rest.
       if (!isWatched) first.delete(url);
     },
-    isLoading: () => frames.size + first.size + openNow().length > 0,
+    isLoading: () => frames.size + first.size + late.size + openNow().length > 0,
     hasSources: () => hasSources,
-    unanswered: () => [...first, ...openNow().map(({ url }) => url), ...unansweredFrames()].slice(0, 20),
+    unanswered: () =>
+      [...first, ...late.values(), ...openNow().map(({ url }) => url), ...unansweredFrames()].slice(0, 20),
     unansweredFrames,
     frameAsked: (frameId, url) => void frames.set(frameId, { url, isAnswered: false }),
     frameAnswered: (frameId, url) => void frames.set(frameId, { url, isAnswered: true }),
     reset() {
       open.clear();
       first.clear();
+      late.clear();
       frames.clear();
+      workerScripts.clear();
       hasSources = false;
     },
     committed(shown) {
+      workerScripts.clear();
       for (const [key, { loaderId = shown }] of open) if (loaderId !== shown) open.delete(key);
     },
   };

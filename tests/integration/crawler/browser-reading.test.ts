@@ -58,6 +58,9 @@ const FIRST: Record<string, string> = {
   '/first-synchronous-xhr': `<script>const x = new XMLHttpRequest(); x.open('GET', '/slow-data?synchronous', false); x.send(); ${SHOW}</script>`,
   '/first-import': `<script type=module>import('/slow-chunk.js')</script>`,
   '/first-worker': `<script>new Worker('/slow-worker.js').onmessage = () => { ${SHOW} }</script>`,
+  '/first-late-worker': `<script>new Worker('/late-worker.js').onmessage = () => { ${SHOW} }</script>`,
+  '/first-late-module-worker': `<script>new Worker('/late-worker.js?m', { type: 'module' }).onmessage = () => { ${SHOW} }</script>`,
+  '/first-late-shared-worker': `<script>new SharedWorker('/late-shared-worker.js').port.onmessage = () => { ${SHOW} }</script>`,
 };
 
 const READY = '<h1>Ready</h1>';
@@ -150,6 +153,8 @@ beforeAll(async () => {
     '/to-slow-data': (_, response) =>
       void setTimeout(() => response.writeHead(302, { location: '/slow-data?redirect' }).end(), 300),
     '/slow-chunk.js': script(SHOW, 1_200),
+    '/late-worker.js': script('postMessage(1)', 1_200),
+    '/late-shared-worker.js': script('onconnect = ({ ports: [port] }) => port.postMessage(1)', 1_200),
     '/slow-worker.js': script(`fetch('/slow-data?worker').then(() => postMessage(1))`),
     '/events': (_, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
