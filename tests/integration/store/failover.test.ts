@@ -1,5 +1,5 @@
 // What a crawl makes of a database that comes back without its last commits: a standby that lags behind is promoted, or a
-// backup is restored to an earlier time, in the middle of a crawl by three workers.
+// backup is restored to an earlier time, in the middle of a crawl by three workers behind two gateways.
 import { randomUUID } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,9 +8,10 @@ import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { createPatientStore } from '#src/crawler/worker/patient-store.ts';
 import { runWorker, type WorkerEnd } from '#src/crawler/worker/worker.ts';
+import { MAX_WAIT_MS } from '#src/gateway/protocol/calls.ts';
 import type { Claim, Discovery, Outcome, WorkerStore } from '#src/store/worker-store.ts';
 import { testClient, testPool } from '../../support/database-connections.ts';
-import { databaseHeartbeats, databaseWorkerStore } from '../../support/gateway.ts';
+import { gatewayHeartbeats, gatewayWorkerStore, startTestGateway } from '../../support/gateway.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { takeBaseBackup } from '../../support/postgres-copy.ts';
 import { startTcpProxy, type TcpProxy } from '../../support/tcp-proxy.ts';
@@ -56,11 +57,11 @@ async function read(claim: Claim, store: Pick<WorkerStore, 'addLinks'>): Promise
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A worker as the crawler runs it, but for the pages: its loop, its patience, its heartbeats. */
-async function work(run: TestRun, databaseUrl: string): Promise<WorkerEnd> {
-  const access = { databaseUrl, schema: SCHEMA, token: run.token, workerId: randomUUID() };
-  const patience = { outageMs: 120_000, log: quiet, onRetry: () => {} };
-  const store = createPatientStore(databaseWorkerStore(access), patience);
-  const beats = databaseHeartbeats(access);
+async function work(run: TestRun, gatewayUrl: string): Promise<WorkerEnd> {
+  const access = { gatewayUrl, token: run.token, workerId: randomUUID() };
+  const patience = { log: quiet, onRetry: () => {} };
+  const store = createPatientStore(gatewayWorkerStore({ ...access, waitMs: MAX_WAIT_MS }), patience);
+  const beats = gatewayHeartbeats(access);
   const timer = setInterval(() => beats.beat(heartbeat, never).catch(() => {}), 200);
   const seed = async () => void (await store.seed(seeds, never));
   try {
@@ -94,7 +95,9 @@ async function crawlThrough(
   await using proxy = await startTcpProxy(route);
   const url = new URL(installation.workerUrl);
   url.port = String(proxy.port);
-  const workers = Array.from({ length: WORKERS }, () => work(run, url.href));
+  await using one = await startTestGateway({ databaseUrl: url.href, schema: SCHEMA });
+  await using other = await startTestGateway({ databaseUrl: url.href, schema: SCHEMA });
+  const workers = Array.from({ length: WORKERS }, (_, index) => work(run, (index % 2 === 0 ? one : other).url));
   const reached = async (pages: number) => {
     for (;;) {
       const { rows } = await installation.admin.query<{ done: number }>(
@@ -202,14 +205,10 @@ test('a server that is not promoted yet is a database that is away', { timeout: 
   const standby = await backup.startStandby(server.port);
   const url = new URL(installation.workerUrl);
   url.port = String(standby.port);
-  const access = {
-    databaseUrl: url.href,
-    schema: SCHEMA,
-    token: run.token,
-    workerId: first.workerId,
-  };
-  const store = databaseWorkerStore(access);
-  const beats = databaseHeartbeats(access);
+  await using gateway = await startTestGateway({ databaseUrl: url.href, schema: SCHEMA });
+  const access = { gatewayUrl: gateway.url, token: run.token, workerId: first.workerId };
+  const store = gatewayWorkerStore(access);
+  const beats = gatewayHeartbeats(access);
   try {
     const outcome: Outcome = { claim, type: 'done', items: [], links: [] };
     const calls: Record<string, () => Promise<unknown>> = {
