@@ -1,39 +1,58 @@
 // Exact and polite whatever dies: the PostgreSQL manual, served by nginx, crawled by three worker processes of which one
-// is killed every five seconds. What was stored is compared with the files, what was asked for with nginx's log.
+// is killed every five seconds, and then with the gateways and PostgreSQL dying, too. What was stored is compared with the files,
+// what was asked for with nginx's log.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type GatewayProcesses, startGatewayProcesses } from '../../support/gateway-processes.ts';
 import { manualFiles, walkFiles } from '../../support/manual-pages.ts';
 import { type Nginx, startNginx } from '../../support/nginx.ts';
-import { type CrawlDatabase, startCrawlDatabase, type TestRun, until } from './fixture.ts';
+import { notedSends, notingSends } from '../../support/noted-sends.ts';
+import { type CrawlDatabase, startCrawlDatabase, type TestRun, type TestWorker, until } from './fixture.ts';
 
 const never = new AbortController().signal;
 const WORKERS = 3;
+const GATEWAYS = 2;
 const KILLS = 20;
 const KILL_EVERY_MS = 5_000;
 const CONCURRENCY = 4;
 /** 1,169 pages take longer than 20 kills, and not much longer. */
 const DELAY_MS = 100;
+/** The kills after which PostgreSQL crashes. */
+const CRASHES: readonly number[] = [7, 14];
 
 let database: CrawlDatabase;
 let root: string;
-let site: Nginx;
+let folder: string;
 
 beforeAll(async () => {
   root = await manualFiles();
-  [database, site] = await Promise.all([startCrawlDatabase(), startNginx(root)]);
+  folder = await mkdtemp(join(tmpdir(), 'trawler-exactness-'));
+  database = await startCrawlDatabase();
 });
 afterAll(async () => {
   await database[Symbol.asyncDispose]();
-  await site[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true });
 });
 
+type Deaths = { readonly gateways?: GatewayProcesses; readonly crashes: readonly number[] };
+
 /** Kills one worker after the other, each replaced as the Job would; the codes with which those that lived ended. */
-async function crawlWithKills(run: TestRun): Promise<readonly (number | NodeJS.Signals)[]> {
-  const start = () =>
-    run.startWorker({ TRAWLER_ALLOWED_ADDRESSES: `127.0.0.1:${site.port}`, TRAWLER_LOG_LEVEL: 'info' });
+async function crawlWithKills(
+  run: TestRun,
+  start: () => TestWorker,
+  { gateways, crashes }: Deaths,
+): Promise<readonly (number | NodeJS.Signals)[]> {
   const workers = Array.from({ length: WORKERS }, start);
   const began = performance.now();
   for (let kill = 1; kill <= KILLS; kill += 1) {
-    await until('the next kill', () => performance.now() - began >= kill * KILL_EVERY_MS);
+    const due = (part: number) => performance.now() - began >= (kill - part) * KILL_EVERY_MS;
+    if (gateways !== undefined) {
+      await until('the next kill of a gateway', () => due(0.5));
+      expect(await gateways.replaceOldest('SIGKILL')).toBe('SIGKILL');
+    }
+    await until('the next kill', () => due(0));
     const victim = workers.shift();
     if (victim === undefined) throw new Error('no worker left');
     victim.process.kill('SIGKILL');
@@ -41,21 +60,46 @@ async function crawlWithKills(run: TestRun): Promise<readonly (number | NodeJS.S
     // The operator sees that the pod is gone; every third time it is away, and the leases have to run out.
     if (kill % 3 !== 0) await database.store.releaseWorker(run.runId, victim.workerId, never);
     workers.push(start());
+    if (crashes.includes(kill)) await database.server.crashAndRestart();
   }
   return Promise.all(workers.map((worker) => worker.ended));
 }
 
-it('stores every page once and keeps the spacing while workers are killed', { timeout: 400_000 }, async () => {
-  await using run = await database.accept({
-    sources: [{ name: 'manual', urls: [`${site.origin}/index.html`], scope: { mode: 'Host' } }],
-    politeness: { requestsPerSecond: 1_000 / DELAY_MS },
-    limits: { maxPages: 100_000 },
-    concurrency: CONCURRENCY,
-    workers: WORKERS,
-    heartbeat: { interval: '1s' },
-  });
+const specFor = ({ origin }: Nginx) => ({
+  sources: [{ name: 'manual', urls: [`${origin}/index.html`], scope: { mode: 'Host' as const } }],
+  politeness: { requestsPerSecond: 1_000 / DELAY_MS },
+  limits: { maxPages: 100_000 },
+  concurrency: CONCURRENCY,
+  workers: WORKERS,
+  heartbeat: { interval: '1s' },
+});
 
-  expect(await crawlWithKills(run)).toEqual(Array.from({ length: WORKERS }, () => 0));
+it.each([
+  { dying: 'workers', gateways: 0, crashes: [] },
+  { dying: 'workers, gateways and PostgreSQL', gateways: GATEWAYS, crashes: CRASHES },
+])('stores every page once and keeps the spacing while $dying die', { timeout: 600_000 }, async (deaths) => {
+  await using site = await startNginx(root);
+  await using run = await database.accept(specFor(site));
+  await using gateways =
+    deaths.gateways === 0
+      ? undefined
+      : await startGatewayProcesses(deaths.gateways, {
+          TRAWLER_DATABASE_URL: await database.store.gatewayDatabaseUrl(never),
+        });
+  const sendsFile = join(folder, `${run.runId}.sends`);
+  const start = () =>
+    run.startWorker({
+      TRAWLER_ALLOWED_ADDRESSES: `127.0.0.1:${site.port}`,
+      TRAWLER_LOG_LEVEL: 'info',
+      ...notingSends(sendsFile),
+      ...(gateways === undefined ? {} : { TRAWLER_GATEWAY_URL: gateways.url }),
+    });
+
+  const ends = await crawlWithKills(run, start, {
+    crashes: deaths.crashes,
+    ...(gateways === undefined ? {} : { gateways }),
+  });
+  expect(ends).toEqual(Array.from({ length: WORKERS }, () => 0));
 
   const reference = Object.entries(walkFiles(root));
   const snapshot = await run.snapshot();
@@ -73,12 +117,21 @@ it('stores every page once and keeps the spacing while workers are killed', { ti
   );
 
   const accesses = await site.accesses();
-  const timesAsked = [...Map.groupBy(accesses, ({ path }) => path)].map(
-    ([path, times]) => [path, times.length] as const,
-  );
-  expect(timesAsked.filter(([, times]) => times > 1 + KILLS * CONCURRENCY)).toEqual([]);
-  // At each kill: what was under way, what waited for its commit, and what was being committed; and robots.txt.
+  expect([...countByPath(accesses)].filter(([, times]) => times > 1 + KILLS * CONCURRENCY)).toEqual([]);
+  // At each kill: what was under way, what waited for its commit, and what was being committed; and robots.txt. A gateway or a
+  // server that dies costs nothing.
   expect(accesses.length).toBeLessThanOrEqual(reference.length + 1 + KILLS * (3 * CONCURRENCY + 1));
-  const gaps = accesses.slice(1).map(({ time, path }, index) => ({ path, ms: time - (accesses[index]?.time ?? time) }));
+
+  const sends = await notedSends(sendsFile);
+  const sent = countByPath(sends);
+  const unnoted = [...countByPath(accesses)].filter(([path, times]) => times > (sent.get(path) ?? 0));
+  expect(unnoted, 'what arrived was sent').toEqual([]);
+  const gaps = sends.slice(1).map(({ time, path }, index) => ({ path, ms: time - (sends[index]?.time ?? time) }));
   expect(gaps.filter(({ ms }) => ms < 0.8 * DELAY_MS)).toEqual([]);
 });
+
+function countByPath(requests: readonly { readonly path: string }[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { path } of requests) counts.set(path, (counts.get(path) ?? 0) + 1);
+  return counts;
+}
