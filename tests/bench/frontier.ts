@@ -400,8 +400,8 @@ async function main(): Promise<void> {
       claims_in_vain: sum(reports.map(({ vain }) => vain)),
       retaken: sum(reports.map(({ retaken }) => retaken)),
       worker_cpu_s: Math.round(sum(reports.map(({ cpuS }) => cpuS))),
-      postgres_cpu_s: Math.round(postgresS),
-      postgres_cpu_ms_a_request: Math.round((postgresS / requests) * 100_000) / 100,
+      postgres_cpu_s: Math.round(postgresS * 10) / 10,
+      postgres_cpu_ms_a_request: Math.round((postgresS / requests) * 10_000_000) / 10_000,
       // With the time that they waited for a processor.
       functions_s: Object.fromEntries(functions),
       decay: decay(ends, requests),

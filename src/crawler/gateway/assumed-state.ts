@@ -14,8 +14,8 @@ export type ClaimAssumptions = {
   readonly dueFrom: number | null;
 };
 
-/** Looks at all lanes from time to time: another claim may have given one back that was due early. */
-const LOOK_AT_ALL_EVERY = 50;
+/** Looks at all lanes so often: another claim may have given one back that was due earlier. */
+const LOOK_AT_ALL_EVERY_MS = 2_000;
 
 export class AssumedState {
   /** URLs that are surely in the frontier. */
@@ -33,18 +33,24 @@ export class AssumedState {
   #epoch = 0;
   #heardEpoch = 0;
   #dueFrom: number | null = null;
-  #claims = 0;
+  #lookedAtAll = Number.NEGATIVE_INFINITY;
 
   claim(): ClaimAssumptions {
     const held = this.#epoch === this.#heardEpoch ? null : [...this.leases];
-    const looksAtAll = this.#claims++ % LOOK_AT_ALL_EVERY === 0;
-    return { epoch: this.#epoch, held, server: this.server, dueFrom: looksAtAll ? null : this.#dueFrom };
+    return { epoch: this.#epoch, held, server: this.server, dueFrom: this.#nextDueFrom() };
   }
 
   claimAnswered(answer: CallAnswer<'claim'>): void {
     this.#heardEpoch = this.#epoch;
-    this.#dueFrom = answer.state === 'Claimed' ? (answer.dueFrom ?? null) : null;
+    this.#dueFrom = ('dueFrom' in answer ? answer.dueFrom : null) ?? null;
     if (answer.state === 'Claimed') this.server = answer.server;
+  }
+
+  #nextDueFrom(): number | null {
+    const now = performance.now();
+    if (now - this.#lookedAtAll < LOOK_AT_ALL_EVERY_MS) return this.#dueFrom;
+    this.#lookedAtAll = now;
+    return null;
   }
 
   /** The answer to a claim did not arrive: it may have leased what this worker knows nothing of. */

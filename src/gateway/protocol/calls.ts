@@ -92,7 +92,12 @@ const claimAnswer = z.discriminatedUnion('state', [
     /** How long the question lay with the gateway before it was put to the database. */
     heldMs: z.number().min(0).default(0),
   }),
-  z.object({ state: z.literal('Wait'), retryInMs: z.number(), isSeeded: z.boolean().optional() }),
+  z.object({
+    state: z.literal('Wait'),
+    retryInMs: z.number(),
+    isSeeded: z.boolean().optional(),
+    dueFrom: z.number().nullish(),
+  }),
   z.object({ state: z.literal('Stopping'), reason: z.string() }),
   z.object({ state: z.literal('Finished') }),
 ]);

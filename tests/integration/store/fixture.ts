@@ -178,13 +178,13 @@ export async function workUntilFinished(
   }
 }
 
-/** The counters of a run beside what they count. */
+/** The counters of a run beside what they count. Nothing is queued before the beginning of its lane's queue. */
 export async function countersAndTruth(installation: Installation, runId: string): Promise<[object, object]> {
   const { rows: counted } = await installation.admin.query(
     `select sum(discovered)::int as total, sum(leased)::int as leased, sum(succeeded)::int as done,
        sum(failed)::int as dead, sum(skipped)::int as skipped, sum(places)::int as places, sum(items)::int as items,
        (select sum(queued)::int from lane where run_id = $1) as queued,
-       (select sum(retries)::int from lane where run_id = $1) as retries
+       (select sum(retries)::int from lane where run_id = $1) as retries, 0 as before_queue
      from progress where run_id = $1`,
     [runId],
   );
@@ -194,8 +194,10 @@ export async function countersAndTruth(installation: Installation, runId: string
        count(*) filter (where state = 'skipped')::int as skipped, count(*) filter (where has_place)::int as places,
        (select count(*)::int from item where run_id = $1) as items,
        count(*) filter (where state = 'queued')::int as queued,
-       count(*) filter (where state = 'queued' and has_place)::int as retries
-     from request where run_id = $1`,
+       count(*) filter (where state = 'queued' and has_place)::int as retries,
+       count(*) filter (where state = 'queued' and case when has_place then available_at < retries_from
+         else (priority, available_at) < (front_priority, front_from) end)::int as before_queue
+     from request left join lane using (run_id, lane_id) where run_id = $1`,
     [runId],
   );
   return [counted[0], stored[0]];

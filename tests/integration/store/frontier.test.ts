@@ -241,7 +241,9 @@ describe.each(POSTGRES_VERSIONS)('frontier on PostgreSQL %i', (version) => {
     expect(await worker.claim(1, never)).toEqual({ state: 'Wait', retryInMs: 250 });
 
     await installation.admin.query(`update request set available_at = clock_timestamp() - interval '1 ms'`);
-    await installation.admin.query(`update lane set next_at = clock_timestamp() - interval '1 ms'`);
+    await installation.admin.query(
+      `update lane set next_at = clock_timestamp() - interval '1 ms', retries_from = '-infinity'`,
+    );
     expect(await claimSome(worker, 1)).toMatchObject([{ url: claim.url, attempt: 2 }]);
   });
 

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { urlKey } from '#src/gateway/protocol/url-key.ts';
+import type { Outcome } from '#src/gateway/protocol/worker-store.ts';
 import { storeError } from '#src/store/connection.ts';
 import { FUNCTIONS_VERSION } from '#src/store/function-versions.ts';
 import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
@@ -12,7 +13,19 @@ import { migrationTexts } from '#src/store/sql/texts.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { testClient, testPool } from '../../support/database-connections.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
-import { FAST, type Installation, install, never, RUN_DAY, SCHEMA, urls } from './fixture.ts';
+import {
+  claimSome,
+  countersAndTruth,
+  done,
+  FAST,
+  type Installation,
+  install,
+  never,
+  RUN_DAY,
+  SCHEMA,
+  urls,
+  workUntilFinished,
+} from './fixture.ts';
 
 let server: PostgresServer;
 beforeAll(async () => {
@@ -84,6 +97,7 @@ function startOldWorkers(pool: pg.Pool, token: string) {
   const completed = new Set<string>();
   const refused: string[] = [];
   let isOver = false;
+  let isLast = false;
 
   async function call<Answer>(text: string, ...values: readonly unknown[]): Promise<Answer | undefined> {
     try {
@@ -100,7 +114,8 @@ function startOldWorkers(pool: pg.Pool, token: string) {
       if (answer === undefined) epoch += 1; // what it leased is not known
       for (const { requestId, leaseToken, host, url } of answer?.claims ?? []) {
         const link = { key: crypto.randomUUID(), url: `${url}/next`.slice(0, 2_000), host, source: 'site', depth: 1 };
-        await call('add_links($1, $2, $3, $4, $5)', token, workerId, requestId, leaseToken, JSON.stringify([link]));
+        const links = JSON.stringify(isLast ? [] : [link]);
+        await call('add_links($1, $2, $3, $4, $5)', token, workerId, requestId, leaseToken, links);
         const outcome = JSON.stringify([{ key: requestId, token: leaseToken, type: 'done', items: [{ url }] }]);
         let ended: string[] | undefined;
         while (ended === undefined && refused.length === 0) {
@@ -119,6 +134,12 @@ function startOldWorkers(pool: pg.Pool, token: string) {
       const enough = completed.size + 30;
       await vi.waitFor(() => expect(completed.size + 1_000_000 * refused.length).toBeGreaterThan(enough), 20_000);
       expect(refused).toEqual([]);
+    },
+    /** Follows no more links, and crawls until nothing is left. */
+    async finish(): Promise<void> {
+      isLast = true;
+      const isFinished = async () => (await call<boolean>('finish_run($1)', token)) === true || refused.length > 0;
+      await vi.waitFor(async () => expect(await isFinished()).toBe(true), { timeout: 30_000, interval: 100 });
     },
     async stop(): Promise<void> {
       isOver = true;
@@ -162,21 +183,69 @@ test('a database of version 1 becomes one of today while its workers are at work
       await workers.goOn();
       await migrateInTheEnd(operator);
       await workers.goOn();
+      await workers.finish();
     } finally {
       await workers.stop();
     }
     expect(workers.refused).toEqual([]);
-    const { rows } = await owner.query<{ n: number; done: number; version: number }>(
+    const { rows } = await owner.query<Record<'n' | 'done' | 'found' | 'version', number>>(
       `select count(*)::int as n, (select sum(succeeded)::int from progress) as done,
-         (select version from function_set) as version from item`,
+         (select count(*)::int from request) as found, (select version from function_set) as version from item`,
     );
     const { size } = workers.completed;
-    expect(rows).toEqual([{ n: size, done: size, version: FUNCTIONS_VERSION }]);
+    expect(rows).toEqual([{ n: size, done: size, found: size, version: FUNCTIONS_VERSION }]);
     expect((await owner.query('select from kysely_migration')).rowCount).toBe(Object.keys(migrationTexts).length);
   } finally {
     await operator.close();
     await owner.end();
   }
+});
+
+test('what a run had queued, leased and put aside before lanes knew where their queues begin is crawled to the end', async () => {
+  await using installation = await install(server);
+  const { admin, operator } = installation;
+  const run = await installation.createRun({ ...FAST, limits: { maxPages: 100_000 } });
+  const before = run.worker();
+  const pages = [0, 2, 1].flatMap((depth) => urls(40, { hosts: 4, depth, prefix: `depth${depth}-` }));
+  await before.seed(pages, never);
+  const [left = [], failed = [], ended = []] = [
+    await claimSome(before, 10),
+    await claimSome(before, 10),
+    await claimSome(before, 10),
+  ];
+  await before.commit(
+    [
+      ...left.slice(0, 5).map((claim): Outcome => ({ claim, type: 'released' })),
+      ...failed.map((claim): Outcome => ({ claim, type: 'retry', cause: 'Timeout', message: 'slow', delayMs: 100 })),
+      ...ended.map((claim) => done(claim)),
+    ],
+    never,
+  );
+  await admin.query(
+    `update lane set next_at = 'infinity' where run_id = $1 and lane_id = (select min(lane_id) from lane where run_id = $1)`,
+    [run.runId],
+  );
+  await admin.query(`
+    drop type due_lane cascade;
+    alter table lane drop column retries_from, drop column front_priority, drop column front_from;
+    alter type arrival drop attribute priority;
+    alter type pick drop attribute lane_no;
+    delete from kysely_migration where name = '0008-queue-fronts'`);
+  await outdate(installation);
+  await migrateInTheEnd(operator);
+
+  const rest = run.worker();
+  expect(await operator.releaseWorker(run.runId, before.workerId, never)).toBe(left.length - 5);
+  const { refused } = await workUntilFinished(rest);
+  expect(refused).toEqual([]);
+  const { rows } = await admin.query<{ url: string; items: number }>(
+    `select url, count(item.run_id)::int as items from request left join item using (run_id, url_key)
+     where state = 'done' and run_id = $1 group by url order by url`,
+    [run.runId],
+  );
+  expect(rows).toEqual(pages.map(({ url }) => ({ url, items: 1 })).sort((a, b) => (a.url < b.url ? -1 : 1)));
+  const [counted, stored] = await countersAndTruth(installation, run.runId);
+  expect(counted).toEqual(stored);
 });
 
 test('a migration that waits for a lock in vain says so soon, keeps no lock, and works later', async () => {

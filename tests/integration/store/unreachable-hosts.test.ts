@@ -14,7 +14,7 @@ const retry = (claim: Claim): Outcome => ({
 async function pass({ admin }: Installation, ms: number): Promise<void> {
   const past = `- ${ms} * interval '1 ms'`;
   await admin.query(`update host set next_at = next_at ${past}, outage_at = outage_at ${past}`);
-  await admin.query(`update lane set next_at = next_at ${past} where next_at is not null`);
+  await admin.query(`update lane set next_at = next_at ${past}, retries_from = '-infinity' where next_at is not null`);
   await admin.query(
     `update request set available_at = available_at ${past} where state = 'queued' and available_at > now()`,
   );

@@ -1,7 +1,7 @@
 -- Leases at most slots requests to the worker and answers with JSON: {state, server, claims, dueFrom, moment, now |
--- retryInMs, isSeeded | reason}. A claim may be sent from its turn on and, where the host has a delay worth the name, until its
--- sendBy: then the next in line may come. All are milliseconds of the database's clock; turns were placed at moment, the
--- answer ends at now. lateness_ms is how late the worker's answers come at worst, see head_start.
+-- retryInMs, isSeeded, dueFrom | reason}. A claim may be sent from its turn on and, where the host has a delay worth the
+-- name, until its sendBy: then the next in line may come. All are milliseconds of the database's clock; turns were placed
+-- at moment, the answer ends at now. lateness_ms is how late the worker's answers come at worst, see head_start.
 --
 -- claim_epoch and held: a worker that cannot know what it holds any more begins a new epoch, see begin_claim_epoch.
 -- server is what the last answer said, null at first: TR003 when another server answers now. due_from is the dueFrom of
@@ -20,6 +20,7 @@ declare
   horizon constant interval := '500 ms';
   -- Requests of one host that become due within this time are taken together.
   batch_ms constant int := 100;
+  look_from constant timestamptz := coalesce(to_timestamp(due_from / 1000), '-infinity');
   this_run run := run_of_token(token);
   mine worker;
   is_work_due boolean;
@@ -39,9 +40,10 @@ begin
   end if;
   slots := least(greatest(slots, 1), 500);
   -- A look that finds nothing writes nothing, and a row's lock is written: workers look many times a second.
+  time_now := clock_timestamp();
   is_work_due := exists (
-    select from lane l where l.run_id = this_run.run_id and l.next_at <= clock_timestamp() + horizon
-      and l.next_at >= coalesce(to_timestamp(due_from / 1000), '-infinity'));
+    select from lane l
+    where l.run_id = this_run.run_id and l.next_at <= time_now + horizon and l.next_at >= look_from);
   mine := case when not is_work_due then known_worker(this_run, this_worker, slots, claim_epoch) end;
   if mine.worker_id is null then
     mine := enlist_worker(this_run, this_worker, slots);
@@ -90,17 +92,17 @@ begin
   end if;
 
   if not is_work_due then
-    return rest_of_run(this_run, mine, room, horizon);
+    return rest_of_run(this_run, mine, room, look_from, horizon);
   end if;
   time_now := clock_timestamp();
   per_host := least(slots, 1 + floor(batch_ms / greatest(this_run.delay_ms, 0.001)));
   if room.run_left = 0 or room.full_sources <> '{}' then
-    perform park_lanes(this_run, room, time_now + horizon);
+    perform park_lanes(this_run, room, look_from, time_now + horizon);
   end if;
-  locked := pick_lanes(this_run, room, to_timestamp(due_from / 1000), time_now, time_now + horizon,
+  locked := pick_lanes(this_run, room, look_from, time_now, time_now + horizon,
     ceil(slots::numeric / per_host)::int);
   if locked.lanes is null then
-    return rest_of_run(this_run, mine, room, horizon);
+    return rest_of_run(this_run, mine, room, look_from, horizon);
   end if;
 
   if locked.shared is not null then
@@ -111,7 +113,7 @@ begin
     shares := settle_shares(this_run, shares, picks, slots, time_now, horizon);
   end if;
   if picks is not null then
-    claims := lease_requests(this_run, this_worker, picks, time_now);
+    claims := lease_requests(this_run, this_worker, locked.lanes, picks);
   end if;
   perform move_hosts(this_run, locked.lanes, picks, shares, time_now);
   if mine.places_granted > 0 then
@@ -121,7 +123,7 @@ begin
 
   if claims is null then
     -- These hosts turned out to be not due; they are marked so, and others may be.
-    return json_build_object('state', 'Wait', 'retryInMs', retry_in_ms(this_run.run_id, horizon));
+    return json_build_object('state', 'Wait', 'retryInMs', retry_in_ms(next_due(this_run.run_id, look_from), horizon));
   end if;
   return json_build_object('state', 'Claimed', 'server', server_identity(), 'claims', claims,
     'dueFrom', extract(epoch from locked.first_due) * 1000,

@@ -110,7 +110,7 @@ begin
       items_left_out = add_counts(p.items_left_out, excluded.items_left_out)
   )
   select coalesce(array_agg(url_key), '{}'),
-    array_agg((lane_id, 1, 1, available_at)::arrival) filter (where state = 'queued')
+    array_agg((lane_id, 1, 1, available_at, 0)::arrival) filter (where state = 'queued')
   into ours, arrivals from settled;
 
   if ours = '{}' then

@@ -90,7 +90,7 @@ begin
     join target on target.host = l.host and target.source_no = l.source_no
     order by key
     on conflict do nothing
-    returning lane_id, source_no, is_sitemap
+    returning lane_id, source_no, is_sitemap, priority
   ), counted as (
     insert into progress as p (run_id, worker_id, source_no, discovered, sitemaps)
     select this_run.run_id, this_worker, source_no, count(*), count(*) filter (where is_sitemap)
@@ -98,8 +98,8 @@ begin
     on conflict (run_id, worker_id, source_no)
     do update set discovered = p.discovered + excluded.discovered, sitemaps = p.sitemaps + excluded.sitemaps
   )
-  select array_agg((lane_id, n, 0, time_now)::arrival) into arrivals
-  from (select lane_id, count(*)::int as n from added group by 1) lanes;
+  select array_agg((lane_id, n, 0, time_now, first)::arrival) into arrivals
+  from (select lane_id, count(*)::int as n, min(priority) as first from added group by 1) lanes;
   if this_run.is_depth_limited then
     perform note_shorter_paths(this_run, links);
   end if;

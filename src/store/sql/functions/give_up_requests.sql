@@ -10,9 +10,12 @@ declare
   given_up int;
 begin
   select array_agg(lane_id) into lanes from (
-    select l.lane_id from unreachable_host u join lane l using (run_id, host_id)
-    where u.run_id = this_run.run_id and l.next_at is not null
-    limit 200 for no key update of l skip locked
+    select l.lane_id from unreachable_host u
+    cross join lateral (
+      select lane_id from lane where run_id = u.run_id and host_id = u.host_id and next_at is not null
+      for no key update skip locked) l
+    where u.run_id = this_run.run_id
+    limit 200
   ) locked;
   if lanes is null then
     return 0;

@@ -1,7 +1,7 @@
 -- Leases what was picked to the worker, counts it, and returns the claims as JSON for the answer; null for none.
 -- spacingMs is there where the host's turns are closer than the run's own: it is shared, and asked at the pace of another.
 -- The update says state = 'queued' once more: nothing is leased twice, whatever was picked.
-create or replace function lease_requests(this_run run, this_worker uuid, picks pick[], time_now timestamptz) returns json
+create or replace function lease_requests(this_run run, this_worker uuid, lanes due_lane[], picks pick[]) returns json
 language plpgsql set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
 set enable_mergejoin = off set plan_cache_mode = force_generic_plan set jit = off as $$
@@ -15,7 +15,7 @@ begin
     where (r.run_day = this_run.run_day or r.run_day is null) and r.run_id = p.run_id and r.url_key = p.url_key
       and r.state::text = 'queued'
     returning r.url_key, r.lease_token, r.url, r.depth, r.redirects, r.is_sitemap, r.listing_page, r.attempts, r.blocks,
-      r.source_no, p.lane_id, p.host_id, p.turn, p.last_turn, p.delay, p.has_place as had_place
+      r.source_no, p.lane_no, p.turn, p.last_turn, p.delay, p.has_place as had_place
   ), counted as (
     insert into progress as p (run_id, worker_id, source_no, leased, places)
     select this_run.run_id, this_worker, source_no, count(*), count(*) filter (where not had_place)
@@ -25,22 +25,21 @@ begin
   )
   select json_agg(json_strip_nulls(json_build_object(
     'requestId', leased.url_key, 'leaseToken', leased.lease_token, 'source', s.name, 'url', leased.url,
-    'host', h.name, 'depth', leased.depth, 'redirects', leased.redirects, 'attempt', leased.attempts + 1,
+    'host', (lane).host_name, 'depth', leased.depth, 'redirects', leased.redirects, 'attempt', leased.attempts + 1,
     'known', (
       select json_build_object('plan', p.plan, 'etag', p.etag, 'lastModified', p.last_modified)
       from page p
       where p.schedule_uid = this_run.schedule_uid and p.url_key = leased.url_key and p.items is not null),
     'kind', case when leased.is_sitemap then 'Sitemap' end, 'blocks', nullif(leased.blocks, 0),
     'listingPage', nullif(leased.listing_page, 1),
-    'isTroubled', nullif(h.slowdown > 1 or h.failures > 0, false),
-    'isFailing', nullif(h.outage_failures > 0, false),
-    'isProbe', nullif(outage_state(h.outage_failures) in ('Parked', 'Down'), false), 'viaProxy', nullif(h.proxy_until > time_now, false),
+    'isTroubled', nullif((lane).is_troubled, false), 'isFailing', nullif((lane).is_failing, false),
+    'isProbe', nullif((lane).is_probe, false), 'viaProxy', nullif((lane).via_proxy, false),
     'turn', extract(epoch from leased.turn) * 1000,
     'spacingMs', case when leased.delay < this_run.delay_ms * interval '1 ms' then extract(epoch from leased.delay) * 1000 end,
     'sendBy', extract(epoch from last_send(leased.last_turn, leased.delay)) * 1000)) order by leased.turn)
   into claims
   from leased
-  join host h on h.host_id = leased.host_id
+  cross join lateral (select lanes[leased.lane_no] as lane offset 0) locked
   join source s on s.run_id = this_run.run_id and s.source_no = leased.source_no;
   return claims;
 end $$;

@@ -3,9 +3,9 @@
 -- what it leased is seen.
 --
 -- Of one lane come first those that hold a place in the page limits (retries, what was lost with its worker), then by
--- depth, then by the time of discovery. shares are the hosts that other runs ask, too.
+-- depth, then by the time of discovery; the lane knows where either begins. shares are the hosts that other runs ask, too.
 create or replace function pick_requests(
-  this_run run, lanes bigint[], shares host_turns[], room page_room, slots int, per_host int,
+  this_run run, lanes due_lane[], shares host_turns[], room page_room, slots int, per_host int,
   lateness_ms double precision, time_now timestamptz, horizon interval) returns pick[]
 language plpgsql set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
@@ -16,28 +16,29 @@ declare
 begin
   return (
     with offer as (
-      select l.run_id, l.lane_id, l.host_id, l.source_no,
-        greatest(h.next_at, time_now + least(head_start(spacing, lateness_ms), longest_head_start), s.not_before) as base,
-        coalesce(s.spacing_ms, spacing) * interval '1 ms' as delay,
+      select l.*,
+        greatest(l.host_next_at, time_now + least(head_start(l.spacing_ms, lateness_ms), longest_head_start), s.not_before)
+          as base,
+        coalesce(s.spacing_ms, l.spacing_ms) * interval '1 ms' as delay,
         least(greatest(per_host, ceil(slots::numeric / count(*) over ())), s.turns)::int as quota,
         case when l.source_no = any (room.full_sources) then 0 else room.run_left end as room_left
-      from lane l join host h using (host_id)
-      cross join lateral host_spacing(this_run.delay_ms, greatest(h.crawl_delay_ms, h.outage_ms), h.slowdown) spacing
+      from unnest(lanes) l
       left join lateral (select * from unnest(shares) s where s.host_id = l.host_id) s on true
-      where l.lane_id = any (lanes)
     ), candidate as (
-      select run_id, offer.lane_id, host_id, source_no, delay, best.url_key, best.has_place, best.priority,
+      select lane_no, offer.lane_id, host_id, source_no, delay, best.url_key, best.has_place, best.priority,
         best.available_at, base + delay * (row_number() over (
           partition by host_id order by best.has_place desc, best.priority, best.available_at) - 1) as turn
       from offer cross join lateral (
         (select url_key, has_place, priority, available_at from request r
-          where r.run_day = this_run.run_day and r.lane_id = offer.lane_id
-            and r.state = 'queued' and r.has_place and r.priority = 0 and r.available_at <= time_now
+          where offer.retries > 0 and r.run_day = this_run.run_day and r.lane_id = offer.lane_id
+            and r.state = 'queued' and r.has_place and r.priority = 0
+            and r.available_at >= offer.retries_from and r.available_at <= time_now
           order by r.available_at limit offer.quota)
         union all
         (select url_key, has_place, priority, available_at from request r
           where r.run_day = this_run.run_day and r.lane_id = offer.lane_id
-            and r.state = 'queued' and not r.has_place and r.available_at <= time_now
+            and r.state = 'queued' and not r.has_place
+            and (r.priority, r.available_at) >= (offer.front_priority, offer.front_from) and r.available_at <= time_now
           order by r.priority, r.available_at limit least(offer.quota, offer.room_left))
       ) best
     ), ranked as (
@@ -52,6 +53,7 @@ begin
         or (run_rank <= room.run_left and source_rank <= coalesce(room.source_left[source_no + 1], room.run_left))
       order by turn, lane_id, priority, available_at, url_key limit slots
     )
-    select array_agg((run_id, url_key, lane_id, host_id, source_no, has_place, turn, last_turn, delay)::pick order by turn)
+    select array_agg((this_run.run_id, url_key, lane_id, host_id, source_no, has_place, turn, last_turn, delay, lane_no)::pick
+      order by turn)
     from (select *, max(turn) over (partition by host_id) as last_turn from chosen) turns);
 end $$;

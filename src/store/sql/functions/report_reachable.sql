@@ -29,5 +29,5 @@ begin
     order by l.lane_id for no key update of l);
   delete from unreachable_host u using run r
   where u.host_id = h.host_id and u.run_id = r.run_id and r.finished_at is null;
-  update lane l set next_at = least(l.next_at, h.next_at) where l.lane_id = any (lanes) and l.next_at is not null;
+  update lane l set next_at = least(l.next_at, greatest(h.next_at, time_now)) where l.lane_id = any (lanes) and l.next_at is not null;
 end $$;

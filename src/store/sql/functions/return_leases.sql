@@ -56,7 +56,7 @@ begin
       last_error = coalesce(excluded.last_error, p.last_error),
       last_error_at = coalesce(excluded.last_error_at, p.last_error_at)
   )
-  select count(*), array_agg((lane_id, 1, 1, time_now)::arrival) filter (where state = 'queued')
+  select count(*), array_agg((lane_id, 1, 1, time_now, 0)::arrival) filter (where state = 'queued')
   into returned, arrivals from freed;
   perform queue_at_hosts(arrivals);
   return returned;

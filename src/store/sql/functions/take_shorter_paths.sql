@@ -74,7 +74,8 @@ begin
       available_at = case when n.is_read_again then time_now else r.available_at end
     from nearer n
     where (r.run_day = this_run.run_day or r.run_day is null) and r.run_id = n.run_id and r.url_key = n.url_key
-    returning r.lane_id, r.source_no, r.has_place, n.is_read_again, n.state as state_before, n.reason as reason_before
+    returning r.lane_id, r.source_no, r.has_place, r.priority, r.available_at, n.is_read_again, n.state as state_before,
+      n.reason as reason_before
   ), counted as (
     insert into progress as p (run_id, worker_id, source_no, succeeded, failed, skipped, failed_by, skipped_by)
     select this_run.run_id, this_worker, source_no, -count(*) filter (where state_before = 'done'),
@@ -91,7 +92,9 @@ begin
       skipped = p.skipped + excluded.skipped, failed_by = add_counts(p.failed_by, excluded.failed_by),
       skipped_by = add_counts(p.skipped_by, excluded.skipped_by)
   )
-  select array_agg((lane_id, 1, has_place::int, time_now)::arrival) filter (where is_read_again)
+  -- What is queued already arrives at another place in the queue.
+  select array_agg((lane_id, is_read_again::int, (is_read_again and has_place)::int, available_at, priority)::arrival)
+    filter (where is_read_again or (state_before = 'queued' and not has_place))
   into arrivals from moved;
 
   if arrivals is not null then
