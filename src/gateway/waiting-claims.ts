@@ -19,6 +19,8 @@ const VAIN_FOR_MS = 20_000;
 const MOST_BESIDE_WORKERS = 20;
 /** When a run has nothing left, its workers ask whether it is finished. */
 const EMPTY_RETRY_MS = 100;
+/** Claims that were made by what the last vain one said look at all lanes so often, as workers do. */
+const LOOK_AT_ALL_EVERY_MS = 2_000;
 /** Rooms that nobody has used for so long are forgotten. */
 const FORGET_AFTER_MS = 60_000;
 
@@ -65,6 +67,9 @@ type Room = {
   isStirred: boolean;
   mark: string | undefined;
   vain: number;
+  /** No lane is due before, by the last vain claim; and when a claim looked at all lanes. */
+  dueFrom: number | null;
+  lookedAtAll: number;
   /** When the last vain claim ended, and before when the next is not made; by `performance.now()`. */
   vainAt: number;
   notBefore: number;
@@ -88,6 +93,7 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
     if (known !== undefined) return known;
     const room: Room = {
       ...{ key, waiting: [], idle: new Map(), trying: 0, isStirred: false, mark: undefined, vain: 0 },
+      ...{ dueFrom: null, lookedAtAll: Number.NEGATIVE_INFINITY },
       ...{ vainAt: Number.NEGATIVE_INFINITY, notBefore: 0, usedAt: performance.now() },
       ...{ timer: undefined, timerAt: Number.POSITIVE_INFINITY },
     };
@@ -163,6 +169,7 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
     room.trying++;
     room.isStirred = false;
     try {
+      if (request.dueFrom === null) room.lookedAtAll = performance.now();
       const answer = await options.claim(run, request, signal);
       room.trying--;
       settle(room, answer, request);
@@ -176,7 +183,8 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
 
   /** Draws from the answer of one what it means for those that wait. */
   function settle(room: Room, answer: string, { workerId, slots, epoch }: ClaimRequest): void {
-    if (vainAnswer(answer) === undefined) {
+    const vain = vainAnswer(answer);
+    if (vain === undefined) {
       room.vain = 0;
       room.notBefore = 0;
       room.mark = undefined;
@@ -185,12 +193,18 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
       wakeOne(room);
       return;
     }
+    room.dueFrom = vain.dueFrom;
     if (room.isStirred) return;
     const now = performance.now();
     room.idle.set(workerId, `${slots} ${epoch}`);
     room.vainAt = now;
     room.notBefore = now + Math.min(FIRST_BACK_OFF_MS * 2 ** room.vain, MAX_BACK_OFF_MS);
     room.vain = Math.min(room.vain + 1, 10);
+  }
+
+  /** What other claims gave back behind it while this run's waited is found by a look at all lanes. */
+  function nextDueFrom(room: Room): number | null {
+    return performance.now() - room.lookedAtAll < LOOK_AT_ALL_EVERY_MS ? room.dueFrom : null;
   }
 
   /** Whether a claim like this one was vain just now, and nothing has happened since. */
@@ -205,11 +219,12 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
     const mayWait = () =>
       !isDraining && performance.now() < deadline && room.waiting.length < 2 * run.workers + MOST_BESIDE_WORKERS;
     let isFirst = false;
+    let next = request;
     let isKnown = mayWait() && isKnownToBeVain(room, request);
     for (;;) {
       if (!isKnown) {
         const heldMs = performance.now() - began;
-        const answer = await attempt(room, run, request, signal);
+        const answer = await attempt(room, run, next, signal);
         const vain = vainAnswer(answer);
         if (vain === undefined || !vain.mayWait || !mayWait()) return { answer, heldMs };
         // What was brought while the claim was on its way, it may not have seen.
@@ -218,7 +233,8 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
       isKnown = false;
       const why = await wait(room, deadline, isFirst, signal);
       isFirst = true;
-      if (why !== 'Try') return { answer: waitAnswer(why === 'Empty' ? EMPTY_RETRY_MS : 0), heldMs: 0 };
+      if (why !== 'Try') return { answer: waitAnswer(why === 'Empty' ? EMPTY_RETRY_MS : 0, room.dueFrom), heldMs: 0 };
+      next = { ...request, dueFrom: nextDueFrom(room) };
     }
   }
 
@@ -304,17 +320,21 @@ type VainAnswer = {
   readonly mayWait: boolean;
   /** The claim has done some work of the run's, and is to come again at once. */
   readonly isToRetry: boolean;
+  readonly dueFrom: number | null;
 };
 
 /** Of a claim that brought nothing; undefined for any other answer. */
 function vainAnswer(answer: string): VainAnswer | undefined {
   // Only claims are long, and they need not be read here.
   if (answer.length > 300) return undefined;
-  const { state, retryInMs, isSeeded } = JSON.parse(answer) as Record<string, unknown>;
+  const { state, retryInMs, isSeeded, dueFrom } = JSON.parse(answer) as Record<string, unknown>;
   if (state !== 'Wait') return undefined;
-  return { mayWait: isSeeded !== false, isToRetry: retryInMs === 0 };
+  return {
+    ...{ mayWait: isSeeded !== false, isToRetry: retryInMs === 0 },
+    dueFrom: typeof dueFrom === 'number' ? dueFrom : null,
+  };
 }
 
-function waitAnswer(retryInMs: number): string {
-  return JSON.stringify({ state: 'Wait', retryInMs });
+function waitAnswer(retryInMs: number, dueFrom: number | null): string {
+  return JSON.stringify({ state: 'Wait', retryInMs, dueFrom });
 }
