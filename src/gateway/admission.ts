@@ -8,16 +8,11 @@ import { StoreError } from './protocol/store-error.ts';
 const GOOD_FOR_MS = 5_000;
 /** Runs, and tokens that are none, that are remembered. */
 const MOST_TOKENS = 20_000;
-/**
- * Requests per second of each worker, on average and at most at once: a page that is asked for again takes one to learn what
- * it gave, and a worker reads some thousand pages a second at best.
- */
-const RATE_PER_WORKER = 4_000;
 const BURST_SECONDS = 2;
 
 export type Admission = {
-  /** Rejects with `TokenRefused`, or with what keeps the database from answering. */
-  readonly runOf: (key: RunKey) => Promise<RunOfToken>;
+  /** Rejects with `TokenRefused`, or with what keeps the database from answering. The address is the caller's. */
+  readonly runOf: (key: RunKey, address: string) => Promise<RunOfToken>;
   /** Takes one request of those that the run has; false when it has none left. */
   readonly takeRequest: (run: RunOfToken) => boolean;
 };
@@ -25,7 +20,8 @@ export type Admission = {
 type Bucket = { left: number; filledAt: number };
 
 export function createAdmission(
-  lookUp: (key: RunKey) => Promise<RunOfToken>,
+  lookUp: (key: RunKey, address: string) => Promise<RunOfToken>,
+  requestsPerWorker: number,
   now: () => number = () => performance.now(),
 ): Admission {
   const runs = new QuickLRU<RunKey, { readonly run: Promise<RunOfToken>; readonly at: number }>({
@@ -34,10 +30,10 @@ export function createAdmission(
   const buckets = new QuickLRU<string, Bucket>({ maxSize: MOST_TOKENS });
 
   return {
-    runOf(key) {
+    runOf(key, address) {
       const known = runs.get(key);
       if (known !== undefined && now() - known.at < GOOD_FOR_MS) return known.run;
-      const run = lookUp(key);
+      const run = lookUp(key, address);
       const entry = { run, at: now() };
       runs.set(key, entry);
       // Only an answer is remembered: a database that is away may be back at the next request.
@@ -48,7 +44,7 @@ export function createAdmission(
       return run;
     },
     takeRequest({ runId, workers }) {
-      const [rate, time] = [RATE_PER_WORKER * workers, now()];
+      const [rate, time] = [requestsPerWorker * workers, now()];
       const bucket = buckets.get(runId) ?? { left: rate * BURST_SECONDS, filledAt: time };
       buckets.set(runId, bucket);
       bucket.left = Math.min(rate * BURST_SECONDS, bucket.left + ((time - bucket.filledAt) / 1_000) * rate);

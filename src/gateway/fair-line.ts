@@ -5,6 +5,13 @@ import { StoreError } from './protocol/store-error.ts';
 /** What a turn is taken to last before it has ended, in milliseconds; then the real time counts. */
 const ESTIMATE_MS = 2;
 
+/** Beyond it, whoever has most in the line is sent away. */
+export class LineFullError extends StoreError {
+  constructor() {
+    super('Unavailable', 'the gateway has too much to do');
+  }
+}
+
 export type Place = { readonly namespace: string; readonly runId: string };
 
 type Waiting = { readonly admit: () => void; readonly refuse: (error: StoreError) => void };
@@ -39,7 +46,7 @@ export class FairLine {
   }
 
   /**
-   * Runs `use` when it is this place's turn. Rejects with `Unavailable` when the line is full, and with the signal's reason
+   * Runs `use` when it is this place's turn. Rejects with a LineFullError when the line is full, and with the signal's reason
    * when that ends the wait; `use` itself is not ended by it.
    */
   async use<Result>(place: Place, signal: AbortSignal, use: () => Promise<Result>): Promise<Result> {
@@ -92,7 +99,7 @@ export class FairLine {
   #refuseOne(newcomer: RunShare): void {
     const runs = [...this.#namespaces.values()].flatMap((namespace) => [...namespace.runs.values()]);
     const longest = runs.reduce((a, b) => (b.waiting.length > a.waiting.length ? b : a), newcomer);
-    const error = new StoreError('Unavailable', 'the gateway has too much to do');
+    const error = new LineFullError();
     if (longest === newcomer) {
       this.#forgetUnused();
       throw error;

@@ -4,6 +4,7 @@ import { createPool } from '../store/connection.ts';
 import { createWorkerFunctions } from '../store/worker-calls.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { type Certificate, startHttpServer } from './http-server.ts';
+import { DEFAULT_LIMITS, type GatewayLimits } from './limits.ts';
 import { createGatewayMetrics } from './metrics.ts';
 import { createWorkerService, RESERVED_CONNECTIONS } from './worker-service.ts';
 
@@ -16,6 +17,8 @@ export type GatewayOptions = {
   readonly schema: string;
   /** Connections for calls, beside those for heartbeats and looks. */
   readonly poolSize: number;
+  /** Those that are to differ. */
+  readonly limits?: Partial<GatewayLimits>;
   /** Plain HTTP without it. */
   readonly certificate?: Certificate;
   readonly registry: Registry;
@@ -37,6 +40,7 @@ export type Gateway = {
 
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { schema, poolSize, registry, logger, ca } = options;
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const openPools = (databaseUrl: string) => {
     const access = { databaseUrl, ...(ca === undefined ? {} : { ca }), applicationName: 'trawler-gateway' };
     return {
@@ -50,6 +54,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     functions: createWorkerFunctions(() => pools.calls, schema),
     reserved,
     poolSize,
+    limits,
     onLookFailed(error) {
       metrics.lookFailed();
       logger.debug({ error: String(error) }, 'a look for work failed');
@@ -62,7 +67,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   });
   const { port, certificate } = options;
   const server = await startHttpServer({
-    ...{ port, service, metrics, logger },
+    ...{ port, service, limits, metrics, logger },
     ...(certificate === undefined ? {} : { certificate }),
   });
   return {

@@ -4,6 +4,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Logger } from '../telemetry/logger.ts';
+import { boundConnections } from './fair-connections.ts';
+import { LineFullError } from './fair-line.ts';
+import type { GatewayLimits } from './limits.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import { CALL_PATH_PREFIX, CALLS, type CallName, isCallName } from './protocol/calls.ts';
 import { PROBLEM_TYPE, type Problem, problemOf } from './protocol/problem.ts';
@@ -11,16 +14,11 @@ import { StoreError } from './protocol/store-error.ts';
 import { BodyError, createBodyReader } from './request-body.ts';
 import type { Answer, WorkerService } from './worker-service.ts';
 
-/** Bodies of all requests that are being read. */
-const MOST_BODY_BYTES = 256 * 1_024 * 1_024;
 const MAX_HEADER_BYTES = 8 * 1_024;
-/** A request that comes in drops: its headers, and all of it. */
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 30_000;
+/** How late the end of a request's time may be noticed. */
 const CHECK_TIMEOUTS_MS = 2_000;
 /** Longer than workers keep them, so that it is their side that closes. */
 const KEEP_ALIVE_MS = 60_000;
-const MOST_CONNECTIONS = 20_000;
 /** What a worker that is turned away waits. */
 const RETRY_AFTER_SECONDS = 1;
 
@@ -31,6 +29,7 @@ export type HttpServerOptions = {
   /** Plain HTTP without it. */
   readonly certificate?: Certificate;
   readonly service: WorkerService;
+  readonly limits: GatewayLimits;
   readonly metrics: GatewayMetrics;
   readonly logger: Logger;
 };
@@ -55,8 +54,8 @@ class RequestError extends Error {
 }
 
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { service, metrics, logger, certificate } = options;
-  const bodies = createBodyReader(MOST_BODY_BYTES);
+  const { service, limits, metrics, logger, certificate } = options;
+  const bodies = createBodyReader(limits.bodyBytes);
   let isDraining = false;
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -72,6 +71,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     } catch (error) {
       if (gone.signal.aborted) return;
       problem = problemFor(error, logger);
+      const reason = reasonToTurnAway(error);
+      if (reason !== undefined) metrics.turnedAway(reason);
     }
     if (isDraining) response.setHeader('connection', 'close');
     if (answer !== undefined) send(response, 200, 'application/json', answer.json);
@@ -82,15 +83,15 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   }
 
   async function answerTo(name: CallName, request: IncomingMessage, signal: AbortSignal): Promise<Answer> {
-    const run = await service.runOf(tokenOf(request));
+    const run = await service.runOf(tokenOf(request), request.socket.remoteAddress ?? '');
     if (!service.takeRequest(run)) throw new RequestError(429, 'Unavailable', 'the run asks too often');
     const { request: schema, maxBytes } = CALLS[name];
-    const parsed = schema.safeParse(await bodies.readJson(request, maxBytes));
-    if (!parsed.success) {
+    return bodies.withJson(request, run.runId, maxBytes, (body) => {
+      const parsed = schema.safeParse(body);
+      if (parsed.success) return service.call(name, parsed.data as never, run, signal);
       const problems = parsed.error.issues.slice(0, 3).map(({ path, message }) => `${path.join('.')}: ${message}`);
       throw new RequestError(400, 'Refused', problems.join('; '));
-    }
-    return service.call(name, parsed.data as never, run, signal);
+    });
   }
 
   /** An answer with an error, for a request whose body may not have been read. */
@@ -100,7 +101,6 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       metrics.tokenRefused();
       response.setHeader('www-authenticate', 'Bearer');
     }
-    if (status === 429) metrics.turnedAway('RateExceeded');
     if (status === 429 || status === 503) response.setHeader('retry-after', RETRY_AFTER_SECONDS);
     // What is left of the body is not waited for.
     if (!request.complete) response.setHeader('connection', 'close');
@@ -115,22 +115,23 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   };
   const timeouts = {
     maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    headersTimeout: limits.headMs,
+    requestTimeout: limits.requestMs,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    connectionsCheckingInterval: CHECK_TIMEOUTS_MS,
+    connectionsCheckingInterval: Math.min(CHECK_TIMEOUTS_MS, limits.headMs),
   };
-  const tls =
-    certificate && createTlsServer({ ...timeouts, ...certificate, handshakeTimeout: HEADERS_TIMEOUT_MS }, listener);
+  // Only workers of ours come here: what older versions of TLS allow, such as renegotiation, nobody needs.
+  const tlsOptions = { handshakeTimeout: limits.headMs, minVersion: 'TLSv1.3' } as const;
+  const tls = certificate && createTlsServer({ ...timeouts, ...tlsOptions, ...certificate }, listener);
   const server: Server | TlsServer = tls ?? createServer(timeouts, listener);
-  server.maxConnections = MOST_CONNECTIONS;
+  boundConnections(server, limits.connections);
   server.listen(options.port);
   await once(server, 'listening');
 
   return {
     port: (server.address() as AddressInfo).port,
     setCertificate(next) {
-      tls?.setSecureContext(next);
+      tls?.setSecureContext({ ...next, minVersion: tlsOptions.minVersion });
     },
     drain() {
       isDraining = true;
@@ -176,6 +177,12 @@ function problemFor(error: unknown, logger: Logger): Problem {
   }
   logger.error({ err: error }, 'a request failed in an unforeseen way');
   return { title: 'Unavailable', status: 500, reason: 'Unavailable', detail: 'the gateway has failed' };
+}
+
+function reasonToTurnAway(error: unknown): 'LineFull' | 'BodiesFull' | 'TooManyRequests' | undefined {
+  if (error instanceof LineFullError) return 'LineFull';
+  if (error instanceof BodyError && error.status === 503) return 'BodiesFull';
+  return error instanceof RequestError && error.problem.status === 429 ? 'TooManyRequests' : undefined;
 }
 
 function send(response: ServerResponse, status: number, type: string, body: string): void {

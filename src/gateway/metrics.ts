@@ -5,8 +5,8 @@ export type GatewayMetrics = {
   /** A request was answered, by the name of its call (`unknown` for none) and status. */
   readonly answered: (call: string, status: number, seconds: number) => void;
   readonly tokenRefused: () => void;
-  /** A request was not served, since too much waits already or its run asks too often. */
-  readonly turnedAway: (why: 'LineFull' | 'RateExceeded' | 'BodiesFull') => void;
+  /** A request was not served: too much waits already, too many bodies are in hand, or its run asks too often. */
+  readonly turnedAway: (reason: 'LineFull' | 'BodiesFull' | 'TooManyRequests') => void;
   readonly lookFailed: () => void;
 };
 

@@ -1,53 +1,79 @@
-// Bodies of requests, bounded each and all together.
+// Bodies of requests, bounded each, by run and all together.
 import type { IncomingMessage } from 'node:http';
+
+/** 413 for one that is too large, 503 when there is no room, 400 and 415 for what is no JSON. */
+type BodyStatus = 400 | 413 | 415 | 503;
 
 export class BodyError extends Error {
   override readonly name = 'BodyError';
-  /** 413 for one that is too large, 503 when too much is being read already, 400 for what is no JSON. */
-  readonly status: 400 | 413 | 503;
+  readonly status: BodyStatus;
 
-  constructor(status: 400 | 413 | 503, message: string) {
+  constructor(status: BodyStatus, message: string) {
     super(message);
     this.status = status;
   }
 }
 
 export type BodyReader = {
-  /** Reads JSON of at most so many bytes; rejects with a BodyError. */
-  readJson(request: IncomingMessage, maxBytes: number): Promise<unknown>;
+  /**
+   * Reads JSON of at most so many bytes and uses it; it has its room until the use has ended. Rejects with a BodyError, or
+   * as `use` does.
+   */
+  withJson<Result>(
+    request: IncomingMessage,
+    runId: string,
+    maxBytes: number,
+    use: (body: unknown) => Promise<Result>,
+  ): Promise<Result>;
 };
 
-/** @param mostBytes of all bodies that are being read and answered at once */
+/**
+ * A run may hold as much as is free (dynamic thresholds, Choudhury and Hahne 1998): half of all when it is alone, and however
+ * many runs take what they can get, there is some left for one more.
+ *
+ * @param mostBytes of all bodies that are being read and used at once
+ */
 export function createBodyReader(mostBytes: number): BodyReader {
+  const heldByRun = new Map<string, number>();
   let held = 0;
 
-  async function readText(request: IncomingMessage, maxBytes: number): Promise<string> {
-    const tooLarge = () => new BodyError(413, `the body is larger than ${maxBytes} bytes`);
-    if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
-    const chunks: Buffer[] = [];
-    let size = 0;
-    try {
-      for await (const chunk of request as AsyncIterable<Buffer>) {
-        size += chunk.length;
-        held += chunk.length;
-        if (size > maxBytes) throw tooLarge();
-        if (held > mostBytes) throw new BodyError(503, 'the gateway reads too much at once');
-        chunks.push(chunk);
-      }
-    } finally {
-      held -= size;
-    }
-    return Buffer.concat(chunks).toString('utf8');
+  function hold(runId: string, bytes: number): void {
+    const ofRun = (heldByRun.get(runId) ?? 0) + bytes;
+    if (ofRun === 0) heldByRun.delete(runId);
+    else heldByRun.set(runId, ofRun);
+    held += bytes;
   }
 
+  const hasTooMuch = (runId: string) => (heldByRun.get(runId) ?? 0) > mostBytes - held;
+
   return {
-    async readJson(request, maxBytes) {
-      const text = await readText(request, maxBytes);
+    async withJson(request, runId, maxBytes, use) {
+      const { headers } = request;
+      const tooLarge = () => new BodyError(413, `the body is larger than ${maxBytes} bytes`);
+      if ((headers['content-encoding'] ?? 'identity') !== 'identity') throw new BodyError(415, 'the body is encoded');
+      if (Number(headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
+      const chunks: Buffer[] = [];
+      let size = 0;
       try {
-        return JSON.parse(text);
-      } catch {
-        throw new BodyError(400, 'the body is no JSON');
+        for await (const chunk of request as AsyncIterable<Buffer>) {
+          size += chunk.length;
+          hold(runId, chunk.length);
+          if (size > maxBytes) throw tooLarge();
+          if (hasTooMuch(runId)) throw new BodyError(503, 'the gateway has too many bodies in hand');
+          chunks.push(chunk);
+        }
+        return await use(parsed(Buffer.concat(chunks).toString('utf8')));
+      } finally {
+        hold(runId, -size);
       }
     },
   };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new BodyError(400, 'the body is no JSON');
+  }
 }

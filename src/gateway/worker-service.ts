@@ -2,12 +2,11 @@
 import { type RunKey, type RunOfToken, runKeyOf, type WorkerFunctions } from '../store/worker-calls.ts';
 import { createAdmission } from './admission.ts';
 import { FairLine } from './fair-line.ts';
+import type { GatewayLimits } from './limits.ts';
 import type { CallArguments, CallName } from './protocol/calls.ts';
 import { CALLS } from './protocol/calls.ts';
 import { createWaitingClaims } from './waiting-claims.ts';
 
-/** Requests that wait for a connection, at most. */
-const MOST_WAITING = 2_000;
 /** A call may take as long as the role's statement_timeout, and some more for a connection. */
 const CALL_TIMEOUT_MS = 45_000;
 /** Looks, and heartbeats of thousands of workers, take few milliseconds each. */
@@ -17,8 +16,8 @@ export const RESERVED_CONNECTIONS = 2;
 export type CallingRun = RunOfToken & { readonly key: RunKey };
 
 export type WorkerService = {
-  /** Rejects with `TokenRefused`, or `Unavailable`. */
-  runOf(token: string): Promise<CallingRun>;
+  /** Rejects with `TokenRefused`, or `Unavailable`. The address is the caller's. */
+  runOf(token: string, address: string): Promise<CallingRun>;
   /** False when the run asks more often than it may. */
   takeRequest(run: CallingRun): boolean;
   /** JSON of the answer. `signal` ends the wait for a connection or for work; what the database has begun it ends. */
@@ -49,18 +48,20 @@ export type WorkerServiceOptions = {
   readonly reserved: WorkerFunctions;
   /** Connections of the pool for calls. */
   readonly poolSize: number;
+  readonly limits: GatewayLimits;
   readonly onLookFailed: (error: unknown) => void;
 };
 
 export function createWorkerService(options: WorkerServiceOptions): WorkerService {
-  const { functions, reserved, poolSize, onLookFailed } = options;
-  const line = new FairLine(poolSize, MOST_WAITING);
-  const reservedLine = new FairLine(RESERVED_CONNECTIONS, MOST_WAITING);
+  const { functions, reserved, poolSize, limits, onLookFailed } = options;
+  const line = new FairLine(poolSize, limits.waiting);
+  const reservedLine = new FairLine(RESERVED_CONNECTIONS, limits.waiting);
   const bounded = () => AbortSignal.timeout(CALL_TIMEOUT_MS);
-  // Tokens that nobody knows wait for one another, and for nobody else.
-  const strangers = { namespace: '', runId: '' };
-  const admission = createAdmission((key) =>
-    reservedLine.use(strangers, bounded(), () => reserved.runOf(key, bounded())),
+  // Whose token it is, nobody knows before: whoever tries many waits for himself, and for nobody else.
+  const strangers = (address: string) => ({ namespace: '', runId: address });
+  const admission = createAdmission(
+    (key, address) => reservedLine.use(strangers(address), bounded(), () => reserved.runOf(key, bounded())),
+    limits.requestsPerWorker,
   );
 
   const throughLine = <Name extends CallName>(
@@ -91,9 +92,9 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerServic
   }
 
   return {
-    async runOf(token) {
+    async runOf(token, address) {
       const key = runKeyOf(token);
-      return { ...(await admission.runOf(key)), key };
+      return { ...(await admission.runOf(key, address)), key };
     },
     takeRequest: (run) => admission.takeRequest(run),
     async call(name, request, run, signal) {

@@ -53,8 +53,10 @@ export function openGateway({ url, ca, token }: GatewayOptions): WorkerCalls {
   return {
     async call<Name extends CallName>(name: Name, request: CallRequest<Name>, signal: AbortSignal) {
       signal.throwIfAborted();
+      // What cannot be written now cannot be later: not for the gateway to mend.
+      const body = JSON.stringify(request);
       try {
-        const answer = await post(name, JSON.stringify(request), signal);
+        const answer = await post(name, body, signal);
         return CALLS[name].answer.parse(answer) as CallAnswer<Name>;
       } catch (error) {
         throw signal.aborted ? signal.reason : callError(error);

@@ -26,6 +26,7 @@ const strangeLinks = (host: string) =>
   JSON.stringify([{ ...{ key: randomUUID(), url: 'http://strange.test/', host, source: 'site', depth: 1 } }]);
 
 const TOO_MUCH = { code: 'TR004' };
+const TOO_MUCH_AT_ONCE = { code: '53300' };
 
 test.each<[string, (scene: Scene) => Promise<void>]>([
   [
@@ -85,10 +86,10 @@ test.each<[string, (scene: Scene) => Promise<void>]>([
     },
   ],
   [
-    'a run has 10,000 workers at most, by heartbeats and by claims',
+    'a run of one worker has 1,020 of them at most, one after another, by heartbeats and by claims',
     async ({ installation, run, worker, call, count }) => {
       await installation.admin.query(
-        'insert into worker (run_id, worker_id) select $1, gen_random_uuid() from generate_series(1, 9998)',
+        'insert into worker (run_id, worker_id) select $1, gen_random_uuid() from generate_series(1, 1018)',
         [run.runId],
       );
       const beat = (workerId: string) => call('write_heartbeat', run.token, workerId, JSON.stringify(heartbeat));
@@ -98,7 +99,24 @@ test.each<[string, (scene: Scene) => Promise<void>]>([
         TOO_MUCH,
       );
       await beat(worker.workerId);
-      expect(await count('worker')).toBe(10_000);
+      expect(await count('worker')).toBe(1_020);
+    },
+  ],
+  [
+    'a run of one worker has 22 of them at once, and others when those are gone',
+    async ({ installation, run, worker, call, count }) => {
+      const beat = (workerId: string) => call('write_heartbeat', run.token, workerId, JSON.stringify(heartbeat));
+      const claim = () => call('claim_requests', run.token, randomUUID(), 1, 0, 0, null, null, null);
+      const others = Array.from({ length: 21 }, () => randomUUID());
+      for (const other of others) await beat(other);
+      await expect(beat(randomUUID())).rejects.toMatchObject(TOO_MUCH_AT_ONCE);
+      await expect(claim()).rejects.toMatchObject(TOO_MUCH_AT_ONCE);
+      await beat(worker.workerId);
+      await installation.operator.releaseWorker(run.runId, others[0] ?? '', never);
+      await claim();
+      await installation.admin.query('update worker set lease_until = now() where worker_id = $1', [others[1]]);
+      await beat(randomUUID());
+      expect(await count('worker')).toBe(24);
     },
   ],
   [

@@ -1,0 +1,59 @@
+// How much of the gateway's memory the bodies of one run may take.
+import type { IncomingMessage } from 'node:http';
+import { PassThrough } from 'node:stream';
+import { expect, test } from 'vitest';
+import { createBodyReader } from '#src/gateway/request-body.ts';
+
+/** A request of which so many bytes have come, and whose end has not. */
+function request(bytes: number, headers: Readonly<Record<string, string>> = {}): IncomingMessage & PassThrough {
+  const body = Object.assign(new PassThrough(), { headers });
+  body.write(`"${'x'.repeat(bytes - 2)}"`);
+  return body as unknown as IncomingMessage & PassThrough;
+}
+
+const read = async (body: unknown) => String(body).length;
+
+test('a run takes half of the room, and each one more half of what is left', async () => {
+  const bodies = createBodyReader(1_000);
+  const [first, second, third] = [request(500), request(250), request(124)];
+  const reading = ['a', 'b', 'c'].map((run, index) =>
+    bodies.withJson([first, second, third][index] ?? first, run, 1_000, read),
+  );
+  for (const [run, bytes] of [
+    ['a', 3],
+    ['b', 3],
+    ['c', 3],
+    ['d', 66],
+  ] as const) {
+    await expect(bodies.withJson(request(bytes), run, 1_000, read)).rejects.toMatchObject({ status: 503 });
+  }
+  const small = request(20);
+  small.end();
+  expect(await bodies.withJson(small, 'd', 1_000, read)).toBe(18);
+  for (const body of [first, second, third]) body.end();
+  expect(await Promise.all(reading)).toEqual([498, 248, 122]);
+});
+
+test('room is free again when the answer was given, and not before', async () => {
+  const bodies = createBodyReader(1_000);
+  const { promise: answer, resolve } = Promise.withResolvers<string>();
+  const used = request(499);
+  used.end();
+  const using = bodies.withJson(used, 'a', 1_000, () => answer);
+  const refused = request(100);
+  await expect(bodies.withJson(refused, 'a', 1_000, read)).rejects.toMatchObject({ status: 503 });
+  resolve('answered');
+  expect(await using).toBe('answered');
+  const later = request(499);
+  later.end();
+  expect(await bodies.withJson(later, 'a', 1_000, read)).toBe(497);
+});
+
+test.each([
+  ['larger than its call may be', request(100), 413],
+  ['said to be larger', request(10, { 'content-length': '100' }), 413],
+  ['encoded', request(10, { 'content-encoding': 'gzip' }), 415],
+  ['that is no JSON', Object.assign(new PassThrough().end('{'), { headers: {} }) as unknown as IncomingMessage, 400],
+])('a body %s is refused', async (_, body, status) => {
+  await expect(createBodyReader(1_000).withJson(body, 'a', 50, read)).rejects.toMatchObject({ status });
+});
