@@ -53,28 +53,6 @@ export function query<Row extends pg.QueryResultRow>(
   });
 }
 
-/** One statement under row-level security: in a transaction of its own that carries the run's token. */
-export function queryAsRun<Row extends pg.QueryResultRow>(
-  pool: pg.Pool,
-  token: string,
-  text: string,
-  values: readonly unknown[],
-  signal: AbortSignal,
-): Promise<Row[]> {
-  return withClient(pool, signal, async (client) => {
-    await client.query('begin');
-    try {
-      await client.query(`select set_config('trawler.token', $1, true)`, [token]);
-      const { rows } = await client.query<Row>(text, [...values]);
-      await client.query('commit');
-      return rows;
-    } catch (error) {
-      await client.query('rollback');
-      throw error;
-    }
-  });
-}
-
 /**
  * Lends a connection of the pool. An abort rejects with the signal's reason at once and closes the connection; a
  * statement that already reached the server may still take effect there. Other errors come as a StoreError.

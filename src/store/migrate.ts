@@ -129,15 +129,26 @@ async function takeOver(trx: Transaction<Database>, schema: string): Promise<voi
   }
 }
 
-/** Tables of which a worker sees the rows of its own run. */
-const READABLE = ['run', 'run_spec', 'source', 'request', 'item'] as const;
+/** Tables of which workers of releases before the gateway read the rows of their own run. */
+const FORMERLY_READABLE = ['run', 'run_spec', 'source', 'request', 'item'] as const;
 
 async function grantToWorkers(trx: Transaction<Database>, schema: string, role: string): Promise<void> {
   const to = sql.id(role);
   await revokeTemporaryTables(trx, role);
   await sql`grant usage on schema ${sql.id(schema)} to ${to}`.execute(trx);
-  for (const table of READABLE) await sql`grant select on ${sql.id(table)} to ${to}`.execute(trx);
+  if (!(await hasFormerRuns(trx))) {
+    for (const table of FORMERLY_READABLE) await sql`revoke select on ${sql.id(table)} from ${to}`.execute(trx);
+  }
   for (const name of WORKER_FUNCTIONS) await sql`grant execute on function ${sql.raw(name)} to ${to}`.execute(trx);
+}
+
+/** Whether a run is at work whose pods may have an image that reads tables: they keep it until they end. */
+async function hasFormerRuns(trx: Transaction<Database>): Promise<boolean> {
+  const { rows } = await sql<{ found: boolean }>`
+    select exists (
+      select from run where finished_at is null and accepted_at <= (
+        select timestamp::timestamptz from kysely_migration where name = '0008-queue-fronts')) as found`.execute(trx);
+  return rows[0]?.found ?? false;
 }
 
 /**
