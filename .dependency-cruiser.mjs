@@ -21,7 +21,18 @@ const allowed = {
     'telemetry',
   ],
   crawler: ['crawler', 'gateway/protocol', 'resources', 'telemetry'],
-  cli: ['cli', 'custom-resources', 'kube', 'schedule', 'resources', 'telemetry'],
+  local: ['local', 'crawler', 'gateway', 'store', 'resources', 'telemetry'],
+  cli: [
+    'cli',
+    'local',
+    'crawler/network',
+    'store/release.ts',
+    'custom-resources',
+    'kube',
+    'schedule',
+    'resources',
+    'telemetry',
+  ],
   server: ['server', 'custom-resources', 'kube', 'store', 'schedule', 'resources', 'telemetry'],
 };
 
@@ -54,7 +65,7 @@ const layers = Object.entries(allowed).map(([folder, targets]) => ({
   severity: 'error',
   comment: `src/${folder} imports only from ${targets.join(', ')}`,
   from: { path: `^src/${folder}/` },
-  to: { path: '^(src|operator|crawler-image|dev|tests)/', pathNot: `^src/(${targets.join('|')})/` },
+  to: { path: '^(src|operator|crawler-image|dev|tests)/', pathNot: `^src/(${targets.join('|')})(/|$)` },
 }));
 
 export default {
