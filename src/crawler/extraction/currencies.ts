@@ -1,5 +1,5 @@
 // Which currency a text names: by its ISO 4217 code, or by a sign or word that shops write for it.
-import { cached } from './locales.ts';
+import { cached, type LocaleSource } from './locales.ts';
 
 /** A currency as a text names it, and where. */
 export type NamedCurrency = {
@@ -143,7 +143,7 @@ const LONGEST = Math.max(...[...CURRENCY_OF.keys()].map((name) => name.length));
  * What the text names, in its order.
  * @param text as `plainText` makes it
  */
-export function* currenciesIn(text: string, locale: string | undefined): Generator<NamedCurrency> {
+export function* currenciesIn(text: string, locale: LocaleSource): Generator<NamedCurrency> {
   for (let start = 0; start < text.length; ) {
     const name = nameAt(text, start);
     if (name === undefined) {
@@ -178,8 +178,9 @@ function isWord(character: string | undefined): boolean {
 }
 
 /** The currency that has the sign in the locale (CLDR): `$` is CAD in Canada. */
-function sharedCurrency(sign: string, locale: string | undefined): string {
+function sharedCurrency(sign: string, source: LocaleSource): string {
   const { of = [], mostly } = SHARED[sign] ?? {};
+  const locale = source()?.tag;
   if (locale === undefined) return mostly ?? sign;
   return cached(
     inLocale,

@@ -1,5 +1,5 @@
 // Dates as people write them, in ISO 8601. Only what is surely a date is one: `yesterday` depends on when it is read.
-import { cached, type Locale } from './locales.ts';
+import { cached, type Locale, type LocaleSource, noLocale } from './locales.ts';
 import { plainText } from './numbers.ts';
 
 type Day = { readonly year: number; readonly month: number; readonly day?: number };
@@ -12,10 +12,13 @@ type Found = Day & { readonly end: number };
  * (`…+01:00`, `…Z`), and `2024-03` or `2024` where the text has no more. Null without a date, or when only a locale could
  * tell the day from the month (`03/04/2024`) and none is known.
  */
-export function readDate(text: string, locale?: Locale): string | null {
+export function readDate(text: string, source: LocaleSource = noLocale): string | null {
   const plain = plainText(text);
   const named = folded(plain);
-  const found = yearFirst(plain) ?? byOrder(plain, locale);
+  const isoDate = yearFirst(plain);
+  if (isoDate !== undefined) return dateText(isoDate, plain);
+  const locale = source();
+  const found = byOrder(plain, locale);
   if (found !== undefined) return dateText(found, plain);
   const byItsMonth = byName(named, locale);
   if (byItsMonth !== undefined) return dateText(byItsMonth, named);

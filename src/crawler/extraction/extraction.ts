@@ -98,7 +98,7 @@ function fieldsOf(extract: ExtractSpec): Extraction {
       type === 'URL' ? texts.map((text) => encodeQuery(text, page.encoding)) : texts;
     return (item, field) => {
       const locale = localeOf(field.locale ?? extract.locale, page.language);
-      const reading: Reading = { base, ...(locale === undefined ? {} : { locale }) };
+      const reading: Reading = { base, locale };
       const place = places.get(field);
       if (place !== undefined) return selectedValue(field, textsOf(field, page.items[item]?.[place] ?? []), reading);
       return namedValue(field, (name) => lookUp(name, item), reading);

@@ -43,11 +43,21 @@ function supportedTag(text: string): Known {
   }
 }
 
+/**
+ * The locale of a text, undefined where none is known. Most texts mean one thing in every language, and the first question
+ * makes Node load megabytes of ICU's data: so it is only asked where the answer matters.
+ */
+export type LocaleSource = () => Locale | undefined;
+
+export const noLocale: LocaleSource = () => undefined;
+
 /** The locale of the spec, else that of the page. */
-export function localeOf(specified: string | undefined, language: string | null): Locale | undefined {
-  if (specified !== undefined) return { tag: specified, isCertain: true };
-  const tag = knownLocale(language ?? '');
-  return tag === undefined ? undefined : { tag, isCertain: false };
+export function localeOf(specified: string | undefined, language: string | null): LocaleSource {
+  return () => {
+    if (specified !== undefined) return { tag: specified, isCertain: true };
+    const tag = knownLocale(language ?? '');
+    return tag === undefined ? undefined : { tag, isCertain: false };
+  };
 }
 
 /** What stands before decimals in numbers with the digits 0 to 9. */

@@ -1,5 +1,5 @@
 // Numbers as people write them: separators of thousands and decimals, signs, and the digits of all scripts.
-import { decimalMark, type Locale } from './locales.ts';
+import { decimalMark, type LocaleSource, noLocale } from './locales.ts';
 
 /** A number in a text that `plainText` made. */
 export type WrittenNumber = {
@@ -18,14 +18,18 @@ const MAX_TEXT = 1_000;
  * The first number of a text, null without one. The locale decides what `1.234` or `1,234` means; without a
  * locale the three digits are thousands.
  */
-export function firstNumber(text: string, locale?: Locale): number | null {
+export function firstNumber(text: string, locale: LocaleSource = noLocale): number | null {
   const [first] = numbersIn(plainText(text));
-  return first === undefined ? null : amountOf(first, locale && decimalMark(locale.tag));
+  if (first === undefined) return null;
+  return amountOf(first, () => {
+    const known = locale();
+    return known && decimalMark(known.tag);
+  });
 }
 
-/** @param decimals the mark that stands before decimals, where that is known */
-export function amountOf({ value, asDecimal }: WrittenNumber, decimals: '.' | ',' | undefined): number {
-  return asDecimal !== undefined && asDecimal.mark === decimals ? asDecimal.value : value;
+/** @param decimals asks for the mark that stands before decimals, where that is known; only of a number that may have some */
+export function amountOf({ value, asDecimal }: WrittenNumber, decimals: () => '.' | ',' | undefined): number {
+  return asDecimal !== undefined && asDecimal.mark === decimals() ? asDecimal.value : value;
 }
 
 /** One kind of digits, spaces and marks; marks that direct the writing of Arabic and Hebrew are left out. */

@@ -1,6 +1,6 @@
 // Prices as shops write them: an amount, and the currency that stands beside it.
 import { currenciesIn, fractionDigits, type NamedCurrency } from './currencies.ts';
-import { decimalMark, type Locale } from './locales.ts';
+import { decimalMark, type LocaleSource, noLocale } from './locales.ts';
 import { amountOf, numbersIn, plainText, type WrittenNumber } from './numbers.ts';
 
 export type Price = {
@@ -20,24 +20,25 @@ const FREE =
  * language has it for decimals (`1,789 €` in German).
  * @param hint a text that may name the currency where the price's own text does not
  */
-export function readPrice(text: string, locale?: Locale, hint = ''): Price | null {
+export function readPrice(text: string, locale: LocaleSource = noLocale, hint = ''): Price | null {
   const plain = plainText(text);
   const numbers = [...numbersIn(plain)].filter((number) => !isPercentage(plain, number));
-  const currencies = [...currenciesIn(plain, locale?.tag)];
+  const currencies = [...currenciesIn(plain, locale)];
   const beside = numbers.findIndex((number) => currencies.some((currency) => isBeside(plain, number, currency)));
   const number = numbers[startsRange(plain, numbers[beside - 1], numbers[beside]) ? beside - 1 : Math.max(beside, 0)];
   const currency = number && currencyFor(plain, number, currencies)?.currency;
-  const named = currency ?? [...currenciesIn(plainText(hint), locale?.tag)][0]?.currency ?? null;
+  const named = currency ?? [...currenciesIn(plainText(hint), locale)][0]?.currency ?? null;
   if (number === undefined) return FREE.test(plain) ? { amount: 0, currency: named } : null;
-  return { amount: amountOf(number, decimalsOf(number, named, locale)), currency: named };
+  return { amount: amountOf(number, () => decimalsOf(number, named, locale)), currency: named };
 }
 
-function decimalsOf(number: WrittenNumber, currency: string | null, locale: Locale | undefined): '.' | ',' | undefined {
+function decimalsOf(number: WrittenNumber, currency: string | null, locale: LocaleSource): '.' | ',' | undefined {
   const digits = currency === null ? undefined : fractionDigits(currency);
-  const mark = locale && decimalMark(locale.tag);
   if (digits === 0) return undefined;
+  const known = locale();
+  const mark = known && decimalMark(known.tag);
   if (digits === 3) return mark ?? '.';
-  return locale?.isCertain || number.asDecimal?.mark === ',' ? mark : undefined;
+  return known?.isCertain || number.asDecimal?.mark === ',' ? mark : undefined;
 }
 
 function startsRange(text: string, first: WrittenNumber | undefined, second: WrittenNumber | undefined): boolean {

@@ -2,7 +2,7 @@
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { readDate } from './dates.ts';
 import { type FieldLookup, kindOf } from './known-fields.ts';
-import type { Locale } from './locales.ts';
+import type { Locale, LocaleSource } from './locales.ts';
 import { firstNumber } from './numbers.ts';
 import { type Price, readPrice } from './prices.ts';
 
@@ -15,7 +15,7 @@ export type FieldValue = Value | null | readonly Value[];
 export type Reading = {
   /** What addresses are relative to. */
   readonly base: string;
-  readonly locale?: Locale;
+  readonly locale: LocaleSource;
   /** A text that may name the currency of prices that name none. */
   readonly currency?: string;
 };
@@ -47,7 +47,7 @@ export function namedValue(
     const value = selectedValue(effective, found, {
       ...reading,
       ...(currency === undefined ? {} : { currency }),
-      ...(isForMachines && isNumeric ? { locale: FOR_MACHINES } : {}),
+      ...(isForMachines && isNumeric ? { locale: () => FOR_MACHINES } : {}),
     });
     if (!isEmpty(value)) return value;
   }

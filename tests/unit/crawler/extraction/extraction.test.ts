@@ -1,5 +1,5 @@
 // Items out of HTML.
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { absoluteLinks, createExtraction, hasFailed } from '#src/crawler/extraction/extraction.ts';
 import { LocaleError } from '#src/crawler/extraction/locales.ts';
 import { SelectorError } from '#src/crawler/extraction/selectors.ts';
@@ -218,6 +218,33 @@ describe('selectors', () => {
 });
 
 describe('types', () => {
+  it('ask for the locale only where a text means several things', () => {
+    const asked = vi.spyOn(Intl.NumberFormat, 'supportedLocalesOf');
+    const field = (type: string) => ({ fields: [{ name: 'x', selector: 'p', type }] });
+    const page = (text: string, language: string) => `<html lang=${language}><p>${text}</p>`;
+    for (const [type, text] of [
+      ...[
+        ['String', '1.234'],
+        ['Number', '1.234,50'],
+        ['Number', '12'],
+        ['Price', '1.234,50 €'],
+        ['Price', 'US$ 5'],
+      ],
+      ...[
+        ['Price', '1.280 円'],
+        ['Date', '2024-03-12'],
+      ],
+    ] as const) {
+      itemsOf(page(text, 'de'), field(type));
+    }
+    expect(asked).not.toHaveBeenCalled();
+    itemsOf(page('1.234', 'fr'), field('Number'));
+    itemsOf(page('$ 5', 'en-CA'), field('Price'));
+    itemsOf(page('12. März 2024', 'de-AT'), field('Date'));
+    expect(asked.mock.calls).toEqual([['fr'], ['en-CA'], ['de-AT']]);
+    asked.mockRestore();
+  });
+
   const TEXTS =
     '<b>1.299 €</b><i>1.234</i><time datetime="2024-03-12T10:15Z">yesterday</time><u>3.4.2024</u><s>Free!</s>';
   const fields = [
