@@ -58,6 +58,17 @@ const RULES: readonly Rule[] = [
   [/^(E[A-Z]+|UND_ERR_\w+|HPE_\w+|Z_\w+|ERR_\w+)$/, 'ConnectionError', true],
 ];
 
+export function pageTooLarge(maxBytes: number): CrawlError {
+  return new CrawlError({ cause: 'TooLarge', message: `the page is larger than ${maxBytes} bytes`, retryable: false });
+}
+
+/** @param error what the parser, a selector or the page itself threw */
+export function pageUnreadable(error: unknown): CrawlError {
+  const why = error instanceof Error ? error.message : String(error);
+  const message = `the page could not be read: ${why.slice(0, 500)}`;
+  return new CrawlError({ cause: 'ExtractionError', message, retryable: false });
+}
+
 /** What an exception of a fetch means. One that is not known is a connection error, with its own message. */
 export function failureOfError(error: unknown): Failure {
   for (const candidate of chain(error)) {

@@ -2,6 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { blockEvidence, blockedBy } from '../blocking/blocked.ts';
 import { CrawlError, type Failure } from '../failure.ts';
+import { readXml } from '../html/html-page.ts';
+import { isPageInXml } from '../html/page-source.ts';
 import { type PagePlan, type RawPage, withoutContent } from '../html/read-page.ts';
 import type { GuardProxy } from '../network/guard-proxy.ts';
 import type { HeadersFor } from '../network/request-headers.ts';
@@ -9,16 +11,17 @@ import { pageAnswer } from '../rendering/page-answer.ts';
 import type { Rendered } from '../rendering/renderer.ts';
 import { isSameDocument, normaliseUrl, withoutFragment } from '../urls/url.ts';
 import { cookiesOfHeader } from './browser-cookies.ts';
-import { endOfError, isAborted, isNetworkError, notInTime } from './browser-errors.ts';
+import { endOfError, failureOfBrowser, isAborted, isNetworkError, notInTime } from './browser-errors.ts';
 import type { PooledPage } from './browser-pool.ts';
 import type { Session } from './devtools.ts';
-import { answerOf, type DocumentAnswer, endWithoutPage, isAttachment } from './document-answer.ts';
+import { answerOf, type DocumentAnswer, endWithoutPage, isAttachment, isMisunderstood } from './document-answer.ts';
 import type { HungResources } from './hung-resources.ts';
 import { interceptRequests, type PausedRequest, type Shows } from './interception.ts';
 import { watchActivity } from './page-activity.ts';
 import { PAGE_HOOKS } from './page-hooks.ts';
 import { createPageReader, type PageReader } from './page-reader.ts';
 import type { Blocking } from './resource-blocking.ts';
+import { retyped } from './retyped-document.ts';
 import { takeScreenshot } from './screenshot.ts';
 import { createVisit, type Hanging, type Visit } from './visit-state.ts';
 import { type Patience, unansweredIn, whatHangs } from './what-hangs.ts';
@@ -122,7 +125,7 @@ export async function createVisitor(
   }
 
   /** Whether what was answered to the main frame is to be shown. */
-  function shows(paused: PausedRequest): Shows {
+  function shows(paused: PausedRequest): Shows | Promise<Shows> {
     const { requestId, responseStatusCode, responseHeaders } = paused;
     if (visit === undefined || responseStatusCode === undefined) return 'AsItIs';
     const { moving } = visit;
@@ -132,7 +135,23 @@ export async function createVisitor(
     visit.answer = answerOf(responseStatusCode, responseHeaders ?? [], visit.url, proxy);
     // Where a redirect leads, Chromium knows best: it comes back as a request, which is not admitted.
     if (visit.answer.end !== undefined) return visit.answer.end.type === 'redirect' ? 'AsItIs' : 'No';
+    if (isMisunderstood(visit.answer)) return showsRetyped(visit, visit.answer, requestId);
     return isAttachment(visit.answer) ? 'AsPage' : 'AsItIs';
+  }
+
+  async function showsRetyped(now: Visit, answer: DocumentAnswer, requestId: string): Promise<Shows> {
+    const { failure, facts } = answer;
+    try {
+      const document = await retyped(session, requestId, answer);
+      if (document !== undefined) return document;
+      now.answer = {
+        ...answer,
+        end: failure === undefined ? { type: 'notHtml', facts } : { type: 'failed', failure, facts },
+      };
+    } catch (error) {
+      now.answer = { ...answer, end: { type: 'failed', failure: failureOfBrowser(error, false), facts } };
+    }
+    return 'No';
   }
 
   function showsMove(now: Visit, { url, isPost }: NonNullable<Visit['moving']>, answer: DocumentAnswer): Shows {
@@ -264,7 +283,8 @@ export async function createVisitor(
     if (end === 'stopped' && !(await hasLoaded(now, reader))) {
       throw new CrawlError({ cause: 'ConnectionError', message: 'the document broke off', retryable: true });
     }
-    if (await isNoPage(answer, reader)) return { type: 'notHtml', facts: answer.facts };
+    const endOfDocument = await endOfXml(now, answer, reader, order);
+    if (endOfDocument !== undefined) return endOfDocument;
     if (answer.failure !== undefined) return readFailure(answer, answer.failure, reader, plan);
     const isMoving = () => now.moving !== undefined;
     const reading = reader.readQuiet(plan, isMoving).catch((error: unknown) => {
@@ -281,6 +301,25 @@ export async function createVisitor(
     if (now.moving !== undefined) return leave(now, now.moving.url);
     if (page === 'replaced' || now.answer !== answer) return readFormAnswer(now, order);
     return resultOf(now, answer, page, order);
+  }
+
+  /**
+   * Of a document that is not HTML by its header: no page, if the browser does not show it as one. Of XML that is not well formed
+   * the browser shows the first error, and its scripts have not run: that is read as render mode HTTP reads it.
+   */
+  async function endOfXml(
+    now: Visit,
+    answer: DocumentAnswer,
+    reader: PageReader,
+    order: VisitOrder,
+  ): Promise<Rendered | undefined> {
+    const { kind, headers, failure, facts } = answer;
+    const shown = kind === 'Html' ? 'Page' : await reader.whatIsShown();
+    if (shown === 'Page') return undefined;
+    const source = shown === 'BrokenXml' ? await reader.source() : undefined;
+    if (source === undefined || !isPageInXml(source.text, headers['content-type'])) return { type: 'notHtml', facts };
+    if (failure !== undefined) return { type: 'failed', failure, facts };
+    return resultOf(now, answer, readXml(source, order.plan), order);
   }
 
   /** The page of a failure may tell that the crawl was refused. */
@@ -302,7 +341,8 @@ export async function createVisitor(
     const { answer } = now;
     if (answer === undefined || now.target !== undefined) return leave(now);
     const reader = await createPageReader(session, mainFrameId, now.url, activity);
-    if (await isNoPage(answer, reader)) return { type: 'notHtml', facts: answer.facts };
+    const end = await endOfXml(now, answer, reader, order);
+    if (end !== undefined) return end;
     if (answer.failure !== undefined) return readFailure(answer, answer.failure, reader, order.plan);
     return resultOf(now, answer, await reader.readQuiet(order.plan, () => false), order);
   }
@@ -343,7 +383,8 @@ export async function createVisitor(
     hung.note(missing);
     atRest = false;
     if (!(await reader.isParsed())) throw new CrawlError(notInTime(missing));
-    if (await isNoPage(answer, reader)) return { type: 'notHtml', facts: answer.facts };
+    const end = await endOfXml(now, answer, reader, order);
+    if (end !== undefined) return end;
     if (answer.failure !== undefined) return { type: 'failed', failure: answer.failure, facts: answer.facts };
     const result = await resultOf(now, answer, await reader.read(order.plan), order);
     return { ...result, facts: { ...result.facts, unfinished: unfinished(missing) } };
@@ -387,11 +428,6 @@ function whereto({ url, target, answer }: Visit): Rendered {
   if (answer?.end?.type === 'failed') return answer.end;
   const redirect = answer?.end?.type === 'redirect' ? answer.end : undefined;
   return { facts: answer?.facts ?? {}, ...redirect, type: 'redirect', to: target ?? redirect?.to ?? url };
-}
-
-/** What is not HTML by its header is a page if the browser shows it as one. */
-async function isNoPage({ kind }: DocumentAnswer, reader: PageReader): Promise<boolean> {
-  return kind !== 'Html' && !(await reader.isPage());
 }
 
 /** A page may stop itself (`window.stop`): it was parsed as far as it wanted to be. */

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser, CDPSession } from 'playwright';
 import type { BrowserCookie, CookieToSet } from './browser-cookies.ts';
 import { createDevtools, type Devtools, type Session } from './devtools.ts';
-import { type BlockedResource, blockingSwitches } from './resource-blocking.ts';
+import { type BlockedResource, blockingSettings, blockingSwitches } from './resource-blocking.ts';
 
 const LAUNCH_TIMEOUT_MS = 30_000;
 /** How long a browser may take to close before it is killed. */
@@ -147,10 +147,14 @@ export function renderingSwitches(blocked: readonly BlockedResource[]): string[]
     // Frames of other sites share their page's process and DevTools session: what is blocked there is blocked in them,
     // too. Without Chromium's sandbox a process of their own would protect nothing.
     '--disable-site-isolation-trials',
+    // Chromium's own warning would be a part of pages that an XSLT stylesheet makes, with links of its own.
+    '--disable-blink-features=GenerateXSLTWarningBanner',
     '--window-size=1280,720',
     '--mute-audio',
     '--disable-gpu',
     '--disable-dev-shm-usage',
+    // A page that names no encoding is UTF-8 where nothing speaks for another one; by default it would be windows-1252.
+    `--blink-settings=${['defaultTextEncodingName=UTF-8', ...blockingSettings(blocked)].join(',')}`,
     ...blockingSwitches(blocked),
   ];
 }

@@ -2,7 +2,7 @@
 import type { FetchFacts } from '../../gateway/protocol/worker-store.ts';
 import { isRefusing } from '../blocking/blocked.ts';
 import { type Failure, failureOfStatus, failureWithoutPage } from '../failure.ts';
-import { type DocumentKind, kindByHeader } from '../html/content-type.ts';
+import { type DocumentKind, isUnderstoodByChromium, kindByHeader } from '../html/content-type.ts';
 import { type GuardProxy, PROXY_FAILURE_HEADER } from '../network/guard-proxy.ts';
 import { redirectOf } from '../rendering/redirect.ts';
 import type { Rendered } from '../rendering/renderer.ts';
@@ -50,6 +50,11 @@ export function answerOf(status: number, list: HeaderList, url: URL, proxy: Guar
   }
   if (status === 304) return { ...answer, end: { type: 'failed', failure: failureWithoutPage(status), facts } };
   return mayBePage ? answer : { ...answer, end: { type: 'notHtml', facts } };
+}
+
+/** Whether Chromium would show something else than the page that it may be, or nothing. */
+export function isMisunderstood({ headerLists }: DocumentAnswer): boolean {
+  return !isUnderstoodByChromium(headerLists['content-type']?.join(', '));
 }
 
 /** Whether the server means the document to be saved and not to be shown. */

@@ -7,16 +7,22 @@ import type { Events, Session } from './devtools.ts';
 import type { HungResources } from './hung-resources.ts';
 import { FIRST_REQUESTS, isWaitedFor, type PageActivity, WORKER_SCRIPT } from './page-activity.ts';
 import type { Blocking } from './resource-blocking.ts';
+import type { RetypedDocument } from './retyped-document.ts';
 
 export type PausedRequest = Events['Fetch.requestPaused'];
 
-/** Whether an answer is shown; `AsPage` what the server means to be saved. */
-export type Shows = 'No' | 'AsItIs' | 'AsPage';
+/** Whether an answer is shown; `AsPage` what the server means to be saved, and a document in place of what was answered. */
+export type Shows = 'No' | 'AsItIs' | 'AsPage' | RetypedDocument;
 
 export type Interception = {
   /** Takes into account what hangs by now. */
   readonly update: () => Promise<unknown>;
 };
+
+/** Headers that say how a body was sent, and as what; it is given to the browser without codings. */
+const OF_THE_BODY = new Set([
+  ...['content-disposition', 'content-encoding', 'content-length', 'content-type', 'transfer-encoding'],
+]);
 
 export async function interceptRequests(
   session: Session,
@@ -25,7 +31,7 @@ export async function interceptRequests(
     /** Whether the main frame may ask for the document. */
     readonly admits: (request: PausedRequest) => boolean | Promise<boolean>;
     /** Whether the main frame shows the document that was answered. */
-    readonly shows: (request: PausedRequest) => Shows;
+    readonly shows: (request: PausedRequest) => Shows | Promise<Shows>;
     /** What is added to requests for the main frame's documents. */
     readonly headersFor: HeadersFor;
     readonly blocking: Blocking;
@@ -62,7 +68,7 @@ export async function interceptRequests(
       activity.frameAsked(frameId, request.url);
       return goOn(paused);
     }
-    if (isAnswered(paused)) return show(paused, options.shows(paused));
+    if (isAnswered(paused)) return show(paused, await options.shows(paused));
     return (await options.admits(paused)) ? goOn(paused, addedTo(request.url)) : stop(requestId);
   }
 
@@ -70,9 +76,15 @@ export async function interceptRequests(
     const { requestId, responseStatusCode = 200, responseHeaders = [] } = paused;
     if (how === 'No') return stop(requestId);
     if (how === 'AsItIs') return goOn(paused);
-    const kept = responseHeaders.filter(({ name }) => name.toLowerCase() !== 'content-disposition');
-    return session.send('Fetch.continueResponse', {
-      ...{ requestId, responseCode: responseStatusCode, responseHeaders: kept },
+    const answer = { requestId, responseCode: responseStatusCode };
+    if (how === 'AsPage') {
+      const headers = responseHeaders.filter(({ name }) => name.toLowerCase() !== 'content-disposition');
+      return session.send('Fetch.continueResponse', { ...answer, responseHeaders: headers });
+    }
+    const type = { name: 'Content-Type', value: how.contentType };
+    const kept = responseHeaders.filter(({ name }) => !OF_THE_BODY.has(name.toLowerCase()));
+    return session.send('Fetch.fulfillRequest', {
+      ...{ ...answer, responseHeaders: [...kept, type], body: how.body.toString('base64') },
     });
   }
 

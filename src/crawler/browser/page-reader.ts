@@ -1,6 +1,7 @@
 // Reads the document that a tab shows, in a world of its own: what the page did to the language's objects is not there.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CrawlError } from '../failure.ts';
+import { pageUnreadable } from '../failure.ts';
+import type { DecodedText } from '../html/charset.ts';
 import { withEncodedQueries } from '../html/page-references.ts';
 import type { PagePlan, RawPage } from '../html/read-page.ts';
 import { registrableDomain } from '../urls/scope.ts';
@@ -15,22 +16,31 @@ const WORLD = 'trawler';
 /** Documents without any of these are what they are when they have loaded. */
 const SCRIPTED = 'script:not([type*="json" i]), iframe, frame, body[onload]';
 
-/** XML that is no page is shown as a tree of its elements, within a page of Chromium's own. */
-const IS_PAGE = `(() => {
+/**
+ * What the document is, as one of `ShownDocument`. XML that is no page is shown as a tree of its elements, within a page of
+ * Chromium's own, and XML that is not well formed as an account of its first error, before what stands ahead of that.
+ */
+const WHAT_IS_SHOWN = `(() => {
   const { contentType, documentElement: root } = document;
-  if (contentType === 'text/html' || contentType === 'application/xhtml+xml') return true;
-  const isXml = contentType.endsWith('/xml') || contentType.endsWith('+xml');
+  if (contentType === 'text/html') return 'Page';
+  if (!contentType.endsWith('/xml') && !contentType.endsWith('+xml')) return 'NoPage';
+  if (Document.prototype.querySelector.call(document, 'parsererror > h3 + div') !== null) return 'BrokenXml';
+  if (contentType === 'application/xhtml+xml') return 'Page';
   const isHtml = root?.localName === 'html' && root.namespaceURI === 'http://www.w3.org/1999/xhtml';
-  return isXml && isHtml && document.getElementById('webkit-xml-viewer-source-xml') === null;
+  return isHtml && document.getElementById('webkit-xml-viewer-source-xml') === null ? 'Page' : 'NoPage';
 })()`;
+
+export type ShownDocument = 'Page' | 'NoPage' | 'BrokenXml';
 
 export type PageReader = {
   /** What the plan asks for. Rejects with a CrawlError when it cannot be read. */
   readonly read: (plan: PagePlan) => Promise<RawPage>;
   /** The same, when the page's scripts have come to rest. @param isBusy whether something else is still under way */
   readonly readQuiet: (plan: PagePlan, isBusy: () => boolean) => Promise<RawPage>;
-  /** Whether the browser takes the document for a page: not for text, a picture, or XML of another kind. */
-  readonly isPage: () => Promise<boolean>;
+  /** What the browser takes the document for; no page is text, a picture, or XML of another kind. */
+  readonly whatIsShown: () => Promise<ShownDocument>;
+  /** The document as it was sent. */
+  readonly source: () => Promise<DecodedText>;
   /** Whether the document has been parsed to its end. */
   readonly isParsed: () => Promise<boolean>;
 };
@@ -52,7 +62,7 @@ export async function createPageReader(
     const { result, exceptionDetails: thrown } = await session.send('Runtime.evaluate', {
       ...{ expression, contextId, returnByValue: true },
     });
-    if (thrown !== undefined) throw unreadable(thrown.exception?.description ?? thrown.text);
+    if (thrown !== undefined) throw pageUnreadable(thrown.exception?.description ?? thrown.text);
     return result.value;
   }
 
@@ -97,7 +107,16 @@ export async function createPageReader(
       await untilQuiet(plan, isBusy);
       return parsed(await evaluate(script));
     },
-    isPage: async () => (await evaluate(IS_PAGE)) === true,
+    async whatIsShown() {
+      const shown = await evaluate(WHAT_IS_SHOWN);
+      return shown === 'Page' || shown === 'BrokenXml' ? shown : 'NoPage';
+    },
+    async source() {
+      const shownUrl = String(await evaluate(`document.URL.replace(/#.*/, '')`));
+      const encoding = String(await evaluate('document.characterSet'));
+      const { content } = await session.send('Page.getResourceContent', { frameId, url: shownUrl });
+      return { text: content, encoding };
+    },
     isParsed: async () => (await evaluate(`document.readyState !== 'loading'`)) === true,
   };
 }
@@ -126,11 +145,6 @@ function parsed(json: unknown): RawPage {
   try {
     return withEncodedQueries(parseRawPage(json));
   } catch (error) {
-    throw unreadable(error instanceof Error ? error.message : String(error));
+    throw pageUnreadable(error);
   }
-}
-
-function unreadable(why: string): CrawlError {
-  const message = `the page could not be read: ${why.slice(0, 500)}`;
-  return new CrawlError({ cause: 'ExtractionError', message, retryable: false });
 }

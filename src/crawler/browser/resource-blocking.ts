@@ -12,8 +12,12 @@ export type RequestPattern = {
 };
 
 const SWITCHES: Partial<Record<BlockedResource, string>> = {
-  Images: '--blink-settings=imagesEnabled=false',
   Fonts: '--disable-remote-fonts',
+};
+
+/** Of the one switch `--blink-settings`. */
+const BLINK_SETTINGS: Partial<Record<BlockedResource, string>> = {
+  Images: 'imagesEnabled=false',
 };
 
 /** Images and fonts that a page preloads pass their switches by. */
@@ -41,6 +45,10 @@ const AD_DOMAINS = [
 
 export function blockingSwitches(blocked: readonly BlockedResource[]): string[] {
   return blocked.map((resource) => SWITCHES[resource]).filter((text) => text !== undefined);
+}
+
+export function blockingSettings(blocked: readonly BlockedResource[]): string[] {
+  return blocked.map((resource) => BLINK_SETTINGS[resource]).filter((text) => text !== undefined);
 }
 
 export type Blocking = {

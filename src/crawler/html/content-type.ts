@@ -55,6 +55,28 @@ function parseLeniently(value: string): ContentType | undefined {
   return { essence: type.essence, ...(label === undefined || label === '' ? {} : { charset: label }) };
 }
 
+/** Types that Chromium shows as a document or, where they say nothing, decides by the first bytes. */
+const SHOWN_TYPES = new Set([
+  ...['text/html', 'application/xhtml+xml', 'application/xml', 'text/xml', 'image/svg+xml'],
+  ...['unknown/unknown', 'application/unknown', undefined],
+]);
+
+/**
+ * Whether Chromium takes the header for what `contentTypeOf` does. It cuts each value at the first blank, semicolon or
+ * parenthesis, takes anything with a slash for a type, and shows few of the XML types.
+ */
+export function isUnderstoodByChromium(header: string | undefined): boolean {
+  const essence = contentTypeOf(header)?.essence;
+  const names = splitOutsideQuotes(header ?? '').map((value) => (/[^ \t;(]+/.exec(value)?.[0] ?? '').toLowerCase());
+  const counting = names.findLast((name) => name.includes('/') && name !== '*/*');
+  return counting === essence && SHOWN_TYPES.has(essence) && !hasStrayQuotes(header ?? '');
+}
+
+/** Quotes that are a part of the charset's name in Chromium. */
+function hasStrayQuotes(header: string): boolean {
+  return /charset\s*=\s*('|[^\s;,"']+["'])/i.test(header);
+}
+
 /** What the header alone tells. */
 export function kindByHeader(header: string | undefined): DocumentKind {
   const essence = contentTypeOf(header)?.essence;

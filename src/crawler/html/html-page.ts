@@ -1,10 +1,11 @@
 // Reads a page from its tree: selectors mean the same as in a browser.
 import { compile, type Options, selectAll } from 'css-select';
 import { type ChildNode, type Document, type Element, isDocument, isTag, isText, type ParentNode } from 'domhandler';
+import { pageUnreadable } from '../failure.ts';
 import type { DecodedText } from './charset.ts';
 import { type ElementsByTag, elementsByTag, namesOfSelector } from './elements-by-tag.ts';
 import { withEncodedQueries } from './page-references.ts';
-import { parseHtml, templateContent } from './parse-document.ts';
+import { parseHtml, parseXml, templateContent } from './parse-document.ts';
 import { type PageDom, type PagePlan, type RawPage, readPage } from './read-page.ts';
 
 type Node = ParentNode | ChildNode;
@@ -12,6 +13,15 @@ type Node = ParentNode | ChildNode;
 /** Reads what the plan asks for. Throws when the document is more than the parser or a selector can take. */
 export function readHtml(html: string, plan: PagePlan): RawPage {
   return readDocument(parseHtml(html), { text: html, encoding: 'UTF-8' }, plan);
+}
+
+/** The same of an XML document. Throws a CrawlError. */
+export function readXml(source: DecodedText, plan: PagePlan): RawPage {
+  try {
+    return readDocument(parseXml(source.text), source, plan);
+  } catch (error) {
+    throw pageUnreadable(error);
+  }
 }
 
 /** @param source what the document was parsed from */

@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Agent, type Dispatcher } from 'undici';
-import { CrawlError } from '../failure.ts';
+import { CrawlError, pageTooLarge } from '../failure.ts';
 import { type AddressGuard, guardedConnector, portOf } from '../network/address-guard.ts';
 import type { LastLook } from '../network/host-pacer.ts';
 import type { HeadersFor } from '../network/request-headers.ts';
@@ -212,7 +212,7 @@ async function decodedBody(
     body = decoded.bytes;
     isTooLarge ||= decoded.isTooLarge;
   }
-  if (isTooLarge && onTooLarge === 'fail') throw tooLarge(maxBytes);
+  if (isTooLarge && onTooLarge === 'fail') throw pageTooLarge(maxBytes);
   return body;
 }
 
@@ -227,7 +227,7 @@ async function consumeBody(
     let size = 0;
     for await (const chunk of source) {
       size += chunk.length;
-      if (size > maxBytes) throw tooLarge(maxBytes);
+      if (size > maxBytes) throw pageTooLarge(maxBytes);
       yield chunk;
     }
   }
@@ -235,10 +235,6 @@ async function consumeBody(
   // Whoever reads from its end gets the error.
   pipeline([body, ...codings.map(decodingStream), decompressed], { signal }).catch(() => {});
   await consume(bounded(decompressed));
-}
-
-function tooLarge(maxBytes: number): CrawlError {
-  return new CrawlError({ cause: 'TooLarge', message: `the page is larger than ${maxBytes} bytes`, retryable: false });
 }
 
 /** In the order in which they are taken off: the last one applied first. */

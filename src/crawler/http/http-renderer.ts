@@ -1,28 +1,24 @@
 // Render mode HTTP: pages as the server sends them, read by one parse.
-import type { Document } from 'domhandler';
 import { StoreError } from '../../gateway/protocol/store-error.ts';
 import type { FetchFacts } from '../../gateway/protocol/worker-store.ts';
 import { blockEvidence, blockedBy, isRefusing } from '../blocking/blocked.ts';
-import { CrawlError, failureOfError, failureOfStatus, failureWithoutPage } from '../failure.ts';
-import { type DecodedText, decodeHtml, decodeXml } from '../html/charset.ts';
-import { contentTypeOf, kindByHeader, kindOfDocument } from '../html/content-type.ts';
+import { failureOfError, failureOfStatus, failureWithoutPage, pageUnreadable } from '../failure.ts';
+import { kindByHeader } from '../html/content-type.ts';
 import { readDocument } from '../html/html-page.ts';
 import { saysLittle } from '../html/page-redirect.ts';
-import { isXhtml, parseHtml, parseXml } from '../html/parse-document.ts';
+import { type PageSource, pageSource } from '../html/page-source.ts';
+import { parseHtml, parseXml } from '../html/parse-document.ts';
 import { type PagePlan, withoutContent } from '../html/read-page.ts';
 import { scriptRedirect } from '../html/script-redirect.ts';
 import { type ScriptSigns, scriptSignsOf } from '../html/script-signs.ts';
 import { HostPausedError } from '../network/host-pacer.ts';
 import { type DocumentRead, pageAnswer } from '../rendering/page-answer.ts';
 import { locationOf, redirectOf } from '../rendering/redirect.ts';
-import { isRedirect, isSuccess, type Rendered, type Renderer } from '../rendering/renderer.ts';
+import { isRedirect, isSuccess, MAX_PAGE_BYTES, type Rendered, type Renderer } from '../rendering/renderer.ts';
 import { timeLimit } from '../time-limit.ts';
 import type { HttpClient, HttpResponse } from './http-client.ts';
 import type { ResponseHeaders } from './response-headers.ts';
 import { conditionalHeaders, validatorsOf } from './validators.ts';
-
-/** Of one page, decompressed. */
-export const MAX_PAGE_BYTES = 16 * 1024 * 1024;
 
 /**
  * The client is the caller's to close: robots.txt is fetched by the same one.
@@ -96,21 +92,16 @@ function visitorOf({ visitor }: HttpResponse): Pick<HttpResponse, 'visitor'> {
 function readingOf(response: HttpResponse, { plan, seeksSigns }: Reading): Read | undefined {
   const { status, headers, body } = response;
   if (!wantsBody(status, headers)) return undefined;
-  const contentType = headers['content-type'];
-  const noSniff = /^\s*nosniff\b/i.test(headers['x-content-type-options'] ?? '');
-  const kind = kindOfDocument(contentType, body, noSniff);
+  const source = pageSource(body, headers);
+  if (source === undefined) return undefined;
   const reading = isShown(status, headers) ? { plan, seeksSigns } : { plan: withoutContent(plan), seeksSigns: false };
-  if (kind === 'Html') return readable(() => readTree(decodeHtml(body, contentType), parseHtml, reading));
-  if (kind !== 'Xml') return undefined;
-  const decoded = decodeXml(body, contentType);
-  const isPage = contentTypeOf(contentType)?.essence === 'application/xhtml+xml' || isXhtml(decoded.text);
-  return isPage ? readable(() => readTree(decoded, parseXml, reading)) : undefined;
+  return readable(() => readSource(source, reading));
 }
 
-function readTree(decoded: DecodedText, parse: (text: string) => Document, { plan, seeksSigns }: Reading): Read {
-  const document = parse(decoded.text);
-  const page = readDocument(document, decoded, plan);
-  const script = saysLittle(page) ? scriptRedirect(decoded.text) : undefined;
+function readSource(source: PageSource, { plan, seeksSigns }: Reading): Read {
+  const document = source.kind === 'Xml' ? parseXml(source.text) : parseHtml(source.text);
+  const page = readDocument(document, source, plan);
+  const script = saysLittle(page) ? scriptRedirect(source.text) : undefined;
   return { page, plan, script, ...(seeksSigns ? { signs: scriptSignsOf(document) } : {}) };
 }
 
@@ -118,11 +109,7 @@ function readable(read: () => Read): Read {
   try {
     return read();
   } catch (error) {
-    throw new CrawlError({
-      cause: 'ExtractionError',
-      message: `the page could not be read: ${error instanceof Error ? error.message : String(error)}`,
-      retryable: false,
-    });
+    throw pageUnreadable(error);
   }
 }
 

@@ -4,6 +4,9 @@ import type { Failure } from '../failure.ts';
 import type { PagePlan, RawPage } from '../html/read-page.ts';
 import type { ScriptSigns } from '../html/script-signs.ts';
 
+/** Of one page, decompressed. */
+export const MAX_PAGE_BYTES = 16 * 1024 * 1024;
+
 /** How the fetch of one URL ended. Redirects are reported, not followed. */
 export type Rendered = { readonly facts: FetchFacts } & (
   | {

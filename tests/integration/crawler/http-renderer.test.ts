@@ -4,7 +4,8 @@ import iconv from 'iconv-lite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createExtraction } from '#src/crawler/extraction/extraction.ts';
 import { createHttpClient, type HttpClient } from '#src/crawler/http/http-client.ts';
-import { createHttpRenderer, MAX_PAGE_BYTES } from '#src/crawler/http/http-renderer.ts';
+import { createHttpRenderer } from '#src/crawler/http/http-renderer.ts';
+import { MAX_PAGE_BYTES } from '#src/crawler/rendering/renderer.ts';
 import { type Answer, guardAllowing, html, startSite, type TestSite } from './site.ts';
 
 const { plan } = createExtraction(undefined);

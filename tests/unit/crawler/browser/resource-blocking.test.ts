@@ -1,15 +1,16 @@
 // Which switches and patterns keep which resources from being loaded.
 import { describe, expect, it } from 'vitest';
-import { blockingSwitches, createBlocking } from '#src/crawler/browser/resource-blocking.ts';
+import { blockingSettings, blockingSwitches, createBlocking } from '#src/crawler/browser/resource-blocking.ts';
 
 describe('blocked resources', () => {
   it('cost nothing when there are none', () => {
-    expect(blockingSwitches([])).toEqual([]);
+    expect([...blockingSwitches([]), ...blockingSettings([])]).toEqual([]);
     expect(createBlocking([]).patterns).toEqual([]);
   });
 
   it('are switched off where Chromium can, and caught by type where it cannot', () => {
-    expect(blockingSwitches(['Images', 'Media'])).toEqual(['--blink-settings=imagesEnabled=false']);
+    expect(blockingSwitches(['Images', 'Fonts', 'Media'])).toEqual(['--disable-remote-fonts']);
+    expect(blockingSettings(['Images', 'Fonts', 'Media'])).toEqual(['imagesEnabled=false']);
     expect(createBlocking(['Images', 'Media']).patterns).toEqual([
       { resourceType: 'Image' },
       { resourceType: 'Media' },
