@@ -14,6 +14,8 @@ export type Finding = {
   readonly depth: number;
   /** Which of them are a matter of the crawl at all. */
   readonly within: (url: URL) => boolean;
+  /** Whether one of the others may come to be a matter of the crawl. */
+  readonly mayBeLater?: (url: URL) => boolean;
   /** Whether the others are counted. */
   readonly counted?: boolean;
   /** The page that they were found on. */
@@ -29,6 +31,8 @@ export type ChosenLinks = {
   /** The next page of the listing. */
   readonly next?: URL;
   readonly leftOut: LeftOut;
+  /** Whether there are links that are no matter of the crawl yet, but may come to be. */
+  readonly hasLater: boolean;
 };
 
 export type LinkFilter = (links: PageLinks, finding: Finding) => ChosenLinks;
@@ -78,13 +82,13 @@ function chosenOf(rules: Rules, links: PageLinks, finding: Finding): ChosenLinks
   const tally = createTally(rules);
   if (page !== undefined) rules.decide(page.href, 'Followed');
   const nextPage = listing === undefined ? undefined : nextPageOf(rules, links, page);
-  const candidates = candidatesOf(rules, links, finding, tally, nextPage);
+  const { candidates, hasLater } = candidatesOf(rules, links, finding, tally, nextPage);
   if (page !== undefined && text !== undefined) rules.traps.read(page, text, leadsOn(rules, page, candidates));
   const isNextFollowed =
     nextPage !== undefined && isFollowed(rules, nextPage, nextObjection(rules, nextPage, listing), tally);
   const follow = candidates.filter((url) => isFollowed(rules, url, objection(rules, url), tally));
   if (links.unread > 0) tally.count('TooManyLinks', links.unread);
-  return { follow, leftOut: tally.leftOut, ...(isNextFollowed ? { next: nextPage } : {}) };
+  return { follow, leftOut: tally.leftOut, hasLater, ...(isNextFollowed ? { next: nextPage } : {}) };
 }
 
 type Tally = {
@@ -117,8 +121,9 @@ function candidatesOf(
   finding: Finding,
   tally: Tally,
   nextPage: URL | undefined,
-): URL[] {
+): { readonly candidates: readonly URL[]; readonly hasLater: boolean } {
   const candidates = new Map<string, URL>();
+  let hasLater = false;
   const { references, nofollow = [], base } = links;
 
   function consider(reference: string, isNofollow: boolean): void {
@@ -131,6 +136,7 @@ function candidatesOf(
     // It is no link like the others, wherever else on the page it stands: the bound on listings would be none.
     if (url.href === nextPage?.href) return;
     if (!finding.within(url)) {
+      hasLater ||= finding.mayBeLater?.(url) ?? false;
       if (finding.counted) tally.leaveOut(url.href, 'OutOfScope');
     } else if (isNofollow) {
       if (!candidates.has(url.href)) tally.leaveOut(url.href, 'Nofollow');
@@ -140,7 +146,7 @@ function candidatesOf(
 
   for (const reference of references) consider(reference, false);
   for (const reference of nofollow) consider(reference, true);
-  return [...candidates.values()];
+  return { candidates: [...candidates.values()], hasLater };
 }
 
 /** Whether the page is the first one that links to another than those of its kind. */

@@ -37,7 +37,8 @@ export function newLinks(outcomes: readonly Outcome[], known: KnownUrls): LinkRo
 }
 
 export function outcomeRow(outcome: Outcome): OutcomeRow {
-  const { claim, facts, type } = outcome;
+  const { claim, type, scopeMoves } = outcome;
+  const facts = scopeMoves === undefined ? outcome.facts : { ...outcome.facts, scopeMoves };
   const common = {
     ...{ key: claim.requestId, token: claim.leaseToken, type },
     ...(facts === undefined ? {} : { facts }),

@@ -59,13 +59,13 @@ export function createPageLinks(spec: CrawlRunSpec, sources: ReadonlyMap<string,
   ): FoundLinks & { readonly links: readonly Discovery[] } {
     const rules = sources.get(source);
     if (rules === undefined) return { links: [] };
-    const { followsLink: within, followsNext } = rules.scope;
+    const { followsLink: within, followsNext, mayReachLater: mayBeLater, moves } = rules.scope;
     const listing = { page: listingPage, within: followsNext };
-    const finding = { depth: depth + 1, within, page: url, text, listing };
-    const { follow, next, leftOut } = rules.chooseLinks(page, finding);
+    const finding = { depth: depth + 1, within, mayBeLater, page: url, text, listing };
+    const { follow, next, leftOut, hasLater } = rules.chooseLinks(page, finding);
     const links: Discovery[] = follow.map((link) => requestFor(source, link, depth + 1));
     if (next !== undefined) links.unshift({ ...requestFor(source, next, depth), listingPage: listingPage + 1 });
-    return { links, ...countsOf(leftOut) };
+    return { links, ...countsOf(leftOut), ...(hasLater ? { scopeMoves: moves } : {}) };
   }
 
   return { linksToFollow, canonicalOf, linksOf };

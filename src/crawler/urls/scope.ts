@@ -21,6 +21,10 @@ export type Scope = {
   /** Whether the URL is at a place of the source, whatever its patterns say. */
   readonly reaches: (url: URL) => boolean;
   readonly excludes: (url: URL) => boolean;
+  /** To how many places start URLs have moved, as far as is known. */
+  readonly moves: number;
+  /** Whether the URL is out of reach, but another start URL that moves may take the scope there while pages are read already. */
+  readonly mayReachLater: (url: URL) => boolean;
 };
 
 type Rule = (url: URL) => boolean;
@@ -34,6 +38,7 @@ export function createScope(source: Source, moved: readonly URL[] = []): Scope {
   const seeds = seedsOf(source);
   const places = [...seeds, ...moved];
   const { included, excludes } = matchPatterns(source.scope, formsOf(seeds, moved));
+  const sites = [...new Set(seeds.map(registrableDomain))];
   const reach = reachOf(source.scope.mode, places);
   const reaches = source.scope.mode === 'Page' ? reachOf('Host', places) : reach;
   const isNear: Rule = (url) => reaches(url) && included(url) && !excludes(url);
@@ -44,7 +49,19 @@ export function createScope(source: Source, moved: readonly URL[] = []): Scope {
     followsNext: isNear,
     reaches,
     excludes,
+    moves: moved.length,
+    mayReachLater: mayMoveLate(source) ? (url) => isOnOneOf(sites, url) && !reaches(url) : () => false,
   };
+}
+
+/** Where the first page that is read is the start URL itself, no page is read before it has moved. */
+function mayMoveLate({ scope, urls, sitemaps, sitemapsFromRobots, urlsFrom }: Source): boolean {
+  const isAlone = urls.length + sitemaps.length === 1 && !sitemapsFromRobots && urlsFrom === undefined;
+  return !isAlone && (scope.mode === 'Host' || scope.mode === 'Prefix');
+}
+
+function isOnOneOf(sites: readonly string[], { hostname }: URL): boolean {
+  return sites.some((site) => hostname === site || hostname.endsWith(`.${site}`));
 }
 
 function seedsOf(source: Source): URL[] {

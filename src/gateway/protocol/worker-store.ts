@@ -158,6 +158,11 @@ export type Outcome = { readonly claim: Claim; readonly facts?: FetchFacts } & F
 export type FoundLinks = {
   readonly links?: readonly Discovery[];
   readonly leftOut?: LeftOut;
+  /**
+   * Present when links were left out that another move of the scope may reach: how many moves were known. The page is read again
+   * for its links when there are more.
+   */
+  readonly scopeMoves?: number;
 };
 
 /**

@@ -147,6 +147,44 @@ describe('a start URL that has moved', PATIENT, () => {
     },
   );
 
+  it.each(['before it has moved', 'by a worker that does not know yet that it has moved'])(
+    'does not lose what a page links to that is read %s',
+    async (when) => {
+      const isEarly = when === 'before it has moved';
+      const listIsAsked = Promise.withResolvers<void>();
+      let run: TestRun | undefined;
+      const listIsRead = async () => (await run?.snapshot())?.progress.succeeded === 1;
+      const hasMoved = async () => (await run?.snapshot())?.sources[0]?.movedTo !== undefined;
+      await using site = await startSite({
+        '/de/': async (request, response) => {
+          await (isEarly ? until('the list', listIsRead) : listIsAsked.promise);
+          to('/de-de/')(request, response);
+        },
+        '/list/': async (request, response) => {
+          listIsAsked.resolve();
+          if (!isEarly) await until('the move', hasMoved);
+          links('/de-de/a', '/fr/', '/list/b')(request, response);
+        },
+        ...Object.fromEntries(['/de-de/', '/de-de/a', '/list/b', '/fr/'].map((path) => [path, links('/list/')])),
+      });
+      const source = { name: 'site', urls: [`${site.origin}/de/`, `${site.origin}/list/`] };
+      await using accepted = await accept([site], source, { concurrency: isEarly ? 4 : 1 });
+      run = accepted.run;
+      const workers = Array.from({ length: isEarly ? 1 : 2 }, () => accepted.run.startWorker(accepted.environment));
+      expect(await Promise.all(workers.map(({ ended }) => ended))).toEqual(workers.map(() => 0));
+      expect(await accepted.urls()).toEqual(
+        ['/de-de/', '/de-de/a', '/list/', '/list/b'].map((path) => site.origin + path),
+      );
+      const { outcome, progress } = await run.snapshot();
+      expect({ outcome, progress }).toMatchObject({
+        outcome: 'Succeeded',
+        progress: { succeeded: 4, failed: 0, skipped: 1, queued: 0, leased: 0, items: 4 },
+      });
+      expect(site.requests.filter((path) => path === '/list/')).toHaveLength(2);
+      expect(site.requests.filter((path) => path === '/list/b')).toHaveLength(1);
+    },
+  );
+
   it('is known to every worker, and to one that takes the place of another', async () => {
     const paths = Array.from({ length: 60 }, (_, page) => `/${page}`);
     let held: (() => void) | undefined;

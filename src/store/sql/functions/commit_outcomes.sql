@@ -116,6 +116,9 @@ begin
   if ours = '{}' then
     return ours;
   end if;
+  if this_run.has_moved then
+    perform note_left_links(this_run, ours);
+  end if;
   if this_run.schedule_uid is not null then
     perform remember_pages(this_run, this_worker, outcomes, ours);
   end if;

@@ -1,7 +1,7 @@
 -- Gives requests the depth of the shorter paths that were found to them, at most bound requests a call. Returns
 -- whether it has locked any lanes: then the caller's transaction has to end, since it must not wait for anything else.
 -- What is queued only changes its priority. A page that was read is queued once more, for its links: some may have been
--- left out, and all are nearer now. So is a sitemap that is to be read again, see move_scope. What is leased waits until it ends, and so does what is in a lane that another claim
+-- left out, and all are nearer now. So is a sitemap, or a page with links to where the scope has moved: see move_scope. What is leased waits until it ends, and so does what is in a lane that another claim
 -- has locked. See docs/decisions/0043-depth.md.
 --
 -- Locks in order: shorter paths of the run (advisory, or nothing is done), lane (skipping locked ones), request, progress,
@@ -60,7 +60,7 @@ begin
     cross join lateral (
       select * from request r
       where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = w.url_key limit 1) r
-    where r.depth > w.depth or w.reads_again
+    where r.depth > w.depth or (w.reads_again and (r.is_sitemap or misses_moves(r.run_id, r.source_no, r.facts)))
   ), moved as (
     update request r
     set depth = n.depth,

@@ -37,6 +37,13 @@ function filterOf(
   };
 }
 
+type Later = [
+  name: string,
+  references: string[],
+  source: Partial<CrawlRunSpecInput['sources'][number]>,
+  expected: boolean,
+];
+
 describe('links of a page', () => {
   it('are followed once each, in their order; what is out of scope or no URL is no matter', () => {
     const choose = filterOf();
@@ -44,6 +51,36 @@ describe('links of a page', () => {
     expect(follow).toEqual(['/b', '/a']);
     expect(leftOut).toEqual({});
   });
+
+  it.each([
+    ['another host of the site', ['http://www2.a.example/'], {}, true],
+    ['other sites', ['http://b.example/', 'http://nota.example/'], {}, false],
+    ['what is in the scope', ['/a'], {}, false],
+    ['another folder, with Prefix', ['/fr/'], { urls: [`${BASE}de/`, `${BASE}en/`], scope: { mode: 'Prefix' } }, true],
+    ['another host, with a domain as the scope', ['http://www2.a.example/'], { scope: { mode: 'Domain' } }, false],
+    ['what patterns leave out', ['/x'], { scope: { mode: 'Host', exclude: ['**/x'] } }, false],
+    [
+      'another host, when the page before it moves is the start URL',
+      ['http://www2.a.example/'],
+      { urls: [BASE] },
+      false,
+    ],
+  ] satisfies Later[])(
+    'that lead to %s may be reached after another start URL has moved',
+    (_, references, more: Later[2], expected) => {
+      const spec = { scope: { mode: 'Host' as const }, ...more, urls: [...(more.urls ?? [BASE, `${BASE}b`])] };
+      const parsed = crawlRunSpec.parse({ sources: [{ name: 'site', ...spec }] });
+      const [source] = parsed.sources;
+      if (source === undefined) throw new Error('no source');
+      const { followsLink: within, mayReachLater: mayBeLater } = createScope(source);
+      const choose = createLinkFilter(source, parsed, createVerdicts(), () => {});
+      const chosen = choose(
+        { references, base: BASE, unread: 0 },
+        { depth: 1, within, mayBeLater, page: new URL(BASE) },
+      );
+      expect(chosen.hasLater).toBe(expected);
+    },
+  );
 
   it.each([
     [{ limits: { maxDepth: 2 } }, {}],
