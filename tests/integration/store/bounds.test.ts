@@ -154,6 +154,20 @@ test.each<[string, (scene: Scene) => Promise<void>]>([
       expect(await count('host where length(name) > 2048')).toBe(0);
     },
   ],
+  [
+    'a number of moves that is none fails no call, its own nor those that follow',
+    async ({ run, worker, claim, call, count }) => {
+      await call('move_scope', run.token, 'site', 'http://moved.test/');
+      const facts = { scopeMoves: 'many' };
+      const outcomes = [{ key: claim.requestId, token: claim.leaseToken, type: 'done', items: [], facts }];
+      expect(
+        await call('commit_outcomes', run.token, worker.workerId, JSON.stringify(outcomes), '[]', null),
+      ).toEqual([claim.requestId]);
+      await call('move_scope', run.token, 'site', 'http://moved-again.test/');
+      expect(await claimSome(worker, 1)).toHaveLength(1);
+      expect(await count(`request where state = 'done'`)).toBe(1);
+    },
+  ],
 ])('%s', async (_, check) => {
   await using installation = await install(server);
   const run = await installation.createRun(FAST);

@@ -1,8 +1,9 @@
 -- Gives requests the depth of the shorter paths that were found to them, at most bound requests a call. Returns
 -- whether it has locked any lanes: then the caller's transaction has to end, since it must not wait for anything else.
 -- What is queued only changes its priority. A page that was read is queued once more, for its links: some may have been
--- left out, and all are nearer now. So is a sitemap, or a page with links to where the scope has moved: see move_scope. What is leased waits until it ends, and so does what is in a lane that another claim
--- has locked. See docs/decisions/0043-depth.md.
+-- left out, and all are nearer now. So is a sitemap, or a page with links to where the scope has moved: see move_scope.
+-- What is leased waits until it ends, and so does what is in a lane that another claim has locked. See
+-- docs/decisions/0043-depth.md.
 --
 -- Locks in order: shorter paths of the run (advisory, or nothing is done), lane (skipping locked ones), request, progress,
 -- lane (held already). A queued or ended request of a locked lane is changed by nobody else.
