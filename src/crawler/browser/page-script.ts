@@ -1,11 +1,13 @@
 // The text that is evaluated in a page of the browser: `readPage` over the browser's own document.
 import { z } from 'zod';
+import { showsPage } from '../html/embedded-pages.ts';
 import { type PageDom, type PagePlan, type RawPage, readPage } from '../html/read-page.ts';
 
 /** The few members of browser nodes that are used; this project is not compiled against the DOM. */
 type BrowserNode = {
   readonly nodeType: number;
   readonly localName?: string;
+  /** Of a text; of an object the address of what it shows. */
   readonly data?: string;
   readonly childNodes: ArrayLike<BrowserNode>;
   readonly parentNode: BrowserNode | null;
@@ -30,8 +32,9 @@ type BrowserNode = {
  * Sent to the browser as text, as `readPage` is: it may use nothing around it. It runs in a world of its own, so that
  * nothing that the page has done to the language's objects is seen.
  * @param site the registrable domain of the page, or its address
+ * @param isPage see showsPage
  */
-function browserDom(top: BrowserNode, site: string): PageDom<BrowserNode> {
+function browserDom(top: BrowserNode, site: string, isPage: typeof showsPage): PageDom<BrowserNode> {
   /** Elements with a name are properties of forms and documents, before those of the DOM. */
   function member<Name extends keyof BrowserNode>(node: BrowserNode, name: Name): BrowserNode[Name] {
     const type = Object.prototype.toString.call(node);
@@ -51,12 +54,21 @@ function browserDom(top: BrowserNode, site: string): PageDom<BrowserNode> {
     return host === site || host.endsWith(`.${site}`);
   }
 
+  /** The address of what a frame, an object or an embed shows; null of all that shows no page. */
+  function frameAddress(element: BrowserNode): string | null {
+    const name = element.localName;
+    if (name === 'iframe' || name === 'frame') return element.src ?? '';
+    if (name !== 'object' && name !== 'embed') return null;
+    const address = (name === 'object' ? element.data : element.src) ?? '';
+    return isPage(element.getAttribute('type'), address) ? address : null;
+  }
+
   /** The document that a frame shows, if that is one of the same site. */
-  function frameDocument(frame: BrowserNode): BrowserNode | undefined {
+  function frameDocument(frame: BrowserNode, address: string): BrowserNode | undefined {
     const document = frame.contentDocument ?? null;
     if (document === null || !isOfSite(document)) return undefined;
     if (member(document, 'URL') !== 'about:blank') return document;
-    const isUnloaded = /^https?:/i.test(frame.src ?? '');
+    const isUnloaded = /^https?:/i.test(address);
     // Nobody has written into it: its <html> and <body> are no part of the page.
     const isEmpty = member(document, 'documentElement')?.outerHTML === '<html><head></head><body></body></html>';
     return isUnloaded || isEmpty ? undefined : document;
@@ -71,9 +83,9 @@ function browserDom(top: BrowserNode, site: string): PageDom<BrowserNode> {
   for (let tree = pending.shift(); tree !== undefined && inner.length < MAX_TREES; tree = pending.shift()) {
     for (const element of all(tree, '*')) {
       const shadow = element.shadowRoot ?? null;
-      const isFrame = element.localName === 'iframe' || element.localName === 'frame';
-      const content = isFrame ? frameDocument(element) : undefined;
-      if (isFrame && content === undefined && /^https?:/i.test(element.src ?? '')) unread.push(element.src ?? '');
+      const address = frameAddress(element);
+      const content = address === null ? undefined : frameDocument(element, address);
+      if (address !== null && content === undefined && /^https?:/i.test(address)) unread.push(address);
       // A form's field may be named so.
       for (const found of [shadow, content]) {
         if (!found || (found.nodeType !== 11 && found.nodeType !== 9)) continue;
@@ -129,7 +141,7 @@ function browserDom(top: BrowserNode, site: string): PageDom<BrowserNode> {
 export function pageScript(plan: PagePlan, site: string): string {
   return `(() => {
     const __name = (value) => value;
-    const dom = (${browserDom.toString()})(document, ${JSON.stringify(site)});
+    const dom = (${browserDom.toString()})(document, ${JSON.stringify(site)}, ${showsPage.toString()});
     return JSON.stringify((${readPage.toString()})(dom, document, ${JSON.stringify(plan)}));
   })()`;
 }

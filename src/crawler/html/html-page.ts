@@ -4,6 +4,7 @@ import { type ChildNode, type Document, type Element, isDocument, isTag, isText,
 import { pageUnreadable } from '../failure.ts';
 import type { DecodedText } from './charset.ts';
 import { type ElementsByTag, elementsByTag, namesOfSelector } from './elements-by-tag.ts';
+import { showsPage } from './embedded-pages.ts';
 import { withEncodedQueries } from './page-references.ts';
 import { parseHtml, parseXml, templateContent } from './parse-document.ts';
 import { type PageDom, type PagePlan, type RawPage, readPage } from './read-page.ts';
@@ -125,7 +126,11 @@ function documentDom(document: Document, source: DecodedText, compiled: Compiled
       return shadowTrees.filter(({ host }) => isWithin(host, root)).map(({ content }) => content);
     },
     // Their documents are pages of their own.
-    frames: (document) => select(document, 'iframe[src], frame[src]').map((frame) => frame.attribs['src'] ?? ''),
+    frames: (document) =>
+      select(document, 'iframe[src], frame[src], object[data], embed[src]').flatMap(({ name, attribs }) => {
+        const address = attribs[name === 'object' ? 'data' : 'src'] ?? '';
+        return name.endsWith('frame') || showsPage(attribs['type'] ?? null, address) ? [address] : [];
+      }),
     base: (document) => select(document, 'base[href]', 1)[0]?.attribs['href'] ?? null,
     attribute: (node, name) => (isTag(node) ? (node.attribs[name] ?? null) : null),
     tag: (node) => (isTag(node) ? node.name : null),

@@ -111,6 +111,10 @@ const FRAMED: Record<string, Answer> = {
   '/iframes': html(`<title>i</title><iframe src="/nested"></iframe><iframe srcdoc='<a href="/in-srcdoc">x</a>'></iframe>
     <iframe sandbox src="/sandboxed"></iframe><iframe id=written></iframe>
     <script>written.contentDocument.body.innerHTML = '<a href="/written">x</a>'</script>`),
+  '/objects':
+    html(`<title>o</title><object type="text/html" data="/inner"></object><embed type="text/html" src="/nested">
+    <object data="/movie.swf"></object><object data="/part.html"></object><embed type="application/pdf" src="/a.pdf">`),
+  '/part.html': html('<a href="/in-part">x</a>'),
   '/nested': html('<iframe src="/inner"></iframe><a href="/nested-link">x</a>'),
   '/sandboxed': html('<a href="/sandboxed-link">x</a>'),
   '/shadows':
@@ -311,6 +315,13 @@ describe('frames and shadow trees', () => {
     expect(links.sort()).toEqual(['/in-srcdoc', '/inner-link', '/nested-link', '/written']);
   });
 
+  it('of objects are read with the page; of an embed, which may not be looked into, is a page of its own', async () => {
+    const result = await render('/objects');
+    expect(result).toMatchObject({ type: 'page', page: { title: 'o', frames: [`${site.origin}/nested`] } });
+    const links = result.type === 'page' ? result.page.links.map((link) => URL.parse(link, site.origin)?.pathname) : [];
+    expect(links.sort()).toEqual(['/in-part', '/inner-link']);
+  });
+
   it('that are open hold fields and links', async () => {
     const extract = crawlRunSpec.shape.extract.parse({ fields: [{ name: 'price', selector: '.price' }] });
     const result = await render('/shadows', 20_000, createExtraction(extract).plan);
@@ -338,7 +349,7 @@ describe('a page that waits for what hangs', () => {
   afterAll(() => all.close());
 
   it.each(groups)('is loaded anew without that, and says so: %s', async (...group) => {
-    const visit = (path: string) => renderStep(all, path, 4_000);
+    const visit = (path: string) => renderStep(all, path, 8_000);
     const results = await Promise.all(group.map(visit));
     for (const [index, path] of group.entries()) {
       const result = results[index];

@@ -160,9 +160,9 @@ test.each<[string, (scene: Scene) => Promise<void>]>([
       await call('move_scope', run.token, 'site', 'http://moved.test/');
       const facts = { scopeMoves: 'many' };
       const outcomes = [{ key: claim.requestId, token: claim.leaseToken, type: 'done', items: [], facts }];
-      expect(
-        await call('commit_outcomes', run.token, worker.workerId, JSON.stringify(outcomes), '[]', null),
-      ).toEqual([claim.requestId]);
+      expect(await call('commit_outcomes', run.token, worker.workerId, JSON.stringify(outcomes), '[]', null)).toEqual([
+        claim.requestId,
+      ]);
       await call('move_scope', run.token, 'site', 'http://moved-again.test/');
       expect(await claimSome(worker, 1)).toHaveLength(1);
       expect(await count(`request where state = 'done'`)).toBe(1);
