@@ -112,8 +112,8 @@ describe.each(POSTGRES_VERSIONS)('operator store on PostgreSQL %i', (version) =>
       const [one, two] = await Promise.all(installs.map((operator) => operator.gatewayDatabaseUrl(never)));
       const worker = testClient(one ?? '');
       await worker.connect();
-      expect((await worker.query('select from one.run')).rowCount).toBe(0);
-      await expect(worker.query('select from two.run')).rejects.toMatchObject({ code: '42501' });
+      expect((await worker.query('select from one.function_versions()')).rowCount).toBe(1);
+      await expect(worker.query('select from two.function_versions()')).rejects.toMatchObject({ code: '42501' });
       expect(new URL(one ?? '').username).not.toBe(new URL(two ?? '').username);
       await worker.end();
       await admin.end();
