@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-const names = ['crawl', 'frontier', 'schedules', 'runs', 'api', 'startup', 'soak'];
+const names = ['crawl', 'frontier', 'gateway', 'schedules', 'runs', 'api', 'startup', 'soak'];
 const [name = '', ...rest] = process.argv.slice(2);
 const path = join(import.meta.dirname, `${name}.ts`);
 

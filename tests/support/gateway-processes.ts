@@ -10,7 +10,7 @@ export type GatewayProcesses = AsyncDisposable & {
   replaceOldest(signal: NodeJS.Signals): Promise<number | NodeJS.Signals>;
 };
 
-type GatewayProcess = {
+export type GatewayProcess = {
   readonly child: ChildProcess;
   readonly port: Promise<number>;
   readonly ended: Promise<number | NodeJS.Signals>;
@@ -69,7 +69,8 @@ export async function startGatewayProcesses(
   };
 }
 
-function startGatewayProcess(environment: Readonly<Record<string, string>>): GatewayProcess {
+/** One gateway on a port of its own, with this environment. */
+export function startGatewayProcess(environment: Readonly<Record<string, string>>): GatewayProcess {
   const ports = { TRAWLER_GATEWAY_PORT: '0', TRAWLER_HEALTH_PORT: '0', TRAWLER_METRICS_PORT: '0' };
   // The kernel ends it together with this process.
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', process.execPath, 'operator/main.ts', 'gateway'], {
