@@ -13,6 +13,10 @@ const BURST_SECONDS = 2;
 export type Admission = {
   /** Rejects with `TokenRefused`, or with what keeps the database from answering. The address is the caller's. */
   readonly runOf: (key: RunKey, address: string) => Promise<RunOfToken>;
+  /** The token was good then, by the clock of `now`: it need not be looked up before five seconds later. */
+  readonly confirm: (key: RunKey, at: number) => void;
+  /** The token is not good any more. */
+  readonly forget: (key: RunKey) => void;
   /** Takes one request of those that the run has; false when it has none left. */
   readonly takeRequest: (run: RunOfToken) => boolean;
 };
@@ -24,7 +28,7 @@ export function createAdmission(
   requestsPerWorker: number,
   now: () => number = () => performance.now(),
 ): Admission {
-  const runs = new QuickLRU<RunKey, { readonly run: Promise<RunOfToken>; readonly at: number }>({
+  const runs = new QuickLRU<RunKey, { readonly run: Promise<RunOfToken>; at: number; isGood: boolean }>({
     maxSize: MOST_TOKENS,
   });
   const buckets = new QuickLRU<string, Bucket>({ maxSize: MOST_TOKENS });
@@ -34,15 +38,25 @@ export function createAdmission(
       const known = runs.get(key);
       if (known !== undefined && now() - known.at < GOOD_FOR_MS) return known.run;
       const run = lookUp(key, address);
-      const entry = { run, at: now() };
+      const entry = { run, at: now(), isGood: false };
       runs.set(key, entry);
       // Only an answer is remembered: a database that is away may be back at the next request.
-      run.catch((error: unknown) => {
-        const isAnswer = error instanceof StoreError && error.reason === 'TokenRefused';
-        if (!isAnswer && runs.peek(key) === entry) runs.delete(key);
-      });
+      run.then(
+        () => {
+          entry.isGood = true;
+        },
+        (error: unknown) => {
+          const isAnswer = error instanceof StoreError && error.reason === 'TokenRefused';
+          if (!isAnswer && runs.peek(key) === entry) runs.delete(key);
+        },
+      );
       return run;
     },
+    confirm(key, at) {
+      const known = runs.peek(key);
+      if (known?.isGood) known.at = Math.max(known.at, at);
+    },
+    forget: (key) => void runs.delete(key),
     takeRequest({ runId, workers }) {
       const [rate, time] = [requestsPerWorker * workers, now()];
       const bucket = buckets.get(runId) ?? { left: rate * BURST_SECONDS, filledAt: time };

@@ -2,6 +2,7 @@
 import { type RunKey, type RunOfToken, runKeyOf, type WorkerFunctions } from '../store/worker-calls.ts';
 import { createAdmission } from './admission.ts';
 import { FairLine } from './fair-line.ts';
+import { createHeartbeats } from './heartbeats.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { CallArguments, CallName } from './protocol/calls.ts';
 import { CALLS } from './protocol/calls.ts';
@@ -59,6 +60,7 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerServic
   const bounded = () => AbortSignal.timeout(CALL_TIMEOUT_MS);
   // Whose token it is, nobody knows before: whoever tries many waits for himself, and for nobody else.
   const strangers = (address: string) => ({ namespace: '', runId: address });
+  const everyone = { namespace: '*', runId: '' };
   const admission = createAdmission(
     (key, address) => reservedLine.use(strangers(address), bounded(), () => reserved.runOf(key, bounded())),
     limits.requestsPerWorker,
@@ -69,15 +71,30 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerServic
     request: CallArguments<Name>,
     run: CallingRun,
     signal: AbortSignal,
-  ) =>
-    name === 'write-heartbeat'
-      ? reservedLine.use(run, signal, () => reserved.call(name, request, run.key, bounded()))
-      : line.use(run, signal, () => functions.call(name, request, run.key, bounded()));
+  ) => line.use(run, signal, () => functions.call(name, request, run.key, bounded()));
 
   const claims = createWaitingClaims<CallingRun>({
     claim: (run, request, signal) => throughLine('claim', request, run, signal),
-    outlooks: (keys) => reserved.outlooksOf(keys, bounded()),
+    async outlooks(keys) {
+      const askedAt = performance.now();
+      const outlooks = await reserved.outlooksOf(keys, bounded());
+      // Tokens are looked up here, too.
+      for (const [index, key] of keys.entries()) {
+        if (outlooks[index] === null) admission.forget(key);
+        else admission.confirm(key, askedAt);
+      }
+      return outlooks;
+    },
     onLookFailed,
+  });
+
+  const heartbeats = createHeartbeats<CallingRun>({
+    writeTogether: (beats) => {
+      const rows = beats.map(({ run: { key }, request }) => ({ ...request, key }));
+      return reservedLine.use(everyone, bounded(), () => reserved.writeHeartbeats(rows, bounded()));
+    },
+    writeAlone: ({ run, request }) =>
+      reservedLine.use(run, bounded(), () => reserved.call('write-heartbeat', request, run.key, bounded())),
   });
 
   /** What a claim has leased is queued again, for the worker that has gone before it was told. */
@@ -103,6 +120,9 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerServic
         const { answer, heldMs } = await claims.claim(run, claim, signal);
         const json = heldMs > 0 ? withHeld(answer, heldMs) : answer;
         return { json, heldMs, undo: () => release(run, claim, answer) };
+      }
+      if (name === 'write-heartbeat') {
+        return { json: await heartbeats.write(run, request as CallArguments<'write-heartbeat'>), heldMs: 0 };
       }
       const json = await throughLine(name, request, run, signal);
       const endedRun = (name === 'finish' || name === 'settle-output') && json === 'true';

@@ -23,6 +23,7 @@ export const WORKER_FUNCTIONS = [
   'recall_page(text, uuid)',
   'finish_run(text)',
   'write_heartbeat(text, uuid, json)',
+  'write_heartbeats(text[], json)',
   'lease_output(text, uuid)',
   'output_items(text, uuid, bigint)',
   'output_fields(text, uuid, bigint)',

@@ -79,6 +79,11 @@ export type WorkerFunctions = {
     run: RunKey,
     signal: AbortSignal,
   ): Promise<string>;
+  /** Heartbeats of many workers. Answers in their order, as JSON; null for those that have to be written alone. */
+  writeHeartbeats(
+    heartbeats: readonly (CallArguments<'write-heartbeat'> & { readonly key: RunKey })[],
+    signal: AbortSignal,
+  ): Promise<readonly (string | null)[]>;
   runOf(run: RunKey, signal: AbortSignal): Promise<RunOfToken>;
   /** In the order of the runs; null for a token that is not good any more. */
   outlooksOf(runs: readonly RunKey[], signal: AbortSignal): Promise<readonly (RunOutlook | null)[]>;
@@ -110,6 +115,13 @@ export function createWorkerFunctions(pool: () => Pool, schema: string): WorkerF
       const places = args.map((_, index) => `, $${index + 2}`).join('');
       const text = `select to_json(${schema}.${functionName}($1${places}))::text as result`;
       return (await run<string | null>(text, [key, ...args.map(storable)], signal)) ?? 'null';
+    },
+    async writeHeartbeats(heartbeats, signal) {
+      const keys = heartbeats.map(({ key }) => key);
+      const beats = storableJson(heartbeats.map(({ workerId, heartbeat }) => ({ workerId, heartbeat })));
+      const text = `select ${schema}.write_heartbeats($1, $2) as result`;
+      const answers = await run<readonly unknown[]>(text, [keys, beats], signal);
+      return answers.map((answer) => (answer === null ? null : JSON.stringify(answer)));
     },
     runOf: (key, signal) => run(`select ${schema}.run_of_gateway($1) as result`, [key], signal),
     outlooksOf: (keys, signal) => run(`select ${schema}.run_outlooks($1) as result`, [keys], signal),
