@@ -46,7 +46,7 @@ const NEW_CALLS: Readonly<Record<number, readonly string[]>> = {
     'read_moved_scopes(text)',
     'set_crawl_delay(text, text, int)',
   ],
-  3: ['load_run(text)', 'run_of_gateway(text)', 'run_outlooks(text[])'],
+  3: ['load_run(text)', 'run_of_gateway(text)', 'run_outlooks(text[])', 'write_heartbeats(text[], json)'],
 };
 
 const versions = Object.keys(NEW_CALLS).map(Number);
