@@ -121,6 +121,10 @@ function meanEntries(costs: readonly Cost<unknown>[]): number {
   return costs.reduce((sum, { entries }) => sum + entries, 0) / costs.length;
 }
 
+function meanPages(costs: readonly Cost<unknown>[]): number {
+  return costs.reduce((sum, { pages }) => sum + pages, 0) / costs.length;
+}
+
 /** By the statistics that the session's transaction has not handed in yet. */
 async function workSoFar(client: pg.Client): Promise<{ readonly pages: number; readonly entries: number }> {
   const { rows } = await client.query<{ pages: number; entries: number }>(
@@ -303,6 +307,19 @@ describe.each([15, 18] as const)('PostgreSQL %i', (version) => {
       expect(meanEntries(after)).toBeLessThan(meanEntries(before) + 20);
     });
 
+    test('a claim does not look at the versions of its lane', { timeout: 60_000 }, async () => {
+      await using installation = await install(server);
+      const run = await installation.createRun(FAST);
+      await run.worker().seed(urls(500), never);
+      await using session = await openSession(installation, run);
+      await using _snapshot = await openSnapshot(installation);
+      await claims(session, 1, 5);
+      const before = await claims(session, 1, 10);
+      await claims(session, 1, 400);
+      const after = await claims(session, 1, 10);
+      expect(meanPages(after)).toBeLessThan(meanPages(before) + 100);
+    });
+
     test('a look in vain does not look at what was due before', { timeout: 60_000 }, async () => {
       await using installation = await install(server);
       const run = await installation.createRun(FAST);
@@ -332,7 +349,9 @@ describe.each([15, 18] as const)('PostgreSQL %i', (version) => {
       expect(look.answer.state).toBe('Wait');
       const end = await session.call('finish_run($1)', session.token);
       expect(end.answer).toBe(false);
-      return look.entries + end.entries;
+      const outlook = await session.call('run_outlooks(array[$1])', session.token);
+      expect(outlook.answer).toMatchObject([{ dueInMs: expect.any(Number), isEmpty: false }]);
+      return look.entries + end.entries + outlook.entries;
     }
   });
 
@@ -389,8 +408,11 @@ async function fillHosts({ admin }: Installation, run: TestRun, sourceNo: number
     [sourceNo, count],
   );
   await admin.query(
-    `insert into lane (run_id, host_id, source_no, queued, next_at)
-     select $1, host_id, $2::smallint, 1, now() - interval '1 hour' from host where name like 'source' || $2::smallint || '-%'`,
+    `with made as (
+       insert into lane_key (run_id, host_id, source_no)
+       select $1, host_id, $2::smallint from host where name like 'source' || $2::smallint || '-%' returning *)
+     insert into lane (lane_id, run_id, host_id, source_no, queued, next_at)
+     select lane_id, run_id, host_id, source_no, 1, now() - interval '1 hour' from made`,
     [run.runId, sourceNo],
   );
   await admin.query(

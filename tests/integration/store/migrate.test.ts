@@ -201,7 +201,7 @@ test('a database of version 1 becomes one of today while its workers are at work
   }
 });
 
-test('what a run had queued, leased and put aside before lanes knew where their queues begin is crawled to the end', async () => {
+test('what a run of the release before had queued, leased and put aside is crawled to the end', async () => {
   await using installation = await install(server);
   const { admin, operator } = installation;
   const run = await installation.createRun({ ...FAST, limits: { maxPages: 100_000 } });
@@ -226,11 +226,17 @@ test('what a run had queued, leased and put aside before lanes knew where their 
     [run.runId],
   );
   await admin.query(`
+    drop table lane_key;
+    drop index lane_by_id;
+    drop index lane_by_host;
+    alter table lane alter column lane_id set generated always,
+      add constraint run_host_pkey primary key (lane_id),
+      add constraint run_host_run_id_host_id_source_no_key unique (run_id, host_id, source_no);
     drop type due_lane cascade;
     alter table lane drop column retries_from, drop column front_priority, drop column front_from;
     alter type arrival drop attribute priority;
     alter type pick drop attribute lane_no;
-    delete from kysely_migration where name = '0008-queue-fronts'`);
+    delete from kysely_migration where name >= '0008'`);
   await outdate(installation);
   await migrateInTheEnd(operator);
 

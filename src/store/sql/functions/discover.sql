@@ -3,7 +3,7 @@
 -- in runs with a depth limit, links that make a known request nearer are noted for take_shorter_paths. The
 -- caller hands what it returns to queue_at_hosts, together with whatever else it queues: those rows have to be locked in one go.
 --
--- Locks in order: host by name, lane by (host, source), request by key, progress.
+-- Locks in order: host by name, lane_key by (host, source), request by key, progress.
 create or replace function discover(this_run run, this_worker uuid, links json) returns arrival[]
 language plpgsql set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
@@ -52,16 +52,19 @@ begin
   order by name
   on conflict do nothing;
 
-  insert into lane (run_id, host_id, source_no)
-  select this_run.run_id, h.host_id, l.source_no
-  from (select distinct host, source_no from unnest(hosts, source_nos) as l(host, source_no)) l
-  cross join lateral (select host_id from host where scope = this_run.host_scope and name = l.host offset 0) h
-  where (
-    select lane_id from lane known
-    where known.run_id = this_run.run_id and known.host_id = h.host_id and known.source_no = l.source_no) is null
-  order by h.host_id, l.source_no
-  on conflict do nothing;
-
+  with made as (
+    insert into lane_key (run_id, host_id, source_no)
+    select this_run.run_id, h.host_id, l.source_no
+    from (select distinct host, source_no from unnest(hosts, source_nos) as l(host, source_no)) l
+    cross join lateral (select host_id from host where scope = this_run.host_scope and name = l.host offset 0) h
+    where (
+      select lane_id from lane_key known
+      where known.run_id = this_run.run_id and known.host_id = h.host_id and known.source_no = l.source_no) is null
+    order by h.host_id, l.source_no
+    on conflict do nothing
+    returning lane_id, run_id, host_id, source_no
+  )
+  insert into lane (lane_id, run_id, host_id, source_no) select lane_id, run_id, host_id, source_no from made;
   get diagnostics new_lanes = row_count;
   if new_lanes > 0 then
     -- What is not used for long is dropped: it must not go between the look at the host and the lane that refers to it.
@@ -78,7 +81,7 @@ begin
     from (select distinct host, source_no from unnest(hosts, source_nos) as l(host, source_no)) l
     cross join lateral (select host_id from host where scope = this_run.host_scope and name = l.host offset 0) h
     cross join lateral (
-      select lane_id from lane r
+      select lane_id from lane_key r
       where r.run_id = this_run.run_id and r.host_id = h.host_id and r.source_no = l.source_no offset 0) r
   ), added as (
     insert into request (run_id, url_key, run_day, lane_id, available_at, source_no, depth, priority, url,

@@ -14,8 +14,14 @@ begin
   if not found then
     return 0;
   end if;
-  delete from lane where lane_id in (select lane_id from lane where run_id = of_run limit most);
-  get diagnostics dropped = row_count;
+  with gone as (
+    delete from lane where lane_id in (select lane_id from lane where run_id = of_run limit most)
+    returning run_id, host_id, source_no
+  ), keys as (
+    delete from lane_key k using gone
+    where k.run_id = gone.run_id and k.host_id = gone.host_id and k.source_no = gone.source_no
+  )
+  select count(*) into dropped from gone;
   if dropped < most then
     update run set has_lanes = false where run_id = of_run;
   end if;

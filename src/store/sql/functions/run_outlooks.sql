@@ -10,6 +10,9 @@ set enable_mergejoin = off set plan_cache_mode = force_generic_plan set jit = of
 declare
   -- As claim_requests has it.
   horizon constant interval := '500 ms';
+  -- What is due is claimed at once when somebody waits for it, so the versions of lanes that were due before are passed over,
+  -- see pick_lanes.
+  lately constant timestamptz := clock_timestamp() - interval '1 minute';
   server text := server_identity();
   outlooks json[] := '{}';
   token text;
@@ -28,9 +31,9 @@ begin
          from progress where run_id = this_run.run_id)),
       'dueInMs', case
         when exists (select from worker w where w.run_id = this_run.run_id and w.lease_until < clock_timestamp()) then 0
-        else (select case when min(next_at) is not null then
-            greatest(0, ceil(extract(epoch from min(next_at) - horizon - clock_timestamp()) * 1000)) end
-          from lane where lane.run_id = this_run.run_id and next_at < 'infinity') end,
+        else (select case when due_at is not null then
+            greatest(0, ceil(extract(epoch from due_at - horizon - clock_timestamp()) * 1000)) end
+          from coalesce(next_due(this_run.run_id, lately), next_due(this_run.run_id, '-infinity')) due_at) end,
       'isEnding', this_run.finished_at is not null or this_run.stop_reason is not null,
       'isEmpty', not work_is_left(this_run));
   end loop;
