@@ -1,5 +1,5 @@
 // kubectl-trawler: the verbs that kubectl has no word for. Put it on the PATH and say `kubectl trawler run shop`.
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { Registry } from 'prom-client';
 import { backfillRun, manualRun, retryRun } from '../custom-resources/new-runs.ts';
 import {
@@ -9,17 +9,20 @@ import {
   type CrawlSchedule,
   isFinished,
 } from '../custom-resources/types.ts';
+import { CLUSTER_EVENTS, type ClusterEvent, PODS, type Pod } from '../kube/builtin-types.ts';
 import { createKubeApi, type KubeApi } from '../kube/client.ts';
 import { actingAs, loadKubeConfig } from '../kube/kube-config.ts';
-import { isAlreadyExists, KubeError } from '../kube/kube-error.ts';
-import type { NewObject } from '../kube/kube-object.ts';
+import { isAlreadyExists, isForbidden, KubeError } from '../kube/kube-error.ts';
+import { controllerOf, type NewObject } from '../kube/kube-object.ts';
 import { createKubeMetrics } from '../kube/metrics.ts';
 import { type CrawlScheduleSpec, crawlScheduleSpec } from '../resources/crawl-schedule.ts';
 import { durationMs } from '../resources/duration.ts';
+import { LABEL } from '../resources/group.ts';
 import { parseCron } from '../schedule/cron.ts';
 import { slotsBetween } from '../schedule/due.ts';
 import { intervalTimetable, type Timetable } from '../schedule/timetable.ts';
 import { createLogger } from '../telemetry/logger.ts';
+import { type Explanation, explainRun, explanationLines } from './explain-run.ts';
 
 /** What went wrong, for the person at the terminal. */
 class UsageError extends Error {}
@@ -146,6 +149,39 @@ async function nextTimes(session: Session, name: string): Promise<{ times: strin
   };
 }
 
+/** Why a run is as it is. What the user may not read is named, and the rest is explained all the same. */
+async function explain(session: Session, name: string): Promise<Explanation> {
+  const run = await findRun(session, name);
+  const { api, namespace, signal } = session;
+  const unread: string[] = [];
+  async function allowed<T>(read: Promise<T>): Promise<T | undefined> {
+    try {
+      return await read;
+    } catch (error) {
+      if (!(error instanceof KubeError) || !isForbidden(error)) throw error;
+      unread.push(error.message);
+      return undefined;
+    }
+  }
+  const { uid } = run.metadata;
+  const selector = { namespace, labelSelector: `${LABEL.runUid}=${uid}`, signal };
+  const pods = await allowed(api.resource<Pod>(PODS).list(selector));
+  const warnings = { namespace, fieldSelector: 'type=Warning', signal };
+  const events = await allowed(api.resource<ClusterEvent>(CLUSTER_EVENTS).list(warnings));
+  const owner = controllerOf(run);
+  const ref = { namespace, name: owner?.name ?? '' };
+  const schedule = owner && (await allowed(api.resource<CrawlSchedule>(CRAWL_SCHEDULES).get(ref, { signal })));
+  const about = new Set([uid, ...(pods?.items ?? []).map(({ metadata }) => metadata.uid)]);
+  const seen = {
+    run,
+    ...(schedule ? { schedule } : {}),
+    pods: pods?.items ?? [],
+    events: (events?.items ?? []).filter(({ involvedObject }) => about.has(involvedObject.uid ?? '')),
+    unread,
+  };
+  return explainRun(seen, new Date());
+}
+
 /** As 2026-01-31 06:00:00, the way it is written in Sweden. */
 function wallClock(time: string, timeZone: string): string {
   const clock = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'medium' });
@@ -211,6 +247,16 @@ program
   .action(async (run: string, options: { readonly dead?: boolean }) => {
     const only = options.dead ? 'Dead' : 'All';
     report(await withSession(program.opts(), (session) => retry(session, run, only)), program.opts());
+  });
+
+program
+  .command('explain <run>')
+  .description('why a run waits, is slow or has failed, and what to do about it')
+  .addOption(new Option('-o, --output <format>', 'how it is printed').choices(['text', 'json']).default('text'))
+  .action(async (run: string, { output }: { readonly output: 'text' | 'json' }) => {
+    const explanation = await withSession(program.opts(), (session) => explain(session, run));
+    const asJson = output === 'json' || program.opts<Global>().json;
+    console.log(asJson ? JSON.stringify(explanation) : explanationLines(explanation).join('\n'));
   });
 
 try {

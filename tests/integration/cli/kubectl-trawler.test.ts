@@ -163,3 +163,42 @@ test('retry crawls a finished run again, and only a finished one', async () => {
   const retried = await get<CrawlRun>('crawlrun', `${name}-retry-1`);
   expect(retried.spec.trigger).toMatchObject({ type: 'Retry', retryOf: name, only: 'Dead' });
 });
+
+test('explain says why a run waits, for people and for programs, also where not all may be read', async () => {
+  await apply('explained', { schedule: '@daily' });
+  const { runs } = JSON.parse((await trawler('--json', 'run', 'explained')).stdout) as { runs: string[] };
+  const name = runs[0] ?? '';
+  const message = 'waiting: number 2 in line, since 5 active runs are the limit';
+  const condition = { type: 'Progressing', status: 'False', reason: 'WaitingForSlot', message, observedGeneration: 1 };
+  const conditions = [{ ...condition, lastTransitionTime: '2030-01-01T00:00:00Z' }];
+  await writeStatus('crawlrun', name, { observedGeneration: 1, phase: 'Queued', conditions });
+  const { exitCode, stdout } = await trawler('explain', name);
+  expect(exitCode).toBe(0);
+  expect(stdout).toContain(`${name} is Queued since 2030-01-01T00:00:00Z\n- WaitingForSlot: ${message}`);
+  const rules = ['--verb=get', '--resource=crawlruns.trawler.dev'];
+  await kubectl(['create', 'clusterrole', 'runs-alone', ...rules]);
+  await kubectl(['create', 'clusterrolebinding', 'runs-alone', '--clusterrole=runs-alone', '--user=onlooker']);
+  const partial = await trawler(
+    '--kubeconfig',
+    cluster.kubeconfigPath,
+    '--as',
+    'onlooker',
+    'explain',
+    name,
+    '-o',
+    'json',
+  );
+  expect(JSON.parse(partial.stdout)).toMatchObject({
+    phase: 'Queued',
+    findings: [{ reason: 'WaitingForSlot', advice: expect.stringContaining('spec.priority') }],
+    unread: [
+      expect.stringContaining('pods'),
+      expect.stringContaining('events'),
+      expect.stringContaining('crawlschedules'),
+    ],
+  });
+  expect(await trawler('explain', 'nothing')).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining('no CrawlRun'),
+  });
+});
