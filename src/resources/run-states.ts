@@ -124,7 +124,7 @@ export const RUN_REASON_GUIDE: Readonly<Record<RunReason, ReasonGuide>> = {
   WorkerCrashed: {
     conditions: PROGRESSING,
     meaning: 'The last worker has ended by itself; the Job starts another one after a pause.',
-    advice: 'Read its log (kubectl logs --previous); if it ran out of memory, raise spec.pod.resources.limits.memory.',
+    advice: 'Read the log of the pod that ended; if it ran out of memory, raise spec.pod.resources.limits.memory.',
   },
   NoHeartbeat: {
     conditions: AT_THE_END,
@@ -292,6 +292,8 @@ export const RUN_TRANSITIONS = [
   { from: 'Running', to: 'Succeeded', when: 'no page has failed' },
   { from: 'Running', to: 'Partial', when: 'some pages have failed' },
   { from: 'Running', to: 'Failed', when: 'all pages or all workers have failed' },
+  { from: 'Stopping', to: 'Succeeded', when: 'its last page had just been finished' },
+  { from: 'Stopping', to: 'Partial', when: 'its last page had just been finished, and some have failed' },
   { from: 'Stopping', to: 'Stopped', when: 'it was stopped' },
   { from: 'Stopping', to: 'TimedOut', when: 'its time was over' },
   { from: 'Stopping', to: 'Failed', when: 'its results are lost, or it could not start' },

@@ -1,4 +1,4 @@
-// The table of phases against the function that computes them: every transition of the table is seen, and no other.
+// The tables of phases and reasons against the function that computes them: each transition ends in the phase that it names.
 import { describe, expect, test } from 'vitest';
 import { type RunObservation, runStatus } from '#src/controllers/run/run-status.ts';
 import type { CrawlRun } from '#src/custom-resources/types.ts';
