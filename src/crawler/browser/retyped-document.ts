@@ -23,7 +23,7 @@ export async function retyped(
   if (isTruncated(body, headers)) {
     throw new CrawlError({ cause: 'ConnectionError', message: 'the document broke off', retryable: true });
   }
-  const source = pageSource(body, headers);
+  const source = await pageSource(body, headers);
   if (source === undefined) return undefined;
   const charset = contentTypeOf(headers['content-type'])?.charset;
   const type = source.kind === 'Html' ? 'text/html' : 'application/xhtml+xml';

@@ -2,6 +2,7 @@
 import { labelToName, legacyHookDecode } from '@exodus/bytes/encoding.js';
 import sniffEncoding from 'html-encoding-sniffer';
 import { contentTypeOf } from './content-type.ts';
+import { guessedEncoding } from './guessed-encoding.ts';
 
 /** Browsers look for a <meta> that names the encoding in at least so many bytes, and in the whole head. */
 const LEAST_PRESCAN_BYTES = 1_024;
@@ -17,16 +18,16 @@ export type DecodedText = {
 /**
  * The text of an HTML document: byte-order mark, then the Content-Type header, then a <meta> of the head, then an XML
  * declaration (HTML standard, 13.2.3.2). A label that nobody knows counts as none. Without any of them it is UTF-8
- * where the bytes are UTF-8, else windows-1252.
+ * where the bytes are UTF-8, else what their letters look like.
  */
-export function decodeHtml(bytes: Uint8Array, contentType?: string): DecodedText {
+export async function decodeHtml(bytes: Uint8Array, contentType?: string): Promise<DecodedText> {
   const transport = transportLabel(contentType);
   const { transportLayerEncodingLabel: label = '' } = transport;
   // Where the header names the encoding, no <meta> is looked for.
   const maxPrescanBytes = encodingOfLabel(label) === undefined ? prescanLength(bytes) : LEAST_PRESCAN_BYTES;
   const encoding = sniffEncoding(bytes, { ...transport, maxPrescanBytes, defaultEncoding: '' });
   if (encoding !== '') return decode(bytes, encoding);
-  return decodeUtf8(bytes) ?? decode(bytes, 'windows-1252');
+  return decodeUtf8(bytes) ?? decode(bytes, await guessedEncoding(bytes));
 }
 
 /** The text of an XML document: byte-order mark, then the Content-Type header, then its declaration, else UTF-8. */

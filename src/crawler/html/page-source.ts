@@ -12,10 +12,10 @@ export type SourceHeaders = {
 };
 
 /** @param headers those that are repeated are joined by commas */
-export function pageSource(body: Uint8Array, headers: SourceHeaders): PageSource | undefined {
+export async function pageSource(body: Uint8Array, headers: SourceHeaders): Promise<PageSource | undefined> {
   const contentType = headers['content-type'];
   const kind = kindOfDocument(contentType, body, isSniffingForbidden(headers));
-  if (kind === 'Html') return { kind, ...decodeHtml(body, contentType) };
+  if (kind === 'Html') return { kind, ...(await decodeHtml(body, contentType)) };
   if (kind !== 'Xml') return undefined;
   const decoded = decodeXml(body, contentType);
   return isPageInXml(decoded.text, contentType) ? { kind, ...decoded } : undefined;

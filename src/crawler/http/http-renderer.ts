@@ -34,7 +34,7 @@ export function createHttpRenderer(client: HttpClient, { seeksSigns = false } = 
         const response = await client.get({ ...request, headers: conditionalHeaders(known) }, limit.signal);
         const facts = factsOf(response, url, startedAt);
         if (response.status === 304 && known !== undefined) return { type: 'unmodified', facts };
-        return resultOf(response, url, { plan, seeksSigns }, facts);
+        return await resultOf(response, url, { plan, seeksSigns }, facts);
       } catch (error) {
         signal.throwIfAborted();
         // What kept the request from its place at the host says nothing of the page.
@@ -59,9 +59,9 @@ function isShown(status: number, headers: ResponseHeaders): boolean {
 type Reading = { readonly plan: PagePlan; readonly seeksSigns: boolean };
 type Read = DocumentRead & { readonly signs?: ScriptSigns };
 
-function resultOf(response: HttpResponse, url: URL, reading: Reading, facts: FetchFacts): Rendered {
+async function resultOf(response: HttpResponse, url: URL, reading: Reading, facts: FetchFacts): Promise<Rendered> {
   const { status, headers } = response;
-  const read = readingOf(response, reading);
+  const read = await readingOf(response, reading);
   const evidence = blockEvidence({ status, headers, ...(read === undefined ? {} : { page: read.page }) });
   const failure = failureOfStatus(status, headers['retry-after'], Date.now());
   if (evidence !== undefined) return { type: 'failed', failure: blockedBy(evidence, failure?.retryAfterMs), facts };
@@ -89,10 +89,10 @@ function visitorOf({ visitor }: HttpResponse): Pick<HttpResponse, 'visitor'> {
 }
 
 /** The page that the answer is, if only that of a refusal. */
-function readingOf(response: HttpResponse, { plan, seeksSigns }: Reading): Read | undefined {
+async function readingOf(response: HttpResponse, { plan, seeksSigns }: Reading): Promise<Read | undefined> {
   const { status, headers, body } = response;
   if (!wantsBody(status, headers)) return undefined;
-  const source = pageSource(body, headers);
+  const source = await pageSource(body, headers);
   if (source === undefined) return undefined;
   const reading = isShown(status, headers) ? { plan, seeksSigns } : { plan: withoutContent(plan), seeksSigns: false };
   return readable(() => readSource(source, reading));
