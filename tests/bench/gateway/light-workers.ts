@@ -121,7 +121,6 @@ async function live(worker: LightWorker, work: LightWork, signal: AbortSignal): 
       await delay(work.heartbeatMs, undefined, { signal });
     }
   };
-  await heartbeats.beat(heartbeatOf(workerId), signal);
   const crawl = async () => {
     for (;;) await step(store, worker, work, signal);
   };
@@ -136,7 +135,9 @@ async function untilAborted(run: () => Promise<void>, signal: AbortSignal): Prom
       await run();
     } catch (error) {
       if (signal.aborted) return;
-      if (!(error instanceof StoreError)) throw error;
+      // A heartbeat gives up after ten seconds, and the next one may get through.
+      const isLate = error instanceof Error && error.name === 'TimeoutError';
+      if (!(error instanceof StoreError || isLate)) throw error;
       measures.errors[error.message] = (measures.errors[error.message] ?? 0) + 1;
       await delay(100);
     }
