@@ -12,15 +12,18 @@ const allowed = {
   store: ['store', 'gateway/protocol', 'resources', 'telemetry'],
   controllers: [
     'controllers',
+    'crawler/network',
     'custom-resources',
     'gateway/protocol',
     'kube',
+    'notifications',
     'store',
     'schedule',
     'resources',
     'telemetry',
   ],
   crawler: ['crawler', 'gateway/protocol', 'resources', 'telemetry'],
+  notifications: ['notifications', 'crawler/network', 'store', 'resources', 'telemetry'],
   local: ['local', 'crawler', 'gateway', 'store', 'resources', 'telemetry'],
   cli: [
     'cli',

@@ -30,6 +30,7 @@ import { startCaches } from './caches.ts';
 import { createDatabasePreparation } from './database-preparation.ts';
 import { createGateway, type GatewaySettings } from './gateway/gateway.ts';
 import type { OperatorMetrics } from './metrics.ts';
+import { createNotifications, NOTIFICATION_INTERVAL_MS } from './notifications.ts';
 import { keepDays } from './retention.ts';
 import type { ActiveLimits } from './run/admission.ts';
 import type { JobSettings } from './run/crawl-job.ts';
@@ -75,6 +76,7 @@ const RETENTION_INTERVAL_MS = 3_600_000;
 const RETENTION_KEY = 'retention';
 const CERTIFICATE_KEY = 'certificate';
 const LOGIN_KEY = 'login';
+const NOTIFICATIONS_KEY = 'notifications';
 
 /** Waits for the leadership, then runs the controllers until the signal is aborted or the leadership is lost. */
 export async function runOperator(options: OperatorOptions): Promise<'stopped' | 'finished' | 'lost'> {
@@ -171,6 +173,17 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     },
     ...shared,
   });
+  const { allowedAddresses } = settings;
+  const notifications = createNotifications({ store, scheduleCache, secrets, allowedAddresses, now, logger });
+  const notificationQueue = createWorkQueue({
+    name: 'notifications',
+    workers: 1,
+    reconcile: async (_key, signal) => {
+      await onDatabase(() => notifications.send(signal));
+      return { requeueAfterMs: NOTIFICATION_INTERVAL_MS };
+    },
+    ...shared,
+  });
   const gatewayQueue = createWorkQueue({
     name: 'gateway',
     workers: 2,
@@ -185,6 +198,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   wakeRuns({ runCache, jobCache, podCache, line: queue, queue: runQueue, onGone: () => sweepQueue.add(SWEEP_KEY) });
   sweepQueue.add(SWEEP_KEY);
   retentionQueue.add(RETENTION_KEY);
+  notificationQueue.add(NOTIFICATIONS_KEY);
   for (const key of [CERTIFICATE_KEY, LOGIN_KEY]) gatewayQueue.add(key);
   logger.info({ schedules: scheduleCache.list().length, runs: runCache.list().length }, 'scheduler started');
   options.onReady?.();
@@ -195,6 +209,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     sweepQueue.done,
     retentionQueue.done,
     gatewayQueue.done,
+    notificationQueue.done.finally(() => notifications.close()),
     events.done,
     ...all.map((cache) => cache.done),
   ]);

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { boundedDuration } from './bounded-duration.ts';
 import { conditions } from './conditions.ts';
 import { crawlSpecRules, crawlSpecShape, RUN_PHASES } from './crawl-run.ts';
+import { notifications } from './notifications.ts';
 import { annotations, labels } from './pod-template.ts';
 import { withRules } from './validation.ts';
 
@@ -102,6 +103,7 @@ export const crawlScheduleSpec = withRules(
         .default(3)
         .describe('Finished runs to keep that gave results.'),
       failedRunsHistoryLimit: z.int().min(0).max(1_000).default(3).describe('Finished runs to keep that failed.'),
+      notifications,
       runTemplate: runTemplate.describe('The run that is made at each due time.'),
     })
     .describe('What to crawl and when.'),

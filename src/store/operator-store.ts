@@ -9,6 +9,7 @@ import type {
   SpiderTrap,
 } from '../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
+import type { NotificationStore } from './notification-store.ts';
 
 /** How a run ended. The first three are computed from its requests; the others are the operator's decision. */
 export type RunOutcome = 'Succeeded' | 'Partial' | 'Failed' | 'Stopped' | 'TimedOut';
@@ -257,5 +258,7 @@ export type OperatorStore = {
    * hold a live run, and those in `kept`, stay. All days are UTC, YYYY-MM-DD; the result is those dropped.
    */
   dropDaysBefore(firstKept: string, kept: readonly string[], signal: AbortSignal): Promise<readonly string[]>;
+  /** What is to be sent to webhooks. */
+  readonly notifications: NotificationStore;
   close(): Promise<void>;
 };

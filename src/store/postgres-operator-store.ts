@@ -7,6 +7,7 @@ import { createContact } from './contact.ts';
 import { contentChange, forgetPages } from './content-change.ts';
 import { type GatewayLogin, gatewayUrl } from './gateway-login.ts';
 import { migrate } from './migrate.ts';
+import { createNotificationStore } from './notifications.ts';
 import { OperatorDialect } from './operator-dialect.ts';
 import type { Acceptance, AcceptedRun, OperatorStore, RunSnapshot } from './operator-store.ts';
 import { deadLetters, firstItems } from './results.ts';
@@ -94,6 +95,7 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     deadLetters: (runId, limit, signal) => guarded(signal, () => deadLetters(db, runId, limit, signal)),
     ensureDay: (day, signal) => guarded(signal, () => ensureDay(db, day, signal)),
     dropDaysBefore: (firstKept, kept, signal) => guarded(signal, () => dropDaysBefore(db, firstKept, kept, signal)),
+    notifications: createNotificationStore(db, guarded),
     close: async () => {
       await db.destroy();
       if (!pool.ended) await pool.end();

@@ -226,6 +226,7 @@ test('what a run of the release before had queued, leased and put aside is crawl
     [run.runId],
   );
   await admin.query(`
+    drop table delivery, notification, disabled_target;
     drop table lane_key;
     drop index lane_by_id;
     drop index lane_by_host;

@@ -3,6 +3,8 @@
 -- robots.txt, are a failure.
 create or replace function end_run(this_run run, given_outcome text, given_message text) returns void
 language plpgsql set search_path from current as $$
+declare
+  final_outcome text;
 begin
   with counts as (
     select s.source_no, s.active,
@@ -26,5 +28,10 @@ begin
       when t.failed = 0 then 'Succeeded' else 'Partial' end),
     message = given_message
   from (select sum(succeeded) as succeeded, sum(failed) as failed, sum(skipped) as skipped from counts) t
-  where run.run_id = this_run.run_id;
+  where run.run_id = this_run.run_id
+  returning outcome into final_outcome;
+  perform note_event(this_run.run_id, final_outcome);
+  if final_outcome in ('Succeeded', 'Partial') then
+    perform note_event(this_run.run_id, 'Empty');
+  end if;
 end $$;

@@ -1,0 +1,65 @@
+// Where a schedule sends word of its runs: the part of a CrawlSchedule's spec that names webhooks.
+import { z } from 'zod';
+import { keyedBy, uniqueValues, withRules } from './validation.ts';
+
+/** What a receiver can be notified of. */
+export const NOTIFICATION_EVENTS = ['Succeeded', 'Partial', 'Failed', 'Stopped', 'TimedOut', 'Empty'] as const;
+
+const secretKey = (what: string, key: string) =>
+  z.object({
+    name: z.string().min(1).max(253).describe('Name of a Secret in the same namespace.'),
+    key: z
+      .string()
+      .min(1)
+      .max(253)
+      .regex(/^[-._a-zA-Z0-9]+$/)
+      .default(key)
+      .describe(`Key whose value is ${what}.`),
+  });
+
+const target = withRules(
+  z.object({
+    name: z
+      .string()
+      .min(1)
+      .max(63)
+      .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
+      .describe('Name of the receiver, unique in the schedule.'),
+    url: z
+      .string()
+      .min(1)
+      .max(2_048)
+      .regex(/^https?:\/\/[^\s/?#]+/)
+      .optional()
+      .describe('The URL of the webhook. Private addresses are refused unless the operator allows them.'),
+    urlSecretRef: secretKey('the URL', 'url')
+      .optional()
+      .describe('A Secret that holds the URL, in place of url: those of Slack are secrets themselves.'),
+    signingSecretRef: secretKey(
+      'one secret, whsec_ and base64, or the new and the old one with a space between',
+      'secret',
+    )
+      .optional()
+      .describe('A Secret with which messages are signed, by the Standard Webhooks specification.'),
+    events: uniqueValues(z.array(z.enum(NOTIFICATION_EVENTS)).min(1).max(10))
+      .default(['Partial', 'Failed', 'TimedOut', 'Empty'])
+      .describe('What is sent: how runs end, and Empty for one that succeeded, at least in part, and gave no item.'),
+    format: z
+      .enum(['Standard', 'Slack'])
+      .default('Standard')
+      .describe('Standard sends {type, timestamp, data}, Slack a message for an incoming webhook.'),
+  }),
+  [
+    {
+      rule: 'has(self.url) != has(self.urlSecretRef)',
+      message: 'give exactly one of url and urlSecretRef',
+      reason: 'FieldValueInvalid',
+    },
+  ],
+);
+
+export const notifications = keyedBy(z.array(target).max(10).default([]), 'name').describe(
+  'Webhooks that are told how runs end.',
+);
+
+export type NotificationTarget = z.output<typeof target>;
