@@ -1,6 +1,7 @@
 // Answers the calls of workers: whose token it is, what waits, and which of the two pools of connections serves it.
 import { type RunKey, type RunOfToken, runKeyOf, type WorkerFunctions } from '../store/worker-calls.ts';
 import { createAdmission } from './admission.ts';
+import { createClock } from './clock.ts';
 import { FairLine } from './fair-line.ts';
 import { createHeartbeats } from './heartbeats.ts';
 import type { GatewayLimits } from './limits.ts';
@@ -97,6 +98,13 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerServic
       reservedLine.use(run, bounded(), () => reserved.call('write-heartbeat', request, run.key, bounded())),
   });
 
+  const clock = createClock(() =>
+    reservedLine.use(everyone, bounded(), async () => {
+      const asked = performance.now();
+      return { asked, databaseNow: await reserved.clock(bounded()) };
+    }),
+  );
+
   /** What a claim has leased is queued again, for the worker that has gone before it was told. */
   async function release(run: CallingRun, { workerId }: CallArguments<'claim'>, json: string): Promise<void> {
     const answer = CALLS.claim.answer.parse(JSON.parse(json));
@@ -124,6 +132,7 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerServic
       if (name === 'write-heartbeat') {
         return { json: await heartbeats.write(run, request as CallArguments<'write-heartbeat'>), heldMs: 0 };
       }
+      if (name === 'clock') return { json: JSON.stringify(await clock()), heldMs: 0 };
       const json = await throughLine(name, request, run, signal);
       const endedRun = (name === 'finish' || name === 'settle-output') && json === 'true';
       if ('mayBringWork' in CALLS[name] || endedRun) claims.stir(run.key);

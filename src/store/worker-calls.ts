@@ -85,6 +85,8 @@ export type WorkerFunctions = {
     signal: AbortSignal,
   ): Promise<readonly (string | null)[]>;
   runOf(run: RunKey, signal: AbortSignal): Promise<RunOfToken>;
+  /** The database's clock, in milliseconds since the epoch. */
+  clock(signal: AbortSignal): Promise<number>;
   /** In the order of the runs; null for a token that is not good any more. */
   outlooksOf(runs: readonly RunKey[], signal: AbortSignal): Promise<readonly (RunOutlook | null)[]>;
   /** Rejects with `SchemaMismatch` when the functions are too new or too old for this program. */
@@ -110,7 +112,7 @@ export function createWorkerFunctions(pool: () => Pool, schema: string): WorkerF
 
   return {
     async call(name, request, key, signal) {
-      if (name === 'clock') return run(CLOCK, [], signal);
+      if (name === 'clock') return JSON.stringify({ now: await run<number>(CLOCK, [], signal) });
       const [functionName, ...args] = FUNCTIONS[name](request);
       const places = args.map((_, index) => `, $${index + 2}`).join('');
       const text = `select to_json(${schema}.${functionName}($1${places}))::text as result`;
@@ -123,6 +125,7 @@ export function createWorkerFunctions(pool: () => Pool, schema: string): WorkerF
       const answers = await run<readonly unknown[]>(text, [keys, beats], signal);
       return answers.map((answer) => (answer === null ? null : JSON.stringify(answer)));
     },
+    clock: (signal) => run(CLOCK, [], signal),
     runOf: (key, signal) => run(`select ${schema}.run_of_gateway($1) as result`, [key], signal),
     outlooksOf: (keys, signal) => run(`select ${schema}.run_outlooks($1) as result`, [keys], signal),
     async checkVersion(signal) {
@@ -134,7 +137,7 @@ export function createWorkerFunctions(pool: () => Pool, schema: string): WorkerF
   };
 }
 
-const CLOCK = `select json_build_object('now', extract(epoch from clock_timestamp()) * 1000)::text as result`;
+const CLOCK = `select (extract(epoch from clock_timestamp()) * 1000)::float8 as result`;
 
 /** PostgreSQL's text holds any character but NUL; in JSON it is escaped, and `storableJson` has replaced it. */
 function storable(argument: unknown): unknown {

@@ -1,6 +1,7 @@
 // The worker's store behind the gateway: what one worker knows of the frontier, its leases and the database's clock. The
 // rules are in the database's functions, which the calls lead to.
 import type { CallAnswer, CallName, CallRequest, WorkerCalls } from '../../gateway/protocol/calls.ts';
+import { DatabaseClock } from '../../gateway/protocol/database-clock.ts';
 import { StoreError } from '../../gateway/protocol/store-error.ts';
 import type {
   Claim,
@@ -14,7 +15,6 @@ import type {
 } from '../../gateway/protocol/worker-store.ts';
 import { AssumedState } from './assumed-state.ts';
 import { batchesOf } from './batches.ts';
-import { DatabaseClock } from './database-clock.ts';
 import { linkRow, newLinks, outcomeRow } from './request-rows.ts';
 
 /** Seeds of one transaction, which holds up whoever else seeds the run. */
@@ -44,8 +44,8 @@ export function createWorkerStore({ calls, workerId, waitMs = 0 }: WorkerStoreOp
   const setClock = async (signal: AbortSignal): Promise<void> => {
     while (clock.needsLook) {
       const asked = performance.now();
-      const { now } = await calls.call('clock', {}, signal);
-      clock.look(asked, now);
+      const { now, moment = now } = await calls.call('clock', {}, signal);
+      clock.look({ asked, moment, now });
     }
   };
 

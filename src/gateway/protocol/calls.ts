@@ -171,8 +171,8 @@ const brings = { mayBringWork: true } as const;
 /** See `WorkerStore` for what each does. */
 export const CALLS = {
   'load-run': call(z.object({}), runAssignment),
-  /** The database's clock, in milliseconds since the epoch. */
-  clock: call(z.object({}), z.object({ now: z.number() })),
+  /** The database's clock, in milliseconds since the epoch: between `now` and `moment`, which is `now` where it is left out. */
+  clock: call(z.object({}), z.object({ now: z.number(), moment: z.number().optional() })),
   'add-seeds': call(z.object({ workerId: uuid, links }), z.boolean(), { maxBytes: LARGE, ...brings }),
   'seed-frontier': call(z.object({ workerId: uuid, links }), z.boolean(), { maxBytes: LARGE, ...brings }),
   claim: call(

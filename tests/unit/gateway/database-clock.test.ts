@@ -1,10 +1,13 @@
 // Waits by the database's clock, whatever the answers that carry it take.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { DatabaseClock } from '#src/crawler/gateway/database-clock.ts';
+import { DatabaseClock } from '#src/gateway/protocol/database-clock.ts';
 
 /** The database's clock is so far behind ours. */
 const APART = 500_000;
+
+/** An answer that came from one look at the database's clock. */
+const at = (asked: number, databaseNow: number) => ({ asked, moment: databaseNow, now: databaseNow });
 
 /** A clock, and a way to let an answer come: `there` ms on the way to the database, `within` ms in it, `back` ms back. */
 function clockAndAnswers() {
@@ -20,7 +23,7 @@ function clockAndAnswers() {
     look(there: number, back: number) {
       const asked = now;
       now += there + back;
-      clock.look(asked, asked + there - APART);
+      clock.look(at(asked, asked + there - APART));
     },
     answer(there: number, within: number, back: number) {
       const asked = now;
@@ -81,11 +84,11 @@ it('follows clocks that drift apart, and one that is set', () => {
   for (let second = 0; second < 70; second += 1) {
     now += 1_000;
     databaseNow += 999.8;
-    clock.look(now - 1, databaseNow - 0.5);
+    clock.look(at(now - 1, databaseNow - 0.5));
   }
   expect(Math.abs(clock.window(databaseNow).from - now)).toBeLessThan(6);
   databaseNow -= 60_000;
-  clock.look(now - 1, databaseNow - 0.5);
+  clock.look(at(now - 1, databaseNow - 0.5));
   expect(clock.window(databaseNow).from - now).toBe(0.5);
 });
 

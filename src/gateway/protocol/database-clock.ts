@@ -1,5 +1,5 @@
-// The database's clock as a worker knows it, steady enough to space requests by.
-import type { Place } from '../../gateway/protocol/worker-store.ts';
+// The database's clock as a worker or a gateway knows it, steady enough to space requests by.
+import type { Place } from './worker-store.ts';
 
 /** How fast two clocks may drift apart: what was seen a minute ago is known to a millisecond less. */
 const DRIFT = 20e-6;
@@ -20,7 +20,10 @@ const FIRST_ANSWERS = 8;
 /** A place is good for so long at least, however little is known of the clocks; or nothing could ever be sent. */
 const LEAST_WINDOW_MS = 1;
 
-/** An answer's times: when it was asked for by our clock, and the first and last look at the database's own. */
+/**
+ * An answer's times: when it was asked for by our clock; the database's own showed `moment` at the latest when it was looked at
+ * first, and `now` at least when it was looked at last.
+ */
 export type AnswerTimes = { readonly asked: number; readonly moment: number; readonly now: number };
 
 /** By how much our clock is ahead of the database's: at least, and at most. */
@@ -53,11 +56,11 @@ export class DatabaseClock {
   }
 
   /** Notes an answer to the question for the database's time, which has just arrived. */
-  look(asked: number, databaseNow: number): void {
+  look(times: AnswerTimes): void {
     const isLater = this.#now() - this.#lookedAt >= LOOK_EVERY_MS && this.#looksLeft <= 0;
     this.#looksLeft = (isLater ? LATER_LOOKS : this.#looksLeft) - 1;
     this.#lookedAt = this.#now();
-    this.#bound({ asked, moment: databaseNow, now: databaseNow });
+    this.#bound(times);
   }
 
   /** Notes an answer that has just arrived, whose turns were placed at its `moment`. */
@@ -65,6 +68,12 @@ export class DatabaseClock {
     this.#bound(times);
     this.#recent.push(this.#now() - times.moment);
     if (this.#recent.length > RECENT_ANSWERS) this.#recent.shift();
+  }
+
+  /** What the database's clock shows now, at least and at most. */
+  reading(): { readonly now: number; readonly moment: number } {
+    const { least, most } = this.#bounds();
+    return { now: this.#now() - most, moment: this.#now() - least };
   }
 
   /** How many milliseconds after their turns were placed answers come, at worst. */
