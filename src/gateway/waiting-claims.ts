@@ -11,7 +11,7 @@ const LOOK_SHARE = 10;
 /** After vain claims of a run the next one waits longer each time, unless a call has brought something. */
 const FIRST_BACK_OFF_MS = 10;
 const MAX_BACK_OFF_MS = 250;
-/** When a claim is made once more after the first look at a run that waits. */
+/** When a claim is made once more after the first look at a run that waits, if something of it is held back. */
 const FIRST_LOOK_TRY_MS = 500;
 /** Within this time after a vain claim, others of the run that come again wait without one of their own. */
 const VAIN_FOR_MS = 20_000;
@@ -35,8 +35,8 @@ export type HeldAnswer = {
 
 export type WaitingClaims<Run extends WaitingRun> = {
   claim(run: Run, request: ClaimRequest, signal: AbortSignal): Promise<HeldAnswer>;
-  /** A call of the run may have brought work. */
-  stir(key: RunKey): void;
+  /** A call of the run may have brought work for so many claims. */
+  stir(key: RunKey, brings: number): void;
   /** Answers all that wait, and lets none wait any more. */
   drain(): void;
   readonly size: number;
@@ -61,8 +61,12 @@ type Room = {
   readonly waiting: Waiter[];
   /** Workers whose last claim was vain, and what it was. */
   readonly idle: Map<string, string>;
+  /** What the last claim of each worker was that came to the database: it is one of the run's, and holds what it says. */
+  readonly known: Map<string, string>;
   /** Claims at the database that were woken for it. */
   trying: number;
+  /** For so many more claims there may be work: only a look, or a claim that finds more, knows of others. */
+  promised: number;
   /** Something was brought while a claim was at the database. */
   isStirred: boolean;
   mark: string | undefined;
@@ -92,7 +96,17 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
     const known = rooms.get(key);
     if (known !== undefined) return known;
     const room: Room = {
-      ...{ key, waiting: [], idle: new Map(), trying: 0, isStirred: false, mark: undefined, vain: 0 },
+      ...{
+        key,
+        waiting: [],
+        idle: new Map(),
+        known: new Map(),
+        trying: 0,
+        promised: 0,
+        isStirred: false,
+        mark: undefined,
+        vain: 0,
+      },
       ...{ dueFrom: null, lookedAtAll: Number.NEGATIVE_INFINITY },
       ...{ vainAt: Number.NEGATIVE_INFINITY, notBefore: 0, usedAt: performance.now() },
       ...{ timer: undefined, timerAt: Number.POSITIVE_INFINITY },
@@ -108,18 +122,24 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
     room.waiting[0]?.wake('Try');
   }
 
+  /** There may be work for everybody. */
+  function wakeMany(room: Room): void {
+    room.promised = Number.POSITIVE_INFINITY;
+    wakeOne(room);
+  }
+
   /** Wakes the first in line then, or earlier where that was said before. */
   function wakeAt(room: Room, at: number): void {
     const due = Math.max(at, room.notBefore);
     const delay = due - performance.now();
     if (delay <= 0) {
-      wakeOne(room);
+      wakeMany(room);
       return;
     }
     if (due >= room.timerAt) return;
     clearTimeout(room.timer);
     room.timerAt = due;
-    room.timer = setTimeout(() => wakeOne(room), Math.ceil(delay));
+    room.timer = setTimeout(() => wakeMany(room), Math.ceil(delay));
   }
 
   function cancelTimer(room: Room): void {
@@ -131,9 +151,10 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
     for (const waiter of [...room.waiting]) waiter.wake(why);
   }
 
-  function stir(key: RunKey): void {
+  function stir(key: RunKey, brings: number): void {
     const room = rooms.get(key);
-    if (room === undefined) return;
+    if (room === undefined || brings === 0) return;
+    room.promised += brings;
     room.idle.clear();
     room.isStirred = true;
     room.vainAt = Number.NEGATIVE_INFINITY;
@@ -184,17 +205,20 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
   /** Draws from the answer of one what it means for those that wait. */
   function settle(room: Room, answer: string, { workerId, slots, epoch }: ClaimRequest): void {
     const vain = vainAnswer(answer);
+    if (vain === undefined || vain.mayWait) room.known.set(workerId, `${slots} ${epoch}`);
     if (vain === undefined) {
       room.vain = 0;
       room.notBefore = 0;
       room.mark = undefined;
       room.vainAt = Number.NEGATIVE_INFINITY;
       room.idle.delete(workerId);
-      wakeOne(room);
+      room.promised = Math.max(0, room.promised - 1);
+      if (room.promised > 0) wakeOne(room);
       return;
     }
     room.dueFrom = vain.dueFrom;
     if (room.isStirred) return;
+    room.promised = 0;
     const now = performance.now();
     room.idle.set(workerId, `${slots} ${epoch}`);
     room.vainAt = now;
@@ -212,6 +236,14 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
     return room.idle.get(workerId) === `${slots} ${epoch}` && performance.now() - room.vainAt < VAIN_FOR_MS;
   }
 
+  /**
+   * Whether others wait already: what comes wakes the first of them, so a claim that would go past them costs the database a
+   * look in vain. A worker that nobody knows yet, or that begins anew, has something to say there first.
+   */
+  function mayQueueUp(room: Room, { workerId, slots, epoch }: ClaimRequest): boolean {
+    return room.waiting.length > 0 && room.known.get(workerId) === `${slots} ${epoch}`;
+  }
+
   async function claim(run: Run, request: ClaimRequest, signal: AbortSignal): Promise<HeldAnswer> {
     const began = performance.now();
     const deadline = began + request.waitMs;
@@ -220,7 +252,7 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
       !isDraining && performance.now() < deadline && room.waiting.length < 2 * run.workers + MOST_BESIDE_WORKERS;
     let isFirst = false;
     let next = request;
-    let isKnown = mayWait() && isKnownToBeVain(room, request);
+    let isKnown = mayWait() && (isKnownToBeVain(room, request) || mayQueueUp(room, request));
     for (;;) {
       if (!isKnown) {
         const heldMs = performance.now() - began;
@@ -280,7 +312,7 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
     const now = performance.now();
     const { mark = outlook.mark } = room;
     // Between the last vain claim and the first look something may have changed that no look shows any more.
-    if (room.mark === undefined) wakeAt(room, now + FIRST_LOOK_TRY_MS);
+    if (room.mark === undefined && outlook.isHeldBack) wakeAt(room, now + FIRST_LOOK_TRY_MS);
     room.mark = outlook.mark;
     if (outlook.mark !== mark) {
       room.idle.clear();

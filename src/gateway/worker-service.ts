@@ -113,7 +113,7 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerServic
       ...{ key: requestId, token: leaseToken, type: 'released' as const },
     }));
     await throughLine('commit', { workerId, outcomes, links: null, server: answer.server }, run, bounded());
-    claims.stir(run.key);
+    claims.stir(run.key, outcomes.length);
   }
 
   return {
@@ -135,7 +135,7 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerServic
       if (name === 'clock') return { json: JSON.stringify(await clock()), heldMs: 0 };
       const json = await throughLine(name, request, run, signal);
       const endedRun = (name === 'finish' || name === 'settle-output') && json === 'true';
-      if ('mayBringWork' in CALLS[name] || endedRun) claims.stir(run.key);
+      if ('mayBringWork' in CALLS[name] || endedRun) claims.stir(run.key, broughtBy(name, request));
       return { json, heldMs: 0 };
     },
     drain: () => claims.drain(),
@@ -149,6 +149,13 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerServic
       return line.waiting;
     },
   };
+}
+
+/** For how many claims a call may bring work at once: one for each link, and for each request that it gives back. */
+function broughtBy<Name extends CallName>(name: Name, request: CallArguments<Name>): number {
+  if (name !== 'commit') return Number.POSITIVE_INFINITY;
+  const { outcomes, links } = request as CallArguments<'commit'>;
+  return outcomes.filter(({ type }) => type === 'released').length + (links?.length ?? 0);
 }
 
 /** Adds a key to an answer that is an object, without reading it. */

@@ -61,10 +61,12 @@ export type RunOfToken = { readonly runId: string; readonly namespace: string; r
 
 /** What workers of a run that wait may expect. */
 export type RunOutlook = {
-  /** Changes with whatever may bring work. */
+  /** Changes with whatever may bring work that `dueInMs` does not show. */
   readonly mark: string;
   /** When something may be claimed; null when nothing is queued. */
   readonly dueInMs: number | null;
+  /** There is more than what is queued, which a claim may bring back: what limits hold back, and what gets nearer. */
+  readonly isHeldBack: boolean;
   /** The run is stopped or finished. */
   readonly isEnding: boolean;
   /** Nothing is queued or leased. */

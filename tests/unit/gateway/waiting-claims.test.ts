@@ -21,7 +21,8 @@ function vainClaims() {
       asked.push({ dueFrom, at: performance.now() });
       return JSON.stringify({ state: 'Wait', retryInMs: 250, isSeeded: true, dueFrom: 999 + asked.length });
     },
-    outlooks: async (keys) => keys.map(() => ({ mark: 'same', dueInMs: 0, isEnding: false, isEmpty: false })),
+    outlooks: async (keys) =>
+      keys.map(() => ({ mark: 'same', dueInMs: 0, isHeldBack: false, isEnding: false, isEmpty: false })),
     onLookFailed: (error) => {
       throw error;
     },
