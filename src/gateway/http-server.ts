@@ -9,7 +9,7 @@ import { LineFullError } from './fair-line.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import { CALL_PATH_PREFIX, CALLS, type CallName, isCallName } from './protocol/calls.ts';
-import { PROBLEM_TYPE, type Problem, problemOf } from './protocol/problem.ts';
+import { isOfDatabase, PROBLEM_TYPE, type Problem, problemOf } from './protocol/problem.ts';
 import { StoreError } from './protocol/store-error.ts';
 import { BodyError, createBodyReader } from './request-body.ts';
 import type { Answer, WorkerService } from './worker-service.ts';
@@ -19,6 +19,7 @@ const MAX_HEADER_BYTES = 8 * 1_024;
 const CHECK_TIMEOUTS_MS = 2_000;
 /** Longer than workers keep them, so that it is their side that closes. */
 const KEEP_ALIVE_MS = 60_000;
+const LOG_TROUBLE_EVERY_MS = 10_000;
 /** What a worker that is turned away waits. */
 const RETRY_AFTER_SECONDS = 1;
 
@@ -57,6 +58,14 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const { service, limits, metrics, logger, certificate } = options;
   const bodies = createBodyReader(limits.bodyBytes);
   let isDraining = false;
+  let lastLoggedAt = Number.NEGATIVE_INFINITY;
+
+  /** Workers are told that PostgreSQL is away, and the log why: not for each of their requests. */
+  function logTrouble(error: StoreError): void {
+    if (performance.now() - lastLoggedAt < LOG_TROUBLE_EVERY_MS) return;
+    lastLoggedAt = performance.now();
+    logger.warn({ reason: error.reason, error: error.message }, 'PostgreSQL does not serve');
+  }
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const began = performance.now();
@@ -71,6 +80,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     } catch (error) {
       if (gone.signal.aborted) return;
       problem = problemFor(error, logger);
+      if (error instanceof StoreError && isOfDatabase(error)) logTrouble(error);
       const reason = reasonToTurnAway(error);
       if (reason !== undefined) metrics.turnedAway(reason);
     }

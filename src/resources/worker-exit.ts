@@ -13,8 +13,6 @@ export const EXIT_CODE = {
   blocked: 66,
   /** Stalled, or an unexpected exception; another pod may fare better. */
   crashed: 70,
-  /** PostgreSQL does not let the worker in. That is no crash: the next pod may have the right login. */
-  loginRefused: 75,
   /** Stopped by SIGTERM or SIGINT, everything handed back. */
   stopped: 143,
 } as const;
@@ -24,7 +22,7 @@ export type ExitCode = (typeof EXIT_CODE)[keyof typeof EXIT_CODE];
 /** The Job fails at once. */
 export const FATAL_EXIT_CODES = [EXIT_CODE.badSpec, EXIT_CODE.tokenRefused, EXIT_CODE.blocked] as const;
 /** The worker is replaced, and none of its replacements (spec.backoffLimit) is used up. */
-export const NO_CRASH_EXIT_CODES = [EXIT_CODE.loginRefused, EXIT_CODE.stopped] as const;
+export const NO_CRASH_EXIT_CODES = [EXIT_CODE.stopped] as const;
 
 /** Why a worker ended before its run was finished. */
 export const TERMINATION_REASONS = [
@@ -34,7 +32,6 @@ export const TERMINATION_REASONS = [
   'SchemaMismatch',
   'TokenRefused',
   'Blocked',
-  'LoginRefused',
   'Stopped',
   'OutOfMemory',
   'Stalled',

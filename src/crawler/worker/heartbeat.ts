@@ -1,5 +1,5 @@
 // The main thread's side of the heartbeat: it starts the thread, sends it the worker's state every second, and passes
-// on the answers of PostgreSQL.
+// on the answers of the gateway.
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';

@@ -1,5 +1,5 @@
-// The store for a worker that waits while PostgreSQL is away: calls are made again until the database answers, however
-// long that takes. spec.timeoutSeconds bounds the run, and a stop ends the wait.
+// The store for a worker that waits while the gateway, or PostgreSQL behind it, is away: calls are made again until they are
+// answered, however long that takes. spec.timeoutSeconds bounds the run, and a stop ends the wait.
 import { StoreError } from '../../gateway/protocol/store-error.ts';
 import type { WorkerStore } from '../../gateway/protocol/worker-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
@@ -24,12 +24,13 @@ export function createPatientStore(store: WorkerStore, patience: Patience): Work
   let awaySince: number | undefined;
 
   function back(): void {
-    if (awaySince !== undefined) log.info({ awayMs: Math.round(performance.now() - awaySince) }, 'database is back');
+    if (awaySince !== undefined)
+      log.info({ awayMs: Math.round(performance.now() - awaySince) }, 'gateway answers again');
     awaySince = undefined;
   }
 
   function away(error: StoreError): void {
-    if (awaySince === undefined) log.warn({ error: error.message }, 'database is away');
+    if (awaySince === undefined) log.warn({ error: error.message }, 'waiting for the gateway');
     awaySince ??= performance.now();
     onRetry();
   }

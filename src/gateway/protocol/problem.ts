@@ -27,16 +27,32 @@ const STATUS: Readonly<Record<StoreErrorReason, number>> = {
   Refused: 422,
 };
 
-/** What a worker is told: only what it can act on, so what passes is `Unavailable` to it. */
+/**
+ * What a worker is told: only what it can act on, so what passes is `Unavailable` to it. Of what is between the gateway and its
+ * database, addresses and names of roles say more than a pod has to know.
+ */
 export function problemOf(error: StoreError): Problem {
   const status = STATUS[error.reason];
+  const mayPass = status === 503;
   return {
-    title: error.reason,
+    title: mayPass ? 'Unavailable' : error.reason,
     status,
-    detail: error.message,
-    reason: status === 503 ? 'Unavailable' : error.reason,
+    detail: isOfDatabase(error) ? BEHIND_THE_GATEWAY[error.reason] : error.message,
+    reason: mayPass ? 'Unavailable' : error.reason,
     ...(error.server === undefined ? {} : { server: error.server }),
   };
+}
+
+const BEHIND_THE_GATEWAY = {
+  Unavailable: 'the gateway waits for PostgreSQL',
+  LoginRefused: 'PostgreSQL does not let the gateway in',
+  GatewayLoginMissing: 'the gateway has no login to PostgreSQL',
+  SchemaMismatch: 'the functions in PostgreSQL do not fit the gateway',
+} as const;
+
+/** Whether it is about the way to the database, and from there: what the gateway says by itself has no cause. */
+export function isOfDatabase(error: StoreError): error is StoreError & { reason: keyof typeof BEHIND_THE_GATEWAY } {
+  return error.cause !== undefined && error.reason in BEHIND_THE_GATEWAY;
 }
 
 /**

@@ -233,7 +233,7 @@ describe('a worker that ends early', PATIENT, () => {
     expect(await worker.ended).toBe(0);
     await expectWhole(run, 150);
     expect(worker.lines.map((line) => line.msg)).toEqual(
-      expect.arrayContaining(['database is away', 'database is back', 'run finished']),
+      expect.arrayContaining(['waiting for the gateway', 'gateway answers again', 'run finished']),
     );
   });
 });

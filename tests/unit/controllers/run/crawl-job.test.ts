@@ -188,12 +188,12 @@ describe('spec.pod', () => {
 });
 
 describe('a crashed worker', () => {
-  test('uses up its own replacements, and none by waiting for PostgreSQL or by being stopped', () => {
+  test('uses up its own replacements, and none by being stopped', () => {
     const { spec } = crawlJob(run, specOf({ backoffLimit: 2, workers: 3 }), JOB_SETTINGS);
     expect(spec).toMatchObject({ completionMode: 'Indexed', backoffLimitPerIndex: 2 });
     expect(spec?.backoffLimit).toBeUndefined();
     const ignored = spec?.podFailurePolicy?.rules.filter(({ action }) => action === 'Ignore') ?? [];
     const codes = ignored.flatMap(({ onExitCodes }) => onExitCodes?.values ?? []);
-    expect(codes).toEqual([EXIT_CODE.loginRefused, EXIT_CODE.stopped]);
+    expect(codes).toEqual([EXIT_CODE.stopped]);
   });
 });
