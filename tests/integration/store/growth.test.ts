@@ -264,7 +264,8 @@ describe.each([15, 18] as const)('PostgreSQL %i', (version) => {
   test('100 sources and 100 workers: the page limits are added up now and then, not at each claim', async () => {
     await using installation = await install(server);
     const names = sourceNames(100);
-    const run = await installation.createRun({ ...FAST, limits: { maxPages: 10_000_000 }, sources: sourcesOf(names) });
+    const settings = { ...FAST, workers: 100, limits: { maxPages: 10_000_000 }, sources: sourcesOf(names) };
+    const run = await installation.createRun(settings);
     await run.worker().seed(
       names.flatMap((source) => urls(5, { source, hosts: 5, prefix: source })),
       never,

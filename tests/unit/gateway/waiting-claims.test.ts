@@ -53,3 +53,84 @@ it('asks first what the worker asks', async () => {
   await held;
   expect(asked[0]?.dueFrom).toBe(77);
 });
+
+/** A run with so much work, where nothing comes to be due by the clock unless `dueInMs` says so. */
+function frontier() {
+  const state = { work: 0, tries: 0, dueInMs: null as number | null };
+  const claims = createWaitingClaims({
+    claim: async () => {
+      state.tries++;
+      if (state.work === 0) return JSON.stringify({ state: 'Wait', retryInMs: 250, isSeeded: true, dueFrom: null });
+      state.work--;
+      return JSON.stringify({ state: 'Claimed', claims: [] });
+    },
+    outlooks: async (keys) =>
+      keys.map(() => ({ mark: 'same', dueInMs: state.dueInMs, isHeldBack: false, isEnding: false, isEmpty: false })),
+    onLookFailed: (error) => {
+      throw error;
+    },
+  });
+  const claimed: string[] = [];
+  const claim = (workerId: string) =>
+    claims.claim({ key, workers: 10 }, { ...request(null), workerId }, never).then(({ answer }) => {
+      if (answer.includes('Claimed')) claimed.push(workerId);
+    });
+  return { state, claims, claim, claimed };
+}
+
+/** Five workers have come, and nothing was there for them. */
+async function fiveThatWait() {
+  const scene = frontier();
+  const waiting = ['a', 'b', 'c', 'd', 'e'].map((worker) => scene.claim(worker));
+  await vi.advanceTimersByTimeAsync(1_000);
+  scene.state.tries = 0;
+  return { ...scene, waiting };
+}
+
+it('wakes as many as a call has brought work for, in their order, and nobody in vain', async () => {
+  const { state, claims, claimed } = await fiveThatWait();
+  state.work = 1;
+  claims.stir(key, 1);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect([claimed, state.tries]).toEqual([['a'], 1]);
+  state.work = 2;
+  claims.stir(key, 2);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect([claimed, state.tries]).toEqual([['a', 'b', 'c'], 3]);
+  claims.stir(key, 0);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(state.tries).toBe(3);
+});
+
+it('wakes one after the other while a look shows that something is due', async () => {
+  const { state, claimed } = await fiveThatWait();
+  [state.work, state.dueInMs] = [5, 0];
+  await vi.advanceTimersByTimeAsync(150);
+  expect([claimed, state.tries]).toEqual([['a', 'b', 'c', 'd', 'e'], 5]);
+});
+
+it('finds what a call promised less of than there is with the next look', async () => {
+  const { state, claims, claimed } = await fiveThatWait();
+  [state.work, state.dueInMs] = [3, 0];
+  claims.stir(key, 1);
+  await vi.advanceTimersByTimeAsync(150);
+  expect(claimed).toEqual(['a', 'b', 'c']);
+});
+
+it('lets a worker that it knows queue up behind those that wait, and asks the database for one that it does not', async () => {
+  const { state, claims, claim, claimed } = await fiveThatWait();
+  state.work = 1;
+  claims.stir(key, 1);
+  await vi.advanceTimersByTimeAsync(10);
+  state.tries = 0;
+  void claim('a');
+  await vi.advanceTimersByTimeAsync(10);
+  expect(state.tries).toBe(0);
+  void claim('stranger');
+  await vi.advanceTimersByTimeAsync(10);
+  expect(state.tries).toBe(1);
+  state.work = 5;
+  claims.stir(key, 5);
+  await vi.advanceTimersByTimeAsync(10);
+  expect(claimed).toEqual(['a', 'b', 'c', 'd', 'e', 'a']);
+});
