@@ -9,7 +9,7 @@ import { type Gateway, startGateway } from './gateway.ts';
 import type { GatewayConfig } from './gateway-config.ts';
 import type { Certificate } from './http-server.ts';
 import { pause } from './pause.ts';
-import { type FileWatch, watchFiles } from './watched-file.ts';
+import { type FileChanges, type FileWatch, watchFiles } from './watched-file.ts';
 
 const READINESS_TIMEOUT_MS = 2_000;
 /** New connections still come in until every node has heard that this replica ends. */
@@ -32,16 +32,20 @@ export async function runGateway(config: GatewayConfig, logger: Logger, signal: 
   });
   try {
     const { database, tls } = config;
-    const changed = (what: string) => logger.info(`${what} has changed`);
+    /** Takes over a change of mounted files, and goes on with what they held before where it cannot. */
+    const follow = (what: string, takeOver: (contents: readonly string[]) => void): FileChanges => ({
+      onChange(contents) {
+        takeOver(contents);
+        logger.info(`${what} has changed`);
+      },
+      onRefused: (error) => logger.warn({ error: String(error) }, `${what} has changed and cannot be used`),
+    });
     const login =
       'url' in database
         ? undefined
         : await watchFiles(
             [database.file],
-            ([url = '']) => {
-              changed('the login to the database');
-              gateway?.setDatabaseUrl(url.trim());
-            },
+            follow('the login to the database', ([url = '']) => gateway?.setDatabaseUrl(url.trim())),
             signal,
           );
     if (login !== undefined) watches.push(login);
@@ -49,10 +53,7 @@ export async function runGateway(config: GatewayConfig, logger: Logger, signal: 
       tls &&
       (await watchFiles(
         [tls.certFile, tls.keyFile],
-        (files) => {
-          changed('the certificate');
-          gateway?.setCertificate(certificateOf(files));
-        },
+        follow('the certificate', (files) => gateway?.setCertificate(certificateOf(files))),
         signal,
       ));
     if (keys !== undefined) watches.push(keys);

@@ -29,7 +29,10 @@ export type Gateway = {
   readonly port: number;
   /** Rejects when the database does not answer, or its functions do not fit this program. */
   check(signal: AbortSignal): Promise<void>;
-  /** New calls go by this login; the old one has to be good until those under way have ended. */
+  /**
+   * New calls go by this login; the old one has to be good until those under way have ended. Throws for what is no URL, and goes
+   * on by the old one.
+   */
   setDatabaseUrl(databaseUrl: string): void;
   setCertificate(certificate: Certificate): void;
   /** Answers claims that wait, and closes connections after their answers; new ones are still taken. */
@@ -74,6 +77,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     port: server.port,
     check: (signal) => reserved.checkVersion(signal),
     setDatabaseUrl(databaseUrl) {
+      if (!URL.canParse(databaseUrl)) throw new TypeError('it is no URL');
       const { calls, reserved: others } = pools;
       pools = openPools(databaseUrl);
       // What is under way ends on its connection.

@@ -11,13 +11,20 @@ export type FileWatch = {
   readonly end: () => Promise<void>;
 };
 
+export type FileChanges = {
+  /** Takes over what the files hold now. What it throws is told to `onRefused`, and it is called again at the next look. */
+  readonly onChange: (contents: readonly string[]) => void;
+  readonly onRefused: (error: unknown) => void;
+};
+
 /**
  * Waits until none of the files is missing or empty, and then calls `onChange` with the contents of all of them whenever one
- * has changed. Rejects with the signal's reason.
+ * has changed. Files that belong together may be read while they change, so that they do not fit: they will at a later look.
+ * Rejects with the signal's reason.
  */
 export async function watchFiles(
   paths: readonly string[],
-  onChange: (contents: readonly string[]) => void,
+  { onChange, onRefused }: FileChanges,
   signal: AbortSignal,
   everyMs = LOOK_EVERY_MS,
 ): Promise<FileWatch> {
@@ -34,11 +41,16 @@ export async function watchFiles(
       await pause(everyMs, ended.signal);
       const now = await readAll(paths);
       if (now === undefined || now.every((content, index) => content === last[index])) continue;
-      last = now;
-      onChange(now);
+      try {
+        onChange(now);
+        last = now;
+      } catch (error) {
+        onRefused(error);
+      }
     }
   }
 
+  // It ends by its signal alone.
   const watching = watch().catch(() => {});
   return {
     contents,
