@@ -82,6 +82,13 @@ export default {
       to: { path: '^(src|operator|crawler-image|dev|tests)/', pathNot: '^src/(gateway/protocol|resources)/' },
     },
     ...crawlerRooms,
+    {
+      name: 'crawler-has-no-database',
+      severity: 'error',
+      comment: 'pods of the crawler reach a gateway: their image holds no client of PostgreSQL, by whatever detour',
+      from: { path: '^(src/crawler|crawler-image)/' },
+      to: { path: '(^|/)node_modules/(pg|pg-pool|kysely)/|^src/store/', reachable: true },
+    },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
     {
