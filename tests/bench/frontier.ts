@@ -14,9 +14,15 @@ import { createToken, hashToken } from '../../src/store/run-token.ts';
 import type { Claim, Discovery, Place, WorkerStore } from '../../src/store/worker-store.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { testClient } from '../support/database-connections.ts';
-import { type DatabaseWorker, databaseWorkerStore } from '../support/gateway.ts';
+import {
+  type DatabaseWorker,
+  databaseWorkerStore,
+  type GatewayWorker,
+  gatewayWorkerStore,
+} from '../support/gateway.ts';
+import { type GatewayProcess, startGatewayProcess } from '../support/gateway-processes.ts';
 import { startPostgres } from '../support/postgres.ts';
-import { processorSecondsOfEnded } from './process-usage.ts';
+import { processorSeconds, processorSecondsOfEnded } from './process-usage.ts';
 
 const DELAY_MS = 20;
 const SCHEMA = 'trawler';
@@ -31,6 +37,7 @@ const USAGE = `usage: npm run bench -- frontier [options]
   --batch N        requests of one claim or commit (150)
   --postgres 15    that version instead of 18
   --days N         days of results that the database holds, the one of the runs among them (1)
+  --gateway        workers reach a gateway, as pods do, and not PostgreSQL itself
   --snapshot       another session keeps a snapshot open while the requests are claimed and completed, as pg_dump does
   --explain        PostgreSQL's own plans of a fiftieth of the statements
   --json           nothing but the last line counts; it is one JSON object in any case`;
@@ -47,7 +54,8 @@ const TO_SHARED_CLOCK = Math.max(
   ...Array.from({ length: 1_000 }, () => Number(process.hrtime.bigint()) / 1e6 - performance.now()),
 );
 
-type Job = { readonly store: DatabaseWorker } & (
+type Access = DatabaseWorker | GatewayWorker;
+type Job = { readonly store: Access } & (
   | { readonly phase: 'insert'; readonly links: number; readonly host: number; readonly hosts: number }
   | { readonly phase: 'crawl'; readonly slots: number; readonly batch: number }
 );
@@ -73,6 +81,10 @@ if (process.send) {
   await main();
 }
 
+function storeOf(access: Access): WorkerStore {
+  return 'gatewayUrl' in access ? gatewayWorkerStore(access) : databaseWorkerStore(access);
+}
+
 function hostName(index: number): string {
   return `host${index}.test`;
 }
@@ -83,7 +95,7 @@ function link(host: number, page: number, depth: number): Discovery {
 
 /** Completes the roots of this worker's hosts, each with its share of links; a tenth of what it offers is known. */
 async function insert(job: Job & { phase: 'insert' }): Promise<Report> {
-  const store = databaseWorkerStore(job.store);
+  const store = storeOf(job.store);
   let left = job.hosts;
   while (left > 0) {
     const result = await store.claim(1, signal);
@@ -133,7 +145,7 @@ function createSender(store: WorkerStore) {
 
 /** Claims, lets the time of each send pass, and commits, until nothing is left. */
 async function crawl(job: Job & { phase: 'crawl' }): Promise<Report> {
-  const store = databaseWorkerStore(job.store);
+  const store = storeOf(job.store);
   const sender = createSender(store);
   const claimMs: number[] = [];
   const commitMs: number[] = [];
@@ -238,6 +250,7 @@ async function main(): Promise<void> {
       batch: { type: 'string', default: '150' },
       postgres: { type: 'string', default: '18' },
       days: { type: 'string', default: '1' },
+      gateway: { type: 'boolean', default: false },
       snapshot: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
       explain: { type: 'boolean', default: false },
@@ -296,13 +309,17 @@ async function main(): Promise<void> {
     );
   }
   const databaseUrl = await operator.gatewayDatabaseUrl(signal);
-  const access = (worker: number): DatabaseWorker => {
+  const gateway = values.gateway
+    ? startGatewayProcess({ TRAWLER_DATABASE_URL: databaseUrl, TRAWLER_DATABASE_SCHEMA: SCHEMA })
+    : undefined;
+  const way = gateway ? { gatewayUrl: `http://127.0.0.1:${await gateway.port}` } : { databaseUrl, schema: SCHEMA };
+  const access = (worker: number): Access => {
     const { token = '' } = runIds[worker % runs] ?? {};
-    return { databaseUrl, schema: SCHEMA, token, workerId: randomUUID() };
+    return { ...way, token, workerId: randomUUID() };
   };
 
   for (const run of runIds.keys()) {
-    const seeder = databaseWorkerStore(access(run));
+    const seeder = storeOf(access(run));
     await seeder.seed(
       Array.from({ length: hosts }, (_, host) => link(host, 0, 0)),
       signal,
@@ -352,6 +369,7 @@ async function main(): Promise<void> {
   const before = await sizes();
   const functionsBefore = await functionSeconds();
   const postgresBefore = await processorSecondsOfEnded(server.pid);
+  const gatewayBefore = await gatewayCpu(gateway);
   const { reports, seconds } = await inWorkers(
     Array.from({ length: workers }, (_, worker) => ({
       phase: 'crawl',
@@ -360,6 +378,9 @@ async function main(): Promise<void> {
       batch: Number(values.batch),
     })),
   );
+  const gatewayS = (await gatewayCpu(gateway)) - gatewayBefore;
+  gateway?.child.kill('SIGTERM');
+  await gateway?.ended;
   const after = await sizes();
   const functions = [...(await functionSeconds())].map(
     ([name, seconds]) => [name, Math.round(seconds - (functionsBefore.get(name) ?? 0))] as const,
@@ -400,6 +421,7 @@ async function main(): Promise<void> {
       claims_in_vain: sum(reports.map(({ vain }) => vain)),
       retaken: sum(reports.map(({ retaken }) => retaken)),
       worker_cpu_s: Math.round(sum(reports.map(({ cpuS }) => cpuS))),
+      ...(gateway ? { gateway_cpu_s: Math.round(gatewayS * 10) / 10 } : {}),
       postgres_cpu_s: Math.round(postgresS * 10) / 10,
       postgres_cpu_ms_a_request: Math.round((postgresS / requests) * 10_000_000) / 10_000,
       // With the time that they waited for a processor.
@@ -411,6 +433,7 @@ async function main(): Promise<void> {
       runs,
       postgres: values.postgres,
       days: Number(values.days),
+      gateway: values.gateway,
       snapshot: values.snapshot,
       growth: Object.fromEntries(
         after.map((table, index) => [
@@ -424,6 +447,10 @@ async function main(): Promise<void> {
       ),
     }),
   );
+}
+
+async function gatewayCpu(gateway: GatewayProcess | undefined): Promise<number> {
+  return gateway === undefined ? 0 : processorSeconds(gateway.child.pid ?? 0);
 }
 
 function sum(values: readonly number[]): number {
