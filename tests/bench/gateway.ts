@@ -19,7 +19,9 @@ import { processorSeconds } from './process-usage.ts';
 const SCHEMA = 'trawler';
 const GATEWAYS = 2;
 const WORKERS_OF_RUN = 10;
-const WORKERS_OF_LARGE_RUN = 500;
+/** A run has no more workers, so that 500 are five runs, all of the namespace of the small one. */
+const WORKERS_OF_LARGE_RUN = 100;
+const LARGE_RUNS = 5;
 const HEARTBEAT_MS = 30_000;
 const USAGE = `usage: npm run bench -- gateway [options]
   --runs N       runs of ${WORKERS_OF_RUN} workers each (100)
@@ -27,6 +29,7 @@ const USAGE = `usage: npm run bench -- gateway [options]
   --only NAMES   some of the three parts, with commas between them: idle,load,fairness
   --seconds N    how long each part is measured (60; under load and fairness half of that)
   --rate N       requests a second of all runs together under load (1000)
+  --pool N       connections of each gateway for calls (20)
   --profile DIR  processor profiles of the gateways are written there
   --json         nothing but the last line counts; it is one JSON object in any case`;
 const never = new AbortController().signal;
@@ -39,6 +42,7 @@ const { values: options } = parseArgs({
     only: { type: 'string', default: 'idle,load,fairness' },
     seconds: { type: 'string', default: '60' },
     rate: { type: 'string', default: '1000' },
+    pool: { type: 'string', default: '20' },
     profile: { type: 'string' },
     help: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
@@ -161,7 +165,7 @@ async function main(): Promise<void> {
     const alone = await pace(await small());
     const beside = startLightWorkers({
       ...work,
-      workers: (await accepted(1, WORKERS_OF_LARGE_RUN, settings(WORKERS_OF_LARGE_RUN))).flatMap((run) =>
+      workers: (await accepted(LARGE_RUNS, WORKERS_OF_LARGE_RUN, settings(WORKERS_OF_LARGE_RUN))).flatMap((run) =>
         workersOf(run, urls),
       ),
     });
@@ -190,6 +194,7 @@ async function startGateways(databaseUrl: string): Promise<GatewayProcess[]> {
   const gateways = Array.from({ length: GATEWAYS }, () =>
     startGatewayProcess({
       ...{ TRAWLER_DATABASE_URL: databaseUrl, TRAWLER_DATABASE_SCHEMA: SCHEMA, NODE_OPTIONS: flags },
+      TRAWLER_GATEWAY_POOL_SIZE: options.pool,
     }),
   );
   await Promise.all(gateways.map(({ port }) => port));
