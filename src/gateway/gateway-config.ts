@@ -21,7 +21,7 @@ const environment = z
     TRAWLER_GATEWAY_PORT: port.default(8_443),
     TRAWLER_GATEWAY_TLS_CERT_FILE: path.optional(),
     TRAWLER_GATEWAY_TLS_KEY_FILE: path.optional(),
-    TRAWLER_GATEWAY_POOL_SIZE: z.coerce.number().int().min(1).max(200).default(20),
+    TRAWLER_GATEWAY_POOL_SIZE: z.coerce.number().int().min(1).max(200).default(8),
     TRAWLER_HEALTH_PORT: port.default(8_080),
     TRAWLER_METRICS_PORT: port.default(2_112),
     TRAWLER_LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),

@@ -29,7 +29,7 @@ const USAGE = `usage: npm run bench -- gateway [options]
   --only NAMES   some of the three parts, with commas between them: idle,load,fairness
   --seconds N    how long each part is measured (60; under load and fairness half of that)
   --rate N       requests a second of all runs together under load (1000)
-  --pool N       connections of each gateway for calls (20)
+  --pool N       connections of each gateway for calls (8)
   --profile DIR  processor profiles of the gateways are written there
   --json         nothing but the last line counts; it is one JSON object in any case`;
 const never = new AbortController().signal;
@@ -42,7 +42,7 @@ const { values: options } = parseArgs({
     only: { type: 'string', default: 'idle,load,fairness' },
     seconds: { type: 'string', default: '60' },
     rate: { type: 'string', default: '1000' },
-    pool: { type: 'string', default: '20' },
+    pool: { type: 'string', default: '8' },
     profile: { type: 'string' },
     help: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },

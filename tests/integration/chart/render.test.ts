@@ -80,7 +80,7 @@ describe('values', () => {
       TRAWLER_GATEWAY_TLS_SECRET: 'trawler-gateway-tls',
       TRAWLER_GATEWAY_TLS_MANAGED: 'true',
       TRAWLER_GATEWAY_LOGIN_SECRET: 'trawler-gateway-login',
-      TRAWLER_GATEWAY_CONNECTIONS: '88',
+      TRAWLER_GATEWAY_CONNECTIONS: '40',
       TRAWLER_DATABASE_SCHEMA: 'crawl',
       TRAWLER_DATABASE_POOL_SIZE: '5',
       TRAWLER_DATABASE_RETENTION_DAYS: '30',
@@ -188,7 +188,7 @@ describe('the gateway', () => {
       TRAWLER_GATEWAY_PORT: '8443',
       TRAWLER_GATEWAY_TLS_CERT_FILE: '/run/trawler-gateway/tls/tls.crt',
       TRAWLER_GATEWAY_TLS_KEY_FILE: '/run/trawler-gateway/tls/tls.key',
-      TRAWLER_GATEWAY_POOL_SIZE: '20',
+      TRAWLER_GATEWAY_POOL_SIZE: '8',
       TRAWLER_LOG_LEVEL: 'info',
     });
     const { automountServiceAccountToken, volumes } = deployment.spec.template.spec;
