@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { boundedDuration } from './bounded-duration.ts';
 import { conditions } from './conditions.ts';
+import { keyOfData, nameOf } from './object-key.ts';
 import { podTemplate } from './pod-template.ts';
 import { HEADER_NAME_PATTERN, HEADER_VALUE_PATTERN, RESERVED_HEADERS } from './request-headers.ts';
 import { keyedBy, type ValidationRule, withRules } from './validation.ts';
@@ -129,13 +130,8 @@ const sourceLimits = z
 
 const configMapKey = (what: string) =>
   z.object({
-    name: z.string().min(1).max(253).describe('Name of a ConfigMap in the same namespace.'),
-    key: z
-      .string()
-      .min(1)
-      .max(253)
-      .regex(/^[-._a-zA-Z0-9]+$/)
-      .describe(`Key whose value is ${what}.`),
+    name: nameOf('ConfigMap'),
+    key: keyOfData.describe(`Key whose value is ${what}.`),
   });
 
 const sourceFields = z.object({
@@ -213,21 +209,15 @@ const fetching = z
       'Headers of requests to the hosts of the start URLs, and to no other. In the browser, of the document alone.',
     ),
     headersSecretRef: z
-      .object({ name: z.string().min(1).max(253).describe('Name of a Secret in the same namespace.') })
+      .object({ name: nameOf('Secret') })
       .optional()
       .describe(
         'A Secret whose keys and values are further headers. It is mounted into the pods, nobody else reads it.',
       ),
     caSecretRef: z
       .object({
-        name: z.string().min(1).max(253).describe('Name of a Secret in the same namespace.'),
-        key: z
-          .string()
-          .min(1)
-          .max(253)
-          .regex(/^[-._a-zA-Z0-9]+$/)
-          .default('ca.crt')
-          .describe('The key whose value is one or more certificates in PEM.'),
+        name: nameOf('Secret'),
+        key: keyOfData.default('ca.crt').describe('The key whose value is one or more certificates in PEM.'),
       })
       .optional()
       .describe(
@@ -284,14 +274,8 @@ const proxy = z
   .object({
     urlSecretRef: z
       .object({
-        name: z.string().min(1).max(253).describe('Name of a Secret in the same namespace.'),
-        key: z
-          .string()
-          .min(1)
-          .max(253)
-          .regex(/^[-._a-zA-Z0-9]+$/)
-          .default('url')
-          .describe('Key in it that holds the URL.'),
+        name: nameOf('Secret'),
+        key: keyOfData.default('url').describe('Key in it that holds the URL.'),
       })
       .describe(
         "The proxy's URL: http://user:password@host:port, or https. The operator's configuration must allow host:port.",

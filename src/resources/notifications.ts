@@ -1,5 +1,6 @@
 // Where a schedule sends word of its runs: the part of a CrawlSchedule's spec that names webhooks.
 import { z } from 'zod';
+import { keyOfData, nameOf } from './object-key.ts';
 import { keyedBy, uniqueValues, withRules } from './validation.ts';
 
 /** What a receiver can be notified of. */
@@ -7,14 +8,8 @@ export const NOTIFICATION_EVENTS = ['Succeeded', 'Partial', 'Failed', 'Stopped',
 
 const secretKey = (what: string, key: string) =>
   z.object({
-    name: z.string().min(1).max(253).describe('Name of a Secret in the same namespace.'),
-    key: z
-      .string()
-      .min(1)
-      .max(253)
-      .regex(/^[-._a-zA-Z0-9]+$/)
-      .default(key)
-      .describe(`Key whose value is ${what}.`),
+    name: nameOf('Secret'),
+    key: keyOfData.default(key).describe(`Key whose value is ${what}.`),
   });
 
 const target = withRules(
