@@ -16,16 +16,14 @@ export function createClock(
   const clock = new DatabaseClock(now);
   let looking: Promise<void> | undefined;
 
-  async function lookUntilKnown(): Promise<void> {
-    while (clock.needsLook) {
-      const { asked, databaseNow } = await look();
-      clock.look({ asked, moment: databaseNow, now: databaseNow });
-    }
+  async function ask() {
+    const { asked, databaseNow } = await look();
+    return { asked, moment: databaseNow, now: databaseNow };
   }
 
   return async () => {
     if (clock.needsLook) {
-      looking ??= lookUntilKnown().finally(() => {
+      looking ??= clock.lookAsNeeded(ask).finally(() => {
         looking = undefined;
       });
       await looking;

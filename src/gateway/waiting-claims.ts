@@ -203,9 +203,10 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
   }
 
   /** Draws from the answer of one what it means for those that wait. */
-  function settle(room: Room, answer: string, { workerId, slots, epoch }: ClaimRequest): void {
+  function settle(room: Room, answer: string, request: ClaimRequest): void {
+    const { workerId } = request;
     const vain = vainAnswer(answer);
-    if (vain === undefined || vain.mayWait) room.known.set(workerId, `${slots} ${epoch}`);
+    if (vain === undefined || vain.mayWait) room.known.set(workerId, sayingOf(request));
     if (vain === undefined) {
       room.vain = 0;
       room.notBefore = 0;
@@ -220,7 +221,7 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
     if (room.isStirred) return;
     room.promised = 0;
     const now = performance.now();
-    room.idle.set(workerId, `${slots} ${epoch}`);
+    room.idle.set(workerId, sayingOf(request));
     room.vainAt = now;
     room.notBefore = now + Math.min(FIRST_BACK_OFF_MS * 2 ** room.vain, MAX_BACK_OFF_MS);
     room.vain = Math.min(room.vain + 1, 10);
@@ -232,16 +233,16 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
   }
 
   /** Whether a claim like this one was vain just now, and nothing has happened since. */
-  function isKnownToBeVain(room: Room, { workerId, slots, epoch }: ClaimRequest): boolean {
-    return room.idle.get(workerId) === `${slots} ${epoch}` && performance.now() - room.vainAt < VAIN_FOR_MS;
+  function isKnownToBeVain(room: Room, request: ClaimRequest): boolean {
+    return room.idle.get(request.workerId) === sayingOf(request) && performance.now() - room.vainAt < VAIN_FOR_MS;
   }
 
   /**
    * Whether others wait already: what comes wakes the first of them, so a claim that would go past them costs the database a
    * look in vain. A worker that nobody knows yet, or that begins anew, has something to say there first.
    */
-  function mayQueueUp(room: Room, { workerId, slots, epoch }: ClaimRequest): boolean {
-    return room.waiting.length > 0 && room.known.get(workerId) === `${slots} ${epoch}`;
+  function mayQueueUp(room: Room, request: ClaimRequest): boolean {
+    return room.waiting.length > 0 && room.known.get(request.workerId) === sayingOf(request);
   }
 
   async function claim(run: Run, request: ClaimRequest, signal: AbortSignal): Promise<HeldAnswer> {
@@ -345,6 +346,11 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
       return size;
     },
   };
+}
+
+/** What a claim tells the database of its worker: one that says the same as before brings it nothing new. */
+function sayingOf({ slots, epoch }: ClaimRequest): string {
+  return `${slots} ${epoch}`;
 }
 
 type VainAnswer = {

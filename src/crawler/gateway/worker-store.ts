@@ -41,13 +41,12 @@ export function createWorkerStore({ calls, workerId, waitMs = 0 }: WorkerStoreOp
   /** The last claim brought nothing: the next one may wait long, and needs no clock before. */
   let wasVain = false;
 
-  const setClock = async (signal: AbortSignal): Promise<void> => {
-    while (clock.needsLook) {
+  const setClock = (signal: AbortSignal): Promise<void> =>
+    clock.lookAsNeeded(async () => {
       const asked = performance.now();
       const { now, moment = now } = await calls.call('clock', {}, signal);
-      clock.look({ asked, moment, now });
-    }
-  };
+      return { asked, moment, now };
+    });
 
   /** A call that builds on what was assumed: made again when another server answers, with what is sure then. */
   const callOnSameServer = async <Name extends CallName>(

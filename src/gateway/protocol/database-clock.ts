@@ -70,6 +70,11 @@ export class DatabaseClock {
     if (this.#recent.length > RECENT_ANSWERS) this.#recent.shift();
   }
 
+  /** Looks at the clock as often as is needed now, each time by one question. Rejects with what the question does. */
+  async lookAsNeeded(ask: () => Promise<AnswerTimes>): Promise<void> {
+    while (this.needsLook) this.look(await ask());
+  }
+
   /** What the database's clock shows now, at least and at most. */
   reading(): { readonly now: number; readonly moment: number } {
     const { least, most } = this.#bounds();
