@@ -4,8 +4,10 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { type CrawlRun, type CrawlSchedule, isFinished } from '#src/custom-resources/types.ts';
+import type { Secret } from '#src/kube/builtin-types.ts';
 import { controllerOf, controllerReference } from '#src/kube/kube-object.ts';
 import { timestamp } from '#src/kube/time.ts';
+import { LABEL } from '#src/resources/group.ts';
 import { testClient } from '../support/database-connections.ts';
 import type { Stage } from './stage.ts';
 
@@ -23,6 +25,7 @@ export interface State {
   /** Jobs that no run owns, or that still work for a finished one. */
   strayJobs: string[];
   pods: number;
+  /** Of runs. */
   secrets: string[];
   /** PostgreSQL: run to outcome and reason, also of runs that are pruned. */
   rows: Record<string, string>;
@@ -215,7 +218,10 @@ async function observe({ world, namespace, database }: Stage, slot: Date): Promi
       })
       .map((job) => label(job.metadata.name)),
     pods: pods.items.length,
-    secrets: secrets.items.map((secret) => label(secret.metadata.name)).sort(),
+    secrets: secrets.items
+      .filter(isOfRun)
+      .map((secret) => label(secret.metadata.name))
+      .sort(),
     rows: sorted([
       ...rows.map(({ name, outcome, stop_reason }): [string, string] => [label(name), `${outcome} ${stop_reason}`]),
       ...runs.items
@@ -224,6 +230,11 @@ async function observe({ world, namespace, database }: Stage, slot: Date): Promi
     ]),
     tokens,
   };
+}
+
+/** The operator keeps Secrets of the gateway in its own namespace, which is the stage's. */
+function isOfRun({ metadata }: Secret): boolean {
+  return metadata.labels?.[LABEL.runUid] !== undefined;
 }
 
 function describeRun(run: CrawlRun): string {
