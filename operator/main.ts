@@ -1,10 +1,11 @@
 // The operator image's program: `operator` runs the controllers, `gateway` stands between workers and the database,
-// `migrate` only brings the database up to date.
+// `migrate` only brings the database up to date, `history` shows what stays of runs.
 import { randomUUID } from 'node:crypto';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { type Config, ConfigError, environmentName, loadConfig } from '../src/config.ts';
 import type { GatewaySettings, GatewayTls } from '../src/controllers/gateway/gateway.ts';
+import { type MaintenanceSettings, timetableOf } from '../src/controllers/maintenance.ts';
 import { createOperatorMetrics } from '../src/controllers/metrics.ts';
 import { runOperator } from '../src/controllers/operator.ts';
 import { CRAWL_RUNS, CRAWL_SCHEDULES } from '../src/custom-resources/types.ts';
@@ -19,6 +20,7 @@ import { createOperatorStore } from '../src/store/postgres-operator-store.ts';
 import { createLogger, type Logger } from '../src/telemetry/logger.ts';
 import { startProbeServer } from '../src/telemetry/probe-server.ts';
 import { type Readiness, remembered } from '../src/telemetry/readiness.ts';
+import { type HistoryOptions, history } from './history.ts';
 
 const EXIT_CONFIG = 78; // EX_CONFIG of sysexits.h
 const EXIT_LEADERSHIP_LOST = 75; // EX_TEMPFAIL: another leads, the pod starts anew
@@ -66,8 +68,20 @@ function gatewayOf({ gatewayUrl, gatewayTlsSecret, gatewayTlsManaged, gatewayLog
   return { url: gatewayUrl, tls, loginSecretName: gatewayLoginSecret };
 }
 
+function maintenanceOf(config: Config): MaintenanceSettings {
+  const { maintenanceSchedule: schedule, maintenanceTimeZone: timeZone } = config;
+  try {
+    timetableOf({ schedule, timeZone });
+  } catch (error) {
+    const keys = `${environmentName('maintenanceSchedule')}, ${environmentName('maintenanceTimeZone')}`;
+    throw new ConfigError(`${keys}: ${error instanceof Error ? error.message : error}`);
+  }
+  return { schedule, timeZone, retentionDays: config.databaseRetentionDays, historyDays: config.databaseHistoryDays };
+}
+
 async function operator(config: Config, logger: Logger): Promise<void> {
   const gateway = gatewayOf(config);
+  const maintenance = maintenanceOf(config);
   const signal = untilSignalled(logger);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_SAMPLE_MS });
@@ -96,7 +110,7 @@ async function operator(config: Config, logger: Logger): Promise<void> {
         ...(config.maxActiveRuns === undefined ? {} : { total: config.maxActiveRuns }),
         ...(config.maxActiveRunsPerNamespace === undefined ? {} : { perNamespace: config.maxActiveRunsPerNamespace }),
       },
-      retentionDays: config.databaseRetentionDays,
+      maintenance,
       namespace: config.namespace,
       identity: `${config.podName}_${randomUUID()}`,
       reconcilers: config.reconcilers,
@@ -159,6 +173,35 @@ async function gateway(): Promise<void> {
   }
 }
 
+async function withStore<T>(config: Config, logger: Logger, work: (store: OperatorStore) => Promise<T>): Promise<T> {
+  const store = openStore(config, logger);
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}
+
+/** For commands that answer a person: their lines go to standard output, and trouble to standard error. */
+async function print(
+  work: (config: Config, logger: Logger, signal: AbortSignal) => Promise<readonly string[]>,
+): Promise<void> {
+  const logger = createLogger('trawler', 'fatal');
+  try {
+    const lines = await work(loadConfig(process.env), logger, untilSignalled(logger));
+    process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+  } catch (error) {
+    process.stderr.write(`error: ${error instanceof Error ? error.message : error}\n`);
+    process.exitCode = error instanceof ConfigError ? EXIT_CONFIG : 1;
+  }
+}
+
+function positive(text: string): number {
+  const parsed = Number(text);
+  if (!Number.isInteger(parsed) || parsed < 1) throw new InvalidArgumentError('write a whole number above 0');
+  return parsed;
+}
+
 async function start(service: string, work: (config: Config, logger: Logger) => Promise<void>): Promise<void> {
   let config: Config;
   try {
@@ -194,4 +237,17 @@ program
   .command('migrate')
   .description('bring the database up to date and end')
   .action(() => start('migrate', migrate));
+program
+  .command('history [schedule]')
+  .description('what stays of runs that have ended, the newest first: of a schedule, or of all runs of the namespace')
+  .requiredOption('-n, --namespace <name>', 'namespace of the schedule')
+  .option('--run <name>', 'one run, with its sources and its first items')
+  .option('--maintenance', "what maintenance of the operator's namespace did, in place of runs")
+  .option('--limit <count>', 'most rows', positive, 20)
+  .option('--json', 'one JSON object a line')
+  .action((schedule: string | undefined, options: HistoryOptions) =>
+    print((config, logger, signal) =>
+      withStore(config, logger, (store) => history(store.executions, schedule, options, signal)),
+    ),
+  );
 await program.parseAsync();

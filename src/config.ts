@@ -77,6 +77,15 @@ const schema = z.object({
     .max(3_650)
     .default(30)
     .describe("Whole days of runs and results that are kept beside today's."),
+  databaseHistoryDays: count
+    .max(3_650)
+    .default(400)
+    .describe('The same for the summary that stays of each run; never less than databaseRetentionDays.'),
+  maintenanceSchedule: z
+    .string()
+    .default('0 2 * * *')
+    .describe('When what is past its time is dropped: five or six cron fields.'),
+  maintenanceTimeZone: z.string().default('Etc/UTC').describe('IANA time zone of maintenanceSchedule.'),
   watchNamespaces: list
     .default([])
     .describe('Namespaces whose schedules and runs are looked after; all of them when left out.'),

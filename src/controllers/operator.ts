@@ -29,9 +29,9 @@ import type { Logger } from '../telemetry/logger.ts';
 import { startCaches } from './caches.ts';
 import { createDatabasePreparation } from './database-preparation.ts';
 import { createGateway, type GatewaySettings } from './gateway/gateway.ts';
+import { createMaintenance, type MaintenanceSettings } from './maintenance.ts';
 import type { OperatorMetrics } from './metrics.ts';
 import { createNotifications, NOTIFICATION_INTERVAL_MS } from './notifications.ts';
-import { keepDays } from './retention.ts';
 import type { ActiveLimits } from './run/admission.ts';
 import type { JobSettings } from './run/crawl-job.ts';
 import { createRunReconciler } from './run/run-controller.ts';
@@ -51,8 +51,7 @@ export type OperatorOptions = {
   readonly migrate: boolean;
   readonly settings: JobSettings;
   readonly limits: ActiveLimits;
-  /** How many whole days of runs and results are kept beside today's. */
-  readonly retentionDays: number;
+  readonly maintenance: MaintenanceSettings;
   /** The namespaces to look after; absent: all of them. */
   readonly watchNamespaces?: readonly string[];
   /** Where the Lease lives. */
@@ -72,8 +71,7 @@ export type OperatorOptions = {
 const LEASE_NAME = 'trawler-operator';
 const SWEEP_INTERVAL_MS = 30_000;
 const SWEEP_KEY = 'sweep';
-const RETENTION_INTERVAL_MS = 3_600_000;
-const RETENTION_KEY = 'retention';
+const MAINTENANCE_KEY = 'maintenance';
 const CERTIFICATE_KEY = 'certificate';
 const LOGIN_KEY = 'login';
 const NOTIFICATIONS_KEY = 'notifications';
@@ -95,8 +93,7 @@ export async function runOperator(options: OperatorOptions): Promise<'stopped' |
 
 /** Everything that is started here has ended when this returns. */
 async function runControllers(options: OperatorOptions, signal: AbortSignal): Promise<void> {
-  const { api, store, migrate, settings, limits, retentionDays, namespace, identity, reconcilers, metrics, logger } =
-    options;
+  const { api, store, migrate, settings, limits, namespace, identity, reconcilers, metrics, logger } = options;
   const schedules = api.resource<CrawlSchedule>(CRAWL_SCHEDULES);
   const runs = api.resource<CrawlRun>(CRAWL_RUNS);
   const jobs = api.resource<Job>(JOBS);
@@ -164,13 +161,11 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     },
     ...shared,
   });
-  const retentionQueue = createWorkQueue({
-    name: 'retention',
+  const maintain = createMaintenance({ store, runCache, settings: options.maintenance, namespace, now, logger });
+  const maintenanceQueue = createWorkQueue({
+    name: 'maintenance',
     workers: 1,
-    reconcile: async (_key, signal) => {
-      await onDatabase(() => keepDays({ store, runCache, retentionDays, now, logger }, signal));
-      return { requeueAfterMs: RETENTION_INTERVAL_MS };
-    },
+    reconcile: (_key, signal) => onDatabase(() => maintain(signal)),
     ...shared,
   });
   const { allowedAddresses } = settings;
@@ -197,7 +192,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   wakeSchedules({ scheduleCache, runCache, queue: scheduleQueue });
   wakeRuns({ runCache, jobCache, podCache, line: queue, queue: runQueue, onGone: () => sweepQueue.add(SWEEP_KEY) });
   sweepQueue.add(SWEEP_KEY);
-  retentionQueue.add(RETENTION_KEY);
+  maintenanceQueue.add(MAINTENANCE_KEY);
   notificationQueue.add(NOTIFICATIONS_KEY);
   for (const key of [CERTIFICATE_KEY, LOGIN_KEY]) gatewayQueue.add(key);
   logger.info({ schedules: scheduleCache.list().length, runs: runCache.list().length }, 'scheduler started');
@@ -207,7 +202,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     scheduleQueue.done,
     runQueue.done,
     sweepQueue.done,
-    retentionQueue.done,
+    maintenanceQueue.done,
     gatewayQueue.done,
     notificationQueue.done.finally(() => notifications.close()),
     events.done,

@@ -9,10 +9,11 @@ import type {
   SpiderTrap,
 } from '../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
+import type { ExecutionStore } from './execution-store.ts';
 import type { NotificationStore } from './notification-store.ts';
+import type { RunOutcome } from './run-outcome.ts';
 
-/** How a run ended. The first three are computed from its requests; the others are the operator's decision. */
-export type RunOutcome = 'Succeeded' | 'Partial' | 'Failed' | 'Stopped' | 'TimedOut';
+export type { RunOutcome };
 
 /** A run as the operator hands it over. Sources, limits and politeness are taken from the resolved spec. */
 export type AcceptedRun = {
@@ -23,6 +24,8 @@ export type AcceptedRun = {
   readonly namespace: string;
   readonly name: string;
   readonly scheduleUid?: string;
+  /** Crawler image that its pods get. */
+  readonly image?: string;
   readonly specVersion: number;
   readonly spec: CrawlRunSpec;
   /** SHA-256 of the run's secret token, see `hashToken`. */
@@ -258,6 +261,10 @@ export type OperatorStore = {
    * hold a live run, and those in `kept`, stay. All days are UTC, YYYY-MM-DD; the result is those dropped.
    */
   dropDaysBefore(firstKept: string, kept: readonly string[], signal: AbortSignal): Promise<readonly string[]>;
+  /** Drops what was queued by runs that ended a day ago. */
+  forgetLanes(signal: AbortSignal): Promise<void>;
+  /** What stays of runs and of maintenance. */
+  readonly executions: ExecutionStore;
   /** What is to be sent to webhooks. */
   readonly notifications: NotificationStore;
   close(): Promise<void>;

@@ -5,13 +5,14 @@ import { createBatcher } from './batch.ts';
 import { createPool, storeError } from './connection.ts';
 import { createContact } from './contact.ts';
 import { contentChange, forgetPages } from './content-change.ts';
+import { createExecutionStore } from './executions.ts';
 import { type GatewayLogin, gatewayUrl } from './gateway-login.ts';
 import { migrate } from './migrate.ts';
 import { createNotificationStore } from './notifications.ts';
 import { OperatorDialect } from './operator-dialect.ts';
 import type { Acceptance, AcceptedRun, OperatorStore, RunSnapshot } from './operator-store.ts';
 import { deadLetters, firstItems } from './results.ts';
-import { dropDaysBefore, ensureDay } from './retention.ts';
+import { dropDaysBefore, ensureDay, forgetLanes } from './retention.ts';
 import * as runs from './runs.ts';
 import type { Database } from './schema.ts';
 import { checkSchemaName } from './schema-name.ts';
@@ -95,6 +96,8 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     deadLetters: (runId, limit, signal) => guarded(signal, () => deadLetters(db, runId, limit, signal)),
     ensureDay: (day, signal) => guarded(signal, () => ensureDay(db, day, signal)),
     dropDaysBefore: (firstKept, kept, signal) => guarded(signal, () => dropDaysBefore(db, firstKept, kept, signal)),
+    forgetLanes: (signal) => guarded(signal, () => forgetLanes(db, signal)),
+    executions: createExecutionStore(db, guarded),
     notifications: createNotificationStore(db, guarded),
     close: async () => {
       await db.destroy();

@@ -58,6 +58,19 @@ async function dropPartitions(db: Kysely<Database>, part: string, signal: AbortS
   }
 }
 
+/** Drops what runs that ended a day ago had queued, some thousand rows a transaction. */
+export async function forgetLanes(db: Kysely<Database>, signal: AbortSignal): Promise<void> {
+  await untilNone(db, sql<{ n: number }>`select forget_lanes(${PART}) as n`, signal);
+}
+
+async function untilNone(
+  db: Kysely<Database>,
+  part: ReturnType<typeof sql<{ n: number }>>,
+  signal: AbortSignal,
+): Promise<void> {
+  while (((await part.execute(db, { signal })).rows[0]?.n ?? 0) > 0) signal.throwIfAborted();
+}
+
 /** Forgets the runs of dropped days, and what was learnt of pages and hosts and not looked at for as long. */
 async function forgetBefore(
   db: Kysely<Database>,
@@ -65,12 +78,12 @@ async function forgetBefore(
   kept: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
-  const untilNone = async (part: ReturnType<typeof sql<{ n: number }>>) => {
-    while (((await part.execute(db, { signal })).rows[0]?.n ?? 0) > 0) signal.throwIfAborted();
-  };
-  await untilNone(sql<{ n: number }>`select forget_lanes(${PART}) as n`);
-  await untilNone(sql<{ n: number }>`select forget_runs(${firstKept}::date, ${[...kept]}::date[], ${PART / 10}) as n`);
-  await untilNone(sql<{ n: number }>`select forget_schedules(${firstKept}::date, ${PART}) as n`);
+  const parts = [
+    sql<{ n: number }>`select forget_lanes(${PART}) as n`,
+    sql<{ n: number }>`select forget_runs(${firstKept}::date, ${[...kept]}::date[], ${PART / 10}) as n`,
+    sql<{ n: number }>`select forget_schedules(${firstKept}::date, ${PART}) as n`,
+  ];
+  for (const part of parts) await untilNone(db, part, signal);
   for (let after: string | null = '0'; after !== null; ) {
     const answer: { rows: { last: string | null }[] } = await sql<{ last: string | null }>`
       select forget_hosts(${firstKept}::date, ${after}::bigint, ${PART})::text as last`.execute(db, { signal });

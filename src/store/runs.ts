@@ -87,6 +87,7 @@ function runRow({ spec, ...run }: AcceptedRun) {
     schedule_uid: run.scheduleUid ?? null,
     scheduled_time: spec.trigger.scheduledTime === undefined ? null : new Date(spec.trigger.scheduledTime),
     trigger: spec.trigger.type,
+    image: run.image ?? null,
     host_scope: run.namespace,
     delay_ms: hostSpacingMs(spec.politeness),
     share_weight: shareWeight(spec.priority),

@@ -17,6 +17,7 @@ export type Database = {
     schedule_uid: string | null;
     scheduled_time: Date | null;
     trigger: string;
+    image: string | null;
     host_scope: string;
     delay_ms: number;
     share_weight: number;

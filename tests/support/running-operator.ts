@@ -2,6 +2,7 @@
 import { KubeConfig } from '@kubernetes/client-node';
 import { Registry } from 'prom-client';
 import type { GatewaySettings } from '#src/controllers/gateway/gateway.ts';
+import type { MaintenanceSettings } from '#src/controllers/maintenance.ts';
 import { createOperatorMetrics, type OperatorMetrics } from '#src/controllers/metrics.ts';
 import { type OperatorOptions, runOperator } from '#src/controllers/operator.ts';
 import { createKubeApi, type KubeApi } from '#src/kube/client.ts';
@@ -16,6 +17,14 @@ export const GATEWAY: GatewaySettings = {
   url: JOB_SETTINGS.gatewayUrl,
   tls: { source: 'Managed', secretName: 'trawler-gateway-tls' },
   loginSecretName: 'trawler-gateway-login',
+};
+
+/** As the chart sets it. */
+export const MAINTENANCE: MaintenanceSettings = {
+  schedule: '0 2 * * *',
+  timeZone: 'Etc/UTC',
+  retentionDays: 30,
+  historyDays: 400,
 };
 
 export type RunningOperator = {
@@ -37,7 +46,7 @@ export function startOperator(
   const metrics = createOperatorMetrics(new Registry());
   const store = createOperatorStore({ databaseUrl, schema: 'trawler', logger });
   const done = runOperator({
-    ...{ api, store, logger, migrate: true, limits: {}, retentionDays: 30, reconcilers: 8 },
+    ...{ api, store, logger, migrate: true, limits: {}, maintenance: MAINTENANCE, reconcilers: 8 },
     metrics,
     settings: JOB_SETTINGS,
     gateway: GATEWAY,

@@ -7,11 +7,12 @@ import { isControlledBy } from '../../kube/kube-object.ts';
 import type { ResourceClient } from '../../kube/resource-client.ts';
 import type { ReconcileResult } from '../../kube/work-queue.ts';
 import { childName } from '../../resources/names.ts';
+import type { UnacceptedRun } from '../../store/execution-store.ts';
 import type { OperatorStore } from '../../store/operator-store.ts';
 import { StoreError } from '../../store/store-error.ts';
 import { type PodCache, podsOf, type RunCache } from '../caches.ts';
 import { DATABASE_RETRY_MS } from '../database-preparation.ts';
-import { endOfShown } from './end-step.ts';
+import { endOfShown, type GivenEnd } from './end-step.ts';
 import { hasEnded } from './pods.ts';
 
 export type FinishedRunOptions = {
@@ -54,12 +55,14 @@ export function createFinishedRunSettler(options: FinishedRunOptions) {
     try {
       // The token goes in any case. A run that was ended without PostgreSQL may still be live there: its acceptance was
       // never written down, or its spec cannot be read any more.
-      const { stopReason, outcome, message } = endOfShown(run.status ?? {});
+      const end = endOfShown(run.status ?? {});
+      const { stopReason, outcome, message } = end;
       if (stopReason === 'DataLost') {
         await store.revokeToken(uid, signal); // where it is live again, the sweep ends it and says so
       } else {
         await store.requestStop(uid, stopReason, signal);
         await store.finishStopped(uid, outcome, message, signal);
+        await store.executions.recordUnaccepted(unacceptedRun(run, end), signal);
       }
     } catch (error) {
       if (error instanceof StoreError) return DATABASE_RETRY_MS;
@@ -95,4 +98,25 @@ export function createFinishedRunSettler(options: FinishedRunOptions) {
   }
 
   return settleFinished;
+}
+
+/** What stays of a run that PostgreSQL has never known. */
+function unacceptedRun(
+  { metadata, spec, status }: CrawlRun,
+  { stopReason, outcome, message }: GivenEnd,
+): UnacceptedRun {
+  const { uid: runId, namespace, name, creationTimestamp } = metadata;
+  const scheduleUid = metadata.ownerReferences?.find((owner) => owner.controller)?.uid;
+  const { scheduledTime } = spec.trigger ?? {};
+  const endedAt = status?.completionTime ?? creationTimestamp ?? 0;
+  return {
+    ...{ runId, namespace, name, outcome, reason: stopReason, message },
+    trigger: spec.trigger?.type ?? 'Manual',
+    createdAt: new Date(creationTimestamp ?? endedAt),
+    finishedAt: new Date(endedAt),
+    ...(scheduleUid === undefined ? {} : { scheduleUid }),
+    ...(spec.scheduleName === undefined ? {} : { scheduleName: spec.scheduleName }),
+    ...(scheduledTime === undefined ? {} : { scheduledTime: new Date(scheduledTime) }),
+    ...(spec.image === undefined ? {} : { image: spec.image }),
+  };
 }

@@ -13,7 +13,7 @@ import { hashToken } from '../../store/run-token.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { RunCache } from '../caches.ts';
 import type { Gateway } from '../gateway/gateway.ts';
-import { runDay } from './crawl-job.ts';
+import { type JobSettings, runDay } from './crawl-job.ts';
 import { obstacleOfAnswer, type StartObstacle } from './obstacle.ts';
 import { logFields } from './run-log-fields.ts';
 import { ensureRunSecret } from './run-secret.ts';
@@ -24,6 +24,7 @@ export type RunAcceptanceOptions = {
   readonly store: OperatorStore;
   readonly gateway: Gateway;
   readonly events: EventRecorder;
+  readonly settings: Pick<JobSettings, 'crawlerImage'>;
   readonly logger: Logger;
 };
 
@@ -31,7 +32,7 @@ export type RunAcceptanceOptions = {
 const CREDENTIALS_CHECK_MS = 60_000;
 
 export function createRunAcceptance(options: RunAcceptanceOptions) {
-  const { secrets, runCache, store, gateway, events, logger } = options;
+  const { secrets, runCache, store, gateway, events, settings, logger } = options;
   /** By UID of live runs, on the monotonic clock. */
   const credentialsCheckedAt = new Map<string, number>();
   runCache.subscribe(({ type, object }) => {
@@ -106,6 +107,7 @@ export function createRunAcceptance(options: RunAcceptanceOptions) {
         namespace: run.metadata.namespace,
         name: run.metadata.name,
         ...(scheduleUid === undefined ? {} : { scheduleUid }),
+        image: spec.image ?? settings.crawlerImage,
         specVersion: SPEC_VERSION,
         spec,
         tokenHash: hashToken(token),

@@ -16,7 +16,12 @@ import { testClient } from '../../support/database-connections.ts';
 import { type DatabaseWorker, databaseHeartbeats, databaseWorkerStore } from '../../support/gateway.ts';
 import { gatewayDatabaseUrl } from '../../support/gateway-login.ts';
 import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
-import { GATEWAY, type RunningOperator, startOperator as startOperatorOn } from '../../support/running-operator.ts';
+import {
+  GATEWAY,
+  MAINTENANCE,
+  type RunningOperator,
+  startOperator as startOperatorOn,
+} from '../../support/running-operator.ts';
 import { done, heartbeat } from '../store/fixture.ts';
 
 const never = new AbortController().signal;
@@ -69,7 +74,10 @@ afterEach(async () => {
 });
 
 function startOperator(databaseUrl = database.ownerUrl, limits: ActiveLimits = {}): RunningOperator {
-  const operator = startOperatorOn(cluster.kubeconfigPath, databaseUrl, { limits, retentionDays: 2 });
+  const operator = startOperatorOn(cluster.kubeconfigPath, databaseUrl, {
+    limits,
+    maintenance: { ...MAINTENANCE, retentionDays: 2 },
+  });
   running.push(operator);
   return operator;
 }
@@ -872,7 +880,14 @@ test('days past their time are dropped, and tomorrow has its place', async () =>
     return (await client.query<{ day: string }>(tree)).rows.map(({ day }) => day);
   };
   expect(await days()).toContain(dayOf(-3));
-  startOperator();
+  // As if no operator had been there since the last night.
+  await client.query(`delete from execution where type = 'Maintenance'`);
+  const { store } = startOperator();
   await eventually(async () => expect(await days()).toEqual([-2, 0, 1].map(dayOf)));
+  await eventually(async () => {
+    const query = { namespace: 'default', type: 'Maintenance', limit: 10 } as const;
+    const done = await store.executions.list(query, AbortSignal.timeout(5_000));
+    expect(done).toMatchObject([{ outcome: 'Succeeded', trigger: 'Schedule', work: { days: 1 } }]);
+  });
   await client.end();
 });

@@ -30,6 +30,7 @@ export type RunOptions = {
   readonly scheduleUid?: string;
   readonly runDay?: string;
   readonly deadLettersOf?: string;
+  readonly image?: string;
 };
 
 export type TestRun = {
@@ -73,6 +74,7 @@ export async function install(
         name: `run-${runId.slice(0, 8)}`,
         ...(run.scheduleUid === undefined ? {} : { scheduleUid: run.scheduleUid }),
         ...(run.deadLettersOf === undefined ? {} : { deadLettersOf: run.deadLettersOf }),
+        ...(run.image === undefined ? {} : { image: run.image }),
         specVersion: 1,
         spec: resolved,
         tokenHash: hashToken(token),

@@ -226,7 +226,9 @@ test('what a run of the release before had queued, leased and put aside is crawl
     [run.runId],
   );
   await admin.query(`
-    drop table delivery, notification, disabled_target;
+    drop table delivery, notification, disabled_target, execution;
+    alter table run drop column image;
+    alter table progress drop column bytes;
     drop table lane_key;
     drop index lane_by_id;
     drop index lane_by_host;

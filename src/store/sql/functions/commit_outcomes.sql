@@ -57,7 +57,8 @@ begin
     from held h
     where (r.run_day = this_run.run_day or r.run_day is null) and r.run_id = h.run_id and r.url_key = h.url_key
     returning r.url_key, r.lane_id, r.source_no, r.state, r.available_at, r.is_sitemap, h.reason, h.cause,
-      h.message, h.url, h.left_out, h.items_left_out
+      h.message, h.url, h.left_out, h.items_left_out,
+      case when jsonb_typeof(h.facts->'bytes') = 'number' then (h.facts->>'bytes')::numeric end as bytes
   ), stored as (
     insert into item (run_id, run_day, url_key, source_no, data)
     select this_run.run_id, this_run.run_day, h.url_key, h.source_no, i.data
@@ -66,7 +67,7 @@ begin
     returning source_no
   ), counted as (
     insert into progress as p (run_id, worker_id, source_no, leased, places, succeeded, failed, skipped, items,
-      failed_sitemaps, last_success_at, last_error, last_error_at, skipped_by, failed_by, items_left_out)
+      failed_sitemaps, last_success_at, last_error, last_error_at, skipped_by, failed_by, items_left_out, bytes)
     select this_run.run_id, this_worker, source_no, -count(*),
       -count(*) filter (where state = 'skipped' or (state = 'dead' and is_sitemap)),
       count(*) filter (where state = 'done'),
@@ -92,7 +93,8 @@ begin
         select jsonb_object_agg(key, n) from (
           select l.key, sum(l.value::bigint) as n
           from settled s cross join lateral jsonb_each_text(s.items_left_out) l
-          where s.source_no = settled.source_no group by l.key) c) else '{}' end
+          where s.source_no = settled.source_no group by l.key) c) else '{}' end,
+      least(coalesce(sum(bytes) filter (where bytes > 0), 0), 1e15)::bigint
     from settled group by source_no order by source_no
     on conflict (run_id, worker_id, source_no) do update set
       leased = p.leased + excluded.leased,
@@ -107,7 +109,8 @@ begin
       last_error_at = coalesce(excluded.last_error_at, p.last_error_at),
       skipped_by = add_counts(p.skipped_by, excluded.skipped_by),
       failed_by = add_counts(p.failed_by, excluded.failed_by),
-      items_left_out = add_counts(p.items_left_out, excluded.items_left_out)
+      items_left_out = add_counts(p.items_left_out, excluded.items_left_out),
+      bytes = least(p.bytes + excluded.bytes, 1000000000000000000)
   )
   select coalesce(array_agg(url_key), '{}'),
     array_agg((lane_id, 1, 1, available_at, 0)::arrival) filter (where state = 'queued')

@@ -1,6 +1,6 @@
--- Writes the end of a run, whose row and claim lock the caller holds. Outcome and results are computed from the
--- counters, unless the outcome is given. URLs of which none gave a page, since they are gone, out of scope or refused by
--- robots.txt, are a failure.
+-- Writes the end of a run, whose row and claim lock the caller holds, and the summary that stays of it. Outcome and results
+-- are computed from the counters, unless the outcome is given. URLs of which none gave a page, since they are gone, out of
+-- scope or refused by robots.txt, are a failure.
 create or replace function end_run(this_run run, given_outcome text, given_message text) returns void
 language plpgsql set search_path from current as $$
 declare
@@ -30,6 +30,7 @@ begin
   from (select sum(succeeded) as succeeded, sum(failed) as failed, sum(skipped) as skipped from counts) t
   where run.run_id = this_run.run_id
   returning outcome into final_outcome;
+  perform record_execution(this_run.run_id);
   perform note_event(this_run.run_id, final_outcome);
   if final_outcome in ('Succeeded', 'Partial') then
     perform note_event(this_run.run_id, 'Empty');
