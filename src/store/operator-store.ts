@@ -5,6 +5,7 @@ import type {
   Heartbeat,
   ItemData,
   ItemsLeftOut,
+  PartMissing,
   SkipReason,
   SpiderTrap,
 } from '../gateway/protocol/worker-store.ts';
@@ -149,6 +150,8 @@ export type RunSnapshot = {
   readonly lastSuccessAt?: Date;
   readonly skipReasons: Readonly<Partial<Record<SkipReason, number>>>;
   readonly itemsLeftOut: ItemsLeftOut;
+  /** Pages that were stored without a part of what was wanted, by what they lack. */
+  readonly partialPages: Readonly<Partial<Record<PartMissing, number>>>;
   readonly failureCauses: Readonly<Partial<Record<FailureCause, number>>>;
   /** Of runs with `spec.output`. */
   readonly output?: OutputSnapshot;

@@ -90,6 +90,7 @@ export function runStatus(
           workers: workerStatuses(snapshot),
           skipped: defined(snapshot.skipReasons),
           ...(Object.keys(snapshot.itemsLeftOut).length > 0 ? { itemsLeftOut: defined(snapshot.itemsLeftOut) } : {}),
+          ...(Object.keys(snapshot.partialPages).length > 0 ? { partialPages: defined(snapshot.partialPages) } : {}),
           ...(snapshot.blockedHosts.length > 0 ? { blockedHosts: [...snapshot.blockedHosts] } : {}),
           ...(snapshot.spiderTraps.length > 0 ? { spiderTraps: [...snapshot.spiderTraps] } : {}),
         }

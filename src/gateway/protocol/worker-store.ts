@@ -183,6 +183,15 @@ export const ITEM_LEFT_OUT_REASONS = [
 ] as const;
 export type ItemLeftOutReason = (typeof ITEM_LEFT_OUT_REASONS)[number];
 
+/** Fixed list: what a page that was stored lacks. Counted per run. */
+export const PARTS_MISSING = [
+  /** The browser could not take its picture: see `screenshotError`. */
+  'NoScreenshot',
+  /** It was read without what did not answer in time: see `unfinished`. */
+  'NotFullyLoaded',
+] as const;
+export type PartMissing = (typeof PARTS_MISSING)[number];
+
 /** Fixed list: why a request was not crawled, or a link not followed. Counted per run. */
 export const SKIP_REASONS = [
   'RobotsDisallowed',

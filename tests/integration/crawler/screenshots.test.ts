@@ -31,6 +31,9 @@ beforeAll(async () => {
   site = await startSite({
     '/': html('<title>Home</title><p>short<a href=/tall>x</a><a href=/noise>x</a>'),
     '/tall': html('<title>Tall</title><div style="height:30000px;width:5000px;background:red">x</div>'),
+    '/none': html(
+      `<title>None</title><div style="height:30000px"></div><script>addEventListener('resize', () => { for (;;); })</script>`,
+    ),
     '/noise': html(`<title>Noise</title>${NOISE}`),
   });
   database = await startCrawlDatabase();
@@ -71,6 +74,21 @@ async function sizeOf(
   expect(data.subarray(0, 8).toString('latin1')).toBe('\x89PNG\r\n\x1a\n');
   return { width: data.readUInt32BE(16), height: data.readUInt32BE(20), bytes: data.length };
 }
+
+it('that cannot be taken are counted in the status of the run', PATIENT, async () => {
+  const sources = [
+    { name: 'site', urls: [site.url('/none').href, site.url('/tall').href], scope: { mode: 'Page' } as const },
+  ];
+  await using run = await database.accept(spec({ sources, fetch: { render: 'Browser', pageTimeout: '6s' } }));
+  await crawled(run);
+  expect((await run.items()).map(({ data }) => data)).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({ title: 'None', screenshot: null }),
+      expect.objectContaining({ title: 'Tall', screenshot: nameOf('/tall') }),
+    ]),
+  );
+  expect(await run.snapshot()).toMatchObject({ progress: { succeeded: 2 }, partialPages: { NoScreenshot: 1 } });
+});
 
 it('are files named by run and URL, whole pages within bounds, and named by the items', PATIENT, async () => {
   await using run = await database.accept(spec());

@@ -24,6 +24,7 @@ begin
   with held as materialized (
     select this_run.run_id as run_id, r.url_key, r.source_no, r.url, o.reason, o.cause, o.facts, o.items, o.left_out,
       case when not r.was_read then o.items_left_out end as items_left_out, r.was_read,
+      case when o.type = 'done' and not r.was_read then parts_missing(o.facts) end as lacks,
       left(o.message, 1000) as message, o.delay_ms,
       case
         when o.type = 'done' then 'done'
@@ -57,7 +58,7 @@ begin
     from held h
     where (r.run_day = this_run.run_day or r.run_day is null) and r.run_id = h.run_id and r.url_key = h.url_key
     returning r.url_key, r.lane_id, r.source_no, r.state, r.available_at, r.is_sitemap, h.reason, h.cause,
-      h.message, h.url, h.left_out, h.items_left_out,
+      h.message, h.url, h.left_out, h.items_left_out, h.lacks,
       case when jsonb_typeof(h.facts->'bytes') = 'number' then (h.facts->>'bytes')::numeric end as bytes
   ), stored as (
     insert into item (run_id, run_day, url_key, source_no, data)
@@ -67,7 +68,8 @@ begin
     returning source_no
   ), counted as (
     insert into progress as p (run_id, worker_id, source_no, leased, places, succeeded, failed, skipped, items,
-      failed_sitemaps, last_success_at, last_error, last_error_at, skipped_by, failed_by, items_left_out, bytes)
+      failed_sitemaps, last_success_at, last_error, last_error_at, skipped_by, failed_by, items_left_out, bytes,
+      partial_pages)
     select this_run.run_id, this_worker, source_no, -count(*),
       -count(*) filter (where state = 'skipped' or (state = 'dead' and is_sitemap)),
       count(*) filter (where state = 'done'),
@@ -94,7 +96,11 @@ begin
           select l.key, sum(l.value::bigint) as n
           from settled s cross join lateral jsonb_each_text(s.items_left_out) l
           where s.source_no = settled.source_no group by l.key) c) else '{}' end,
-      least(coalesce(sum(bytes) filter (where bytes > 0), 0), 1e15)::bigint
+      least(coalesce(sum(bytes) filter (where bytes > 0), 0), 1e15)::bigint,
+      case when bool_or(lacks <> '{}') then (
+        select jsonb_object_agg(lack, n) from (
+          select lack, count(*) as n from settled s cross join lateral unnest(s.lacks) lack
+          where s.source_no = settled.source_no group by lack) c) else '{}' end
     from settled group by source_no order by source_no
     on conflict (run_id, worker_id, source_no) do update set
       leased = p.leased + excluded.leased,
@@ -110,7 +116,8 @@ begin
       skipped_by = add_counts(p.skipped_by, excluded.skipped_by),
       failed_by = add_counts(p.failed_by, excluded.failed_by),
       items_left_out = add_counts(p.items_left_out, excluded.items_left_out),
-      bytes = least(p.bytes + excluded.bytes, 1000000000000000000)
+      bytes = least(p.bytes + excluded.bytes, 1000000000000000000),
+      partial_pages = add_counts(p.partial_pages, excluded.partial_pages)
   )
   select coalesce(array_agg(url_key), '{}'),
     array_agg((lane_id, 1, 1, available_at, 0)::arrival) filter (where state = 'queued')

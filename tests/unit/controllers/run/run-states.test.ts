@@ -21,7 +21,7 @@ function seen(change: Partial<RunSnapshot>, rest: Partial<RunObservation> = {}):
   const snapshot: RunSnapshot = {
     ...{ runId: 'run-uid', namespace: 'default', name: 'shop-1', state: 'Accepted', acceptedAt: NOW, seeded: false },
     ...{ progress, sources: [], workers: [], blockedHosts: [], sharedHosts: [], spiderTraps: [], errors: 0 },
-    ...{ skipReasons: {}, itemsLeftOut: {}, failureCauses: {} },
+    ...{ skipReasons: {}, itemsLeftOut: {}, partialPages: {}, failureCauses: {} },
     ...change,
   };
   return { snapshot, pods: [], ...rest };

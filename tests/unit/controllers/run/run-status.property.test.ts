@@ -74,6 +74,7 @@ const snapshot: fc.Arbitrary<RunSnapshot> = fc.record(
     skipReasons: fc.dictionary(text, fc.nat()),
     failureCauses: fc.dictionary(text, fc.nat()),
     itemsLeftOut: fc.dictionary(text, fc.nat()),
+    partialPages: fc.dictionary(text, fc.nat()),
     output: fc.record(
       { due: fc.boolean(), settled: fc.boolean(), path: text, sha256: text, bytes: count, items: count, error: text },
       { requiredKeys: ['due', 'settled'] },
@@ -96,6 +97,7 @@ const snapshot: fc.Arbitrary<RunSnapshot> = fc.record(
       'skipReasons',
       'failureCauses',
       'itemsLeftOut',
+      'partialPages',
     ],
   },
 ) as fc.Arbitrary<RunSnapshot>;

@@ -31,6 +31,7 @@ function snapshot(change: Partial<RunSnapshot> = {}): RunSnapshot {
     errors: 0,
     skipReasons: {},
     itemsLeftOut: {},
+    partialPages: {},
     failureCauses: {},
     ...change,
   };
