@@ -5,10 +5,10 @@ export const AUTHORITY_DAYS = 3_650;
 
 export type Validity = { readonly notBefore: Date; readonly notAfter: Date };
 
-/** What the Secret holds, as far as it can be read. */
+/** What the Secrets hold, as far as it can be read. */
 export type HeldCertificates = {
-  /** The authorities whose keys are there, too, the oldest first. Pods trust all of them. */
-  readonly authorities: readonly Validity[];
+  /** The oldest first. Pods trust all of them; one whose key is lost signs nothing more. */
+  readonly authorities: readonly (Validity & { readonly canSign: boolean })[];
   readonly serving?: Validity & {
     readonly names: readonly string[];
     /** Which of the authorities has signed it; undefined when it was none of them. */
@@ -43,9 +43,13 @@ export function certificateStep(
   now: Date,
 ): CertificateStep {
   const { authorities, serving } = held;
-  const valid = authorities.flatMap((authority, index) => (isValid(authority, now) ? [index] : []));
-  if (valid.length < authorities.length) return { type: 'DropAuthorities', kept: valid };
-  const newest = authorities.at(-1);
+  // Without its key an authority is of use as long as what it has signed is served.
+  const signer = serving && isValid(serving, now) ? serving.signedBy : undefined;
+  const isOfUse = (authority: (typeof authorities)[number], index: number) =>
+    isValid(authority, now) && (authority.canSign || index === signer);
+  const kept = authorities.flatMap((authority, index) => (isOfUse(authority, index) ? [index] : []));
+  if (kept.length < authorities.length) return { type: 'DropAuthorities', kept };
+  const newest = authorities.findLast(({ canSign }) => canSign);
   if (newest === undefined || now >= renewalTime(newest)) return { type: 'AddAuthority' };
   const isGood =
     serving !== undefined &&
@@ -54,9 +58,9 @@ export function certificateStep(
     serving.signedBy !== undefined &&
     sameNames(serving.names, names);
   if (!isGood) {
-    const outlives = ({ notAfter }: Validity) => notAfter.getTime() >= now.getTime() + servingMs;
-    const oldest = authorities.findIndex(outlives);
-    return { type: 'RenewServing', authority: oldest < 0 ? authorities.length - 1 : oldest };
+    const end = now.getTime() + servingMs;
+    const oldest = authorities.findIndex(({ canSign, notAfter }) => canSign && notAfter.getTime() >= end);
+    return { type: 'RenewServing', authority: oldest < 0 ? authorities.indexOf(newest) : oldest };
   }
   const ends = authorities.map(({ notAfter }) => notAfter);
   return { type: 'Keep', until: earliest([renewalTime(serving), renewalTime(newest), ...ends]) };

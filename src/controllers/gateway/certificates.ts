@@ -1,18 +1,21 @@
-// The gateway's certificates as a Secret holds them: read, brought up to date, written back.
+// The gateway's certificates as two Secrets hold them: read, brought up to date, written back.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { certificateStep, type HeldCertificates, SERVING_DAYS, type Validity } from './certificate-step.ts';
 import type { KeyPair } from './issue-certificate.ts';
 
-/** What the gateway serves with, and the authorities that pods trust, the oldest first. */
-export type Certificates = { readonly authorities: readonly KeyPair[]; readonly serving?: KeyPair };
+/** The key is absent where it is lost. */
+export type Authority = Omit<KeyPair, 'key'> & { readonly key?: string };
 
-/** Keys of the Secret; `ca.crt` and `ca.key` hold one block of PEM for each authority. */
-export type CertificateData = {
-  readonly 'tls.crt': string;
-  readonly 'tls.key': string;
-  readonly 'ca.crt': string;
-  readonly 'ca.key': string;
-};
+/** What the gateway serves with, and the authorities that pods trust, the oldest first. */
+export type Certificates = { readonly authorities: readonly Authority[]; readonly serving?: KeyPair };
+
+/** Keys of the Secret that the gateway mounts; `ca.crt` holds one block of PEM for each authority. */
+export type ServingData = { readonly 'tls.crt': string; readonly 'tls.key': string; readonly 'ca.crt': string };
+
+/** Keys of the operator's Secret, from which another certificate can be made: one block of PEM for each authority. */
+export type AuthorityData = { readonly 'ca.crt': string; readonly 'ca.key': string };
+
+type Data = Readonly<Record<string, string>>;
 
 export type Renewal = {
   readonly certificates: Certificates & { readonly serving: KeyPair };
@@ -47,10 +50,10 @@ export async function renewCertificates(
       return renewCertificates({ ...held, authorities: added }, names, now, [...done, 'AuthorityAdded']);
     }
     case 'RenewServing': {
-      const authority = authorities[step.authority];
-      if (authority === undefined) throw new Error('there is no authority to sign with');
+      const { certificate, key } = authorities[step.authority] ?? {};
+      if (certificate === undefined || key === undefined) throw new Error('there is no authority to sign with');
       const { issueServing } = await issuing();
-      const renewed = { authorities, serving: await issueServing(authority, names, now) };
+      const renewed = { authorities, serving: await issueServing({ certificate, key }, names, now) };
       return renewCertificates(renewed, names, now, [...done, 'ServingRenewed']);
     }
     case 'Keep':
@@ -59,15 +62,16 @@ export async function renewCertificates(
   }
 }
 
-/** Of the data of a Secret, decoded; what is missing, broken or without its key is left out. */
-export function readCertificates(data: Readonly<Record<string, string>>): Certificates {
-  const keys = blocks(data['ca.key'], 'PRIVATE KEY');
-  const authorities = blocks(data['ca.crt'], 'CERTIFICATE').flatMap((certificate) => {
+/** Of the data of the Secrets, decoded; what is missing or broken is left out. A key in either Secret counts. */
+export function readCertificates(serving: Data, authority: Data): Certificates {
+  const keys = [authority, serving].flatMap((data) => blocks(data['ca.key'], 'PRIVATE KEY'));
+  const found = [authority, serving].flatMap((data) => blocks(data['ca.crt'], 'CERTIFICATE'));
+  const authorities = [...new Set(found)].filter(isCertificate).map((certificate): Authority => {
     const key = keys.find((one) => isPair({ certificate, key: one }));
-    return key === undefined ? [] : [{ certificate, key }];
+    return key === undefined ? { certificate } : { certificate, key };
   });
-  const [certificate] = blocks(data['tls.crt'], 'CERTIFICATE');
-  const [key] = blocks(data['tls.key'], 'PRIVATE KEY');
+  const [certificate] = blocks(serving['tls.crt'], 'CERTIFICATE');
+  const [key] = blocks(serving['tls.key'], 'PRIVATE KEY');
   const hasServing = certificate !== undefined && key !== undefined && isPair({ certificate, key });
   return {
     authorities: authorities.toSorted((a, b) => validityOf(a).notBefore.getTime() - validityOf(b).notBefore.getTime()),
@@ -75,23 +79,34 @@ export function readCertificates(data: Readonly<Record<string, string>>): Certif
   };
 }
 
-export function writeCertificates({ authorities, serving }: Renewal['certificates']): CertificateData {
+/** What pods trust is all authorities; another certificate can be signed by those whose keys are there. */
+export function writeCertificates({ authorities, serving }: Renewal['certificates']): {
+  readonly serving: ServingData;
+  readonly authority: AuthorityData;
+} {
+  const signing = authorities.filter(({ key }) => key !== undefined);
   return {
-    'tls.crt': serving.certificate,
-    'tls.key': serving.key,
-    'ca.crt': authorities.map(({ certificate }) => certificate).join(''),
-    'ca.key': authorities.map(({ key }) => key).join(''),
+    serving: {
+      'tls.crt': serving.certificate,
+      'tls.key': serving.key,
+      'ca.crt': authorities.map(({ certificate }) => certificate).join(''),
+    },
+    authority: {
+      'ca.crt': signing.map(({ certificate }) => certificate).join(''),
+      'ca.key': signing.map(({ key }) => key).join(''),
+    },
   };
 }
 
 function describe({ authorities, serving }: Certificates): HeldCertificates {
-  if (serving === undefined) return { authorities: authorities.map(validityOf) };
+  const described = authorities.map((one) => ({ ...validityOf(one), canSign: one.key !== undefined }));
+  if (serving === undefined) return { authorities: described };
   const certificate = new X509Certificate(serving.certificate);
   const signedBy = authorities.findIndex((authority) =>
     certificate.verify(new X509Certificate(authority.certificate).publicKey),
   );
   return {
-    authorities: authorities.map(validityOf),
+    authorities: described,
     serving: {
       ...validityOf(serving),
       names: (certificate.subjectAltName ?? '').split(', ').map((name) => name.replace(/^DNS:/, '')),
@@ -100,7 +115,7 @@ function describe({ authorities, serving }: Certificates): HeldCertificates {
   };
 }
 
-function validityOf({ certificate }: KeyPair): Validity {
+function validityOf({ certificate }: Authority): Validity {
   const { validFromDate, validToDate } = new X509Certificate(certificate);
   return { notBefore: validFromDate, notAfter: validToDate };
 }
@@ -109,6 +124,15 @@ function validityOf({ certificate }: KeyPair): Validity {
 function blocks(text: string | undefined, label: string): string[] {
   const block = new RegExp(`-----BEGIN ${label}-----[^-]+-----END ${label}-----`, 'g');
   return [...(text ?? '').matchAll(block)].map(([found]) => `${found}\n`);
+}
+
+function isCertificate(text: string): boolean {
+  try {
+    new X509Certificate(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isPair({ certificate, key }: KeyPair): boolean {

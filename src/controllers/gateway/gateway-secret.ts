@@ -1,4 +1,4 @@
-// A Secret of the operator's own namespace that the gateway mounts: written when its data are not what they should be.
+// A Secret of the operator's own namespace: written when its data are not what they should be.
 import type { Secret } from '../../kube/builtin-types.ts';
 import type { ObjectRef } from '../../kube/kube-object.ts';
 import type { ResourceClient } from '../../kube/resource-client.ts';
@@ -20,26 +20,37 @@ export async function readSecret(
 }
 
 /**
- * Creates the Secret, or writes the keys that differ; false when none does. Rejects with a Conflict when it has changed
- * since it was read: what another operator has just written is never overwritten.
+ * Creates the Secret, or writes the keys that differ, and removes those that are undefined; false when all is as wanted.
+ * Rejects with AlreadyExists or a Conflict when it has changed since it was read: what another operator has just written is
+ * never overwritten.
  */
 export async function writeSecret(
   secrets: ResourceClient<Secret>,
   ref: ObjectRef,
   { secret, data: known }: ReadSecret,
-  wanted: Readonly<Record<string, string>>,
+  wanted: Readonly<Record<string, string | undefined>>,
   signal: AbortSignal,
 ): Promise<boolean> {
   const changed = Object.entries(wanted).filter(([key, value]) => known[key] !== value);
   if (changed.length === 0) return false;
-  const data = Object.fromEntries(changed.map(([key, value]) => [key, Buffer.from(value, 'utf8').toString('base64')]));
+  const data = Object.fromEntries(changed.map(([key, value]) => [key, value === undefined ? null : encode(value)]));
   if (secret === undefined) {
     const { namespace, name } = ref;
     const labels = { 'app.kubernetes.io/managed-by': 'trawler' };
-    await secrets.create({ metadata: { ...(namespace ? { namespace } : {}), name, labels }, data }, { signal });
+    await secrets.create(
+      { metadata: { ...(namespace ? { namespace } : {}), name, labels }, data: present(data) },
+      { signal },
+    );
   } else {
     const { uid, resourceVersion } = secret.metadata;
     await secrets.patch(ref, { type: 'merge', body: { metadata: { uid, resourceVersion }, data } }, { signal });
   }
   return true;
+}
+
+const encode = (text: string): string => Buffer.from(text, 'utf8').toString('base64');
+
+/** In a merge patch null removes a key; a new object has nothing to remove. */
+function present(data: Readonly<Record<string, string | null>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(data).flatMap(([key, value]) => (value === null ? [] : [[key, value]])));
 }

@@ -48,8 +48,17 @@ const LOOK_AGAIN_MS = 30_000;
 export function createGateway(options: GatewayOptions): Gateway {
   const { secrets, namespace, settings, databaseUrl, now, logger } = options;
   let known: GatewayTrust | undefined;
+  let keeping: Promise<ReconcileResult> | undefined;
 
-  async function keepCertificate(signal: AbortSignal): Promise<ReconcileResult> {
+  /** Once for all that ask at the same time, as the runs of a new installation do. */
+  function keepCertificate(signal: AbortSignal): Promise<ReconcileResult> {
+    keeping ??= lookAfterCertificate(signal).finally(() => {
+      keeping = undefined;
+    });
+    return keeping;
+  }
+
+  async function lookAfterCertificate(signal: AbortSignal): Promise<ReconcileResult> {
     const { tls } = settings;
     if (tls.source === 'Off') {
       known = {};

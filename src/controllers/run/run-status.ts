@@ -140,10 +140,8 @@ function runConditions(
 function acceptedVerdict(run: CrawlRun, { snapshot, obstacle }: RunObservation): Verdict {
   // A database that went away later does not take the acceptance back.
   const isAccepted = snapshot !== undefined || isConditionTrue(run.status?.conditions, 'Accepted');
-  if (obstacle && !isAccepted) return { status: 'False', reason: obstacle.reason, message: obstacle.message };
-  if (isAccepted || obstacle === undefined) {
-    return { status: 'True', reason: 'SpecStored', message: 'the resolved spec is stored in PostgreSQL' };
-  }
+  if (isAccepted) return { status: 'True', reason: 'SpecStored', message: 'the resolved spec is stored in PostgreSQL' };
+  if (obstacle) return { status: 'False', reason: obstacle.reason, message: obstacle.message };
   return { status: 'False', reason: 'Shutdown', message: 'the run was stopped before it was accepted' };
 }
 

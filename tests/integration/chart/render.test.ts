@@ -375,7 +375,7 @@ describe("the operator's rights", () => {
       {
         apiGroups: [''],
         resources: ['secrets'],
-        resourceNames: ['trawler-gateway-login', 'trawler-gateway-tls'],
+        resourceNames: ['trawler-gateway-login', 'trawler-gateway-tls', 'trawler-gateway-tls-authority'],
         verbs: ['get', 'patch'],
       },
       { apiGroups: [''], resources: ['secrets'], verbs: ['create'] },

@@ -12,7 +12,7 @@ const SERVING_MS = 90 * DAY_MS;
 /** Days since some day on which everything begins. */
 const day = (days: number) => new Date(Date.UTC(2026, 0, 1) + days * DAY_MS);
 const between = (from: number, to: number) => ({ notBefore: day(from), notAfter: day(to) });
-const authority = (from: number) => between(from, from + 3_650);
+const authority = (from: number, canSign = true) => ({ ...between(from, from + 3_650), canSign });
 const serving = (from: number, signedBy: number | undefined = 0, names = NAMES) => ({
   ...between(from, from + 90),
   names,
@@ -84,6 +84,36 @@ const table: readonly [what: string, held: HeldCertificates, at: number, step: C
     { authorities: twoAuthorities, serving: serving(3_600, 1) },
     3_601,
     { type: 'Keep', until: day(3_650) },
+  ],
+  [
+    'the key of the authority is lost',
+    { authorities: [authority(0, false)], serving: serving(0) },
+    1,
+    { type: 'AddAuthority' },
+  ],
+  [
+    'what an authority without its key has signed is served on',
+    { authorities: [authority(0, false), authority(1)], serving: serving(0) },
+    2,
+    { type: 'Keep', until: day(60) },
+  ],
+  [
+    'another authority signs what comes after it',
+    { authorities: [authority(0, false), authority(1)], serving: serving(0) },
+    60,
+    { type: 'RenewServing', authority: 1 },
+  ],
+  [
+    'an authority without its key, whose certificate is not served any more',
+    { authorities: [authority(0, false), authority(1)], serving: serving(60, 1) },
+    61,
+    { type: 'DropAuthorities', kept: [1] },
+  ],
+  [
+    'an authority without its key, whose certificate has run out',
+    { authorities: [authority(0, false), authority(1)], serving: serving(0) },
+    91,
+    { type: 'DropAuthorities', kept: [1] },
   ],
   [
     'the old authority has ended',

@@ -65,6 +65,16 @@ describe('runStatus', () => {
     expect(condition(status, 'Progressing')).toMatchObject({ status: 'False', reason: 'DatabaseUnavailable' });
   });
 
+  test('a run that was stopped before it was accepted says so', () => {
+    const end = { outcome: 'Stopped', reason: 'Shutdown', message: 'stopped before it was accepted', at: NOW } as const;
+    const refused = { type: 'Accepted', status: 'False', reason: 'GatewayNotReady' } as const;
+    for (const conditions of [[], [{ ...refused, message: 'not yet', lastTransitionTime: '2026-01-01T12:00:00Z' }]]) {
+      const status = runStatus({ ...run, status: { conditions } }, { pods: [], end }, NOW);
+      expect(status.phase).toBe('Stopped');
+      expect(condition(status, 'Accepted')).toMatchObject({ status: 'False', reason: 'Shutdown' });
+    }
+  });
+
   test('a running run tells progress, source and worker', () => {
     const progress = { total: 10, queued: 4, leased: 2, succeeded: 3, failed: 1, skipped: 0, items: 7 };
     const status = runStatus(
