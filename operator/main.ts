@@ -1,7 +1,9 @@
 // The operator image's program: `operator` runs the controllers, `gateway` stands between workers and the database,
-// `migrate` only brings the database up to date, `history` shows what stays of runs.
+// `migrate` only brings the database up to date, `history` shows what stays of runs, and `changes` what one of
+// them found.
 import { randomUUID } from 'node:crypto';
-import { Command, InvalidArgumentError } from 'commander';
+import { once } from 'node:events';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { type Config, ConfigError, environmentName, loadConfig } from '../src/config.ts';
 import type { GatewaySettings, GatewayTls } from '../src/controllers/gateway/gateway.ts';
@@ -20,6 +22,7 @@ import { createOperatorStore } from '../src/store/postgres-operator-store.ts';
 import { createLogger, type Logger } from '../src/telemetry/logger.ts';
 import { startProbeServer } from '../src/telemetry/probe-server.ts';
 import { type Readiness, remembered } from '../src/telemetry/readiness.ts';
+import { type ChangesOptions, changes } from './changes.ts';
 import { type HistoryOptions, history } from './history.ts';
 
 const EXIT_CONFIG = 78; // EX_CONFIG of sysexits.h
@@ -173,23 +176,23 @@ async function gateway(): Promise<void> {
   }
 }
 
-async function withStore<T>(config: Config, logger: Logger, work: (store: OperatorStore) => Promise<T>): Promise<T> {
-  const store = openStore(config, logger);
-  try {
-    return await work(store);
-  } finally {
-    await store.close();
-  }
-}
-
 /** For commands that answer a person: their lines go to standard output, and trouble to standard error. */
 async function print(
-  work: (config: Config, logger: Logger, signal: AbortSignal) => Promise<readonly string[]>,
+  work: (
+    store: OperatorStore,
+    signal: AbortSignal,
+  ) => Iterable<string> | AsyncIterable<string> | Promise<Iterable<string>>,
 ): Promise<void> {
   const logger = createLogger('trawler', 'fatal');
   try {
-    const lines = await work(loadConfig(process.env), logger, untilSignalled(logger));
-    process.stdout.write(lines.map((line) => `${line}\n`).join(''));
+    const store = openStore(loadConfig(process.env), logger);
+    try {
+      for await (const line of await work(store, untilSignalled(logger))) {
+        if (!process.stdout.write(`${line}\n`)) await once(process.stdout, 'drain');
+      }
+    } finally {
+      await store.close();
+    }
   } catch (error) {
     process.stderr.write(`error: ${error instanceof Error ? error.message : error}\n`);
     process.exitCode = error instanceof ConfigError ? EXIT_CONFIG : 1;
@@ -246,8 +249,22 @@ program
   .option('--limit <count>', 'most rows', positive, 20)
   .option('--json', 'one JSON object a line')
   .action((schedule: string | undefined, options: HistoryOptions) =>
-    print((config, logger, signal) =>
-      withStore(config, logger, (store) => history(store.executions, schedule, options, signal)),
-    ),
+    print((store, signal) => history(store.executions, schedule, options, signal)),
+  );
+program
+  .command('changes <run>')
+  .description("what a run found, against its schedule's run before: pages and items that are new, changed or gone")
+  .requiredOption('-n, --namespace <name>', 'namespace of the run')
+  .addOption(new Option('--kind <kind>', 'pages or items alone').choices(['Url', 'Item']))
+  .addOption(
+    new Option('--change <change>', 'changes of one kind, or pages that are as they were').choices([
+      ...['New', 'Changed', 'Gone', 'Unseen', 'Unchanged'],
+    ]),
+  )
+  .addOption(
+    new Option('-o, --output <format>', 'how it is printed').choices(['jsonl', 'csv', 'counts']).default('jsonl'),
+  )
+  .action((run: string, options: ChangesOptions) =>
+    print((store, signal) => changes(store.comparisons, run, options, signal)),
   );
 await program.parseAsync();

@@ -27,6 +27,7 @@ import { GROUP } from '../resources/group.ts';
 import type { OperatorStore } from '../store/operator-store.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { startCaches } from './caches.ts';
+import { compareRuns } from './comparisons.ts';
 import { createDatabasePreparation } from './database-preparation.ts';
 import { createGateway, type GatewaySettings } from './gateway/gateway.ts';
 import { createMaintenance, type MaintenanceSettings } from './maintenance.ts';
@@ -72,6 +73,8 @@ const LEASE_NAME = 'trawler-operator';
 const SWEEP_INTERVAL_MS = 30_000;
 const SWEEP_KEY = 'sweep';
 const MAINTENANCE_KEY = 'maintenance';
+const COMPARISONS_KEY = 'comparisons';
+const COMPARISON_INTERVAL_MS = 3_000;
 const CERTIFICATE_KEY = 'certificate';
 const LOGIN_KEY = 'login';
 const NOTIFICATIONS_KEY = 'notifications';
@@ -168,6 +171,15 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     reconcile: (_key, signal) => onDatabase(() => maintain(signal)),
     ...shared,
   });
+  const comparisonQueue = createWorkQueue({
+    name: 'comparisons',
+    workers: 1,
+    reconcile: async (_key, signal) => {
+      await onDatabase(() => compareRuns({ store, logger }, signal));
+      return { requeueAfterMs: COMPARISON_INTERVAL_MS };
+    },
+    ...shared,
+  });
   const { allowedAddresses } = settings;
   const notifications = createNotifications({ store, scheduleCache, secrets, allowedAddresses, now, logger });
   const notificationQueue = createWorkQueue({
@@ -193,6 +205,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   wakeRuns({ runCache, jobCache, podCache, line: queue, queue: runQueue, onGone: () => sweepQueue.add(SWEEP_KEY) });
   sweepQueue.add(SWEEP_KEY);
   maintenanceQueue.add(MAINTENANCE_KEY);
+  comparisonQueue.add(COMPARISONS_KEY);
   notificationQueue.add(NOTIFICATIONS_KEY);
   for (const key of [CERTIFICATE_KEY, LOGIN_KEY]) gatewayQueue.add(key);
   logger.info({ schedules: scheduleCache.list().length, runs: runCache.list().length }, 'scheduler started');
@@ -203,6 +216,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     runQueue.done,
     sweepQueue.done,
     maintenanceQueue.done,
+    comparisonQueue.done,
     gatewayQueue.done,
     notificationQueue.done.finally(() => notifications.close()),
     events.done,

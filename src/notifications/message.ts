@@ -53,14 +53,17 @@ function standardBody({ event, occurredAt, payload }: Notification) {
 
 /** Text for people; what Slack takes for markup is escaped as its documentation says. */
 function slackBody({ event, payload }: Notification) {
-  const { run, namespace, message, items, pages } = payload as {
+  const { run, namespace, message, items, pages, compared } = payload as {
     run: string;
     namespace: string;
     message: string | null;
     items: number;
     pages: { succeeded: number; failed: number };
+    compared?: { items: { new: number; changed: number; gone: number } };
   };
-  const counts = `${pages.succeeded} pages, ${pages.failed} failed, ${items} items`;
+  const changes = compared?.items;
+  const found = changes ? ` of which ${changes.new} new and ${changes.changed} changed, ${changes.gone} gone` : '';
+  const counts = `${pages.succeeded} pages, ${pages.failed} failed, ${items} items${found}`;
   const text = `${namespace}/${run}: ${event === 'Empty' ? 'no items were found' : event} (${counts})${message === null ? '' : `: ${message}`}`;
   return { text: text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;') };
 }

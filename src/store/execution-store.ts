@@ -1,4 +1,5 @@
 // What stays of runs and of maintenance after their end, as the operator asks for it.
+import type { ComparisonCounts } from './comparison-store.ts';
 import type { RunOutcome } from './run-outcome.ts';
 
 /** A number for each reason or cause. */
@@ -35,6 +36,8 @@ export type Execution = {
   readonly skippedBy: Counts;
   /** Pages by what became of their items; absent for a schedule's first run and without a schedule. */
   readonly changes?: Counts;
+  /** Against the run before, once that is counted. */
+  readonly compared?: ComparisonCounts;
   /** Of Maintenance: what it did. */
   readonly work?: Counts;
 };

@@ -14,7 +14,7 @@ const columns = sql`
   execution_id as "executionId", type, namespace, name, schedule_name as "scheduleName", trigger,
   scheduled_time as "scheduledTime", image, accepted_at as "acceptedAt", started_at as "startedAt",
   finished_at as "finishedAt", outcome, reason, message, succeeded::float8, failed::float8, skipped::float8, open::float8,
-  items::float8, bytes::float8, failed_by as "failedBy", skipped_by as "skippedBy", changes, work`;
+  items::float8, bytes::float8, failed_by as "failedBy", skipped_by as "skippedBy", changes, compared, work`;
 
 /** @param guarded turns errors into StoreErrors */
 export function createExecutionStore(db: Kysely<Database>, guarded: Guard): ExecutionStore {

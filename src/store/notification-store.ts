@@ -24,7 +24,10 @@ export type DeliveryResult = {
 
 /** Every call rejects with a StoreError. */
 export type NotificationStore = {
-  /** Events whose receivers are not known yet, the oldest first. */
+  /**
+   * Events whose receivers are not known yet, the oldest first. That of a run which is being compared with the run before comes
+   * when that is done, or after ten minutes.
+   */
   unrouted(limit: number, signal: AbortSignal): Promise<readonly Notification[]>;
   /** Makes a delivery for each target, and the event is routed; both or neither. */
   route(notificationId: string, targets: readonly string[], signal: AbortSignal): Promise<void>;

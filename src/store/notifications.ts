@@ -5,6 +5,9 @@ import type { Database } from './schema.ts';
 
 type Guard = <T>(signal: AbortSignal, call: () => Promise<T>) => Promise<T>;
 
+/** A message has the counts of its run's comparison, unless that takes longer: seconds. */
+const COMPARED_WITHIN = 600;
+
 type Row = {
   notification_id: string;
   schedule_uid: string;
@@ -19,8 +22,10 @@ export function createNotificationStore(db: Kysely<Database>, guarded: Guard): N
     unrouted: (limit, signal) =>
       guarded(signal, async () => {
         const { rows } = await sql<Row>`
-          select notification_id, schedule_uid, event, occurred_at, payload from notification
-          where routed_at is null order by occurred_at limit ${limit}`.execute(db, { signal });
+          select notification_id, schedule_uid, event, occurred_at, payload from notification n
+          where routed_at is null and (occurred_at < now() - ${COMPARED_WITHIN} * interval '1 s' or not exists (
+            select from comparison c where c.run_id = n.run_id and c.finished_at is null))
+          order by occurred_at limit ${limit}`.execute(db, { signal });
         return rows.map(notificationOf);
       }),
     route: (notificationId, targets, signal) =>

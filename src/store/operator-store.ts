@@ -10,6 +10,7 @@ import type {
   SpiderTrap,
 } from '../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
+import type { ComparisonStore } from './comparison-store.ts';
 import type { ExecutionStore } from './execution-store.ts';
 import type { NotificationStore } from './notification-store.ts';
 import type { RunOutcome } from './run-outcome.ts';
@@ -268,6 +269,8 @@ export type OperatorStore = {
   forgetLanes(signal: AbortSignal): Promise<void>;
   /** What stays of runs and of maintenance. */
   readonly executions: ExecutionStore;
+  /** What runs found, against the runs before them. */
+  readonly comparisons: ComparisonStore;
   /** What is to be sent to webhooks. */
   readonly notifications: NotificationStore;
   close(): Promise<void>;

@@ -2,6 +2,7 @@
 import { Kysely, sql } from 'kysely';
 import type { Logger } from '../telemetry/logger.ts';
 import { createBatcher } from './batch.ts';
+import { createComparisonStore } from './comparisons.ts';
 import { createPool, storeError } from './connection.ts';
 import { createContact } from './contact.ts';
 import { contentChange, forgetPages } from './content-change.ts';
@@ -98,6 +99,7 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     dropDaysBefore: (firstKept, kept, signal) => guarded(signal, () => dropDaysBefore(db, firstKept, kept, signal)),
     forgetLanes: (signal) => guarded(signal, () => forgetLanes(db, signal)),
     executions: createExecutionStore(db, guarded),
+    comparisons: createComparisonStore(db, guarded),
     notifications: createNotificationStore(db, guarded),
     close: async () => {
       await db.destroy();

@@ -42,7 +42,8 @@ export async function dropDaysBefore(
  * is finished first. The table that is left belongs to nobody else.
  */
 async function dropPartitions(db: Kysely<Database>, part: string, signal: AbortSignal): Promise<void> {
-  for (const parent of ['request', 'item']) {
+  // Requests go last: a day is found by them, and tried again as long as something of it is left.
+  for (const parent of ['change', 'item', 'request']) {
     const name = `${parent}_${part}`;
     const { rows } = await sql<{ parent: string | null; pending: boolean | null }>`
       select i.inhparent::regclass::text as parent, i.inhdetachpending as pending

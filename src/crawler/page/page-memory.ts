@@ -16,7 +16,7 @@ import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 const READING_VERSION = 3;
 
 /** The fields of a run's spec that do not change what a page gives. */
-const OPERATIONAL: readonly string[] = [
+export const OPERATIONAL: readonly string[] = [
   'sources',
   'limits',
   'workers',

@@ -226,7 +226,8 @@ test('what a run of the release before had queued, leased and put aside is crawl
     [run.runId],
   );
   await admin.query(`
-    drop table delivery, notification, disabled_target, execution;
+    drop table delivery, notification, disabled_target, execution, comparison, change;
+    drop sequence change_id_seq;
     alter table run drop column image;
     alter table progress drop column bytes, drop column partial_pages;
     drop table lane_key;

@@ -27,7 +27,12 @@ begin
   execute format('create table %I (like item including defaults including constraints) '
     'with (autovacuum_vacuum_scale_factor = 0.1)', 'item_' || part);
   execute format('alter table %I enable row level security', 'request_' || part);
+  -- By page, for comparing runs: the parent has no such index, since days of earlier releases have none.
+  execute format('create index %I on %I (run_id, url_key)', 'item_page_' || part, 'item_' || part);
+  execute format('create table %I (like change including defaults including constraints)', 'change_' || part);
   execute format('alter table %I enable row level security', 'item_' || part);
+  execute format('alter table %I enable row level security', 'change_' || part);
   execute format('alter table request attach partition %I for values from (%L) to (%L)', 'request_' || part, day, next_day);
   execute format('alter table item attach partition %I for values from (%L) to (%L)', 'item_' || part, day, next_day);
+  execute format('alter table change attach partition %I for values from (%L) to (%L)', 'change_' || part, day, next_day);
 end $$;
