@@ -1,6 +1,6 @@
 // The operator image's program: `operator` runs the controllers, `gateway` stands between workers and the database,
-// `migrate` only brings the database up to date, `history` shows what stays of runs, and `changes` what one of
-// them found.
+// `migrate` only brings the database up to date, `history` shows what stays of runs, `changes` and `logs` what
+// one of them found and logged.
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -17,13 +17,15 @@ import { accessTrouble } from '../src/kube/access.ts';
 import { JOBS, PODS } from '../src/kube/builtin-types.ts';
 import { createKubeApi, type KubeApi } from '../src/kube/client.ts';
 import { loadKubeConfig } from '../src/kube/kube-config.ts';
+import { durationMs } from '../src/resources/duration.ts';
 import type { OperatorStore } from '../src/store/operator-store.ts';
 import { createOperatorStore } from '../src/store/postgres-operator-store.ts';
-import { createLogger, type Logger } from '../src/telemetry/logger.ts';
+import { createLogger, LOG_LEVELS, type Logger } from '../src/telemetry/logger.ts';
 import { startProbeServer } from '../src/telemetry/probe-server.ts';
 import { type Readiness, remembered } from '../src/telemetry/readiness.ts';
 import { type ChangesOptions, changes } from './changes.ts';
 import { type HistoryOptions, history } from './history.ts';
+import { type LogsOptions, logs } from './logs.ts';
 
 const EXIT_CONFIG = 78; // EX_CONFIG of sysexits.h
 const EXIT_LEADERSHIP_LOST = 75; // EX_TEMPFAIL: another leads, the pod starts anew
@@ -79,7 +81,10 @@ function maintenanceOf(config: Config): MaintenanceSettings {
     const keys = `${environmentName('maintenanceSchedule')}, ${environmentName('maintenanceTimeZone')}`;
     throw new ConfigError(`${keys}: ${error instanceof Error ? error.message : error}`);
   }
-  return { schedule, timeZone, retentionDays: config.databaseRetentionDays, historyDays: config.databaseHistoryDays };
+  return {
+    ...{ schedule, timeZone, retentionDays: config.databaseRetentionDays },
+    ...{ historyDays: config.databaseHistoryDays, logDays: config.databaseLogDays },
+  };
 }
 
 async function operator(config: Config, logger: Logger): Promise<void> {
@@ -184,18 +189,30 @@ async function print(
   ) => Iterable<string> | AsyncIterable<string> | Promise<Iterable<string>>,
 ): Promise<void> {
   const logger = createLogger('trawler', 'fatal');
+  const signal = untilSignalled(logger);
+  // Whoever reads may stop before the end, as head does.
+  process.stdout.on('error', () => process.exit());
   try {
     const store = openStore(loadConfig(process.env), logger);
     try {
-      for await (const line of await work(store, untilSignalled(logger))) {
+      for await (const line of await work(store, signal)) {
         if (!process.stdout.write(`${line}\n`)) await once(process.stdout, 'drain');
       }
     } finally {
       await store.close();
     }
   } catch (error) {
+    if (signal.aborted) return;
     process.stderr.write(`error: ${error instanceof Error ? error.message : error}\n`);
     process.exitCode = error instanceof ConfigError ? EXIT_CONFIG : 1;
+  }
+}
+
+function milliseconds(text: string): number {
+  try {
+    return durationMs(text);
+  } catch {
+    throw new InvalidArgumentError('write a duration such as 90s, 10m or 2h');
   }
 }
 
@@ -267,4 +284,13 @@ program
   .action((run: string, options: ChangesOptions) =>
     print((store, signal) => changes(store.comparisons, run, options, signal)),
   );
+program
+  .command('logs <run>')
+  .description('what the pods of a run have logged, also when they are gone')
+  .requiredOption('-n, --namespace <name>', 'namespace of the run')
+  .option('-f, --follow', 'go on until the run has ended')
+  .option('--tail <lines>', 'the last lines alone', positive)
+  .option('--since <duration>', 'lines of the last time, such as 10m or 2h', milliseconds)
+  .addOption(new Option('--level <level>', 'lines of this level and above').choices(LOG_LEVELS))
+  .action((run: string, options: LogsOptions) => print((store, signal) => logs(store.logs, run, options, signal)));
 await program.parseAsync();

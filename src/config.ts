@@ -81,6 +81,7 @@ const schema = z.object({
     .max(3_650)
     .default(400)
     .describe('The same for the summary that stays of each run; never less than databaseRetentionDays.'),
+  databaseLogDays: count.max(3_650).default(30).describe('The same for what the pods of a run have logged.'),
   maintenanceSchedule: z
     .string()
     .default('0 2 * * *')

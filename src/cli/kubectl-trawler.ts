@@ -21,8 +21,9 @@ import { LABEL } from '../resources/group.ts';
 import { parseCron } from '../schedule/cron.ts';
 import { slotsBetween } from '../schedule/due.ts';
 import { intervalTimetable, type Timetable } from '../schedule/timetable.ts';
-import { createLogger } from '../telemetry/logger.ts';
+import { createLogger, LOG_LEVELS } from '../telemetry/logger.ts';
 import { type Explanation, explainRun, explanationLines } from './explain-run.ts';
+import { type LogSelection, OperatorUnreachable, runInOperator, runLogs } from './in-operator.ts';
 
 /** What went wrong, for the person at the terminal. */
 class UsageError extends Error {}
@@ -206,6 +207,20 @@ function positive(text: string): number {
   return parsed;
 }
 
+type SystemOptions = { readonly systemNamespace: string };
+type HistorySelection = { readonly run?: string; readonly limit?: number };
+type ChangeSelection = { readonly kind?: string; readonly change?: string; readonly output: string };
+
+function systemNamespace(): Option {
+  return new Option('--system-namespace <name>', 'namespace of the operator').default('trawler-system');
+}
+
+function namespaceOf(options: Global): string {
+  if (options.namespace !== undefined) return options.namespace;
+  const config = readKubeConfig(options.kubeconfig);
+  return config.getContextObject(options.context ?? config.getCurrentContext())?.namespace ?? 'default';
+}
+
 const program = new Command('kubectl trawler')
   .description('Runs of Trawler that kubectl alone cannot make, and when the next ones are due.')
   .option('-n, --namespace <name>', 'namespace; that of the context when left out')
@@ -259,10 +274,64 @@ program
     console.log(asJson ? JSON.stringify(explanation) : explanationLines(explanation).join('\n'));
   });
 
+program
+  .command('logs <run>')
+  .description("what the pods of a run have logged, also when they are gone (read in the operator's pod)")
+  .option('-f, --follow', 'go on until the run has ended')
+  .option('--tail <lines>', 'the last lines alone')
+  .option('--since <duration>', 'lines of the last time, such as 10m or 2h')
+  .addOption(new Option('--level <level>', 'lines of this level and above').choices(LOG_LEVELS))
+  .addOption(systemNamespace())
+  .action(async (run: string, { systemNamespace, ...selection }: LogSelection & SystemOptions) => {
+    const options = { ...program.opts<Global>(), systemNamespace };
+    process.exitCode = await runLogs(namespaceOf(options), run, selection, options);
+  });
+
+program
+  .command('history [schedule]')
+  .description("what stays of runs that have ended, the newest first (read in the operator's pod)")
+  .option('--run <name>', 'one run, with its sources and its first items')
+  .option('--limit <count>', 'most rows', positive)
+  .addOption(systemNamespace())
+  .action(async (schedule: string | undefined, { systemNamespace, ...rest }: HistorySelection & SystemOptions) => {
+    const options = { ...program.opts<Global>(), systemNamespace };
+    const flags = [
+      ...(schedule === undefined ? [] : [schedule]),
+      ...['-n', namespaceOf(options)],
+      ...(rest.run === undefined ? [] : ['--run', rest.run]),
+      ...(rest.limit === undefined ? [] : ['--limit', String(rest.limit)]),
+      ...(options.json ? ['--json'] : []),
+    ];
+    process.exitCode = await runInOperator(['history', ...flags], options);
+  });
+
+program
+  .command('changes <run>')
+  .description("what a run found, against its schedule's run before (read in the operator's pod)")
+  .addOption(new Option('--kind <kind>', 'pages or items alone').choices(['Url', 'Item']))
+  .addOption(
+    new Option('--change <change>', 'changes of one kind, or pages that are as they were').choices([
+      ...['New', 'Changed', 'Gone', 'Unseen', 'Unchanged'],
+    ]),
+  )
+  .addOption(
+    new Option('-o, --output <format>', 'how it is printed').choices(['jsonl', 'csv', 'counts']).default('jsonl'),
+  )
+  .addOption(systemNamespace())
+  .action(async (run: string, { systemNamespace, kind, change, output }: ChangeSelection & SystemOptions) => {
+    const options = { ...program.opts<Global>(), systemNamespace };
+    const flags = [
+      ...['-n', namespaceOf(options), '--output', output],
+      ...(kind === undefined ? [] : ['--kind', kind]),
+      ...(change === undefined ? [] : ['--change', change]),
+    ];
+    process.exitCode = await runInOperator(['changes', run, ...flags], options);
+  });
+
 try {
   await program.parseAsync();
 } catch (error) {
-  if (!(error instanceof UsageError) && !(error instanceof KubeError)) throw error;
-  console.error(`error: ${error.message}`);
+  if (![UsageError, KubeError, OperatorUnreachable].some((kind) => error instanceof kind)) throw error;
+  console.error(`error: ${(error as Error).message}`);
   process.exitCode = 1;
 }

@@ -18,10 +18,12 @@ export type MaintenanceSettings = {
   readonly retentionDays: number;
   /** The same for what stays of runs; never less than their results. */
   readonly historyDays: number;
+  /** And for the logs of runs. */
+  readonly logDays: number;
 };
 
 export type MaintenanceOptions = {
-  readonly store: Pick<OperatorStore, 'ensureDay' | 'dropDaysBefore' | 'forgetLanes' | 'executions'>;
+  readonly store: Pick<OperatorStore, 'ensureDay' | 'dropDaysBefore' | 'forgetLanes' | 'executions' | 'logs'>;
   readonly runCache: Pick<RunCache, 'list'>;
   readonly settings: MaintenanceSettings;
   /** The operator's own. */
@@ -65,7 +67,8 @@ export function createMaintenance(options: MaintenanceOptions) {
         signal,
       );
     try {
-      const { retentionDays, historyDays } = settings;
+      const { retentionDays, historyDays, logDays } = settings;
+      work['logParts'] = await store.logs.forget(day(-logDays), signal);
       work['executions'] = await store.executions.forget(day(-Math.max(retentionDays, historyDays)), signal);
       // The day of a CrawlRun that does not tell its end yet stays, though the run may have ended in Postgres.
       const unfinished = runCache.list().filter((run) => !isFinished(run));

@@ -1,4 +1,5 @@
 // Answers the calls of workers: whose token it is, what waits, and which of the two pools of connections serves it.
+
 import { type RunKey, type RunOfToken, runKeyOf, type WorkerFunctions } from '../store/worker-calls.ts';
 import { createAdmission } from './admission.ts';
 import { createClock } from './clock.ts';
@@ -7,6 +8,7 @@ import { createHeartbeats } from './heartbeats.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { CallArguments, CallName } from './protocol/calls.ts';
 import { CALLS } from './protocol/calls.ts';
+import { StoreError } from './protocol/store-error.ts';
 import { createWaitingClaims } from './waiting-claims.ts';
 
 /** A call may take as long as the role's statement_timeout, and some more for a connection. */
@@ -132,6 +134,7 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerServic
       if (name === 'write-heartbeat') {
         return { json: await heartbeats.write(run, request as CallArguments<'write-heartbeat'>), heldMs: 0 };
       }
+      if (name === 'write-log' && line.waiting > 0) throw new StoreError('Unavailable', 'calls of crawls go first');
       if (name === 'clock') return { json: JSON.stringify(await clock()), heldMs: 0 };
       const json = await throughLine(name, request, run, signal);
       const endedRun = (name === 'finish' || name === 'settle-output') && json === 'true';

@@ -24,6 +24,7 @@ export const WORKER_FUNCTIONS = [
   'finish_run(text)',
   'write_heartbeat(text, uuid, json)',
   'write_heartbeats(text[], json)',
+  'write_log(text, uuid, json)',
   'lease_output(text, uuid)',
   'output_items(text, uuid, bigint)',
   'output_fields(text, uuid, bigint)',

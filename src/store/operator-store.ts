@@ -12,6 +12,7 @@ import type {
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import type { ComparisonStore } from './comparison-store.ts';
 import type { ExecutionStore } from './execution-store.ts';
+import type { LogStore } from './log-store.ts';
 import type { NotificationStore } from './notification-store.ts';
 import type { RunOutcome } from './run-outcome.ts';
 
@@ -271,6 +272,8 @@ export type OperatorStore = {
   readonly executions: ExecutionStore;
   /** What runs found, against the runs before them. */
   readonly comparisons: ComparisonStore;
+  /** What workers have logged. */
+  readonly logs: LogStore;
   /** What is to be sent to webhooks. */
   readonly notifications: NotificationStore;
   close(): Promise<void>;

@@ -8,6 +8,7 @@ import { createContact } from './contact.ts';
 import { contentChange, forgetPages } from './content-change.ts';
 import { createExecutionStore } from './executions.ts';
 import { type GatewayLogin, gatewayUrl } from './gateway-login.ts';
+import { createLogStore } from './logs.ts';
 import { migrate } from './migrate.ts';
 import { createNotificationStore } from './notifications.ts';
 import { OperatorDialect } from './operator-dialect.ts';
@@ -100,6 +101,7 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     forgetLanes: (signal) => guarded(signal, () => forgetLanes(db, signal)),
     executions: createExecutionStore(db, guarded),
     comparisons: createComparisonStore(db, guarded),
+    logs: createLogStore(db, guarded),
     notifications: createNotificationStore(db, guarded),
     close: async () => {
       await db.destroy();

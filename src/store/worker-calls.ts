@@ -53,6 +53,7 @@ const FUNCTIONS: { readonly [Name in CallName]: (request: CallArguments<Name>) =
   'output-fields': ({ fence, after }) => ['output_fields', fence, after],
   'settle-output': ({ fence, result }) => ['settle_output', fence, storableJson(result)],
   'release-output': ({ fence }) => ['release_output', fence],
+  'write-log': ({ workerId, part }) => ['write_log', workerId, JSON.stringify(part)],
   'write-heartbeat': ({ workerId, heartbeat }) => ['write_heartbeat', workerId, storableJson(heartbeat)],
 };
 

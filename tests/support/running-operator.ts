@@ -25,6 +25,7 @@ export const MAINTENANCE: MaintenanceSettings = {
   timeZone: 'Etc/UTC',
   retentionDays: 30,
   historyDays: 400,
+  logDays: 30,
 };
 
 export type RunningOperator = {

@@ -18,6 +18,8 @@ export type GatewayOptions = {
   /** PEM of the authorities that may have signed the gateway's certificate; without it those of the system count. */
   readonly ca?: string;
   readonly token: string;
+  /** Calls at once; more wait for one of them. */
+  readonly connections?: number;
 };
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -27,12 +29,11 @@ const ANSWER_TIMEOUT_MS = MAX_WAIT_MS + 40_000;
 const BODY_TIMEOUT_MS = 30_000;
 /** Shorter than the gateway's, so that a connection is not used just when the other side closes it. */
 const KEEP_ALIVE_MS = 30_000;
-/** Calls of one worker at once; more wait for one of them. */
 const CONNECTIONS = 32;
 
-export function openGateway({ url, ca, token }: GatewayOptions): WorkerCalls {
+export function openGateway({ url, ca, token, connections = CONNECTIONS }: GatewayOptions): WorkerCalls {
   const agent = new Agent({
-    connections: CONNECTIONS,
+    connections,
     headersTimeout: ANSWER_TIMEOUT_MS,
     bodyTimeout: BODY_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,

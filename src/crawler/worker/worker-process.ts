@@ -30,6 +30,7 @@ import { createPageMemory } from '../page/page-memory.ts';
 import type { Renderer } from '../rendering/renderer.ts';
 import { findMemoryLimit } from './cgroup.ts';
 import { type HeartbeatClient, startHeartbeat } from './heartbeat.ts';
+import { createKeptLog, type KeptLog } from './kept-log.ts';
 import { readLoad } from './load.ts';
 import { watchMemory } from './memory-watch.ts';
 import { type OpenPagesWatch, watchOpenPages } from './open-pages-watch.ts';
@@ -70,19 +71,25 @@ export async function runWorkerProcess(environment: NodeJS.ProcessEnv): Promise<
   } catch (error) {
     return fail(createLogger('crawler'), error);
   }
-  const log = createLogger('crawler', config.logLevel, { run: config.runId, worker: config.workerId });
+  const keptLog = createKeptLog();
+  const log = createLogger('crawler', config.logLevel, { run: config.runId, worker: config.workerId }, keptLog);
   log.info({ pod: config.podName, node: config.nodeName }, 'service starting');
   const shutdown = installShutdown(log);
+  // Of its own: neither waits for the other.
+  const logCalls = openGateway({ ...config.gateway, connections: 1 });
+  keptLog.begin(logCalls, config.workerId);
   try {
-    return await work(config, shutdown, log);
+    return await work(config, shutdown, log, keptLog);
   } catch (error) {
     return fail(log, error, shutdown.reason());
   } finally {
+    await keptLog.end();
+    await logCalls.close();
     shutdown.dispose();
   }
 }
 
-async function work(config: WorkerConfig, shutdown: Shutdown, log: Logger): Promise<number> {
+async function work(config: WorkerConfig, shutdown: Shutdown, log: Logger, keptLog: KeptLog): Promise<number> {
   let heartbeat: HeartbeatClient | undefined;
   const onRetry = () => heartbeat?.activity.progress();
   const calls = openGateway(config.gateway);
@@ -92,6 +99,7 @@ async function work(config: WorkerConfig, shutdown: Shutdown, log: Logger): Prom
   let state: 'Completed' | 'Stopped' | 'Failed' = 'Failed';
   try {
     const assignment = await store.loadRun(stopping);
+    keptLog.shareWith(assignment.spec.workers);
     log.info('gateway connected');
     heartbeat = beginHeartbeat(config, assignment, shutdown, log);
     checkVersion(assignment);

@@ -12,6 +12,8 @@ export const MAX_OUTCOMES = 500;
 const MAX_LINKS = 200_000;
 /** Leases that one worker may hold at once: its slots and those in line. */
 const MAX_LEASES = 20_000;
+/** Compressed log lines of one call, in bytes; it has room for them in base64. */
+export const MAX_LOG_BYTES = 42_000;
 /** How long a claim may wait for work. */
 export const MAX_WAIT_MS = 20_000;
 
@@ -20,6 +22,8 @@ const host = z.string().min(1).max(512);
 const url = z.string().max(MAX_URL);
 const message = z.string().max(MAX_MESSAGE);
 const milliseconds = z.number().min(0).max(1e12);
+/** Milliseconds since 1970. */
+const instant = z.number().min(0).max(1e14);
 const count = z.int().min(0).max(1e9);
 /** Identity of the database server that the caller builds on; null when it has not heard of any. */
 const server = z.string().max(200).nullable();
@@ -290,6 +294,24 @@ export const CALLS = {
   'write-heartbeat': call(
     z.object({ workerId: uuid, heartbeat }),
     z.object({ finished: z.boolean(), stopReason: z.string().nullish() }),
+  ),
+  /** A part of what the worker has logged. `Unavailable` while calls of crawls wait: what is kept of logs never costs these. */
+  'write-log': call(
+    z.object({
+      workerId: uuid,
+      part: z.object({
+        seq: z.int().min(1).max(1e9),
+        /** Times of the first and the last line. */
+        firstAt: instant,
+        lastAt: instant,
+        lines: count,
+        /** Lines before these that were not kept. */
+        lost: count,
+        /** gzip of the lines. */
+        data: z.base64().max(Math.ceil(MAX_LOG_BYTES / 3) * 4),
+      }),
+    }),
+    z.boolean(),
   ),
 } as const;
 

@@ -18,6 +18,15 @@ function maintenanceAt(time: string, { last, retentionDays = 30 }: { last?: stri
         if (state.fails) throw new Error('somebody reads it');
         return ['2025-01-01', '2025-01-02'];
       },
+      logs: {
+        forget: async (firstKept) => {
+          state.calls.push(`logs before ${firstKept}`);
+          return 3;
+        },
+        runOf: () => Promise.reject(new Error('not called')),
+        parts: () => Promise.reject(new Error('not called')),
+        progress: () => Promise.reject(new Error('not called')),
+      },
       executions: {
         forget: async (firstKept) => {
           state.calls.push(`executions before ${firstKept}`);
@@ -31,7 +40,7 @@ function maintenanceAt(time: string, { last, retentionDays = 30 }: { last?: stri
       },
     },
     runCache: { list: () => [] },
-    settings: { schedule: '0 2 * * *', timeZone: 'Europe/Paris', retentionDays, historyDays: 400 },
+    settings: { schedule: '0 2 * * *', timeZone: 'Europe/Paris', retentionDays, historyDays: 400, logDays: 30 },
     namespace: 'trawler-system',
     now: () => state.now,
     logger: createLogger('test', 'fatal'),
@@ -40,7 +49,7 @@ function maintenanceAt(time: string, { last, retentionDays = 30 }: { last?: stri
 }
 
 const HOURLY = ['ensure 2026-03-10', 'ensure 2026-03-11', 'lanes'];
-const NIGHTLY = ['executions before 2025-02-03', 'days before 2026-02-08'];
+const NIGHTLY = ['logs before 2026-02-08', 'executions before 2025-02-03', 'days before 2026-02-08'];
 
 test.each([
   ['the slot of last night is done', '2026-03-10T09:00:00Z', '2026-03-10T01:00:00Z', false],
@@ -63,7 +72,7 @@ test('it looks again after an hour, or when the next slot comes, and does each s
   state.now = new Date('2026-03-10T02:00:00Z');
   await maintain(signal);
   expect(state.records).toMatchObject([
-    { slot: new Date('2026-03-10T01:00:00Z'), outcome: 'Succeeded', work: { days: 2, executions: 7 } },
+    { slot: new Date('2026-03-10T01:00:00Z'), outcome: 'Succeeded', work: { days: 2, executions: 7, logParts: 3 } },
   ]);
 });
 

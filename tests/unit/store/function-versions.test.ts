@@ -47,6 +47,7 @@ const NEW_CALLS: Readonly<Record<number, readonly string[]>> = {
     'set_crawl_delay(text, text, int)',
   ],
   3: ['load_run(text)', 'run_of_gateway(text)', 'run_outlooks(text[])', 'write_heartbeats(text[], json)'],
+  4: ['write_log(text, uuid, json)'],
 };
 
 const versions = Object.keys(NEW_CALLS).map(Number);
