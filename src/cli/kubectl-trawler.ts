@@ -9,7 +9,14 @@ import {
   type CrawlSchedule,
   isFinished,
 } from '../custom-resources/types.ts';
-import { CLUSTER_EVENTS, type ClusterEvent, PODS, type Pod } from '../kube/builtin-types.ts';
+import {
+  CLUSTER_EVENTS,
+  type ClusterEvent,
+  PODS,
+  type Pod,
+  SELF_SUBJECT_REVIEWS,
+  type SelfSubjectReview,
+} from '../kube/builtin-types.ts';
 import { createKubeApi, type KubeApi } from '../kube/client.ts';
 import { actingAs, loadKubeConfig } from '../kube/kube-config.ts';
 import { isAlreadyExists, isForbidden, KubeError } from '../kube/kube-error.ts';
@@ -17,7 +24,7 @@ import { controllerOf, type NewObject } from '../kube/kube-object.ts';
 import { createKubeMetrics } from '../kube/metrics.ts';
 import { type CrawlScheduleSpec, crawlScheduleSpec } from '../resources/crawl-schedule.ts';
 import { durationMs } from '../resources/duration.ts';
-import { LABEL } from '../resources/group.ts';
+import { ANNOTATION, LABEL } from '../resources/group.ts';
 import { parseCron } from '../schedule/cron.ts';
 import { slotsBetween } from '../schedule/due.ts';
 import { intervalTimetable, type Timetable } from '../schedule/timetable.ts';
@@ -137,6 +144,30 @@ async function retry(session: Session, name: string, only: 'All' | 'Dead'): Prom
   throw new UsageError(`CrawlRun "${name}" was retried ${RETRY_LIMIT} times already`);
 }
 
+/** Pauses the run or lets it go on. Who did it, and why, is written down beside it, for people. */
+async function suspend(session: Session, name: string, suspend: boolean, note?: string): Promise<void> {
+  const run = await findRun(session, name);
+  if (isFinished(run))
+    throw new UsageError(
+      `CrawlRun "${name}" has ended (${run.status?.phase}): nothing to ${suspend ? 'pause' : 'resume'}`,
+    );
+  const { api, namespace, signal } = session;
+  const annotations = {
+    [ANNOTATION.pausedBy]: suspend ? await userOf(session) : null,
+    [ANNOTATION.pauseNote]: (suspend && note) || null,
+  };
+  const body = { metadata: { annotations }, spec: { suspend } };
+  await api.resource<CrawlRun>(CRAWL_RUNS).patch({ namespace, name }, { type: 'merge', body }, { signal });
+}
+
+/** Who the API server takes us for. */
+async function userOf({ api, signal }: Session): Promise<string> {
+  const review = await api
+    .resource<SelfSubjectReview>(SELF_SUBJECT_REVIEWS)
+    .create({ metadata: { name: 'me' } }, { signal });
+  return review.status?.userInfo?.username ?? 'unknown';
+}
+
 /** What the schedule's status says of its next runs, also on a clock of its own time zone; or why there are none. */
 async function nextTimes(session: Session, name: string): Promise<{ times: string[]; lines: string[] }> {
   const [{ status }, { timeZone }] = await findSchedule(session, name);
@@ -189,10 +220,10 @@ function wallClock(time: string, timeZone: string): string {
   return clock.format(new Date(time));
 }
 
-function report(names: readonly string[], { json }: Global): void {
+function report(names: readonly string[], { json }: Global, done = 'created'): void {
   if (json) console.log(JSON.stringify({ runs: names }));
   else if (names.length === 0) console.log('nothing to do: those runs are there already');
-  else for (const name of names) console.log(`crawlrun.trawler.dev/${name} created`);
+  else for (const name of names) console.log(`crawlrun.trawler.dev/${name} ${done}`);
 }
 
 function time(text: string): Date {
@@ -262,6 +293,23 @@ program
   .action(async (run: string, options: { readonly dead?: boolean }) => {
     const only = options.dead ? 'Dead' : 'All';
     report(await withSession(program.opts(), (session) => retry(session, run, only)), program.opts());
+  });
+
+program
+  .command('pause <run>')
+  .description('pause a run: pages in flight are finished, its pods end, nothing is lost')
+  .option('--note <text>', 'why, for others')
+  .action(async (run: string, { note }: { readonly note?: string }) => {
+    await withSession(program.opts(), (session) => suspend(session, run, true, note));
+    report([run], program.opts(), 'paused');
+  });
+
+program
+  .command('resume <run>')
+  .description('let a paused run go on where it stood')
+  .action(async (run: string) => {
+    await withSession(program.opts(), (session) => suspend(session, run, false));
+    report([run], program.opts(), 'resumed');
   });
 
 program

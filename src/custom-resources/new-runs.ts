@@ -5,7 +5,7 @@ import { controllerOf, controllerReference, type NewObject, type OwnerReference 
 import { timestamp } from '../kube/time.ts';
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import type { CrawlScheduleSpec } from '../resources/crawl-schedule.ts';
-import { LABEL } from '../resources/group.ts';
+import { ANNOTATION, LABEL } from '../resources/group.ts';
 import { runName } from '../resources/names.ts';
 import type { CrawlRun, CrawlSchedule } from './types.ts';
 
@@ -83,10 +83,15 @@ export function backfillRun(schedule: CrawlSchedule, spec: CrawlScheduleSpec, sl
 
 /** The same crawl again: all of it, or the dead letters of the run alone. `attempt` counts from 1. */
 export function retryRun(run: CrawlRun, only: Trigger['only'], attempt: number): NewObject<CrawlRun> {
-  const { shutdown: _stopped, ...spec } = run.spec;
+  const { shutdown: _stopped, suspend: _paused, ...spec } = run.spec;
   const { metadata } = run;
   const owner = controllerOf(run);
-  const { [LAST_APPLIED]: _applied, ...annotations } = metadata.annotations ?? {};
+  const {
+    [LAST_APPLIED]: _applied,
+    [ANNOTATION.pausedBy]: _pausedBy,
+    [ANNOTATION.pauseNote]: _pauseNote,
+    ...annotations
+  } = metadata.annotations ?? {};
   const { scheduledTime } = run.spec.trigger ?? {};
   return {
     metadata: {

@@ -9,6 +9,7 @@ import type {
   V1PersistentVolumeClaim,
   V1Pod,
   V1Secret,
+  V1SelfSubjectReview,
 } from '@kubernetes/client-node';
 import type { KubeObject, ResourceType } from './kube-object.ts';
 
@@ -33,6 +34,8 @@ export type Node = Builtin<V1Node>;
 export type PersistentVolumeClaim = Builtin<V1PersistentVolumeClaim>;
 export type Pod = Builtin<V1Pod>;
 export type Secret = Builtin<V1Secret>;
+/** Answered by the API server with who has asked, and never stored. */
+export type SelfSubjectReview = Builtin<V1SelfSubjectReview>;
 
 export const CLUSTER_EVENTS: ResourceType = core('events', 'Event');
 export const CONFIG_MAPS: ResourceType = core('configmaps', 'ConfigMap');
@@ -48,6 +51,13 @@ export const LEASES: ResourceType = {
   plural: 'leases',
   kind: 'Lease',
   namespaced: true,
+};
+export const SELF_SUBJECT_REVIEWS: ResourceType = {
+  group: 'authentication.k8s.io',
+  version: 'v1',
+  plural: 'selfsubjectreviews',
+  kind: 'SelfSubjectReview',
+  namespaced: false,
 };
 
 function core(plural: string, kind: string): ResourceType {

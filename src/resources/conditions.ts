@@ -64,6 +64,7 @@ export const RUN_REASONS = [
   'JobRecreated',
   // Progressing
   'WaitingForWorker',
+  'Paused',
   'JobSuspended',
   'NodeLost',
   'Crawling',

@@ -630,6 +630,12 @@ const runSpecShape = {
   scheduleName: z.string().min(1).max(52).optional().describe('The CrawlSchedule that the run belongs to.'),
   trigger: trigger.prefault({}),
   ...crawlSpecShape,
+  suspend: z
+    .boolean()
+    .optional()
+    .describe(
+      'true pauses the run: pages in flight are finished, its pods end, and nothing is lost. It goes on where it stood when this is false again; its time-outs stand still meanwhile.',
+    ),
   shutdown: z
     .enum(['Stop'])
     .optional()
@@ -637,7 +643,11 @@ const runSpecShape = {
 } as const;
 
 /** Fields of a run's spec that may change while it lives; every other one is fixed at creation. */
-export const MUTABLE_RUN_FIELDS: readonly (keyof typeof runSpecShape)[] = ['shutdown', 'ttlSecondsAfterFinished'];
+export const MUTABLE_RUN_FIELDS: readonly (keyof typeof runSpecShape)[] = [
+  'suspend',
+  'shutdown',
+  'ttlSecondsAfterFinished',
+];
 
 function immutable(name: keyof typeof runSpecShape) {
   const same = `has(self.${name}) == has(oldSelf.${name}) && (!has(self.${name}) || self.${name} == oldSelf.${name})`;
@@ -671,6 +681,7 @@ export const RUN_PHASES = [
   'Pending',
   'Queued',
   'Running',
+  'Paused',
   'Stopping',
   'Succeeded',
   'Partial',

@@ -11,11 +11,16 @@ export const LABEL = {
   /** Name of the CrawlRun that a Job, Secret or pod works for. */
   run: `${GROUP}/run`,
   runUid: `${GROUP}/run-uid`,
+  /** On a Job: the operator suspended it for a run that is paused, and resumes it. */
+  paused: `${GROUP}/paused`,
 } as const;
 
 export const ANNOTATION = {
   /** On a CrawlSchedule: each new value makes a run at once. */
   runRequested: `${GROUP}/run-requested`,
+  /** On a CrawlRun that is paused: who did it, and why. For people. */
+  pausedBy: `${GROUP}/paused-by`,
+  pauseNote: `${GROUP}/pause-note`,
 } as const;
 
 /** Version of the resolved spec that the operator stores and a worker must know. Raised when its meaning changes. */

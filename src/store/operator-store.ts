@@ -134,6 +134,10 @@ export type RunSnapshot = {
   readonly outcome?: RunOutcome;
   readonly stopReason?: string;
   readonly stopRequestedAt?: Date;
+  /** Since when it is paused. */
+  readonly pausedAt?: Date;
+  /** For how long it was paused before. */
+  readonly pausedMs: number;
   /** For people, when the run has ended: what happened. */
   readonly message?: string;
   /** Seeds are in the frontier: before that, a total of 0 means nothing. */
@@ -224,6 +228,9 @@ export type OperatorStore = {
 
   /** Asks the workers to stop; the first reason stays. False when the run is unknown or finished. */
   requestStop(runId: string, reason: string, signal: AbortSignal): Promise<boolean>;
+  /** Its time stands still from now on; false when it has ended, or stands still already. */
+  pauseRun(runId: string, signal: AbortSignal): Promise<boolean>;
+  resumeRun(runId: string, signal: AbortSignal): Promise<void>;
   /**
    * Ends the crawl of a run whose pods are gone and that has a file to be written (`spec.output`): a worker that is
    * started now writes it, and with that the run ends as it is said here. False when the run has no output or has

@@ -84,6 +84,8 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     snapshot: (runId, signal) => guarded(signal, () => readSnapshot(runId, signal)),
     activeRuns: (signal) => guarded(signal, () => runs.activeRuns(db, signal)),
     newestScheduledTimes: (signal) => guarded(signal, () => runs.newestScheduledTimes(db, signal)),
+    pauseRun: (runId, signal) => guarded(signal, () => runs.pauseRun(db, runId, signal)),
+    resumeRun: (runId, signal) => guarded(signal, () => runs.resumeRun(db, runId, signal)),
     requestStop: (runId, reason, signal) => guarded(signal, () => runs.requestStop(db, runId, reason, signal)),
     closeCrawl: (runId, outcome, message, signal) =>
       guarded(signal, () => runs.closeCrawl(db, runId, outcome, message, signal)),

@@ -171,6 +171,32 @@ export async function requestStop(
   return run !== undefined;
 }
 
+/** Its time stands still from now on. False when it has ended, or stands still already. */
+export async function pauseRun(db: Kysely<Database>, runId: string, signal: AbortSignal): Promise<boolean> {
+  const run = await db
+    .updateTable('run')
+    .set({ paused_at: sql`clock_timestamp()` })
+    .where('run_id', '=', runId)
+    .where('paused_at', 'is', null)
+    .where('finished_at', 'is', null)
+    .returning('run_id')
+    .executeTakeFirst({ signal });
+  return run !== undefined;
+}
+
+/** Its time goes on. */
+export async function resumeRun(db: Kysely<Database>, runId: string, signal: AbortSignal): Promise<void> {
+  await db
+    .updateTable('run')
+    .set({
+      paused_at: null,
+      paused_seconds: sql`paused_seconds + extract(epoch from clock_timestamp() - paused_at)`,
+    })
+    .where('run_id', '=', runId)
+    .where('paused_at', 'is not', null)
+    .execute({ signal });
+}
+
 export async function closeCrawl(
   db: Kysely<Database>,
   runId: string,

@@ -32,6 +32,8 @@ export type Database = {
     started_at: Date | null;
     stop_reason: string | null;
     stop_requested_at: Date | null;
+    paused_at: Date | null;
+    paused_seconds: Generated<number>;
     finished_at: Date | null;
     outcome: RunOutcome | null;
     message: string | null;

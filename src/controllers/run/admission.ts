@@ -15,6 +15,8 @@ export type Candidate = {
   readonly name: string;
   /** It has been let in before and keeps its place, whatever the limits are now. */
   readonly admitted: boolean;
+  /** It takes no place while it is paused; others of its schedule wait for it all the same, once it has been let in. */
+  readonly isPaused: boolean;
   /** UID of the schedule whose runs go one after the other; absent when this run waits for none of its kind. */
   readonly queue?: string;
 };
@@ -39,21 +41,23 @@ function inOrder(a: Candidate, b: Candidate): number {
   );
 }
 
-/** The admission of each candidate by UID. Every unfinished run must be among them. */
+/** The admission of each candidate by UID, but for those that are paused out of the line. Every unfinished run must be among them. */
 export function admissions(candidates: readonly Candidate[], limits: ActiveLimits): ReadonlyMap<string, Admission> {
   const result = new Map<string, Admission>();
   const counts = new Map<string, number>();
   const count = (key: string) => counts.get(key) ?? 0;
   const add = (key: string) => counts.set(key, count(key) + 1);
   const letIn = (run: Candidate) => {
-    add('active');
-    add(`namespace ${run.namespace}`);
+    if (!run.isPaused) {
+      add('active');
+      add(`namespace ${run.namespace}`);
+    }
     add(`queue ${run.queue}`);
     result.set(run.uid, { admitted: true });
   };
 
   for (const run of candidates) if (run.admitted) letIn(run);
-  for (const run of candidates.filter((candidate) => !candidate.admitted).toSorted(inOrder)) {
+  for (const run of candidates.filter(({ admitted, isPaused }) => !admitted && !isPaused).toSorted(inOrder)) {
     const wait = (reason: 'WaitingForPrevious' | 'WaitingForSlot', line: string, limit: string) => {
       add(`waiting ${line}`);
       result.set(run.uid, { admitted: false, reason, position: count(`waiting ${line}`), limit });

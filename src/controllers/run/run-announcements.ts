@@ -44,6 +44,11 @@ export function createAnnouncements({ events, logger }: { readonly events: Event
     if (obstacle === undefined || isWaiting(obstacle)) return;
     if (findCondition(run.status?.conditions, 'Progressing')?.reason === obstacle.reason) return;
     const { reason, message } = obstacle;
+    if (reason === 'Paused') {
+      events.record(run, { type: 'Normal', reason, action: 'PauseRun', message });
+      logger.info({ ...logFields(run), message }, 'run paused');
+      return;
+    }
     events.record(run, { type: 'Warning', reason, action: 'StartRun', message });
     logger.warn({ ...logFields(run), reason, message }, 'the run cannot go on');
   }

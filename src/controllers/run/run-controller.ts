@@ -14,6 +14,7 @@ import { createEventReader, type EventReaderOptions } from './event-reader.ts';
 import { createFinishedRunSettler, type FinishedRunOptions } from './finished-run.ts';
 import { createLostNodes, isSilent, type LostNodeOptions } from './lost-node.ts';
 import { endingObstacle, type Obstacle, obstacleOfAnswer, type StartObstacle, startDeadline } from './obstacle.ts';
+import { isPaused, pausedBeforeItsTurn, pauseObstacle, refusedPause } from './pause.ts';
 import { hasEnded } from './pods.ts';
 import { createRunAcceptance, type RunAcceptanceOptions } from './run-acceptance.ts';
 import { createAnnouncements } from './run-announcements.ts';
@@ -41,6 +42,8 @@ export type RunControllerOptions = RunAcceptanceOptions &
 /** Progress is read this often, less often the more runs are active: the API server and PostgreSQL are shared. */
 const REFRESH_MS = 3_000;
 const REFRESH_MS_PER_ACTIVE_RUN = 50;
+/** A paused run is woken by its spec, its Job and its pods; this is for what they do not tell. */
+const PAUSED_REFRESH_MS = 30_000;
 /** Those who are next are woken at once; the others see their place in line this often. */
 const QUEUE_REFRESH_MS = 30_000;
 
@@ -50,7 +53,7 @@ type Seen = Omit<RunObservation, 'pods'> & Partial<Pick<RunObservation, 'pods'>>
 export function createRunReconciler(options: RunControllerOptions) {
   const { runCache, podCache, queue, store, database, settings, now, logger } = options;
   const { accept, acceptLost, acceptedBefore, credentialsChecked } = createRunAcceptance(options);
-  const { ensureJob, createJob, knownJob, knownOutputJob, stopKnownJob } = createRunJobs(options);
+  const { ensureJob, createJob, knownJob, knownOutputJob, stopKnownJob, pauseKnownJob } = createRunJobs(options);
   const { stopWhenDue, releaseLostWorkers, endWithoutWorkers } = createRunEnd(options);
   const { failLostPods } = createLostNodes(options);
   const { announceBlocks, announceTraps, announceObstacle, announceEnd } = createAnnouncements(options);
@@ -115,6 +118,10 @@ export function createRunReconciler(options: RunControllerOptions) {
 
   /** Waits in line, or is accepted and gets its Job. */
   async function enter(run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<ReconcileResult> {
+    if (run.spec.suspend) {
+      await writeStatus(run, { obstacle: pausedBeforeItsTurn(run) }, signal);
+      return {};
+    }
     const admission = queue.admit(run);
     if (!admission.admitted) {
       const { reason, position, limit } = admission;
@@ -146,8 +153,14 @@ export function createRunReconciler(options: RunControllerOptions) {
     if (read === undefined) return { requeueAfterMs: 0 };
     const stopReason = read.stopReason ?? (await stopWhenDue(run, spec, read, signal));
     const snapshot: RunSnapshot = stopReason === undefined ? read : { ...read, stopReason };
+    if (isPaused(run, snapshot, stopReason)) return pause(run, spec, snapshot, signal);
     const found = await ensureJob(run, spec, snapshot, stopReason, signal);
     if ('obstacle' in found) return reportOrGiveUp(run, spec, { snapshot, ...found }, signal);
+    // After its Job: a time-out that does not count a pause is better than one that counts it.
+    if (snapshot.pausedAt) {
+      await store.resumeRun(run.metadata.uid, signal);
+      return { requeueAfterMs: 0 };
+    }
 
     const pods = podsOf(podCache, run);
     await failLostPods(run, spec, snapshot, pods, signal);
@@ -162,6 +175,35 @@ export function createRunReconciler(options: RunControllerOptions) {
     const events = await clusterEvents.read(job, ofJob, signal);
     const obstacle = workerObstacle({ ...(job ? { job } : {}), pods: ofJob, events });
     return reportOrGiveUp(run, spec, { snapshot, ...found, pods, ...(obstacle ? { obstacle } : {}) }, signal);
+  }
+
+  /** Keeps the Job suspended, and gives back what workers held that have ended. */
+  async function pause(
+    run: CrawlRun,
+    spec: CrawlRunSpec,
+    read: RunSnapshot,
+    signal: AbortSignal,
+  ): Promise<ReconcileResult> {
+    const { uid } = run.metadata;
+    const isFirst = read.pausedAt === undefined && (await store.pauseRun(uid, signal));
+    const snapshot = isFirst ? ((await readSnapshot(run, signal)) ?? read) : read;
+    const job = await pauseKnownJob(run, signal);
+    const pods = podsOf(podCache, run);
+    await failLostPods(run, spec, snapshot, pods, signal);
+    await releaseLostWorkers(run, snapshot, pods, signal);
+    const known = { pods, ...(job ? { job } : {}) };
+    if (await endWithoutWorkers(run, spec, snapshot, job, pods, signal)) {
+      return report(run, { ...snapshotOf(await readSnapshot(run, signal)), ...known }, signal);
+    }
+    const obstacle = pauseObstacle(run, job, pods);
+    const pauseRefused = refusedPause(job);
+    const { requeueAfterMs = 0 } = await report(
+      run,
+      { snapshot, ...known, ...(obstacle ? { obstacle } : {}), ...(pauseRefused ? { pauseRefused } : {}) },
+      signal,
+    );
+    const isQuiet = obstacle !== undefined && pods.every(hasEnded);
+    return { requeueAfterMs: isQuiet ? Math.max(PAUSED_REFRESH_MS, requeueAfterMs) : requeueAfterMs };
   }
 
   /** Shows what the run waits for, and ends it when that cannot change, or has lasted until the start deadline. */

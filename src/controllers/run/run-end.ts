@@ -14,6 +14,7 @@ import type { JobCache } from '../caches.ts';
 import { type JobSettings, outputJob } from './crawl-job.ts';
 import { endStep, type GivenEnd } from './end-step.ts';
 import { endOfJob } from './job-end.ts';
+import { timeOutAt } from './pause.ts';
 import { failureOf, hasEnded, lastFailure } from './pods.ts';
 import { logFields } from './run-log-fields.ts';
 
@@ -39,7 +40,7 @@ export function createRunEnd(options: RunEndOptions) {
     signal: AbortSignal,
   ): Promise<string | undefined> {
     if (snapshot.state === 'Finished' || snapshot.output?.due) return undefined;
-    const deadline = deadlineOf(spec, snapshot);
+    const deadline = timeOutAt(spec, snapshot);
     const reason = run.spec.shutdown ? 'Shutdown' : deadline && now() >= deadline ? 'TimedOut' : undefined;
     if (reason === undefined) return undefined;
     const asked = await store.requestStop(run.metadata.uid, reason, signal);
@@ -182,9 +183,4 @@ export function createRunEnd(options: RunEndOptions) {
   }
 
   return { stopWhenDue, releaseLostWorkers, endWithoutWorkers };
-}
-
-/** When `timeoutSeconds` are over; unknown before the first heartbeat. */
-function deadlineOf(spec: CrawlRunSpec, snapshot: RunSnapshot): Date | undefined {
-  return snapshot.startedAt && new Date(snapshot.startedAt.getTime() + spec.timeoutSeconds * 1_000);
 }

@@ -1,4 +1,5 @@
-// The Job of a run's workers: made, found again, made again once, and suspended when the run has to stop.
+// The Job of a run's workers: made, found again, made again once, and suspended while the run is paused, or when it has to
+// stop.
 
 import type { CrawlRun } from '../../custom-resources/types.ts';
 import type { Job, PersistentVolumeClaim } from '../../kube/builtin-types.ts';
@@ -7,11 +8,13 @@ import { isAlreadyExists, isConflict, KubeError } from '../../kube/kube-error.ts
 import { isControlledBy } from '../../kube/kube-object.ts';
 import type { ResourceClient } from '../../kube/resource-client.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
+import { LABEL } from '../../resources/group.ts';
 import { childName, outputJobName } from '../../resources/names.ts';
 import type { OperatorStore, RunSnapshot } from '../../store/operator-store.ts';
 import type { JobCache } from '../caches.ts';
 import { crawlJob, type JobSettings } from './crawl-job.ts';
 import { endOfJob } from './job-end.ts';
+import { isOfKueue } from './kueue.ts';
 import { obstacleOfAnswer, type StartObstacle } from './obstacle.ts';
 import { volumeClaimTrouble } from './volume-claim.ts';
 
@@ -39,7 +42,7 @@ export function createRunJobs({ jobs, claims, jobCache, store, events, settings 
     const cached = knownJob(run);
     if (cached && cached.metadata.deletionTimestamp === undefined) {
       const mustStop = stopReason !== undefined && snapshot.state !== 'Finished';
-      return { job: mustStop ? await stopJob(cached, signal) : cached };
+      return { job: await (mustStop ? stopJob(cached, signal) : resumeJob(cached, signal)) };
     }
     if (snapshot.state === 'Finished') return {};
     const existing = await jobs.get(ref, { signal });
@@ -49,7 +52,7 @@ export function createRunJobs({ jobs, claims, jobCache, store, events, settings 
       return existing && isControlledBy(existing, run) ? { job: await stopJob(existing, signal) } : {};
     }
     if (existing === undefined) return createJob(run, spec, signal);
-    if (isControlledBy(existing, run)) return { job: existing };
+    if (isControlledBy(existing, run)) return { job: await resumeJob(existing, signal) };
     const message = `a Job named ${ref.name} that is not of this run is in the way: delete or rename it`;
     return { obstacle: { condition: 'JobCreated', patience: 'StartDeadline', reason: 'JobConflict', message } };
   }
@@ -116,33 +119,53 @@ export function createRunJobs({ jobs, claims, jobCache, store, events, settings 
     return job && stopJob(job, signal);
   }
 
+  /** The Job, suspended until the run is resumed; undefined when there is none, or when Kueue would resume it at once. */
+  async function pauseKnownJob(run: CrawlRun, signal: AbortSignal): Promise<Job | undefined> {
+    const job = knownJob(run);
+    if (job === undefined || isOfKueue(job) || job.spec?.suspend) return job;
+    return change(job, { metadata: { labels: { [LABEL.paused]: 'true' } }, spec: { suspend: true } }, signal);
+  }
+
+  /** What was suspended for a pause goes on; what somebody else has suspended is theirs to resume. */
+  async function resumeJob(job: Job, signal: AbortSignal): Promise<Job> {
+    if (job.metadata.labels?.[LABEL.paused] === undefined) return job;
+    return change(job, { metadata: { labels: { [LABEL.paused]: null } }, spec: { suspend: false } }, signal);
+  }
+
   /** Its pods end with SIGTERM, and it makes no new ones. */
   async function stopJob(job: Job, signal: AbortSignal): Promise<Job> {
-    const change = stopOf(job);
-    if (change === undefined || endOfJob(job)) return job;
+    const spec = stopOf(job);
+    return spec === undefined ? job : change(job, { spec }, signal);
+  }
+
+  /** The Job as it is after the change, or as it was where it has ended or was changed by another: that brings us back. */
+  async function change(
+    job: Job,
+    { metadata = {}, spec }: { readonly metadata?: object; readonly spec: object },
+    signal: AbortSignal,
+  ): Promise<Job> {
+    if (endOfJob(job)) return job;
     const { uid, resourceVersion } = job.metadata;
     try {
-      const body = { metadata: { uid, resourceVersion }, spec: change };
-      const stopped = await jobs.patch(job.metadata, { type: 'merge', body }, { signal });
-      jobCache.observe(stopped);
-      return stopped;
+      const body = { metadata: { ...metadata, uid, resourceVersion }, spec };
+      const changed = await jobs.patch(job.metadata, { type: 'merge', body }, { signal });
+      jobCache.observe(changed);
+      return changed;
     } catch (error) {
-      if (isConflict(error)) return job; // its change brings us back
+      if (isConflict(error)) return job;
       throw error;
     }
   }
 
-  return { ensureJob, createJob, knownJob, knownOutputJob, stopKnownJob };
+  return { ensureJob, createJob, knownJob, knownOutputJob, stopKnownJob, pauseKnownJob };
 }
-
-/** Kueue looks after Jobs with this label: it resumes what is suspended while its workload has quota. */
-const KUEUE_QUEUE = 'kueue.x-k8s.io/queue-name';
 
 /**
  * What stops the Job: it is suspended, or, where Kueue would resume it, its time is over, which nobody takes back.
  * Undefined when it is stopped already.
  */
-function stopOf({ metadata, spec }: Job): object | undefined {
-  if (metadata.labels?.[KUEUE_QUEUE] === undefined) return spec?.suspend ? undefined : { suspend: true };
+function stopOf(job: Job): object | undefined {
+  const { spec } = job;
+  if (!isOfKueue(job)) return spec?.suspend ? undefined : { suspend: true };
   return spec?.activeDeadlineSeconds === 1 ? undefined : { activeDeadlineSeconds: 1 };
 }

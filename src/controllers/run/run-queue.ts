@@ -50,6 +50,7 @@ export function createRunQueue({ runCache, scheduleCache, limits }: RunQueueOpti
       namespace: run.metadata.namespace,
       priority: run.spec.priority ?? 0,
       createdAt: new Date(run.metadata.creationTimestamp ?? 0),
+      isPaused: run.spec.suspend === true,
       admitted: letIn.has(run.metadata.uid) || isConditionTrue(run.status?.conditions, 'Accepted'),
       ...(queue === undefined ? {} : { queue }),
     };
@@ -80,7 +81,7 @@ export function createRunQueue({ runCache, scheduleCache, limits }: RunQueueOpti
         return admission?.admitted === false ? admission.position : 0;
       };
       return unfinished()
-        .filter((run) => !candidate(run).admitted)
+        .filter((run) => !candidate(run).admitted && !run.spec.suspend)
         .map((run) => ({ key: objectKey(run.metadata), place: place(run) }))
         .toSorted((a, b) => a.place - b.place)
         .map(({ key }) => key);

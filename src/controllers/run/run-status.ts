@@ -26,6 +26,8 @@ export type RunObservation = {
   readonly startDeadline?: Date;
   /** Of a run that has started and has no living worker: when the last one gave its last heartbeat. */
   readonly aloneSince?: Date;
+  /** Why spec.suspend has no effect. */
+  readonly pauseRefused?: string;
   /** Of a run that has ended and that PostgreSQL never knew. */
   readonly end?: RunEnd;
 };
@@ -113,6 +115,7 @@ function runPhase(run: CrawlRun, seen: RunObservation): RunPhase {
   if (end) return end.outcome;
   if (obstacle?.reason === 'WaitingForSlot' || obstacle?.reason === 'WaitingForPrevious') return 'Queued';
   if (snapshot?.stopReason ?? run.spec.shutdown) return 'Stopping';
+  if (obstacle?.reason === 'Paused') return 'Paused';
   const startedAt = snapshot ? snapshot.startedAt : run.status?.startTime;
   return startedAt === undefined ? 'Pending' : 'Running';
 }
@@ -160,7 +163,7 @@ function jobVerdict(run: CrawlRun, seen: RunObservation): Verdict {
 }
 
 function progressingVerdict(seen: RunObservation, phase: RunPhase): Verdict {
-  const { snapshot, obstacle, aloneSince } = seen;
+  const { snapshot, obstacle, aloneSince, pauseRefused } = seen;
   if (endOf(seen)) return { status: 'False', reason: 'Finished', message: `the run has ended: ${phase}` };
   if (phase === 'Stopping' && !snapshot?.output?.due) {
     const status = obstacle === undefined ? 'True' : 'False';
@@ -177,7 +180,8 @@ function progressingVerdict(seen: RunObservation, phase: RunPhase): Verdict {
     const message = `no worker is alive; the last heartbeat came at ${timestamp(aloneSince)}, and the Job starts another worker`;
     return { status: 'False', reason: 'WaitingForWorker', message };
   }
-  return crawlingVerdict(snapshot);
+  const verdict = crawlingVerdict(snapshot);
+  return pauseRefused === undefined ? verdict : { ...verdict, message: `${verdict.message}; ${pauseRefused}` };
 }
 
 /** What slows the crawl down, the worst first: a host that refuses it, then one whose pace it shares. */
@@ -290,7 +294,7 @@ export function finalMessage(snapshot: RunSnapshot): string {
 function stage(snapshot: RunSnapshot, phase: RunPhase): string {
   if (snapshot.outcome) return phase;
   if (snapshot.output?.due) return 'Writing output';
-  if (phase === 'Stopping') return 'Stopping';
+  if (phase === 'Stopping' || phase === 'Paused') return phase;
   if (!snapshot.startedAt || !snapshot.seeded) return 'Initialising';
   const active = snapshot.sources.filter((source) => source.active);
   const open = active.filter((source) => source.progress.queued + source.progress.leased > 0);

@@ -22,6 +22,11 @@ export function wakesRun(change: CacheChange<CrawlRun>): boolean {
   );
 }
 
+/** It is being paused: another may take its place. */
+function givesItsPlaceBack(change: CacheChange<CrawlRun>): boolean {
+  return change.type === 'updated' && change.object.spec.suspend === true && change.previous.spec.suspend !== true;
+}
+
 /** It was made or deleted, its pods are others, or it was suspended, resumed or has ended. */
 export function jobWakesRun(change: CacheChange<Job>): boolean {
   if (change.type !== 'updated') return true;
@@ -55,7 +60,7 @@ export type RunWakeOptions = {
   readonly onGone: () => void;
 };
 
-/** When a run has ended, so many of those that wait look whether it is their turn. */
+/** When a run has ended or is paused, so many of those that wait look whether it is their turn. */
 const WOKEN_AT_ONCE = 20;
 
 /** Queues runs for what their controller has to see. None is urgent: only the slots of schedules are. */
@@ -65,7 +70,7 @@ export function wakeRuns({ runCache, jobCache, podCache, line, queue, onGone }: 
     const { type, object } = change;
     queue.add(objectKey(object.metadata));
     if (type === 'deleted') onGone();
-    if (type === 'deleted' || isFinished(object)) {
+    if (type === 'deleted' || isFinished(object) || givesItsPlaceBack(change)) {
       for (const key of line.waiting().slice(0, WOKEN_AT_ONCE)) queue.add(key);
     }
   });

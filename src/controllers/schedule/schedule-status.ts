@@ -156,7 +156,14 @@ function lastRun([newest, ...others]: readonly CrawlRun[], before: LastRun | und
   return { ...before, phase: isFinalPhase(before.phase) ? before.phase : 'Stopped' };
 }
 
-const UNFINISHED_PHASES: readonly LastRun['phase'][] = [undefined, 'Pending', 'Queued', 'Running', 'Stopping'];
+const UNFINISHED_PHASES: readonly LastRun['phase'][] = [
+  undefined,
+  'Pending',
+  'Queued',
+  'Running',
+  'Paused',
+  'Stopping',
+];
 
 function isFinalPhase(phase: LastRun['phase']): boolean {
   return !UNFINISHED_PHASES.includes(phase);

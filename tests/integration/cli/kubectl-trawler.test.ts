@@ -164,6 +164,29 @@ test('retry crawls a finished run again, and only a finished one', async () => {
   expect(retried.spec.trigger).toMatchObject({ type: 'Retry', retryOf: name, only: 'Dead' });
 });
 
+test('pause and resume write the spec of a run, and who did it and why', async () => {
+  await apply('long', { schedule: '@daily' });
+  const { runs } = JSON.parse((await trawler('--json', 'run', 'long')).stdout) as { runs: string[] };
+  const name = runs[0] ?? '';
+  const kubeconfig = ['--kubeconfig', cluster.kubeconfigPath];
+  await grantEdit('pauser');
+  const paused = await trawler(...kubeconfig, '--as', 'pauser', 'pause', name, '--note', 'the shop moves tonight');
+  expect(paused).toMatchObject({ exitCode: 0, stdout: `crawlrun.trawler.dev/${name} paused` });
+  expect(await get<CrawlRun>('crawlrun', name)).toMatchObject({
+    spec: { suspend: true },
+    metadata: {
+      annotations: { 'trawler.dev/paused-by': 'pauser', 'trawler.dev/pause-note': 'the shop moves tonight' },
+    },
+  });
+  expect((await trawler('resume', name)).stdout).toBe(`crawlrun.trawler.dev/${name} resumed`);
+  const resumed = await get<CrawlRun>('crawlrun', name);
+  expect(resumed.spec.suspend).toBe(false);
+  expect(resumed.metadata.annotations ?? {}).toEqual({});
+  await finish(name);
+  const late = await trawler('pause', name);
+  expect(late).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('has ended') });
+});
+
 test('explain says why a run waits, for people and for programs, also where not all may be read', async () => {
   await apply('explained', { schedule: '@daily' });
   const { runs } = JSON.parse((await trawler('--json', 'run', 'explained')).stdout) as { runs: string[] };

@@ -3,7 +3,16 @@ import { describe, expect, test } from 'vitest';
 import { admissions, type Candidate } from '#src/controllers/run/admission.ts';
 
 function candidate(name: string, change: Partial<Candidate> = {}): Candidate {
-  return { uid: name, name, namespace: 'default', priority: 0, createdAt: new Date(0), admitted: false, ...change };
+  return {
+    uid: name,
+    name,
+    namespace: 'default',
+    priority: 0,
+    createdAt: new Date(0),
+    admitted: false,
+    isPaused: false,
+    ...change,
+  };
 }
 
 const admitted = { admitted: true };
@@ -56,6 +65,25 @@ describe('admissions', () => {
     expect(result.get('first')).toEqual(admitted);
     expect(result.get('second')).toMatchObject(waiting('WaitingForPrevious', 1));
     expect(result.get('other')).toEqual(admitted);
+  });
+
+  test('a paused run takes no place, and is not let in; one of its queue waits for it all the same', () => {
+    const isPaused = true;
+    const result = admissions(
+      [
+        candidate('paused', { admitted: true, isPaused, queue: 'q' }),
+        candidate('paused-in-line', { isPaused, queue: 'r' }),
+        candidate('other'),
+        candidate('behind-it', { queue: 'q', createdAt: new Date(1) }),
+        candidate('passes-it', { queue: 'r', createdAt: new Date(2) }),
+      ],
+      { total: 2 },
+    );
+    expect(result.get('paused')).toEqual(admitted);
+    expect(result.has('paused-in-line')).toBe(false);
+    expect(result.get('other')).toEqual(admitted);
+    expect(result.get('behind-it')).toMatchObject(waiting('WaitingForPrevious', 1));
+    expect(result.get('passes-it')).toEqual(admitted);
   });
 
   test('never lets in more than a limit, and never leaves a place free while somebody waits for it', () => {

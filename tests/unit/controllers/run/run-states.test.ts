@@ -21,6 +21,7 @@ function seen(change: Partial<RunSnapshot>, rest: Partial<RunObservation> = {}):
   const snapshot: RunSnapshot = {
     ...{ runId: 'run-uid', namespace: 'default', name: 'shop-1', state: 'Accepted', acceptedAt: NOW, seeded: false },
     ...{ progress, sources: [], workers: [], blockedHosts: [], sharedHosts: [], spiderTraps: [], errors: 0 },
+    pausedMs: 0,
     ...{ skipReasons: {}, itemsLeftOut: {}, partialPages: {}, failureCauses: {} },
     ...change,
   };
@@ -28,12 +29,15 @@ function seen(change: Partial<RunSnapshot>, rest: Partial<RunObservation> = {}):
 }
 
 const RUNNING = { state: 'Running', startedAt: NOW } as const;
-const obstacle = (reason: 'WaitingForSlot' | 'Unschedulable' | 'DatabaseUnavailable'): RunObservation => {
+const obstacle = (reason: 'WaitingForSlot' | 'Unschedulable' | 'DatabaseUnavailable' | 'Paused'): RunObservation => {
   const message = 'as the test says';
   if (reason === 'Unschedulable') {
     return seen({}, { obstacle: { condition: 'Progressing', patience: 'StartDeadline', reason, message } });
   }
   return { pods: [], obstacle: { condition: 'Accepted', patience: 'Unlimited', reason, message } };
+};
+const paused: Partial<RunObservation> = {
+  obstacle: { condition: 'Progressing', patience: 'Unlimited', reason: 'Paused', message: 'as the test says' },
 };
 const ended = (outcome: NonNullable<RunSnapshot['outcome']>, stopReason?: string) =>
   seen({ ...RUNNING, state: 'Finished', outcome, finishedAt: NOW, ...(stopReason ? { stopReason } : {}) });
@@ -43,6 +47,7 @@ const OBSERVATIONS: Readonly<Record<RunPhase, readonly RunObservation[]>> = {
   Pending: [{ pods: [] }, seen({}), obstacle('Unschedulable'), obstacle('DatabaseUnavailable')],
   Queued: [obstacle('WaitingForSlot')],
   Running: [seen(RUNNING), seen(RUNNING, { aloneSince: NOW }), seen({ ...RUNNING, seeded: true })],
+  Paused: [obstacle('Paused'), seen({}, paused)],
   Stopping: [seen({ ...RUNNING, stopReason: 'TimedOut' }), seen({ stopReason: 'Shutdown' })],
   Succeeded: [ended('Succeeded')],
   Partial: [ended('Partial')],

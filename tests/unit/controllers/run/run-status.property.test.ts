@@ -62,7 +62,7 @@ const snapshot: fc.Arbitrary<RunSnapshot> = fc.record(
       'Stopped' as const,
       'TimedOut' as const,
     ),
-    ...{ stopReason: text, message: text, seeded: fc.boolean(), progress },
+    ...{ pausedAt: time, pausedMs: count, stopReason: text, message: text, seeded: fc.boolean(), progress },
     sources: many(fc.record({ name: text, active: fc.boolean(), progress, message: text })),
     workers: many(worker),
     blockedHosts: many(
@@ -88,6 +88,7 @@ const snapshot: fc.Arbitrary<RunSnapshot> = fc.record(
       'state',
       'acceptedAt',
       'seeded',
+      'pausedMs',
       'progress',
       'sources',
       'workers',

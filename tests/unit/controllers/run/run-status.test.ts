@@ -29,6 +29,7 @@ function snapshot(change: Partial<RunSnapshot> = {}): RunSnapshot {
     sharedHosts: [],
     spiderTraps: [],
     errors: 0,
+    pausedMs: 0,
     skipReasons: {},
     itemsLeftOut: {},
     partialPages: {},
@@ -73,6 +74,18 @@ describe('runStatus', () => {
       expect(status.phase).toBe('Stopped');
       expect(condition(status, 'Accepted')).toMatchObject({ status: 'False', reason: 'Shutdown' });
     }
+  });
+
+  test('a run at work that is paused says so, and tells what it has', () => {
+    const progress = { ...nothing, total: 10, queued: 7, succeeded: 3 };
+    const working = snapshot({ state: 'Running', startedAt: NOW, seeded: true, pausedAt: NOW, progress });
+    const message = 'paused by spec.suspend';
+    const obstacle = { condition: 'Progressing', patience: 'Unlimited', reason: 'Paused', message } as const;
+    const status = runStatus(run, { pods: [], snapshot: working, obstacle }, NOW);
+    expect(status).toMatchObject({ phase: 'Paused', message, progress: { stage: 'Paused', done: 3, queued: 7 } });
+    expect(condition(status, 'Progressing')).toMatchObject({ status: 'False', reason: 'Paused' });
+    const resumed = runStatus({ ...run, status }, { pods: [], snapshot: { ...working, pausedMs: 1 } }, NOW);
+    expect(resumed.phase).toBe('Running');
   });
 
   test('a running run tells progress, source and worker', () => {

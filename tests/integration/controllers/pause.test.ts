@@ -1,0 +1,230 @@
+// Runs that are paused and resumed by kubectl alone: on a real API server and PostgreSQL, with the Job controller that ends
+// and makes their pods. There is no kubelet: the test is what runs in a pod.
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import type { ActiveLimits } from '#src/controllers/run/admission.ts';
+import type { CrawlRun } from '#src/custom-resources/types.ts';
+import type { Claim } from '#src/gateway/protocol/worker-store.ts';
+import type { Job, Pod, Secret } from '#src/kube/builtin-types.ts';
+import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
+import { projectRoot } from '../../../dev/setup/paths.mjs';
+import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { testClient } from '../../support/database-connections.ts';
+import { databaseHeartbeats, databaseWorkerStore } from '../../support/gateway.ts';
+import { gatewayDatabaseUrl } from '../../support/gateway-login.ts';
+import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
+import { type RunningOperator, startOperator as startOperatorOn } from '../../support/running-operator.ts';
+import { claimSome, done, heartbeat } from '../store/fixture.ts';
+
+const never = new AbortController().signal;
+const PAGES = 40;
+let cluster: ControlPlane;
+let postgres: PostgresServer;
+let database: TestDatabase;
+let namespace: string;
+let operator: RunningOperator;
+let count = 0;
+
+beforeAll(async () => {
+  [cluster, postgres] = await Promise.all([startControlPlane({ controllerManager: true }), startPostgres(18)]);
+  await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
+  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+});
+afterAll(async () => {
+  await Promise.all([cluster?.stop(), postgres?.stop()]);
+});
+beforeEach(async () => {
+  namespace = `pause-${++count}`;
+  database = await postgres.createDatabase({ createRole: true });
+  await kubectl(['create', 'namespace', namespace]);
+  startOperator();
+});
+afterEach(async () => {
+  await operator.stop();
+  await kubectl(['delete', 'crawlruns', '--all', '-n', namespace]);
+});
+
+function startOperator(limits: ActiveLimits = {}): void {
+  operator = startOperatorOn(cluster.kubeconfigPath, database.ownerUrl, { limits });
+}
+
+async function kubectl(args: string[], input?: object): Promise<string> {
+  const options = input === undefined ? {} : { input: JSON.stringify(input) };
+  return (await execa(binary('kubectl'), [`--kubeconfig=${cluster.kubeconfigPath}`, ...args], options)).stdout;
+}
+const get = async <T>(kind: string, name: string) =>
+  JSON.parse(await kubectl(['get', kind, name, '-n', namespace, '-o', 'json'])) as T;
+const patch = (name: string, spec: object) =>
+  kubectl(['patch', 'crawlrun', name, '-n', namespace, '--type=merge', '-p', JSON.stringify({ spec })]);
+const eventually = (assertions: () => Promise<void>) => vi.waitFor(assertions, { timeout: 60_000, interval: 200 });
+const phaseOf = async (name: string) => (await get<CrawlRun>('crawlrun', name)).status?.phase;
+const untilPhase = (name: string, phase: string) => eventually(async () => expect(await phaseOf(name)).toBe(phase));
+
+async function podsOf(name: string): Promise<Pod[]> {
+  const selector = `batch.kubernetes.io/job-name=${name}`;
+  return (JSON.parse(await kubectl(['get', 'pods', '-n', namespace, '-l', selector, '-o', 'json'])) as { items: Pod[] })
+    .items;
+}
+
+async function apply(name: string, spec: object = {}, labels: object = {}): Promise<void> {
+  const sources = [{ name: 'shop', urls: ['http://shop.example/0'] }];
+  await kubectl(['apply', '-f', '-'], {
+    apiVersion: 'trawler.dev/v1alpha1',
+    kind: 'CrawlRun',
+    metadata: { name, namespace, labels },
+    spec: { sources, politeness: { requestsPerSecond: 1_000 }, heartbeat: { interval: '5s' }, ...spec },
+  });
+}
+
+/** What runs in the run's one pod. */
+async function workerOf(name: string, unlike?: string) {
+  let workerId = '';
+  await eventually(async () => {
+    const pod = (await podsOf(name)).find(({ metadata }) => metadata.uid !== unlike);
+    workerId = pod?.metadata.uid ?? expect.fail('the Job has no pod yet');
+  });
+  const secret = await get<Secret>('secret', name);
+  const token = Buffer.from(secret.data?.['token'] ?? '', 'base64').toString('utf8');
+  const databaseUrl = await gatewayDatabaseUrl(cluster.kubeconfigPath, database.ownerUrl);
+  const access = { databaseUrl, token, schema: 'trawler', workerId };
+  const [store, heartbeats] = [databaseWorkerStore(access), databaseHeartbeats(access)];
+  await heartbeats.beat(heartbeat, never);
+  return {
+    ...store,
+    workerId,
+    [Symbol.asyncDispose]: async () => void (await Promise.all([store.close(), heartbeats.close()])),
+  };
+}
+
+const pages = Array.from({ length: PAGES }, (_, page) => ({
+  ...{ source: 'shop', url: `http://shop.example/${page}`, host: 'shop.example', depth: 0 },
+}));
+
+async function query<T extends object>(text: string): Promise<T[]> {
+  const client = testClient(database.ownerUrl);
+  await client.connect();
+  try {
+    return (await client.query<T>(text)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+test('a paused run loses its pods and nothing else, outlives PostgreSQL and operator, and crawls the rest when it is resumed', async () => {
+  await apply('shop', { timeoutSeconds: 600 });
+  let first: string;
+  const asked: string[] = [];
+  {
+    await using worker = await workerOf('shop');
+    first = worker.workerId;
+    await worker.seed(pages, never);
+    const claims = await claimSome(worker, 10);
+    const crawled = claims.slice(0, 6);
+    await worker.commit(
+      crawled.map((claim) => done(claim)),
+      never,
+    );
+    asked.push(...crawled.map(({ url }) => url));
+    await untilPhase('shop', 'Running');
+    await patch('shop', { suspend: true });
+    // What it holds is given back, since its pod has gone.
+    await untilPhase('shop', 'Paused');
+    await eventually(async () => expect(await podsOf('shop')).toEqual([]));
+  }
+  await eventually(async () => {
+    const { status } = await get<CrawlRun>('crawlrun', 'shop');
+    expect(status).toMatchObject({
+      message: 'paused by spec.suspend',
+      progress: { succeeded: 6, queued: PAGES - 6, inFlight: 0, stage: 'Paused' },
+    });
+  });
+  expect((await get<Job>('job', 'shop')).spec?.suspend).toBe(true);
+
+  await operator.stop();
+  await postgres.crashAndRestart();
+  // Longer than the whole time that the run has.
+  await query(
+    `update trawler.run set started_at = started_at - interval '2 h', paused_at = paused_at - interval '2 h'`,
+  );
+  startOperator();
+  await patch('shop', { suspend: false });
+  await untilPhase('shop', 'Running');
+  await using worker = await workerOf('shop', first);
+  while (true) {
+    const answer = await worker.claim(20, never);
+    if (answer.state === 'Finished') break;
+    if (answer.state !== 'Claimed') {
+      await worker.finish(never);
+      continue;
+    }
+    await worker.commit(
+      answer.claims.map((claim: Claim) => done(claim)),
+      never,
+    );
+    asked.push(...answer.claims.map(({ url }) => url));
+  }
+  await untilPhase('shop', 'Succeeded');
+  expect(asked.toSorted()).toEqual(pages.map(({ url }) => url).toSorted());
+  const [items] = await query<{ items: string; pages: string }>(
+    'select count(*) as items, count(distinct url_key) as pages from trawler.item',
+  );
+  expect(items).toEqual({ items: String(PAGES), pages: String(PAGES) });
+  const [row] = await query<{ paused: boolean }>('select paused_seconds > 7000 as paused from trawler.run');
+  expect(row).toEqual({ paused: true });
+}, 180_000);
+
+test('a paused run is stopped', async () => {
+  await apply('shop');
+  await using worker = await workerOf('shop');
+  await worker.seed(pages, never);
+  await patch('shop', { suspend: true });
+  await untilPhase('shop', 'Paused');
+  await patch('shop', { shutdown: 'Stop' });
+  await untilPhase('shop', 'Stopped');
+}, 120_000);
+
+test('a run that is paused in line is passed, and waits for its turn when it is resumed', async () => {
+  await operator.stop();
+  startOperator({ total: 1 });
+  await apply('paused', { suspend: true, priority: 9 });
+  await untilPhase('paused', 'Paused');
+  await apply('other');
+  await eventually(async () => expect(await podsOf('other')).toHaveLength(1));
+  await patch('paused', { suspend: false });
+  await untilPhase('paused', 'Queued');
+  // A paused run takes no place.
+  await patch('other', { suspend: true });
+  await eventually(async () => expect(await podsOf('paused')).toHaveLength(1));
+}, 120_000);
+
+test('a Job that somebody else has suspended stays so when the run is resumed', async () => {
+  await apply('shop');
+  await eventually(async () => expect(await podsOf('shop')).toHaveLength(1));
+  await kubectl(['patch', 'job', 'shop', '-n', namespace, '--type=merge', '-p', '{"spec":{"suspend":true}}']);
+  await patch('shop', { suspend: true });
+  await untilPhase('shop', 'Paused');
+  await patch('shop', { suspend: false });
+  await eventually(async () => {
+    const { status } = await get<CrawlRun>('crawlrun', 'shop');
+    expect(status?.conditions).toContainEqual(expect.objectContaining({ type: 'Progressing', reason: 'JobSuspended' }));
+  });
+  expect((await get<Job>('job', 'shop')).spec?.suspend).toBe(true);
+}, 120_000);
+
+test('a run in a queue of Kueue says who can pause it, and goes on', async () => {
+  await apply('shop', {}, { 'kueue.x-k8s.io/queue-name': 'crawls' });
+  await using worker = await workerOf('shop');
+  await worker.seed(pages, never);
+  await untilPhase('shop', 'Running');
+  await patch('shop', { suspend: true });
+  await eventually(async () => {
+    const { status } = await get<CrawlRun>('crawlrun', 'shop');
+    const progressing = status?.conditions?.find(({ type }) => type === 'Progressing');
+    expect(progressing).toMatchObject({
+      status: 'True',
+      message: expect.stringContaining('spec.active of its Workload'),
+    });
+  });
+  expect((await get<Job>('job', 'shop')).spec?.suspend).toBe(false);
+}, 120_000);
