@@ -72,7 +72,10 @@ export function createMaintenance(options: MaintenanceOptions) {
       work['executions'] = await store.executions.forget(day(-Math.max(retentionDays, historyDays)), signal);
       // The day of a CrawlRun that does not tell its end yet stays, though the run may have ended in Postgres.
       const unfinished = runCache.list().filter((run) => !isFinished(run));
-      const days = await store.dropDaysBefore(day(-retentionDays), [...new Set(unfinished.map(runDay))], signal);
+      const kept = [...new Set(unfinished.map(runDay))];
+      const days = await store.dropDaysBefore(day(-retentionDays), kept, signal, (what, count) => {
+        work[what] = (work[what] ?? 0) + count;
+      });
       work['days'] = days.length;
       await record('Succeeded');
       logger.info({ slot, ...work, droppedDays: days, retentionDays, historyDays }, 'maintenance done');

@@ -193,6 +193,9 @@ export type DeadLetter = {
   readonly history: readonly { readonly cause: FailureCause; readonly message: string; readonly at: string }[];
 };
 
+/** What goes with days, beside the results themselves. */
+export type OnDropped = (what: 'runs' | 'rememberedPages' | 'hosts' | 'learntOfHosts', count: number) => void;
+
 /** A live run as the sweep for deleted CrawlRuns sees it. */
 export type ActiveRun = { readonly runId: string; readonly namespace: string; readonly name: string };
 
@@ -270,9 +273,15 @@ export type OperatorStore = {
   ensureDay(day: string, signal: AbortSignal): Promise<void>;
   /**
    * Drops the days before `firstKept` with the runs in them, and what was learnt of hosts and not looked at since. Days that
-   * hold a live run, and those in `kept`, stay. All days are UTC, YYYY-MM-DD; the result is those dropped.
+   * hold a live run, and those in `kept`, stay. All days are UTC, YYYY-MM-DD; the result is those dropped. `onDropped` is told how
+   * much of everything else went with them, part by part.
    */
-  dropDaysBefore(firstKept: string, kept: readonly string[], signal: AbortSignal): Promise<readonly string[]>;
+  dropDaysBefore(
+    firstKept: string,
+    kept: readonly string[],
+    signal: AbortSignal,
+    onDropped?: OnDropped,
+  ): Promise<readonly string[]>;
   /** Drops what was queued by runs that ended a day ago. */
   forgetLanes(signal: AbortSignal): Promise<void>;
   /** What stays of runs and of maintenance. */

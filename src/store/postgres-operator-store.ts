@@ -99,7 +99,8 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     firstItems: (runId, limit, signal) => guarded(signal, () => firstItems(db, runId, limit, signal)),
     deadLetters: (runId, limit, signal) => guarded(signal, () => deadLetters(db, runId, limit, signal)),
     ensureDay: (day, signal) => guarded(signal, () => ensureDay(db, day, signal)),
-    dropDaysBefore: (firstKept, kept, signal) => guarded(signal, () => dropDaysBefore(db, firstKept, kept, signal)),
+    dropDaysBefore: (firstKept, kept, signal, onDropped) =>
+      guarded(signal, () => dropDaysBefore(db, firstKept, kept, signal, onDropped)),
     forgetLanes: (signal) => guarded(signal, () => forgetLanes(db, signal)),
     executions: createExecutionStore(db, guarded),
     comparisons: createComparisonStore(db, guarded),

@@ -1,5 +1,6 @@
 // Days in the database: made before they are needed, and dropped when their time is over.
 import { type Kysely, sql } from 'kysely';
+import type { OnDropped } from './operator-store.ts';
 import type { Database } from './schema.ts';
 
 /** Rows of one transaction: none holds its locks for long. */
@@ -18,6 +19,7 @@ export async function dropDaysBefore(
   firstKept: string,
   kept: readonly string[],
   signal: AbortSignal,
+  onDropped: OnDropped = () => {},
 ): Promise<readonly string[]> {
   const { rows } = await sql<{ day: string }>`
     select day::text from expired_days(${firstKept}::date, ${[...kept]}::date[]) as day`.execute(db, { signal });
@@ -32,7 +34,7 @@ export async function dropDaysBefore(
       errors.push(error);
     }
   }
-  await forgetBefore(db, firstKept, kept, signal);
+  await forgetBefore(db, firstKept, kept, onDropped, signal);
   if (errors.length > 0) throw errors[0];
   return dropped;
 }
@@ -64,12 +66,17 @@ export async function forgetLanes(db: Kysely<Database>, signal: AbortSignal): Pr
   await untilNone(db, sql<{ n: number }>`select forget_lanes(${PART}) as n`, signal);
 }
 
+/** How many there were. */
 async function untilNone(
   db: Kysely<Database>,
   part: ReturnType<typeof sql<{ n: number }>>,
   signal: AbortSignal,
-): Promise<void> {
-  while (((await part.execute(db, { signal })).rows[0]?.n ?? 0) > 0) signal.throwIfAborted();
+): Promise<number> {
+  for (let total = 0; ; signal.throwIfAborted()) {
+    const dropped = (await part.execute(db, { signal })).rows[0]?.n ?? 0;
+    if (dropped === 0) return total;
+    total += dropped;
+  }
 }
 
 /** Forgets the runs of dropped days, and what was learnt of pages and hosts and not looked at for as long. */
@@ -77,17 +84,21 @@ async function forgetBefore(
   db: Kysely<Database>,
   firstKept: string,
   kept: readonly string[],
+  onDropped: OnDropped,
   signal: AbortSignal,
 ): Promise<void> {
-  const parts = [
-    sql<{ n: number }>`select forget_lanes(${PART}) as n`,
-    sql<{ n: number }>`select forget_runs(${firstKept}::date, ${[...kept]}::date[], ${PART / 10}) as n`,
-    sql<{ n: number }>`select forget_schedules(${firstKept}::date, ${PART}) as n`,
-  ];
-  for (const part of parts) await untilNone(db, part, signal);
+  await forgetLanes(db, signal);
+  const runs = sql<{ n: number }>`select forget_runs(${firstKept}::date, ${[...kept]}::date[], ${PART / 10}) as n`;
+  onDropped('runs', await untilNone(db, runs, signal));
+  const pages = sql<{ n: number }>`select forget_schedules(${firstKept}::date, ${PART}) as n`;
+  onDropped('rememberedPages', await untilNone(db, pages, signal));
+  type Part = { readonly last: string | null; readonly hosts: number; readonly learnt: number };
   for (let after: string | null = '0'; after !== null; ) {
-    const answer: { rows: { last: string | null }[] } = await sql<{ last: string | null }>`
-      select forget_hosts(${firstKept}::date, ${after}::bigint, ${PART})::text as last`.execute(db, { signal });
-    after = answer.rows[0]?.last ?? null;
+    const answer: { rows: { part: Part }[] } = await sql<{ part: Part }>`
+      select forget_hosts(${firstKept}::date, ${after}::bigint, ${PART}) as part`.execute(db, { signal });
+    const { last, hosts, learnt } = answer.rows[0]?.part ?? { last: null, hosts: 0, learnt: 0 };
+    onDropped('hosts', hosts);
+    onDropped('learntOfHosts', learnt);
+    after = last;
   }
 }

@@ -86,7 +86,7 @@ it('a day that somebody reads is dropped later; workers wait for none of it, and
   const reader = testClient(installation.database.superuserUrl, { schema: SCHEMA });
   await reader.connect();
   await reader.query('begin');
-  await reader.query('select from request_20260101');
+  await reader.query('select from request_20260101, item_20260101, change_20260101');
   await using hurried = shortLocks(installation);
   const refused = expect(hurried.dropDaysBefore('2026-02-01', [], never)).rejects.toMatchObject({
     reason: 'Unavailable',
@@ -98,6 +98,39 @@ it('a day that somebody reads is dropped later; workers wait for none of it, and
   await reader.end();
   expect(await operator.dropDaysBefore('2026-02-01', [], never)).toEqual(['2026-01-01', '2026-01-02']);
   expect(await count(installation, `pg_class where relname ~ '_202601'`)).toBe(0);
+});
+
+it.each(['item_20260101', 'change_20260101', 'request_20260101'])(
+  'a day of which somebody reads %s alone is dropped later, all of it',
+  async (table) => {
+    await using installation = await install(server);
+    await crawl(await installation.createRun(FAST, { runDay: '2026-01-01' }));
+    const reader = testClient(installation.database.superuserUrl, { schema: SCHEMA });
+    await reader.connect();
+    await reader.query('begin');
+    await reader.query(`select from ${table}`);
+    await using hurried = shortLocks(installation);
+    await expect(hurried.dropDaysBefore('2026-02-01', [], never)).rejects.toMatchObject({ reason: 'Unavailable' });
+    await reader.query('rollback');
+    await reader.end();
+    expect(await installation.operator.dropDaysBefore('2026-02-01', [], never)).toEqual(['2026-01-01']);
+    expect(await count(installation, `pg_class where relname ~ '_202601'`)).toBe(0);
+  },
+);
+
+it('what went is counted: runs, hosts, and what was learnt of hosts that stay', async () => {
+  await using installation = await install(server);
+  const { admin, operator } = installation;
+  await crawl(await installation.createRun(FAST, { runDay: '2026-01-01' }));
+  await admin.query(`update run set finished_at = finished_at - interval '25 hours'`);
+  await admin.query(`
+    insert into host (scope, name, used_at) values ('default', 'old.test', '2026-01-01'), ('default', 'new.test', now());
+    insert into robots (host_id, verdict, fetched_at) select host_id, 'allow', '2026-01-01' from host where name = 'new.test'`);
+  const dropped: Record<string, number> = {};
+  await operator.dropDaysBefore('2026-02-01', [], never, (what, n) => {
+    dropped[what] = (dropped[what] ?? 0) + n;
+  });
+  expect(dropped).toEqual({ runs: 1, rememberedPages: 0, hosts: 1, learntOfHosts: 1 });
 });
 
 /** The operator's store with locks that give up soon. */

@@ -13,9 +13,10 @@ function maintenanceAt(time: string, { last, retentionDays = 30 }: { last?: stri
     store: {
       ensureDay: async (day) => void state.calls.push(`ensure ${day}`),
       forgetLanes: async () => void state.calls.push('lanes'),
-      dropDaysBefore: async (firstKept) => {
+      dropDaysBefore: async (firstKept, _kept, _signal, onDropped) => {
         state.calls.push(`days before ${firstKept}`);
         if (state.fails) throw new Error('somebody reads it');
+        for (const count of [10, 5]) onDropped?.('hosts', count);
         return ['2025-01-01', '2025-01-02'];
       },
       logs: {
@@ -72,7 +73,11 @@ test('it looks again after an hour, or when the next slot comes, and does each s
   state.now = new Date('2026-03-10T02:00:00Z');
   await maintain(signal);
   expect(state.records).toMatchObject([
-    { slot: new Date('2026-03-10T01:00:00Z'), outcome: 'Succeeded', work: { days: 2, executions: 7, logParts: 3 } },
+    {
+      slot: new Date('2026-03-10T01:00:00Z'),
+      outcome: 'Succeeded',
+      work: { days: 2, executions: 7, logParts: 3, hosts: 15 },
+    },
   ]);
 });
 
