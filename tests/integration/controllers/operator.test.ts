@@ -191,7 +191,7 @@ describe('a CrawlRun', () => {
     await eventually(async () => expect(await list<Job>('jobs')).toHaveLength(1));
     const before = await get<Secret>('secret', 'shop');
     await operator.stop();
-    await kubectl(['delete', 'secret', 'trawler-gateway-tls', '-n', 'default']);
+    await kubectl(['delete', 'secret', 'trawler-gateway-tls', 'trawler-gateway-tls-authority', '-n', 'default']);
     startOperator();
     await eventually(async () => {
       const after = await get<Secret>('secret', 'shop');
