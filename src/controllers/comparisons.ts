@@ -1,7 +1,8 @@
 // Compares runs that have ended with the runs before them, a few pages a transaction: what they found is not held up by it, and a
 // large run does not hold up the others.
+
+import { StoreError } from '../gateway/protocol/store-error.ts';
 import type { ComparisonStore } from '../store/comparison-store.ts';
-import { StoreError } from '../store/store-error.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
 /** Runs that take turns. */

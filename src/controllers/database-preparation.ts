@@ -1,9 +1,10 @@
 // Brings the database up to date: before it is first used, once a day (a login that somebody
 // dropped is made again), and whenever it turns out
 // not to be as it was left. A database to try Trawler out with loses everything with its pod.
+
+import { StoreError } from '../gateway/protocol/store-error.ts';
 import { type Backoff, backoffMs } from '../kube/backoff.ts';
 import type { OperatorStore } from '../store/operator-store.ts';
-import { StoreError } from '../store/store-error.ts';
 import type { Logger } from '../telemetry/logger.ts';
 
 export type PreparedDatabase = {

@@ -7,11 +7,11 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { dueTime } from '../../src/crawler/network/host-pacer.ts';
+import type { Claim, Discovery, Place, WorkerStore } from '../../src/gateway/protocol/worker-store.ts';
 import { crawlRunSpec } from '../../src/resources/crawl-run.ts';
 import type { OperatorStore } from '../../src/store/operator-store.ts';
 import { createOperatorStore } from '../../src/store/postgres-operator-store.ts';
 import { createToken, hashToken } from '../../src/store/run-token.ts';
-import type { Claim, Discovery, Place, WorkerStore } from '../../src/store/worker-store.ts';
 import { createLogger } from '../../src/telemetry/logger.ts';
 import { testClient } from '../support/database-connections.ts';
 import {

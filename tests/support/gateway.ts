@@ -4,8 +4,8 @@ import { openGateway } from '#src/crawler/gateway/gateway-calls.ts';
 import { createHeartbeatStore, createWorkerStore } from '#src/crawler/gateway/worker-store.ts';
 import { type Gateway, type GatewayOptions, startGateway } from '#src/gateway/gateway.ts';
 import type { HeartbeatStore, WorkerStore } from '#src/gateway/protocol/worker-store.ts';
-import { openDatabaseCalls } from '#src/store/postgres-worker-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
+import { openDatabaseCalls } from './database-calls.ts';
 
 export type TestGateway = AsyncDisposable & {
   readonly url: string;

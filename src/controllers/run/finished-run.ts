@@ -1,6 +1,7 @@
 // What is left to do for a run after its end: its credentials go, and it goes itself when its time to live is over.
 
 import type { CrawlRun } from '../../custom-resources/types.ts';
+import { StoreError } from '../../gateway/protocol/store-error.ts';
 import type { Secret } from '../../kube/builtin-types.ts';
 import { isConflict } from '../../kube/kube-error.ts';
 import { isControlledBy } from '../../kube/kube-object.ts';
@@ -9,7 +10,6 @@ import type { ReconcileResult } from '../../kube/work-queue.ts';
 import { childName } from '../../resources/names.ts';
 import type { UnacceptedRun } from '../../store/execution-store.ts';
 import type { OperatorStore } from '../../store/operator-store.ts';
-import { StoreError } from '../../store/store-error.ts';
 import { type PodCache, podsOf, type RunCache } from '../caches.ts';
 import { DATABASE_RETRY_MS } from '../database-preparation.ts';
 import { endOfShown, type GivenEnd } from './end-step.ts';

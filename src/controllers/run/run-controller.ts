@@ -1,12 +1,12 @@
 // Reconciles one CrawlRun: stores it in PostgreSQL, makes its Job, follows it to its end and shows how it stands.
 import type { CrawlRun } from '../../custom-resources/types.ts';
 import { isFinished } from '../../custom-resources/types.ts';
+import { StoreError } from '../../gateway/protocol/store-error.ts';
 import { isConflict, KubeError } from '../../kube/kube-error.ts';
 import { controllerOf, parseObjectKey } from '../../kube/kube-object.ts';
 import type { ReconcileResult } from '../../kube/work-queue.ts';
 import { type CrawlRunSpec, crawlRunSpec } from '../../resources/crawl-run.ts';
 import type { ContentChange, RunSnapshot } from '../../store/operator-store.ts';
-import { StoreError } from '../../store/store-error.ts';
 import { podsOf } from '../caches.ts';
 import { DATABASE_RETRY_MS, type PreparedDatabase } from '../database-preparation.ts';
 import type { JobSettings } from './crawl-job.ts';

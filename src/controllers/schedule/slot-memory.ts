@@ -1,8 +1,9 @@
 // How far each schedule has come, as Postgres and this process remember it: what neither a wiped status, pruned runs nor
 // an API server that lags behind can make this process forget.
+
+import { StoreError } from '../../gateway/protocol/store-error.ts';
 import { withDeadline } from '../../kube/delay.ts';
 import type { OperatorStore } from '../../store/operator-store.ts';
-import { StoreError } from '../../store/store-error.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 
 export type SlotMemory = {

@@ -11,6 +11,7 @@ import {
 } from '../../gateway/protocol/calls.ts';
 import { errorOf } from '../../gateway/protocol/problem.ts';
 import { StoreError } from '../../gateway/protocol/store-error.ts';
+import { retryAfterMs } from '../back-off.ts';
 
 export type GatewayOptions = {
   /** `https://host:port`, or `http:` where a mesh encrypts. */
@@ -48,7 +49,7 @@ export function openGateway({ url, ca, token, connections = CONNECTIONS }: Gatew
     });
     const text = await answer.body.text();
     if (answer.statusCode === 200) return JSON.parse(text);
-    throw errorOf(answer.statusCode, parsed(text));
+    throw errorOf(answer.statusCode, parsed(text), retryAfterMs(answer.headers['retry-after'], Date.now()));
   };
 
   return {

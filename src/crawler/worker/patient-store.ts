@@ -7,6 +7,8 @@ import { pause } from '../pause.ts';
 
 const FIRST_DELAY_MS = 250;
 const MAX_DELAY_MS = 10_000;
+/** What the gateway may ask for by Retry-After; more is taken as this, since it may be back sooner. */
+const MAX_RETRY_AFTER_MS = 30_000;
 
 export type Patience = {
   readonly log: Logger;
@@ -44,8 +46,8 @@ export function createPatientStore(store: WorkerStore, patience: Patience): Work
       } catch (error) {
         if (!(error instanceof StoreError) || error.reason !== 'Unavailable') throw error;
         away(error);
+        await pause(delayOf(error, delay), signal);
       }
-      await pause(delay * (0.5 + Math.random() / 2), signal);
     }
   }
 
@@ -82,4 +84,9 @@ export function createPatientStore(store: WorkerStore, patience: Patience): Work
     releaseOutput: (fence, signal) => patiently(signal, () => store.releaseOutput(fence, signal)),
     close: () => store.close(),
   };
+}
+
+/** A random half of the delay is left out, so that workers do not come back together; nothing of what the gateway asked for. */
+function delayOf({ retryAfterMs = 0 }: StoreError, delay: number): number {
+  return Math.min(retryAfterMs, MAX_RETRY_AFTER_MS) + delay * (0.5 + Math.random() / 2);
 }

@@ -58,13 +58,16 @@ export function isOfDatabase(error: StoreError): error is StoreError & { reason:
 /**
  * The error that an answer tells. What is no problem document comes from something in between, such as a load balancer:
  * its 5xx, 408 and 429 may pass.
+ *
+ * @param retryAfterMs what the answer asks for
  */
-export function errorOf(status: number, body: unknown): StoreError {
+export function errorOf(status: number, body: unknown, retryAfterMs?: number): StoreError {
+  const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
   const parsed = problem.safeParse(body);
   if (parsed.success) {
     const { reason, title, detail, server } = parsed.data;
-    return new StoreError(reason, detail ?? title, server === undefined ? {} : { server });
+    return new StoreError(reason, detail ?? title, server === undefined ? wait : { ...wait, server });
   }
   const mayPass = status >= 500 || status === 408 || status === 429;
-  return new StoreError(mayPass ? 'Unavailable' : 'Refused', `the gateway answers with status ${status}`);
+  return new StoreError(mayPass ? 'Unavailable' : 'Refused', `the gateway answers with status ${status}`, wait);
 }

@@ -27,9 +27,17 @@ export class StoreError extends Error {
   /** With `OtherServer`: the identity of the server that answers now. */
   readonly server?: string;
 
-  constructor(reason: StoreErrorReason, message: string, options?: ErrorOptions & { readonly server?: string }) {
+  /** With `Unavailable`: it is no use to try again sooner. */
+  readonly retryAfterMs?: number;
+
+  constructor(
+    reason: StoreErrorReason,
+    message: string,
+    options?: ErrorOptions & { readonly server?: string; readonly retryAfterMs?: number },
+  ) {
     super(message, options);
     this.reason = reason;
     if (options?.server !== undefined) this.server = options.server;
+    if (options?.retryAfterMs !== undefined) this.retryAfterMs = options.retryAfterMs;
   }
 }

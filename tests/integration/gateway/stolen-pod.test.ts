@@ -6,7 +6,7 @@ import { connect as connectTls } from 'node:tls';
 import { gzipSync } from 'node:zlib';
 import { Agent } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Claim } from '#src/store/worker-store.ts';
+import type { Claim } from '#src/gateway/protocol/worker-store.ts';
 import { createCertificate } from '../../support/certificate.ts';
 import { gatewayWorkerStore, startTestGateway, type TestGateway } from '../../support/gateway.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';

@@ -1,6 +1,6 @@
 // Hosts that refuse pages: slowed down for everybody in the scope, told of in the run, and given up when all refuse.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Claim, Outcome } from '#src/store/worker-store.ts';
+import type { Claim, Outcome } from '#src/gateway/protocol/worker-store.ts';
 import { POSTGRES_VERSIONS, type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { claimSome, done, FAST, install, never, urls } from './fixture.ts';
 

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { urlKey } from '#src/gateway/protocol/url-key.ts';
-import type { Claim, WorkerStore } from '#src/store/worker-store.ts';
+import type { Claim, WorkerStore } from '#src/gateway/protocol/worker-store.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { claimSome, FAST, heartbeat, type Installation, install, never, type TestRun, urls } from './fixture.ts';
 

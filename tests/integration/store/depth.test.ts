@@ -1,7 +1,7 @@
 // What a run with a depth limit crawls is what a breadth-first search reaches, in whatever order its pages are read.
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Claim, Discovery, Outcome } from '#src/store/worker-store.ts';
+import type { Claim, Discovery, Outcome } from '#src/gateway/protocol/worker-store.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { countersAndTruth, done, FAST, type Installation, install, never } from './fixture.ts';
 

@@ -9,7 +9,7 @@ import { expect, test } from 'vitest';
 import { createPatientStore } from '#src/crawler/worker/patient-store.ts';
 import { runWorker, type WorkerEnd } from '#src/crawler/worker/worker.ts';
 import { MAX_WAIT_MS } from '#src/gateway/protocol/calls.ts';
-import type { Claim, Discovery, Outcome, WorkerStore } from '#src/store/worker-store.ts';
+import type { Claim, Discovery, Outcome, WorkerStore } from '#src/gateway/protocol/worker-store.ts';
 import { testClient, testPool } from '../../support/database-connections.ts';
 import { gatewayHeartbeats, gatewayWorkerStore, startTestGateway } from '../../support/gateway.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';

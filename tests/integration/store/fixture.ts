@@ -1,11 +1,18 @@
 // One server per version and file, one database per test, and short ways to runs, workers and what is stored.
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
+import type {
+  Claim,
+  Discovery,
+  Heartbeat,
+  HeartbeatStore,
+  Outcome,
+  WorkerStore,
+} from '#src/gateway/protocol/worker-store.ts';
 import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
 import type { OperatorStore } from '#src/store/operator-store.ts';
 import { createOperatorStore, type OperatorStoreOptions } from '#src/store/postgres-operator-store.ts';
 import { createToken, hashToken } from '#src/store/run-token.ts';
-import type { Claim, Discovery, Heartbeat, HeartbeatStore, Outcome, WorkerStore } from '#src/store/worker-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { testPool } from '../../support/database-connections.ts';
 import { gatewayHeartbeats, gatewayWorkerStore, startTestGateway } from '../../support/gateway.ts';

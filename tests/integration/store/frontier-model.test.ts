@@ -1,7 +1,7 @@
 // The frontier beside a model of a few lines: whatever is done to both in whatever order, they hold the same.
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Claim, Discovery, Outcome } from '#src/store/worker-store.ts';
+import type { Claim, Discovery, Outcome } from '#src/gateway/protocol/worker-store.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { FAST, type Installation, install, never, type TestRun } from './fixture.ts';
 

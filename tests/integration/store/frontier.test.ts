@@ -1,6 +1,6 @@
 // The frontier on real PostgreSQL: exact under concurrent workers, fenced, bounded by the page limits, and finite.
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Claim, Outcome } from '#src/store/worker-store.ts';
+import type { Claim, Outcome } from '#src/gateway/protocol/worker-store.ts';
 import { POSTGRES_VERSIONS, type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import {
   claimSome,

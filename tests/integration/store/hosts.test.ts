@@ -1,6 +1,6 @@
 // Politeness as the database's clock saw it: one rate a host, over all workers and all runs of a scope.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Claim } from '#src/store/worker-store.ts';
+import type { Claim } from '#src/gateway/protocol/worker-store.ts';
 import { testClient } from '../../support/database-connections.ts';
 import { POSTGRES_VERSIONS, type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { claimSome, done, FAST, type Installation, install, never, SCHEMA, type TestRun, urls } from './fixture.ts';

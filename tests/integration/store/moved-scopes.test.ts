@@ -1,6 +1,6 @@
 // Pages whose links were judged before a start URL moved are read again, whatever else a worker may say in their facts.
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { FetchFacts } from '#src/store/worker-store.ts';
+import type { FetchFacts } from '#src/gateway/protocol/worker-store.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { claimSome, done, FAST, type Installation, install, never, urls } from './fixture.ts';
 

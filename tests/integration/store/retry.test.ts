@@ -1,6 +1,6 @@
 // A run that tries the dead letters of another again, and functions whose shape has changed, on real PostgreSQL.
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Claim, Outcome } from '#src/store/worker-store.ts';
+import type { Claim, Outcome } from '#src/gateway/protocol/worker-store.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { claimSome, done, FAST, install, never, urls, workUntilFinished } from './fixture.ts';
 

@@ -1,6 +1,6 @@
 // Sitemaps in the frontier: what they count as, and how links go in while one is being read.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Claim, Discovery } from '#src/store/worker-store.ts';
+import type { Claim, Discovery } from '#src/gateway/protocol/worker-store.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { claimSome, countersAndTruth, FAST, type Installation, install, never, urls } from './fixture.ts';
 

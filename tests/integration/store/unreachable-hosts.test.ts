@@ -2,7 +2,7 @@
 // database's clock is moved on by hand, so that no test waits for a pause.
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Claim, Outcome, WorkerStore } from '#src/store/worker-store.ts';
+import type { Claim, Outcome, WorkerStore } from '#src/gateway/protocol/worker-store.ts';
 import { POSTGRES_VERSIONS, type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { claimSome, countersAndTruth, done, FAST, type Installation, install, never, urls } from './fixture.ts';
 

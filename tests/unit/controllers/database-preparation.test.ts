@@ -2,7 +2,7 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createDatabasePreparation } from '#src/controllers/database-preparation.ts';
-import { StoreError } from '#src/store/store-error.ts';
+import { StoreError } from '#src/gateway/protocol/store-error.ts';
 
 const { signal } = new AbortController();
 const away = new StoreError('Unavailable', 'the database is away');

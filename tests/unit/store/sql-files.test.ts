@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
+import { MAX_BLOCKED_RETRIES } from '#src/gateway/protocol/worker-store.ts';
 import { FUNCTIONS_CHECKSUM } from '#src/store/functions.ts';
 import { functionTexts } from '#src/store/sql/texts.ts';
-import { MAX_BLOCKED_RETRIES } from '#src/store/worker-store.ts';
 import { bundle } from '../../../dev/build.ts';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 

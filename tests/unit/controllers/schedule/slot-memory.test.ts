@@ -2,7 +2,7 @@
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { createSlotMemory } from '#src/controllers/schedule/slot-memory.ts';
-import { StoreError } from '#src/store/store-error.ts';
+import { StoreError } from '#src/gateway/protocol/store-error.ts';
 
 const { signal } = new AbortController();
 const slot = new Date('2026-11-22T10:00:00Z');

@@ -1,7 +1,7 @@
 // What a try says of its host, and when it counts as an outage.
 import { describe, expect, it } from 'vitest';
 import { type HostSign, hostSignOf, isOutage } from '#src/crawler/blocking/host-signs.ts';
-import type { FailureCause } from '#src/store/worker-store.ts';
+import type { FailureCause } from '#src/gateway/protocol/worker-store.ts';
 
 describe('a failed try says of its host', () => {
   it.each<[FailureCause, number | undefined, HostSign]>([

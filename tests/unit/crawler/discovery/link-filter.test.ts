@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { createLinkFilter, createVerdicts, type Finding } from '#src/crawler/discovery/link-filter.ts';
 import { createScope } from '#src/crawler/urls/scope.ts';
 import { MAX_URL_LENGTH } from '#src/crawler/urls/url.ts';
+import type { PageLinks } from '#src/gateway/protocol/worker-store.ts';
 import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
-import type { PageLinks } from '#src/store/worker-store.ts';
 
 const traps: string[] = [];
 

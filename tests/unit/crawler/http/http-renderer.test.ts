@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { createHttpRenderer } from '#src/crawler/http/http-renderer.ts';
 import { HostPausedError } from '#src/crawler/network/host-pacer.ts';
-import { StoreError } from '#src/store/store-error.ts';
+import { StoreError } from '#src/gateway/protocol/store-error.ts';
 
 const never = new AbortController().signal;
 const plan = { fields: [], links: [], signs: [], screenshot: null } as never;

@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { columnsOf, type OutputFormatName, outputFormat } from '#src/crawler/output/output-format.ts';
+import type { OutputItem } from '#src/gateway/protocol/worker-store.ts';
 import { crawlRunSpec } from '#src/resources/crawl-run.ts';
-import type { OutputItem } from '#src/store/worker-store.ts';
 
 const sources = [{ name: 'shop', urls: ['http://shop.example/'] }];
 const fields = ['title', 'price', 'tags'].map((name) => ({ name, selector: 'p' }));

@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import type { Failure } from '#src/crawler/failure.ts';
 import { createHostReports } from '#src/crawler/page/host-reports.ts';
-import type { Claim, HostOutage } from '#src/store/worker-store.ts';
+import type { Claim, HostOutage } from '#src/gateway/protocol/worker-store.ts';
 
 const never = new AbortController().signal;
 const refused: Failure = { cause: 'ConnectionError', message: 'ECONNREFUSED', retryable: true };

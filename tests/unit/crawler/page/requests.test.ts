@@ -1,7 +1,7 @@
 // Requests for what pages lead to.
 import { expect, it } from 'vitest';
 import { inPlaceOf, requestFor } from '#src/crawler/page/requests.ts';
-import type { Claim } from '#src/store/worker-store.ts';
+import type { Claim } from '#src/gateway/protocol/worker-store.ts';
 
 it('are no deeper than the frontier can count: a chain of next pages may be longer than that', () => {
   const url = new URL('https://site.example/40000');

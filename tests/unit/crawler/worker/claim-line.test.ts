@@ -1,7 +1,7 @@
 // How many claims a worker holds, and in which order it begins them.
 import { expect, it } from 'vitest';
 import { ClaimLine } from '#src/crawler/worker/claim-line.ts';
-import type { Claim } from '#src/store/worker-store.ts';
+import type { Claim } from '#src/gateway/protocol/worker-store.ts';
 
 const claim = (requestId: string, from: number, goodForMs?: number) =>
   ({ requestId, from, ...(goodForMs === undefined ? {} : { by: from + goodForMs }) }) as Claim;

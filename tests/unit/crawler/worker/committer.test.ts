@@ -1,7 +1,7 @@
 // Outcomes reach the store in order, together where they gathered, and no failure of it goes unheard.
 import { expect, it } from 'vitest';
 import { createCommitter } from '#src/crawler/worker/committer.ts';
-import type { Claim, Outcome } from '#src/store/worker-store.ts';
+import type { Claim, Outcome } from '#src/gateway/protocol/worker-store.ts';
 
 const outcome = (requestId: string): Outcome => ({ type: 'released', claim: { requestId } as Claim });
 const idsOf = (outcomes: readonly Outcome[]) => outcomes.map(({ claim }) => claim.requestId);

@@ -1,7 +1,7 @@
 // Outcomes in the worker's log and totals: what is missing of a page that is done is told.
 import { expect, it } from 'vitest';
 import { countOutcome, logOutcome, noTotals } from '#src/crawler/worker/outcome-log.ts';
-import type { Claim, FetchFacts, Outcome } from '#src/store/worker-store.ts';
+import type { Claim, FetchFacts, Outcome } from '#src/gateway/protocol/worker-store.ts';
 import type { Logger } from '#src/telemetry/logger.ts';
 
 const claim = { url: 'http://a.example/', source: 's', attempt: 1 } as Claim;

@@ -1,8 +1,8 @@
 // A worker waits for PostgreSQL as long as that is away, whatever call it has to make; a stop ends the wait.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createPatientStore } from '#src/crawler/worker/patient-store.ts';
-import { StoreError } from '#src/store/store-error.ts';
-import type { WorkerStore } from '#src/store/worker-store.ts';
+import { StoreError } from '#src/gateway/protocol/store-error.ts';
+import type { WorkerStore } from '#src/gateway/protocol/worker-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 
 // Node's own promises of timers know no other clock.
@@ -54,5 +54,22 @@ test('a stop ends the wait', async () => {
   await vi.advanceTimersByTimeAsync(HOUR_MS);
   stop.abort(new Error('stopped'));
   await vi.advanceTimersByTimeAsync(10_000);
+  await refused;
+});
+
+test.each([
+  ['5 s', 5_000, 60_000 / 5_000],
+  ['an hour, of which half a minute counts', HOUR_MS, 2],
+])('who is told to come again in %s does not come sooner', async (_what, retryAfterMs, most) => {
+  const finish = vi.fn(async () => {
+    throw new StoreError('Unavailable', 'too much waits', { retryAfterMs });
+  });
+  const store = createPatientStore({ finish } as unknown as WorkerStore, { log, onRetry: () => {} });
+  const stop = new AbortController();
+  const refused = expect(store.finish(stop.signal)).rejects.toThrow('stopped');
+  await vi.advanceTimersByTimeAsync(59_999);
+  expect(finish.mock.calls.length).toBeGreaterThan(1);
+  expect(finish.mock.calls.length).toBeLessThanOrEqual(most);
+  stop.abort(new Error('stopped'));
   await refused;
 });

@@ -3,8 +3,8 @@ import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import type { PageCrawler } from '#src/crawler/page/crawl-page.ts';
 import { runWorker } from '#src/crawler/worker/worker.ts';
-import { StoreError } from '#src/store/store-error.ts';
-import type { Claim, ClaimResult, Outcome } from '#src/store/worker-store.ts';
+import { StoreError } from '#src/gateway/protocol/store-error.ts';
+import type { Claim, ClaimResult, Outcome } from '#src/gateway/protocol/worker-store.ts';
 
 const activity = { progress: () => {}, pageBegan: () => {}, pageEnded: () => {}, exception: () => {} };
 

@@ -1,7 +1,7 @@
-// A worker's calls answered by PostgreSQL itself, over one connection.
-import { CALLS, type CallAnswer, type CallArguments, type WorkerCalls } from '../gateway/protocol/calls.ts';
-import { createPool } from './connection.ts';
-import { createWorkerFunctions, runKeyOf } from './worker-calls.ts';
+// A worker's calls answered by PostgreSQL itself, over one connection and without a gateway.
+import { CALLS, type CallAnswer, type CallArguments, type WorkerCalls } from '#src/gateway/protocol/calls.ts';
+import { createPool } from '#src/store/connection.ts';
+import { createWorkerFunctions, runKeyOf } from '#src/store/worker-calls.ts';
 
 export type DatabaseCallsOptions = {
   readonly databaseUrl: string;
