@@ -12,7 +12,7 @@ import { CALL_PATH_PREFIX, CALLS, type CallName, isCallName } from './protocol/c
 import { isOfDatabase, PROBLEM_TYPE, type Problem, problemOf } from './protocol/problem.ts';
 import { StoreError } from './protocol/store-error.ts';
 import { BodyError, createBodyReader } from './request-body.ts';
-import type { Answer, WorkerService } from './worker-service.ts';
+import type { Answer, CallingRun, WorkerService } from './worker-service.ts';
 
 const MAX_HEADER_BYTES = 8 * 1_024;
 /** How late the end of a request's time may be noticed. */
@@ -70,30 +70,36 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const began = performance.now();
     let name: CallName | undefined;
+    let run: CallingRun | undefined;
     let answer: Answer | undefined;
     let problem: Problem | undefined;
     const gone = new AbortController();
     response.on('close', () => gone.abort(new Error('the worker has gone')));
     try {
       name = callNameOf(request);
-      answer = await answerTo(name, request, gone.signal);
+      run = await service.runOf(tokenOf(request), request.socket.remoteAddress ?? '');
+      answer = await answerTo(name, run, request, gone.signal);
     } catch (error) {
       if (gone.signal.aborted) return;
       problem = problemFor(error, logger);
       if (error instanceof StoreError && isOfDatabase(error)) logTrouble(error);
       const reason = reasonToTurnAway(error);
-      if (reason !== undefined) metrics.turnedAway(reason);
+      if (reason !== undefined) metrics.turnedAway(reason, run?.namespace);
     }
     if (isDraining) response.setHeader('connection', 'close');
     if (answer !== undefined) send(response, 200, 'application/json', answer.json);
     else if (problem !== undefined) refuse(request, response, problem);
     const seconds = (performance.now() - began - (answer?.heldMs ?? 0)) / 1_000;
-    metrics.answered(name ?? 'unknown', problem?.status ?? 200, seconds);
+    metrics.answered(name ?? 'unknown', problem?.status ?? 200, seconds, run?.namespace);
     if (answer?.undo !== undefined && gone.signal.aborted) await answer.undo();
   }
 
-  async function answerTo(name: CallName, request: IncomingMessage, signal: AbortSignal): Promise<Answer> {
-    const run = await service.runOf(tokenOf(request), request.socket.remoteAddress ?? '');
+  async function answerTo(
+    name: CallName,
+    run: CallingRun,
+    request: IncomingMessage,
+    signal: AbortSignal,
+  ): Promise<Answer> {
     if (!service.takeRequest(run)) throw new RequestError(429, 'Unavailable', 'the run asks too often');
     const { request: schema, maxBytes } = CALLS[name];
     return bodies.withJson(request, run.runId, maxBytes, (body) => {

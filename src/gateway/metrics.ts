@@ -1,12 +1,13 @@
 // What the gateway counts, for Prometheus.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { boundedLabel } from './bounded-label.ts';
 
 export type GatewayMetrics = {
-  /** A request was answered, by the name of its call (`unknown` for none) and status. */
-  readonly answered: (call: string, status: number, seconds: number) => void;
+  /** A request was answered, by the name of its call (`unknown` for none) and status; the namespace of its run, once known. */
+  readonly answered: (call: string, status: number, seconds: number, namespace: string | undefined) => void;
   readonly tokenRefused: () => void;
   /** A request was not served: too much waits already, too many bodies are in hand, or its run asks too often. */
-  readonly turnedAway: (reason: 'LineFull' | 'BodiesFull' | 'TooManyRequests') => void;
+  readonly turnedAway: (reason: 'LineFull' | 'BodiesFull' | 'TooManyRequests', namespace: string | undefined) => void;
   readonly lookFailed: () => void;
 };
 
@@ -17,6 +18,8 @@ export type GatewayGauges = {
   readonly connectionsWaitedFor: () => number;
 };
 
+/** Namespaces that are told apart. */
+const MAX_NAMESPACES = 200;
 /** From a tenth of a millisecond to a slow database; a claim that waits for work is not counted as slow. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 
@@ -46,6 +49,25 @@ export function createGatewayMetrics(registry: Registry, gauges: GatewayGauges):
     labelNames: ['reason'] as const,
     registers,
   });
+  const ofNamespace = boundedLabel(MAX_NAMESPACES);
+  const namespaceSeconds = new Counter({
+    name: 'trawler_gateway_namespace_seconds_total',
+    help: 'Time that requests took, without the time that claims wait for work, by the namespace of their run.',
+    labelNames: ['namespace'] as const,
+    registers,
+  });
+  const namespaceRequests = new Counter({
+    name: 'trawler_gateway_namespace_requests_total',
+    help: 'Requests of workers, by the namespace of their run.',
+    labelNames: ['namespace'] as const,
+    registers,
+  });
+  const namespaceTurnedAway = new Counter({
+    name: 'trawler_gateway_namespace_turned_away_total',
+    help: 'Requests that were told to come again later, by the namespace of their run.',
+    labelNames: ['namespace'] as const,
+    registers,
+  });
   const looks = new Counter({
     name: 'trawler_gateway_looks_failed_total',
     help: 'Looks for work of waiting claims that the database did not answer.',
@@ -68,12 +90,19 @@ export function createGatewayMetrics(registry: Registry, gauges: GatewayGauges):
     gauges.connectionsWaitedFor,
   );
   return {
-    answered(call, status, seconds) {
+    answered(call, status, seconds, name) {
       requests.inc({ call, status: String(status) });
       duration.observe({ call }, seconds);
+      if (name === undefined) return;
+      const namespace = ofNamespace(name);
+      namespaceRequests.inc({ namespace });
+      namespaceSeconds.inc({ namespace }, seconds);
     },
     tokenRefused: () => refused.inc(),
-    turnedAway: (reason) => turnedAway.inc({ reason }),
+    turnedAway(reason, namespace) {
+      turnedAway.inc({ reason });
+      if (namespace !== undefined) namespaceTurnedAway.inc({ namespace: ofNamespace(namespace) });
+    },
     lookFailed: () => looks.inc(),
   };
 }
