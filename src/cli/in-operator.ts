@@ -22,7 +22,8 @@ export type LogSelection = {
 /** Why nothing can be read, for the person at the terminal. */
 export class OperatorUnreachable extends Error {}
 
-const OPERATOR_POD = 'app.kubernetes.io/component=operator,app.kubernetes.io/name=trawler';
+/** Held by the operator that leads, as its pod's name, an underscore and an id. */
+const OPERATOR_LEASE = 'trawler-operator';
 /** Pods of one run that are followed at once. */
 const MOST_PODS = 1_000;
 
@@ -67,16 +68,8 @@ function execIn(pod: string, command: readonly string[], options: KubectlOptions
 /** Undefined where there is none, or this person may not execute in it. */
 async function operatorPod(options: KubectlOptions): Promise<string | undefined> {
   const inSystem = ['-n', options.systemNamespace];
-  const found = await output(
-    kubectl(
-      [
-        ...['get', 'pods', ...inSystem, '-l', OPERATOR_POD, '--field-selector=status.phase=Running'],
-        ...['-o', 'jsonpath={.items[*].metadata.name}'],
-      ],
-      options,
-    ),
-  );
-  const [pod] = found?.trim().split(/\s+/).filter(Boolean) ?? [];
+  const lease = ['get', 'lease', OPERATOR_LEASE, ...inSystem, '-o', 'jsonpath={.spec.holderIdentity}'];
+  const [pod] = (await output(kubectl(lease, options)))?.trim().split('_').filter(Boolean) ?? [];
   if (pod === undefined) return undefined;
   const may = await output(kubectl(['auth', 'can-i', 'create', 'pods', '--subresource=exec', ...inSystem], options));
   return may?.trim() === 'yes' ? pod : undefined;

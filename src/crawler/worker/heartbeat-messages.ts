@@ -23,4 +23,7 @@ export type ToThread =
   /** One last heartbeat, then the thread ends. */
   | { readonly type: 'end'; readonly status: WorkerStatus };
 
-export type FromThread = { readonly type: 'answer'; readonly answer: HeartbeatAnswer };
+export type FromThread =
+  | { readonly type: 'answer'; readonly answer: HeartbeatAnswer }
+  /** A line that the thread has logged, for the log that is kept. */
+  | { readonly type: 'line'; readonly line: string };

@@ -6,19 +6,31 @@ import { createLogger } from '../../telemetry/logger.ts';
 import { openGateway } from '../gateway/gateway-calls.ts';
 import { createHeartbeatStore } from '../gateway/worker-store.ts';
 import type { FromThread, HeartbeatStart, ToThread, WorkerStatus } from './heartbeat-messages.ts';
+import { lastWord } from './kept-log.ts';
 import { writeTerminationMessage } from './termination.ts';
 import { createWatchdog } from './watchdog.ts';
 
 const TICK_MS = 1_000;
+/** How long the end of a worker that hangs may wait for that. */
+const LAST_WORD_MS = 2_000;
 
 if (parentPort === null) throw new Error('heartbeat-thread runs as a worker thread');
 const port = parentPort;
 const { config, intervalMs, stallMs, logLevel } = workerData as HeartbeatStart;
-const log = createLogger('crawler', logLevel, { run: config.runId, worker: config.workerId });
-const store = createHeartbeatStore({
-  calls: openGateway(config.gateway),
-  workerId: config.workerId,
-});
+let lastLine = '';
+const log = createLogger(
+  'crawler',
+  logLevel,
+  { run: config.runId, worker: config.workerId },
+  {
+    write(line) {
+      lastLine = line;
+      port.postMessage({ type: 'line', line } satisfies FromThread);
+    },
+  },
+);
+const calls = openGateway(config.gateway);
+const store = createHeartbeatStore({ calls, workerId: config.workerId });
 const watchdog = createWatchdog({ tickMs: TICK_MS, stallMs });
 const ended = new AbortController();
 
@@ -58,8 +70,17 @@ function watch(): void {
   if (reason === undefined) return;
   log.fatal({ reason }, 'worker hangs');
   writeTerminationMessage('Stalled', reason);
+  clearInterval(ticks);
   // Nothing less ends a process whose main thread does not come back.
-  process.kill(process.pid, 'SIGKILL');
+  const kill = () => process.kill(process.pid, 'SIGKILL');
+  setTimeout(kill, LAST_WORD_MS);
+  void sendLastWord().then(kill, kill);
+}
+
+/** The main thread sends nothing of its log any more: why the worker ends is sent from here. */
+async function sendLastWord(): Promise<void> {
+  const part = await lastWord(lastLine);
+  await calls.call('write-log', { workerId: config.workerId, part }, AbortSignal.timeout(LAST_WORD_MS));
 }
 
 async function end(last: WorkerStatus): Promise<void> {

@@ -24,6 +24,8 @@ export function startHeartbeat(
   start: HeartbeatStart,
   on: {
     readonly answer: (answer: HeartbeatAnswer) => void;
+    /** The thread has logged it. */
+    readonly line: (line: string) => void;
     /** The thread has died: without heartbeats the worker would lose its leases unseen. */
     readonly died: (error: Error) => void;
   },
@@ -55,7 +57,10 @@ export function startHeartbeat(
 
   const timer = setInterval(() => send('status'), STATUS_MS);
   // `node --watch` sends messages of its own this way: which files the thread has loaded.
-  thread.on('message', (message: Partial<FromThread>) => message.answer && on.answer(message.answer));
+  thread.on('message', (message: FromThread | { readonly type?: undefined }) => {
+    if (message.type === 'answer') on.answer(message.answer);
+    else if (message.type === 'line') on.line(message.line);
+  });
   thread.on('error', on.died);
   thread.on('exit', (code) => {
     if (!ending) on.died(new Error(`the heartbeat thread has ended with code ${code}`));

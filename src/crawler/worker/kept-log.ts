@@ -33,7 +33,16 @@ const LAST_CALL_MS = 3_000;
 /** After these there is nobody to send to any more: a gateway of before, or the run's token is revoked. */
 const FINAL: readonly string[] = ['SchemaMismatch', 'TokenRefused', 'RunFinished'];
 
+/** The part of a worker that cannot send any other afterwards. */
+const LAST_SEQ = 1_000_000_000;
+
 const compress = promisify(gzip);
+
+/** A part with one line, as the last word of a worker whose main thread does not come back. */
+export async function lastWord(line: string, now = Date.now()): Promise<Part> {
+  const data = await compress(line);
+  return { seq: LAST_SEQ, firstAt: now, lastAt: now, lines: 1, lost: 0, data: data.toString('base64') };
+}
 
 export function createKeptLog({
   now = Date.now,

@@ -101,7 +101,7 @@ async function work(config: WorkerConfig, shutdown: Shutdown, log: Logger, keptL
     const assignment = await store.loadRun(stopping);
     keptLog.shareWith(assignment.spec.workers);
     log.info('gateway connected');
-    heartbeat = beginHeartbeat(config, assignment, shutdown, log);
+    heartbeat = beginHeartbeat(config, assignment, shutdown, log, keptLog);
     checkVersion(assignment);
     log.info({ name: assignment.name, namespace: assignment.namespace }, 'run started');
     const context = { config, assignment, store, heartbeat, shutdown, log };
@@ -119,6 +119,7 @@ function beginHeartbeat(
   { spec }: RunAssignment,
   shutdown: Shutdown,
   log: Logger,
+  keptLog: KeptLog,
 ): HeartbeatClient {
   const intervalMs = durationMs(spec.heartbeat.interval);
   const stallMs = Math.max(STALL_MS, 2 * durationMs(spec.fetch.pageTimeout));
@@ -129,6 +130,7 @@ function beginHeartbeat(
         if (finished) shutdown.abandon('the run is finished');
         else if (stopReason !== undefined) shutdown.stop(stopReason);
       },
+      line: (line) => keptLog.write(line),
       died(error) {
         log.error({ err: error }, 'heartbeat thread has died');
         shutdown.abandon('the heartbeat thread has died');

@@ -12,14 +12,14 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true }));
 
-type Cluster = { readonly pods: string; readonly mayExec: 'yes' | 'no'; readonly exitCode?: number };
+type Cluster = { readonly leader: string; readonly mayExec: 'yes' | 'no'; readonly exitCode?: number };
 
 async function trawler(cluster: Cluster, ...args: string[]) {
   const log = join(directory, 'calls');
   const script = `#!/bin/sh
 echo "$*" >> ${log}
 case "$*" in
-  *"get pods"*) printf '${cluster.pods}' ;;
+  *"get lease trawler-operator"*) printf '${cluster.leader}' ;;
   *can-i*) echo ${cluster.mayExec}; [ ${cluster.mayExec} = yes ] ;;
   *) echo "output of kubectl"; exit ${cluster.exitCode ?? 0} ;;
 esac
@@ -35,7 +35,7 @@ esac
   return { exitCode, stdout, stderr, last: calls.at(-1) };
 }
 
-const OPERATOR = { pods: 'operator-1 operator-2', mayExec: 'yes' } as const;
+const OPERATOR = { leader: 'operator-1_4711', mayExec: 'yes' } as const;
 const IN_POD = 'exec -n trawler-system operator-1 -c operator -- node /app/main.js';
 
 test.each<[string[], string]>([
@@ -63,8 +63,8 @@ test('what the command in the pod ends with is what this one ends with', async (
 });
 
 test.each<[string, Cluster]>([
-  ['who may not execute in the operator', { pods: 'operator-1', mayExec: 'no' }],
-  ['where no operator runs', { pods: '', mayExec: 'yes' }],
+  ['who may not execute in the operator', { leader: 'operator-1_4711', mayExec: 'no' }],
+  ['where no operator runs', { leader: '', mayExec: 'yes' }],
 ])('%s: logs are those of the pods, and the rest is refused with the reason', async (_, cluster) => {
   const { exitCode, stderr, last } = await trawler(cluster, '-n', 'crawls', 'logs', 'shop-1', '--level', 'warn');
   expect(exitCode).toBe(0);

@@ -1,4 +1,6 @@
 // That what workers log is still there when they are gone, whatever way they go.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { logs } from '../../../operator/logs.ts';
 import { type CrawlDatabase, startCrawlDatabase, type TestRun, type TestWorker, until } from './fixture.ts';
@@ -52,4 +54,14 @@ it('so is that of one that is stopped, and of one that cannot work on the run at
   await refused.ended;
   expect(await kept(future)).toEqual(printed(refused));
   expect(printed(refused).at(-1)).toContain('SpecTooNew');
+});
+
+it('why a worker that hangs was ended is kept, though its main thread sends nothing', { timeout: 60_000 }, async () => {
+  await using run = await database.accept({ sources: [{ name: 'site', urls: ['http://site.test/'] }] });
+  const child = spawn(process.execPath, ['tests/integration/crawler/hung-worker.ts'], {
+    env: run.environment(),
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  expect(await once(child, 'close')).toEqual([null, 'SIGKILL']);
+  expect(await kept(run)).toEqual([expect.stringMatching(/"msg":"worker hangs"/)]);
 });

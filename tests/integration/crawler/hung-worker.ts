@@ -1,0 +1,15 @@
+// A worker whose page makes no progress, which its heartbeat thread ends after two seconds. The tests run it as a process.
+import { startHeartbeat } from '#src/crawler/worker/heartbeat.ts';
+import { loadWorkerConfig } from '#src/crawler/worker/worker-config.ts';
+
+const heartbeat = startHeartbeat(
+  { config: loadWorkerConfig(process.env), intervalMs: 1_000, stallMs: 1_000, logLevel: 'info' },
+  {
+    answer() {},
+    line() {},
+    died(error) {
+      throw error;
+    },
+  },
+);
+heartbeat.activity.pageBegan('http://site.test/hangs');
