@@ -30,6 +30,8 @@ export async function migrate(options: MigrationOptions, signal: AbortSignal): P
   const missing = await db.transaction().execute(async (trx) => {
     await sql`select pg_advisory_xact_lock(hashtextextended(${`trawler schema ${schema}`}, 0))`.execute(trx);
     await sql`select set_config('lock_timeout', ${LOCK_TIMEOUT}, true)`.execute(trx);
+    // A statement that takes longer than the operator's others may would be broken off at each try, for ever.
+    await sql`select set_config('statement_timeout', '0', true)`.execute(trx);
     await checkSearchPath(trx, schema);
     if (await isNewer(trx, options)) return [];
     const names = await createTables(trx, schema);

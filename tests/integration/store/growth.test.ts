@@ -321,6 +321,24 @@ describe.each([15, 18] as const)('PostgreSQL %i', (version) => {
       expect(meanPages(after)).toBeLessThan(meanPages(before) + 100);
     });
 
+    test('a claim looks at few of the versions of its hosts', { timeout: 60_000 }, async () => {
+      await using installation = await install(server);
+      const run = await installation.createRun(FAST);
+      await run.worker().seed(urls(1_000, { hosts: 20 }), never);
+      await using session = await openSession(installation, run);
+      await using _snapshot = await openSnapshot(installation);
+      const before = await claims(session, 1, 20);
+      await installation.admin.query(`
+        do $$ begin
+          for n in 1..150 loop
+            update host set next_at = next_at + interval '1 us';
+          end loop;
+        end $$`);
+      await claims(session, 1, 20);
+      const after = await claims(session, 1, 40);
+      expect(meanPages(after)).toBeLessThan(meanPages(before) + 50);
+    });
+
     test('a look in vain does not look at what was due before', { timeout: 60_000 }, async () => {
       await using installation = await install(server);
       const run = await installation.createRun(FAST);

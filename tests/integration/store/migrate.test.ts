@@ -87,6 +87,22 @@ test('nothing is made in another schema than the one that was asked for', async 
   expect(rows).toEqual([]);
 });
 
+test('no statement of a migration is broken off for taking long, and whoever waits behind its locks waits for seconds', async () => {
+  await using installation = await install(server);
+  const { admin, operator } = installation;
+  await admin.query(`
+    create table public.seen (statement_timeout text, lock_timeout text);
+    grant all on public.seen to public;
+    create function public.look() returns event_trigger language plpgsql as $$ begin
+      insert into public.seen values (current_setting('statement_timeout'), current_setting('lock_timeout'));
+    end $$;
+    create event trigger look on ddl_command_end execute function public.look()`);
+  await outdate(installation);
+  await operator.migrate(never);
+  const { rows } = await admin.query('select distinct statement_timeout, lock_timeout from public.seen');
+  expect(rows).toEqual([{ statement_timeout: '0', lock_timeout: '3s' }]);
+});
+
 type Claims = { claims?: { requestId: string; leaseToken: string; host: string; url: string }[] };
 
 /**
