@@ -28,6 +28,8 @@ export type MaintenanceOptions = {
   readonly settings: MaintenanceSettings;
   /** The operator's own. */
   readonly namespace: string;
+  /** Told for people, also when the summary could not be written. */
+  readonly onEnd: (end: { readonly outcome: 'Succeeded' | 'Failed'; readonly message: string }) => void;
   readonly now: () => Date;
   readonly logger: Logger;
 };
@@ -36,7 +38,7 @@ const DAY_MS = 24 * 3_600_000;
 const HOUR_MS = 3_600_000;
 
 export function createMaintenance(options: MaintenanceOptions) {
-  const { store, runCache, settings, namespace, now, logger } = options;
+  const { store, runCache, settings, namespace, onEnd, now, logger } = options;
   const timetable = timetableOf(settings);
   const day = (offset: number) => new Date(now().getTime() + offset * DAY_MS).toISOString().slice(0, 10);
   /** The slot that this process has dealt with; asked of PostgreSQL first. */
@@ -78,14 +80,25 @@ export function createMaintenance(options: MaintenanceOptions) {
       });
       work['days'] = days.length;
       await record('Succeeded');
+      onEnd({ outcome: 'Succeeded', message: `dropped: ${amountsOf(work)}` });
       logger.info({ slot, ...work, droppedDays: days, retentionDays, historyDays }, 'maintenance done');
     } catch (error) {
       // Where PostgreSQL is away there is nowhere to write it: the work queue logs it.
-      if (!signal.aborted)
-        await record('Failed', error instanceof Error ? error.message : String(error)).catch(() => {});
+      if (signal.aborted) throw error;
+      const message = error instanceof Error ? error.message : String(error);
+      onEnd({
+        outcome: 'Failed',
+        message: `not all that is past its time could be dropped, it is tried again: ${message}`,
+      });
+      await record('Failed', message).catch(() => {});
       throw error;
     }
   }
+}
+
+function amountsOf(work: Readonly<Record<string, number>>): string {
+  const some = Object.entries(work).filter(([, count]) => count > 0);
+  return some.map(([what, count]) => `${count} ${what}`).join(', ') || 'nothing';
 }
 
 /** @throws Error when the expression or the time zone cannot be read */

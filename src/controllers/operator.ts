@@ -18,7 +18,7 @@ import {
   type Secret,
 } from '../kube/builtin-types.ts';
 import type { KubeApi } from '../kube/client.ts';
-import { createEventRecorder } from '../kube/events.ts';
+import { createEventRecorder, type EventNote } from '../kube/events.ts';
 import { objectKey } from '../kube/kube-object.ts';
 import { runAsLeader } from '../kube/leader-election.ts';
 import { createUrgency } from '../kube/urgency.ts';
@@ -164,7 +164,16 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     },
     ...shared,
   });
-  const maintain = createMaintenance({ store, runCache, settings: options.maintenance, namespace, now, logger });
+  const maintain = createMaintenance({
+    ...{ store, runCache, settings: options.maintenance, namespace, now, logger },
+    onEnd: ({ outcome, message }) => {
+      const isDone = outcome === 'Succeeded';
+      const [type, reason] = isDone
+        ? (['Normal', 'MaintenanceDone'] as const)
+        : (['Warning', 'MaintenanceFailed'] as const);
+      announce({ type, reason, action: 'DropOldData', message });
+    },
+  });
   const maintenanceQueue = createWorkQueue({
     name: 'maintenance',
     workers: 1,
@@ -234,14 +243,18 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     }
   }
 
-  /** As an Event of the Lease: what the operator has to say that is about no run. The gateway's login is another one. */
+  /** The gateway's login is another one then. */
   function announceEmptied(): void {
     gatewayQueue.add(LOGIN_KEY);
     const message = 'PostgreSQL was found empty and set up again: runs, results and dead letters it held are lost';
-    const note = { type: 'Warning', reason: 'DatabaseEmptied', action: 'PrepareDatabase', message } as const;
+    announce({ type: 'Warning', reason: 'DatabaseEmptied', action: 'PrepareDatabase', message });
+  }
+
+  /** As an Event of the Lease: what the operator has to say that is about no run. */
+  function announce(note: EventNote): void {
     leases.get({ namespace, name: LEASE_NAME }, { signal }).then(
       (lease) => lease && events.record(lease, note),
-      (error: unknown) => logger.warn({ err: error }, 'no Event tells that the database was found empty'),
+      (error: unknown) => logger.warn({ err: error, reason: note.reason }, 'the Event of the Lease was not made'),
     );
   }
 }

@@ -9,6 +9,8 @@ import type { CrawlRun, CrawlSchedule } from '#src/custom-resources/types.ts';
 import type { WorkerStore } from '#src/gateway/protocol/worker-store.ts';
 import type { Job, Pod, Secret } from '#src/kube/builtin-types.ts';
 import { timestamp } from '#src/kube/time.ts';
+import { crawlRunSpec } from '#src/resources/crawl-run.ts';
+import { createToken, hashToken } from '#src/store/run-token.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
@@ -888,6 +890,35 @@ test('days past their time are dropped, and tomorrow has its place', async () =>
     const query = { namespace: 'default', type: 'Maintenance', limit: 10 } as const;
     const done = await store.executions.list(query, AbortSignal.timeout(5_000));
     expect(done).toMatchObject([{ outcome: 'Succeeded', trigger: 'Schedule', work: { days: 1 } }]);
+  });
+  await eventually(async () => {
+    const events = await kubectl(['get', 'events', '-n', 'default', '-o', 'jsonpath={.items[*].reason}']);
+    expect(events).toContain('MaintenanceDone');
+  });
+  await client.end();
+});
+
+test('a run that has ended is compared with the one before it', async () => {
+  const { store } = startOperator();
+  const signal = AbortSignal.timeout(60_000);
+  await eventually(() => store.ping(signal));
+  const client = testClient(database.superuserUrl, { schema: 'trawler' });
+  await client.connect();
+  const scheduleUid = randomUUID();
+  const end = async (name: string) => {
+    const runId = randomUUID();
+    const spec = crawlRunSpec.parse({ sources });
+    const runDay = new Date().toISOString().slice(0, 10);
+    const tokenHash = hashToken(createToken());
+    await store.acceptRun({ runId, runDay, namespace, name, scheduleUid, specVersion: 1, spec, tokenHash }, signal);
+    await client.query('select end_run(run, null, null) from run where run_id = $1', [runId]);
+    return runId;
+  };
+  // Both are over before the sweep looks for their CrawlRuns.
+  await eventually(async () => void (await end('first')));
+  const runId = await end('second');
+  await eventually(async () => {
+    expect(await store.comparisons.counts(runId, signal)).toMatchObject({ with: 'first', urls: { new: 0, gone: 0 } });
   });
   await client.end();
 });

@@ -8,7 +8,13 @@ const { signal } = new AbortController();
 
 /** Maintenance over a store in memory, at 02:00 in Paris. */
 function maintenanceAt(time: string, { last, retentionDays = 30 }: { last?: string; retentionDays?: number } = {}) {
-  const state = { now: new Date(time), calls: [] as string[], records: [] as MaintenanceRecord[], fails: false };
+  const state = {
+    now: new Date(time),
+    calls: [] as string[],
+    records: [] as MaintenanceRecord[],
+    told: [] as string[],
+    fails: false,
+  };
   const maintain = createMaintenance({
     store: {
       ensureDay: async (day) => void state.calls.push(`ensure ${day}`),
@@ -43,6 +49,7 @@ function maintenanceAt(time: string, { last, retentionDays = 30 }: { last?: stri
     runCache: { list: () => [] },
     settings: { schedule: '0 2 * * *', timeZone: 'Europe/Paris', retentionDays, historyDays: 400, logDays: 30 },
     namespace: 'trawler-system',
+    onEnd: ({ outcome, message }) => void state.told.push(`${outcome}: ${message}`),
     now: () => state.now,
     logger: createLogger('test', 'fatal'),
   });
@@ -90,6 +97,10 @@ test('what could not be dropped is told, and the slot is tried again', async () 
   expect(state.records).toMatchObject([
     { outcome: 'Failed', message: 'somebody reads it', work: { executions: 7 } },
     { outcome: 'Succeeded', work: { days: 2, executions: 7 } },
+  ]);
+  expect(state.told).toEqual([
+    'Failed: not all that is past its time could be dropped, it is tried again: somebody reads it',
+    'Succeeded: dropped: 3 logParts, 7 executions, 15 hosts, 2 days',
   ]);
 });
 
