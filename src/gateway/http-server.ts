@@ -56,7 +56,7 @@ class RequestError extends Error {
 
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { service, limits, metrics, logger, certificate } = options;
-  const bodies = createBodyReader(limits.bodyBytes);
+  const bodies = createBodyReader(limits.bodyMemory);
   let isDraining = false;
   let lastLoggedAt = Number.NEGATIVE_INFINITY;
 

@@ -1,10 +1,11 @@
 // What a gateway takes at once before it turns workers away.
+import { BODIES_MEMORY } from './protocol/body-memory.ts';
 
 export type GatewayLimits = {
   /** Connections of workers; beyond it whoever has most of them loses one. */
   readonly connections: number;
-  /** Bytes of all bodies from their first byte to the answer. A run may have as much of it as is still free. */
-  readonly bodyBytes: number;
+  /** Bytes of memory for all bodies, from their first byte to the answer. A run may have as much of it as is still free. */
+  readonly bodyMemory: number;
   /** Requests that wait for a connection to PostgreSQL. */
   readonly waiting: number;
   /**
@@ -19,8 +20,7 @@ export type GatewayLimits = {
 
 export const DEFAULT_LIMITS: GatewayLimits = {
   connections: 10_000,
-  // One body of the largest size, and as much for everybody else; parsed it takes a few times as much.
-  bodyBytes: 128 * 1_024 * 1_024,
+  bodyMemory: BODIES_MEMORY,
   waiting: 2_000,
   requestsPerWorker: 4_000,
   headMs: 10_000,

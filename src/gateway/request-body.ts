@@ -1,5 +1,6 @@
 // Bodies of requests, bounded each, by run and all together.
 import type { IncomingMessage } from 'node:http';
+import { MOST_OF_A_BODY, memoryOfBody } from './protocol/body-memory.ts';
 
 /** 413 for one that is too large, 503 when there is no room, 400 and 415 for what is no JSON. */
 type BodyStatus = 400 | 413 | 415 | 503;
@@ -31,20 +32,20 @@ export type BodyReader = {
  * A run may hold as much as is free (dynamic thresholds, Choudhury and Hahne 1998): half of all when it is alone, and however
  * many runs take what they can get, there is some left for one more.
  *
- * @param mostBytes of all bodies that are being read and used at once
+ * @param most memory of all bodies that are being read and used at once, in bytes
  */
-export function createBodyReader(mostBytes: number): BodyReader {
+export function createBodyReader(most: number): BodyReader {
   const heldByRun = new Map<string, number>();
   let held = 0;
 
-  function hold(runId: string, bytes: number): void {
-    const ofRun = (heldByRun.get(runId) ?? 0) + bytes;
+  function hold(runId: string, memory: number): void {
+    const ofRun = (heldByRun.get(runId) ?? 0) + memory;
     if (ofRun === 0) heldByRun.delete(runId);
     else heldByRun.set(runId, ofRun);
-    held += bytes;
+    held += memory;
   }
 
-  const hasTooMuch = (runId: string) => (heldByRun.get(runId) ?? 0) > mostBytes - held;
+  const hasTooMuch = (runId: string) => (heldByRun.get(runId) ?? 0) > most - held;
 
   return {
     async withJson(request, runId, maxBytes, use) {
@@ -54,17 +55,22 @@ export function createBodyReader(mostBytes: number): BodyReader {
       if (Number(headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
       const chunks: Buffer[] = [];
       let size = 0;
+      let memory = 0;
       try {
         for await (const chunk of request as AsyncIterable<Buffer>) {
+          const added = memoryOfBody(chunk);
           size += chunk.length;
-          hold(runId, chunk.length);
+          memory += added;
+          hold(runId, added);
           if (size > maxBytes) throw tooLarge();
+          if (memory > most * MOST_OF_A_BODY)
+            throw new BodyError(413, 'the body has more values than any gateway has room for');
           if (hasTooMuch(runId)) throw new BodyError(503, 'the gateway has too many bodies in hand');
           chunks.push(chunk);
         }
         return await use(parsed(Buffer.concat(chunks).toString('utf8')));
       } finally {
-        hold(runId, -size);
+        hold(runId, -memory);
       }
     },
   };

@@ -151,8 +151,8 @@ const SMALL = 64 * 1_024;
 const ROBOTS = 4 * 1_024 * 1_024;
 /** All leases of a worker. */
 const CLAIM = 1_024 * 1_024;
-/** One page with a thousand items of four million characters, and its links. */
-const LARGE = 64 * 1_024 * 1_024;
+/** One page with its items and links: a text of so many bytes is what MOST_OF_A_BODY has room for. */
+const LARGE = 14 * 1_024 * 1_024;
 
 type Call<Request extends z.ZodType, Answer extends z.ZodType> = {
   readonly request: Request;

@@ -24,7 +24,7 @@ import {
 
 /** Small ones, so that a flood is one. */
 const LIMITS = {
-  ...{ connections: 80, bodyBytes: 2 * 1_024 * 1_024, waiting: 40 },
+  ...{ connections: 80, bodyMemory: 12 * 1_024 * 1_024, waiting: 40 },
   ...{ requestsPerWorker: 300, headMs: 500, requestMs: 1_000 },
 };
 /** An address of its own, as each pod has. */
@@ -450,6 +450,16 @@ describe('a flood', () => {
     while ((await turnedAway('BodiesFull')) === before) await pause(10);
     await bystander.progress();
     expect((await answers).flatMap(statuses)).toContain(503);
+  });
+
+  it('of small values, which take more memory than their bytes, is never taken', async () => {
+    const outcome = { key: crypto.randomUUID(), token: crypto.randomUUID(), type: 'done' };
+    const items = [Array(300_000).fill([])];
+    const body = { workerId: crypto.randomUUID(), outcomes: [{ ...outcome, items }], links: null, server: null };
+    const answers = await Promise.all(Array.from({ length: 8 }, () => call('commit', body)));
+    await bystander.progress();
+    expect(answers.map(({ status }) => status).filter((status) => status !== 413 && status !== 503)).toEqual([]);
+    expect(answers.map(({ status }) => status)).toContain(413);
   });
 
   it('of workers is as many as the spec allows', async () => {

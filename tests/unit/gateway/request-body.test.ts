@@ -1,4 +1,4 @@
-// How much of the gateway's memory the bodies of one run may take.
+// How much of the gateway's memory the bodies of one run may take. A byte of text takes six bytes of it.
 import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
@@ -14,11 +14,14 @@ function request(bytes: number, headers: Readonly<Record<string, string>> = {}):
 const read = async (body: unknown) => String(body).length;
 
 test('a run takes half of the room, and each one more half of what is left', async () => {
-  const bodies = createBodyReader(1_000);
-  const [first, second, third] = [request(500), request(250), request(124)];
-  const reading = ['a', 'b', 'c'].map((run, index) =>
-    bodies.withJson([first, second, third][index] ?? first, run, 1_000, read),
-  );
+  const bodies = createBodyReader(6_000);
+  const held = [
+    ['a', request(250)],
+    ['a', request(250)],
+    ['b', request(250)],
+    ['c', request(124)],
+  ] as const;
+  const reading = held.map(([run, body]) => bodies.withJson(body, run, 1_000, read));
   for (const [run, bytes] of [
     ['a', 3],
     ['b', 3],
@@ -30,23 +33,30 @@ test('a run takes half of the room, and each one more half of what is left', asy
   const small = request(20);
   small.end();
   expect(await bodies.withJson(small, 'd', 1_000, read)).toBe(18);
-  for (const body of [first, second, third]) body.end();
-  expect(await Promise.all(reading)).toEqual([498, 248, 122]);
+  for (const [, body] of held) body.end();
+  expect(await Promise.all(reading)).toEqual([248, 248, 248, 122]);
 });
 
 test('room is free again when the answer was given, and not before', async () => {
-  const bodies = createBodyReader(1_000);
+  const bodies = createBodyReader(6_000);
   const { promise: answer, resolve } = Promise.withResolvers<string>();
-  const used = request(499);
+  const used = request(375);
   used.end();
   const using = bodies.withJson(used, 'a', 1_000, () => answer);
-  const refused = request(100);
-  await expect(bodies.withJson(refused, 'a', 1_000, read)).rejects.toMatchObject({ status: 503 });
+  await expect(bodies.withJson(request(200), 'a', 1_000, read)).rejects.toMatchObject({ status: 503 });
   resolve('answered');
   expect(await using).toBe('answered');
-  const later = request(499);
+  const later = request(375);
   later.end();
-  expect(await bodies.withJson(later, 'a', 1_000, read)).toBe(497);
+  expect(await bodies.withJson(later, 'a', 1_000, read)).toBe(373);
+});
+
+test('values take more room than their bytes, and what takes more than half of it is never taken', async () => {
+  const bodies = createBodyReader(6_000);
+  const values = (count: number) =>
+    Object.assign(new PassThrough().end(`[${'[],'.repeat(count)}0]`), { headers: {} }) as unknown as IncomingMessage;
+  expect(await bodies.withJson(values(30), 'a', 1_000, async (body) => (body as unknown[]).length)).toBe(31);
+  await expect(bodies.withJson(values(40), 'a', 1_000, read)).rejects.toMatchObject({ status: 413 });
 });
 
 test.each([
@@ -55,5 +65,5 @@ test.each([
   ['encoded', request(10, { 'content-encoding': 'gzip' }), 415],
   ['that is no JSON', Object.assign(new PassThrough().end('{'), { headers: {} }) as unknown as IncomingMessage, 400],
 ])('a body %s is refused', async (_, body, status) => {
-  await expect(createBodyReader(1_000).withJson(body, 'a', 50, read)).rejects.toMatchObject({ status });
+  await expect(createBodyReader(6_000).withJson(body, 'a', 50, read)).rejects.toMatchObject({ status });
 });

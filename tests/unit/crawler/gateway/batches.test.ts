@@ -16,25 +16,37 @@ const namesOf = (batches: readonly Outcome[][]) => batches.map((batch) => batch.
 test.each([
   ['nothing', [], []],
   ['small pages', [page('a', 10), page('b', 10)], [['a', 'b']]],
-  ['pages that fill a call', [page('a', 5 * MEGABYTE), page('b', 5 * MEGABYTE), page('c', 10)], [['a'], ['b', 'c']]],
-  ['a page larger than a call', [page('a', 10), page('b', 20 * MEGABYTE), page('c', 10)], [['a'], ['b'], ['c']]],
-  ['pages with many links', [page('a', 10, 15_000), page('b', 10, 15_000)], [['a'], ['b']]],
+  ['pages that fill a call', [page('a', 2 * MEGABYTE), page('b', 2 * MEGABYTE), page('c', 10)], [['a'], ['b', 'c']]],
+  ['a page larger than a call', [page('a', 10), page('b', 11 * MEGABYTE), page('c', 10)], [['a'], ['b'], ['c']]],
+  ['pages with many links', [page('a', 10, 5_000), page('b', 10, 5_000)], [['a'], ['b']]],
 ])('%s', (_, outcomes, expected) => {
   expect(namesOf(batchesOf(outcomes))).toEqual(expected);
 });
 
 test('a page that is larger than any call is a dead letter that says so, and the others are kept', () => {
-  const batches = batchesOf([page('a', 10), page('b', 41 * MEGABYTE), page('c', 10)]);
+  const batches = batchesOf([page('a', 10), page('b', 13 * MEGABYTE), page('c', 10)]);
   expect(batches).toMatchObject([
     [
       { claim: { requestId: 'a' }, type: 'done' },
-      { claim: { requestId: 'b' }, type: 'dead', cause: 'TooLarge', message: expect.stringContaining('42 MB') },
+      { claim: { requestId: 'b' }, type: 'dead', cause: 'TooLarge', message: expect.stringContaining('14 MB') },
       { claim: { requestId: 'c' }, type: 'done' },
     ],
   ]);
 });
 
 test('text counts in UTF-8', () => {
-  const wide = (name: string) => ({ ...page(name, 0), items: [{ text: '水'.repeat(2 * MEGABYTE) }] }) as Outcome;
+  const wide = (name: string) => ({ ...page(name, 0), items: [{ text: '水'.repeat(0.6 * MEGABYTE) }] }) as Outcome;
   expect(namesOf(batchesOf([wide('a'), wide('b')]))).toEqual([['a'], ['b']]);
+});
+
+test('a page of so many small values that no gateway has room for them is a dead letter, too', () => {
+  const values = (count: number) => ({ ...page('a', 0), items: [{ list: Array(count).fill([]) }] }) as Outcome;
+  expect(batchesOf([values(1_000_000)])).toMatchObject([[{ type: 'done' }]]);
+  expect(batchesOf([values(4_000_000)])).toMatchObject([[{ type: 'dead', cause: 'TooLarge' }]]);
+});
+
+test('what JSON makes of a text counts, too', () => {
+  const escaped = (characters: number) =>
+    ({ ...page('a', 0), items: [{ text: '\u0001'.repeat(characters) }] }) as Outcome;
+  expect(batchesOf([escaped(4 * MEGABYTE)])).toMatchObject([[{ type: 'dead', cause: 'TooLarge' }]]);
 });
