@@ -159,7 +159,9 @@ async function access(api: KubeApi, { watchNamespaces }: Config): Promise<Readin
 async function migrate(config: Config, logger: Logger): Promise<void> {
   const store = openStore(config, logger);
   try {
-    await store.migrate(untilSignalled(logger));
+    const signal = untilSignalled(logger);
+    await store.migrate(signal);
+    await store.makeLongChanges(signal);
     logger.info('database is up to date');
   } finally {
     await store.close();

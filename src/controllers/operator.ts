@@ -75,6 +75,8 @@ const SWEEP_KEY = 'sweep';
 const MAINTENANCE_KEY = 'maintenance';
 const COMPARISONS_KEY = 'comparisons';
 const COMPARISON_INTERVAL_MS = 3_000;
+const LONG_CHANGES_KEY = 'long-changes';
+const LONG_CHANGES_INTERVAL_MS = 3_600_000;
 const CERTIFICATE_KEY = 'certificate';
 const LOGIN_KEY = 'login';
 const NOTIFICATIONS_KEY = 'notifications';
@@ -180,6 +182,16 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     reconcile: (_key, signal) => onDatabase(() => maintain(signal)),
     ...shared,
   });
+  const longChangeQueue = createWorkQueue({
+    name: 'long-changes',
+    workers: 1,
+    reconcile: async (_key, signal) => {
+      await onDatabase(() => store.makeLongChanges(signal));
+      // A database that was found empty is set up without them.
+      return { requeueAfterMs: LONG_CHANGES_INTERVAL_MS };
+    },
+    ...shared,
+  });
   const comparisonQueue = createWorkQueue({
     name: 'comparisons',
     workers: 1,
@@ -214,6 +226,8 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   wakeRuns({ runCache, jobCache, podCache, line: queue, queue: runQueue, onGone: () => sweepQueue.add(SWEEP_KEY) });
   sweepQueue.add(SWEEP_KEY);
   maintenanceQueue.add(MAINTENANCE_KEY);
+  // Without `migrate`, whoever prepares the database makes them, too.
+  if (migrate) longChangeQueue.add(LONG_CHANGES_KEY);
   comparisonQueue.add(COMPARISONS_KEY);
   notificationQueue.add(NOTIFICATIONS_KEY);
   for (const key of [CERTIFICATE_KEY, LOGIN_KEY]) gatewayQueue.add(key);
@@ -225,6 +239,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     runQueue.done,
     sweepQueue.done,
     maintenanceQueue.done,
+    longChangeQueue.done,
     comparisonQueue.done,
     gatewayQueue.done,
     notificationQueue.done.finally(() => notifications.close()),

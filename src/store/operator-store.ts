@@ -210,6 +210,11 @@ export type OperatorStore = {
    * message holds the SQL to run. The migrations that were missing; none in a database that was up to date.
    */
   migrate(signal: AbortSignal): Promise<readonly string[]>;
+  /**
+   * Makes what takes long and what functions can do without, after `migrate` and while workers crawl: minutes or hours on large
+   * tables. The names of what was made; none at once where another operator is at it.
+   */
+  makeLongChanges(signal: AbortSignal): Promise<readonly string[]>;
   ping(signal: AbortSignal): Promise<void>;
   /** The database as the gateway reaches it, with the gateway's login. Only after `migrate`. */
   gatewayDatabaseUrl(signal: AbortSignal): Promise<string>;

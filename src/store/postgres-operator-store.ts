@@ -9,6 +9,7 @@ import { contentChange, forgetPages } from './content-change.ts';
 import { createExecutionStore } from './executions.ts';
 import { type GatewayLogin, gatewayUrl } from './gateway-login.ts';
 import { createLogStore } from './logs.ts';
+import { makeLongChanges } from './long-changes.ts';
 import { migrate } from './migrate.ts';
 import { createNotificationStore } from './notifications.ts';
 import { OperatorDialect } from './operator-dialect.ts';
@@ -77,6 +78,7 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
 
   return {
     migrate: (signal) => guarded(signal, () => migrate({ db, schema, login: options, logger }, signal)),
+    makeLongChanges: (signal) => guarded(signal, () => makeLongChanges(db, schema, logger, signal)),
     ping: (signal) => guarded(signal, async () => void (await sql`select 1`.execute(db, { signal }))),
     gatewayDatabaseUrl: (signal) => guarded(signal, () => gatewayUrl(db, schema, options, signal)),
     acceptRun: (run, signal) => guarded(signal, () => acceptRun(run, signal)),

@@ -66,5 +66,6 @@ export type Database = {
   output: { run_id: string; due_at: Generated<Date | null> };
   worker: { run_id: string; worker_id: string; lease_until: Date | null };
   worker_login: { role_name: string; password: string; created_at: Generated<Date> };
+  long_change: { name: string; started_at: Generated<Date>; changed: Generated<string>; finished_at: Date | null };
   function_set: { checksum: string; version: number; oldest_worker: number; release: string };
 };
