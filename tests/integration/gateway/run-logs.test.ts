@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openGateway } from '#src/crawler/gateway/gateway-calls.ts';
 import { type LogsOptions, logs } from '../../../operator/logs.ts';
+import { startTestGateway } from '../../support/gateway.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { FAST, type Installation, install, never, type TestRun, urls } from '../store/fixture.ts';
 
@@ -13,6 +14,8 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
+/** Others may be at work on the same cores. */
+const PATIENT = { timeout: 30_000 };
 const START = Date.parse('2026-03-01T00:00:00Z');
 const [A, B] = ['00000000-0000-4000-8000-00000000000a', '00000000-0000-4000-8000-00000000000b'];
 
@@ -123,13 +126,15 @@ it('follows a run until its end, and what comes just after it', async () => {
   const following = (async () => {
     const name = await nameOf(installation, run);
     const options = { namespace: 'default', follow: true };
-    for await (const one of logs(installation.operator.logs, name, options, never, 200)) seen.push(JSON.parse(one).msg);
+    for await (const one of logs(installation.operator.logs, name, options, never, 500)) seen.push(JSON.parse(one).msg);
   })();
-  await expect.poll(() => seen).toEqual(['one']);
+  await expect.poll(() => seen, PATIENT).toEqual(['one']);
   await write(installation, run, [{ worker: A, seq: 2, lines: [line(2, 'two')] }]);
-  await expect.poll(() => seen).toEqual(['one', 'two']);
+  await expect.poll(() => seen, PATIENT).toEqual(['one', 'two']);
+  const last = JSON.stringify(partOf({ worker: A, seq: 3, lines: [line(3, 'run finished')] }));
   await installation.admin.query(`select end_run(run, 'Stopped', null) from run`);
-  await write(installation, run, [{ worker: A, seq: 3, lines: [line(3, 'run finished')] }]);
+  // By the shortest way: after two and a half seconds nothing is waited for any more.
+  await installation.admin.query('select write_log($1, $2, $3)', [run.token, A, last]);
   await following;
   expect(seen).toEqual(['one', 'two', 'run finished']);
 });
@@ -211,7 +216,6 @@ it('whatever a pod that was taken over sends, a terminal and a reader come to no
 it('waits behind calls of crawls: with one that waits for a connection, it is turned away', async () => {
   await using installation = await install(server);
   const run = await installation.createRun(FAST);
-  const { startTestGateway } = await import('../../support/gateway.ts');
   await using narrow = await startTestGateway({ databaseUrl: installation.workerUrl, schema: 'trawler', poolSize: 1 });
   const calls = openGateway({ url: narrow.url, token: run.token });
   const lock = await installation.admin.connect();
@@ -221,14 +225,12 @@ it('waits behind calls of crawls: with one that waits for a connection, it is tu
     const waiting = [1, 2].map(() => calls.call('seed-frontier', { workerId: A, links: [] }, never));
     const all = Promise.all(waiting);
     const part = partOf({ worker: A, seq: 1, lines: [line(1, 'later')] });
-    await expect
-      .poll(() =>
-        calls.call('write-log', { workerId: A, part }, never).then(
-          () => 'kept',
-          (error) => error.message,
-        ),
-      )
-      .toContain('calls of crawls go first');
+    const waitingFor = narrow.registry.getSingleMetric('trawler_gateway_connections_waited_for');
+    await expect.poll(async () => (await waitingFor?.get())?.values[0]?.value, PATIENT).toBe(1);
+    await expect(calls.call('write-log', { workerId: A, part }, never)).rejects.toMatchObject({
+      reason: 'Unavailable',
+      message: expect.stringContaining('calls of crawls go first'),
+    });
     await lock.query('rollback');
     await all;
     expect(await calls.call('write-log', { workerId: A, part: { ...part, seq: 2 } }, never)).toBe(true);

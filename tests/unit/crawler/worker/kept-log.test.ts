@@ -6,6 +6,8 @@ import { createKeptLog } from '#src/crawler/worker/kept-log.ts';
 import { CALLS, type CallRequest, MAX_LOG_BYTES, type WorkerCalls } from '#src/gateway/protocol/calls.ts';
 import { StoreError, type StoreErrorReason } from '#src/gateway/protocol/store-error.ts';
 
+/** Others may be at work on the same cores. */
+const PATIENT = { timeout: 15_000, interval: 5 };
 const WORKER = '00000000-0000-4000-8000-000000000001';
 
 type Part = CallRequest<'write-log'>['part'];
@@ -55,9 +57,9 @@ test('parts are sent while the worker works', async () => {
   const log = createKeptLog({ leastIntervalMs: 5 });
   log.begin(gateway, WORKER);
   log.write('first\n');
-  await expect.poll(() => linesOf(parts)).toEqual(['first']);
+  await expect.poll(() => linesOf(parts), PATIENT).toEqual(['first']);
   log.write('second\n');
-  await expect.poll(() => linesOf(parts)).toEqual(['first', 'second']);
+  await expect.poll(() => linesOf(parts), PATIENT).toEqual(['first', 'second']);
   await log.end();
   expect(parts.map(({ seq }) => seq)).toEqual([1, 2]);
 });
@@ -80,7 +82,7 @@ test('a part whose answer was lost is sent again as it was', async () => {
   const log = createKeptLog({ leastIntervalMs: 1 });
   log.begin(gateway, WORKER);
   log.write('once\n');
-  await expect.poll(() => parts.length).toBe(2);
+  await expect.poll(() => parts.length, PATIENT).toBe(2);
   await log.end();
   expect(parts[1]).toEqual(parts[0]);
 });
@@ -103,7 +105,7 @@ test('a part that is refused is not sent for ever: its lines are counted', async
   const log = createKeptLog({ leastIntervalMs: 1 });
   log.begin(gateway, WORKER);
   log.write('refused\n');
-  await expect.poll(calls).toBe(1);
+  await expect.poll(calls, PATIENT).toBe(1);
   log.write('next\n');
   await log.end();
   expect(linesOf(parts)).toEqual(['next']);
@@ -127,7 +129,7 @@ test.each<StoreErrorReason>(['SchemaMismatch', 'TokenRefused', 'RunFinished'])(
     const log = createKeptLog({ leastIntervalMs: 1 });
     log.begin(gateway, WORKER);
     log.write('one\n');
-    await expect.poll(calls).toBe(1);
+    await expect.poll(calls, PATIENT).toBe(1);
     log.write('two\n');
     await log.end();
     expect([calls(), parts]).toEqual([1, []]);
