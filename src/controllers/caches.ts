@@ -76,11 +76,15 @@ function withoutAnnotations<T extends KubeObject>(object: T): T {
   return object;
 }
 
-/** Of a schedule's annotations, the one that asks for a run. */
-function withRunRequest(schedule: CrawlSchedule): CrawlSchedule {
-  const request = schedule.metadata.annotations?.[ANNOTATION.runRequested];
+/** Of a schedule's annotations, those that ask for something. */
+function withRequests(schedule: CrawlSchedule): CrawlSchedule {
+  const { annotations = {} } = schedule.metadata;
+  const requests = [ANNOTATION.runRequested, ANNOTATION.resumeRequested].flatMap((name) => {
+    const value = annotations[name];
+    return value === undefined ? [] : [[name, value]];
+  });
   const bare = withoutAnnotations(schedule);
-  if (request !== undefined) bare.metadata.annotations = { [ANNOTATION.runRequested]: request };
+  if (requests.length > 0) bare.metadata.annotations = Object.fromEntries(requests);
   return bare;
 }
 
@@ -125,7 +129,7 @@ function cachesOf(
   return {
     scheduleCache: createCache<CrawlSchedule, 'after'>(api.resource(CRAWL_SCHEDULES), {
       ...all,
-      transform: (schedule) => sharing(withRunRequest(schedule)),
+      transform: (schedule) => sharing(withRequests(schedule)),
       indexes: { after: (schedule) => upstreamKey(schedule) ?? [] },
     }),
     runCache: createCache<CrawlRun, 'controller' | 'uid'>(api.resource(CRAWL_RUNS), {

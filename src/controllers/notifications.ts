@@ -9,6 +9,7 @@ import { crawlScheduleSpec } from '../resources/crawl-schedule.ts';
 import type { OperatorStore } from '../store/operator-store.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { ScheduleCache } from './caches.ts';
+import { createScheduleEvents } from './schedule-events.ts';
 
 /** Between two passes, in milliseconds. */
 export const NOTIFICATION_INTERVAL_MS = 2_000;
@@ -39,8 +40,12 @@ export function createNotifications(options: {
       return value === undefined ? undefined : Buffer.from(value, 'base64').toString('utf8');
     },
   };
+  const noteEvents = createScheduleEvents(store.notifications);
   return {
-    send: (signal: AbortSignal) => sendNotifications(sender, signal),
+    async send(signal: AbortSignal): Promise<void> {
+      await noteEvents(scheduleCache.list(), signal);
+      await sendNotifications(sender, signal);
+    },
     close: () => client.close(),
   };
 }

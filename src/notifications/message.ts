@@ -48,11 +48,21 @@ function sign(secret: string, id: string, now: Date, body: string): string {
 }
 
 function standardBody({ event, occurredAt, payload }: Notification) {
-  return { type: `run.${event.toLowerCase()}`, timestamp: occurredAt.toISOString(), data: payload };
+  const about = 'run' in payload ? 'run' : 'schedule';
+  return { type: `${about}.${event.toLowerCase()}`, timestamp: occurredAt.toISOString(), data: payload };
 }
 
 /** Text for people; what Slack takes for markup is escaped as its documentation says. */
 function slackBody({ event, payload }: Notification) {
+  const text = 'run' in payload ? textOfRun(event, payload) : textOfSchedule(event, payload);
+  return { text: text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;') };
+}
+
+function textOfSchedule(event: string, { namespace, schedule, message }: Notification['payload']): string {
+  return `${namespace}/${schedule}: ${event}: ${message}`;
+}
+
+function textOfRun(event: string, payload: Notification['payload']): string {
   const { run, namespace, message, items, pages, compared } = payload as {
     run: string;
     namespace: string;
@@ -64,6 +74,5 @@ function slackBody({ event, payload }: Notification) {
   const changes = compared?.items;
   const found = changes ? ` of which ${changes.new} new and ${changes.changed} changed, ${changes.gone} gone` : '';
   const counts = `${pages.succeeded} pages, ${pages.failed} failed, ${items} items${found}`;
-  const text = `${namespace}/${run}: ${event === 'Empty' ? 'no items were found' : event} (${counts})${message === null ? '' : `: ${message}`}`;
-  return { text: text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;') };
+  return `${namespace}/${run}: ${event === 'Empty' ? 'no items were found' : event} (${counts})${message === null ? '' : `: ${message}`}`;
 }

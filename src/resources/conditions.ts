@@ -95,9 +95,10 @@ export const RUN_REASONS = [
 ] as const;
 export type RunReason = (typeof RUN_REASONS)[number];
 
-export const SCHEDULE_CONDITIONS = ['Ready'] as const;
+export const SCHEDULE_CONDITIONS = ['Ready', 'Suspended', 'Late'] as const;
+export type ScheduleConditionType = (typeof SCHEDULE_CONDITIONS)[number];
 
-/** Why a schedule is Ready or not. */
+/** Why a schedule's condition is as it is. */
 export const SCHEDULE_REASONS = [
   'Scheduled',
   'Suspended',
@@ -107,6 +108,10 @@ export const SCHEDULE_REASONS = [
   'ScheduleLoop',
   'InvalidSpec',
   'RunRefused',
+  'FailedTooOften',
+  // Late
+  'SucceededInTime',
+  'NoSuccessInTime',
 ] as const;
 export type ScheduleReason = (typeof SCHEDULE_REASONS)[number];
 

@@ -103,6 +103,17 @@ export const crawlScheduleSpec = withRules(
         .default(3)
         .describe('Finished runs to keep that gave results.'),
       failedRunsHistoryLimit: z.int().min(0).max(1_000).default(3).describe('Finished runs to keep that failed.'),
+      suspendAfterFailures: z
+        .int()
+        .min(1)
+        .max(100)
+        .optional()
+        .describe(
+          'Makes no new runs after so many that the timetable made have failed in a row, until the spec is edited, any run succeeds or the annotation trawler.dev/resume-requested has a new value.',
+        ),
+      successDeadline: boundedDuration('1m', '87600h')
+        .optional()
+        .describe('Condition Late is True when no run has succeeded for longer than this.'),
       notifications,
       runTemplate: runTemplate.describe('The run that is made at each due time.'),
     })
@@ -179,6 +190,29 @@ export const crawlScheduleStatus = z.object({
     .max(256)
     .optional()
     .describe('The value of the annotation trawler.dev/run-requested that a run was last made for.'),
+  failures: z
+    .object({
+      since: z.iso.datetime().describe('Runs that were made before this are not counted.'),
+      runs: z
+        .array(z.object({ name: z.string().max(253), completionTime: z.iso.datetime() }))
+        .max(100)
+        .describe('Runs of the timetable that have failed since the last success, the oldest first.'),
+      suspended: z
+        .object({
+          since: z.iso.datetime(),
+          generation: z.int().min(0).describe('The generation of the spec that is suspended: an edit resumes it.'),
+        })
+        .optional()
+        .describe('They were too many: no new runs are made.'),
+      resumedAt: z.iso.datetime().optional().describe('When a suspension ended: times before are never made up for.'),
+    })
+    .optional()
+    .describe('With spec.suspendAfterFailures: failures in a row.'),
+  lastHandledResumeRequest: z
+    .string()
+    .max(256)
+    .optional()
+    .describe('The value of the annotation trawler.dev/resume-requested that was last done.'),
   lastRun: z
     .object({
       name: z.string().max(253).describe('Name of the run.'),

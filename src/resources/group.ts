@@ -18,6 +18,8 @@ export const LABEL = {
 export const ANNOTATION = {
   /** On a CrawlSchedule: each new value makes a run at once. */
   runRequested: `${GROUP}/run-requested`,
+  /** On a CrawlSchedule: each new value ends a suspension for failures, and their count begins anew. */
+  resumeRequested: `${GROUP}/resume-requested`,
   /** On a CrawlRun that is paused: who did it, and why. For people. */
   pausedBy: `${GROUP}/paused-by`,
   pauseNote: `${GROUP}/pause-note`,

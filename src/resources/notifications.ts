@@ -4,7 +4,17 @@ import { keyOfData, nameOf } from './object-key.ts';
 import { keyedBy, uniqueValues, withRules } from './validation.ts';
 
 /** What a receiver can be notified of. */
-export const NOTIFICATION_EVENTS = ['Succeeded', 'Partial', 'Failed', 'Stopped', 'TimedOut', 'Empty'] as const;
+export const NOTIFICATION_EVENTS = [
+  'Succeeded',
+  'Partial',
+  'Failed',
+  'Stopped',
+  'TimedOut',
+  'Empty',
+  // Of the schedule itself
+  'Suspended',
+  'Late',
+] as const;
 
 const secretKey = (what: string, key: string) =>
   z.object({
@@ -36,9 +46,11 @@ const target = withRules(
     )
       .optional()
       .describe('A Secret with which messages are signed, by the Standard Webhooks specification.'),
-    events: uniqueValues(z.array(z.enum(NOTIFICATION_EVENTS)).min(1).max(10))
-      .default(['Partial', 'Failed', 'TimedOut', 'Empty'])
-      .describe('What is sent: how runs end, and Empty for one that succeeded, at least in part, and gave no item.'),
+    events: uniqueValues(z.array(z.enum(NOTIFICATION_EVENTS)).min(1).max(20))
+      .default(['Partial', 'Failed', 'TimedOut', 'Empty', 'Suspended', 'Late'])
+      .describe(
+        'What is sent: how runs end; Empty for one that succeeded, at least in part, and gave no item; Suspended when failures have suspended the schedule; Late when it is.',
+      ),
     format: z
       .enum(['Standard', 'Slack'])
       .default('Standard')
@@ -54,7 +66,7 @@ const target = withRules(
 );
 
 export const notifications = keyedBy(z.array(target).max(10).default([]), 'name').describe(
-  'Webhooks that are told how runs end.',
+  'Webhooks that are told how runs end, and of troubles.',
 );
 
 export type NotificationTarget = z.output<typeof target>;

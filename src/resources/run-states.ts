@@ -278,6 +278,16 @@ export const SCHEDULE_REASON_GUIDE: Readonly<Record<ScheduleReason, Omit<ReasonG
     meaning: 'The API server does not take the run.',
     advice: 'Read its words in the message: a quota, a policy or a field of runTemplate has to change.',
   },
+  FailedTooOften: {
+    meaning: 'As many runs in a row have failed as spec.suspendAfterFailures says: no new runs are made.',
+    advice:
+      'Read why the runs failed, and edit the spec: it goes on by that, by a run by hand that succeeds, or by a new value of the annotation trawler.dev/resume-requested.',
+  },
+  SucceededInTime: { meaning: 'The last success, or the beginning, is not longer ago than spec.successDeadline.' },
+  NoSuccessInTime: {
+    meaning: 'No run has succeeded for longer than spec.successDeadline.',
+    advice: 'Look at the last runs (kubectl get crawlruns), and why they failed, wait or were not made.',
+  },
 };
 
 export type RunTransition = { readonly from: RunPhase; readonly to: RunPhase; readonly when: string };

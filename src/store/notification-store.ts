@@ -8,6 +8,14 @@ export type Notification = {
   readonly payload: Readonly<Record<string, unknown>>;
 };
 
+/** An event of a schedule that belongs to no run. `occasion` tells it from others of its kind: it is sent once. */
+export type ScheduleEvent = {
+  readonly scheduleUid: string;
+  readonly event: 'Suspended' | 'Late';
+  readonly occasion: string;
+  readonly payload: Readonly<Record<string, unknown>>;
+};
+
 /** A delivery that is to be tried now. `tries` counts those before. */
 export type DueDelivery = Notification & { readonly target: string; readonly tries: number };
 
@@ -24,6 +32,8 @@ export type DeliveryResult = {
 
 /** Every call rejects with a StoreError. */
 export type NotificationStore = {
+  /** Writes an event of a schedule; does nothing when it is there. */
+  noteOfSchedule(event: ScheduleEvent, signal: AbortSignal): Promise<void>;
   /**
    * Events whose receivers are not known yet, the oldest first. That of a run which is being compared with the run before comes
    * when that is done, or after ten minutes.

@@ -1,4 +1,4 @@
-// The outbox of notifications: events that the ends of runs have left, their deliveries, and what became of these.
+// The outbox of notifications: events that runs and schedules have left, their deliveries, and what became of these.
 import { type Kysely, sql } from 'kysely';
 import type { Notification, NotificationStore } from './notification-store.ts';
 import type { Database } from './schema.ts';
@@ -19,6 +19,13 @@ type Row = {
 /** @param guarded turns errors into StoreErrors */
 export function createNotificationStore(db: Kysely<Database>, guarded: Guard): NotificationStore {
   return {
+    noteOfSchedule: ({ scheduleUid, event, occasion, payload }, signal) =>
+      guarded(signal, async () => {
+        await sql`
+          insert into notification (schedule_uid, event, occasion, payload)
+          values (${scheduleUid}::uuid, ${event}, ${occasion}, ${JSON.stringify(payload)}::jsonb)
+          on conflict (schedule_uid, event, occasion) do nothing`.execute(db, { signal });
+      }),
     unrouted: (limit, signal) =>
       guarded(signal, async () => {
         const { rows } = await sql<Row>`

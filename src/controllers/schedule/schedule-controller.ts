@@ -2,6 +2,7 @@
 import { requestedRun, slotRun } from '../../custom-resources/new-runs.ts';
 import { type CrawlRun, type CrawlSchedule, isFinished, isSlotRun } from '../../custom-resources/types.ts';
 import { type Backoff, backoffMs } from '../../kube/backoff.ts';
+import { findCondition, isConditionTrue } from '../../kube/conditions.ts';
 import type { EventRecorder } from '../../kube/events.ts';
 import { parseObjectKey } from '../../kube/kube-object.ts';
 import type { ResourceClient } from '../../kube/resource-client.ts';
@@ -18,9 +19,11 @@ import { intervalTimetable, type Timetable } from '../../schedule/timetable.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { RunCache, ScheduleCache } from '../caches.ts';
 import { type CurrentInterval, currentInterval } from './current-interval.ts';
+import { type FailuresInARow, failuresInARow, isResumeRequested, suspensionMessage } from './failures-in-a-row.ts';
+import { lateness } from './lateness.ts';
 import { findUpstream, type TimetableSearch } from './run-after-run.ts';
 import { newestFirst, nominalTime } from './run-order.ts';
-import { openRequest } from './run-request.ts';
+import { openRequest, resumeRequestIn } from './run-request.ts';
 import { isResultReported } from './run-result.ts';
 import { scheduleOf } from './schedule-of.ts';
 import {
@@ -59,6 +62,7 @@ type Look = {
   readonly timing: Timing;
   readonly cursor: Date;
   readonly interval: CurrentInterval | undefined;
+  readonly failures: FailuresInARow | undefined;
   /** How much later than its slots the schedule starts. */
   readonly jitterMs: number;
 };
@@ -98,13 +102,19 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     await handleRequest(look, signal);
     const timetable = findTimetable(look);
     if (!timetable.ok) return refuse(schedule, look, timetable.error.reason, timetable.error.message, signal);
-    if (look.spec.suspend) return suspend(look, signal);
+    if (look.spec.suspend || look.failures?.suspended) return suspend(look, signal);
 
     const outcome = await handleDue(look, timetable.timetable, signal);
     const upcoming = upcomingStarts(look, timetable.timetable);
     const [next] = upcoming;
     const untilNextMs = next && Math.max(0, next.getTime() - now().getTime());
-    const atNext: ReconcileResult = untilNextMs === undefined ? {} : { requeueAfterMs: untilNextMs, urgent: true };
+    const lateInMs = untilLate(look);
+    const isLateFirst = lateInMs !== undefined && (untilNextMs === undefined || lateInMs < untilNextMs);
+    const atNext: ReconcileResult = isLateFirst
+      ? { requeueAfterMs: lateInMs }
+      : untilNextMs === undefined
+        ? {}
+        : { requeueAfterMs: untilNextMs, urgent: true };
     // The run itself remembers its slot. Its event brings the status up to date when other schedules have their runs too.
     if (outcome === 'Started' && !unreported.hasNews(schedule)) return atNext;
 
@@ -118,11 +128,12 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
   async function lookAt(schedule: CrawlSchedule, spec: CrawlScheduleSpec, signal: AbortSignal): Promise<Look> {
     const timing = timingInForce(schedule, spec, now());
     const { uid } = schedule.metadata;
+    const failures = failuresInARow(schedule, spec, knownRuns(schedule), now());
     // Remembered before anything is forgotten: status and runs may be gone at the next look.
-    memory.remember(uid, scheduleCursor(timing, schedule.status, ownedRuns(schedule)));
+    memory.remember(uid, scheduleCursor(timing, { ...schedule.status, failures }, ownedRuns(schedule)));
     const cursor = await memory.cursor(uid, signal);
     const interval = currentInterval(schedule, spec, knownRuns(schedule));
-    return { schedule, spec, timing, cursor, interval, jitterMs: jitterMs(schedule, spec) };
+    return { schedule, spec, timing, cursor, interval, failures, jitterMs: jitterMs(schedule, spec) };
   }
 
   /** Slots of an interval count from the last one that was dealt with; those of `after` are ends of other runs. */
@@ -147,9 +158,16 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
   }
 
   async function suspend(look: Look, signal: AbortSignal): Promise<ReconcileResult> {
-    const message = 'spec.suspend is true: no new runs are made';
-    await writeStatus(look, { status: 'True', reason: 'Suspended', message }, [], signal);
-    return {};
+    await writeStatus(look, suspension(look), [], signal);
+    const lateInMs = untilLate(look);
+    return lateInMs === undefined ? {} : { requeueAfterMs: lateInMs };
+  }
+
+  /** In milliseconds, until nobody has to wait for a success any longer; undefined when it is late or cannot be. */
+  function untilLate({ schedule, spec, timing }: Look): number | undefined {
+    const late = lateness(spec, schedule.status?.lastSuccessfulTime, timing.since, now());
+    if (late === undefined || late.isSuspended || late.isLate) return undefined;
+    return Math.max(0, late.at.getTime() - now().getTime());
   }
 
   /** Makes the run that the schedule's annotation requests, beside its slots. A refused request is not retried. */
@@ -267,6 +285,8 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
   ): Promise<void> {
     const { schedule, timing, interval, spec } = look;
     const news = unreported.take(schedule);
+    const { failures } = look;
+    const resumed = isResumeRequested(schedule) ? resumeRequestIn(schedule) : undefined;
     const seen: ScheduleObservation = {
       generation: schedule.metadata.generation ?? 0,
       runs: knownRuns(schedule),
@@ -275,6 +295,9 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
       known: schedule.status,
       ...(timing ? { timing } : {}),
       ...(interval ? { interval } : {}),
+      ...(spec ? { spec } : {}),
+      ...(failures ? { failures } : {}),
+      ...(spec && resumed ? { handledResume: resumed } : {}),
       ...news.reported,
     };
     const compute = ({ status }: CrawlSchedule) =>
@@ -282,6 +305,7 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     const written = await updateStatus(schedules, schedule, compute, { signal });
     news.wasWritten();
     if (written === undefined) return;
+    announceTroubles(schedule, written);
     scheduleCache.observe(written);
     if (spec) await pruneHistory(written, spec, signal);
   }
@@ -333,9 +357,25 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     events.record(schedule, { type, reason: `Run${phase}`, action: 'FinishRun', message: note });
   }
 
+  /** Once for each suspension for failures and each lateness. */
+  function announceTroubles(before: CrawlSchedule, { status }: CrawlSchedule): void {
+    for (const type of ['Suspended', 'Late']) {
+      const condition = findCondition(status?.conditions, type);
+      if (condition?.status !== 'True' || condition.reason === 'Suspended') continue;
+      if (isConditionTrue(before.status?.conditions, type)) continue;
+      const { reason, message } = condition;
+      events.record(before, { type: 'Warning', reason, action: 'CheckSuccess', message });
+    }
+  }
+
   function warn(schedule: CrawlSchedule, reason: string, message: string): void {
     events.record(schedule, { type: 'Warning', reason, action: 'CreateRun', message });
   }
+}
+
+function suspension({ spec, failures }: Pick<Look, 'spec' | 'failures'>): Ready {
+  if (failures?.suspended) return { status: 'False', reason: 'FailedTooOften', message: suspensionMessage(failures) };
+  return { status: 'True', reason: 'Suspended', message: `spec.suspend is ${spec.suspend}: no new runs are made` };
 }
 
 /** How much later than its slots this schedule starts: drawn once, so that the time between two runs stays as written. */

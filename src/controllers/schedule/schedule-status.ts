@@ -1,12 +1,14 @@
 // What a CrawlSchedule's status says, from the schedule and its runs. Pure functions.
 import { type CrawlRun, type CrawlSchedule, isFinished, isSlotRun, phaseOf } from '../../custom-resources/types.ts';
-import { isConditionTrue, setCondition } from '../../kube/conditions.ts';
+import { type Condition, isConditionTrue, setCondition } from '../../kube/conditions.ts';
 import { timestamp } from '../../kube/time.ts';
-import type { ScheduleReason } from '../../resources/conditions.ts';
+import type { ScheduleConditionType, ScheduleReason } from '../../resources/conditions.ts';
 import type { CrawlScheduleSpec, CrawlScheduleStatus } from '../../resources/crawl-schedule.ts';
 import { formatDuration } from '../../resources/duration.ts';
 import { defined } from '../defined.ts';
 import type { CurrentInterval } from './current-interval.ts';
+import { type FailuresInARow, suspensionMessage } from './failures-in-a-row.ts';
+import { lateness } from './lateness.ts';
 import { newestFirst, nominalTime } from './run-order.ts';
 import { resultOf } from './run-result.ts';
 
@@ -39,7 +41,7 @@ export function scheduleCursor(
   status: CrawlScheduleStatus | undefined,
   runs: readonly CrawlRun[],
 ): Date {
-  const times = [timing?.since, status?.lastScheduleTime, status?.lastSkippedTime]
+  const times = [timing?.since, status?.failures?.resumedAt, status?.lastScheduleTime, status?.lastSkippedTime]
     .filter((time) => time !== undefined)
     .map((time) => Date.parse(time));
   const nominal = runs.filter(isSlotRun).map((run) => nominalTime(run).getTime());
@@ -75,6 +77,12 @@ export type ScheduleObservation = {
   readonly interval?: CurrentInterval;
   /** The request for a run that was met last. */
   readonly handledRequest?: string;
+  /** The request to go on after failures that was met last. */
+  readonly handledResume?: string;
+  /** Failures in a row; absent without spec.suspendAfterFailures. */
+  readonly failures?: FailuresInARow;
+  /** What is asked of the schedule's successes; absent when the spec cannot be read. */
+  readonly spec?: Pick<CrawlScheduleSpec, 'successDeadline' | 'suspend'>;
   /** The status that this was derived from: its times are kept even when somebody wipes it meanwhile. */
   readonly known?: CrawlScheduleStatus | undefined;
 };
@@ -111,13 +119,10 @@ export function scheduleStatus(
   const ends = (result: 'Success' | 'Failure') =>
     runs.filter((run) => resultOf(run) === result).map((run) => run.status?.completionTime);
   const slots = runs.filter(isSlotRun).map((run) => timestamp(nominalTime(run)));
+  const lastSuccessfulTime = latest(current?.lastSuccessfulTime, known?.lastSuccessfulTime, ...ends('Success'));
   return {
     observedGeneration: generation,
-    conditions: setCondition(
-      current?.conditions,
-      { type: 'Ready', ...seen.ready, observedGeneration: generation },
-      now,
-    ),
+    conditions: conditionsOf(current, seen, lastSuccessfulTime, now),
     ...(seen.timing ? intervalStatus(seen.interval) : intervalInForce(known)),
     active: active.map((run) => run.metadata.name),
     activeCount: active.length,
@@ -131,11 +136,64 @@ export function scheduleStatus(
         known?.lastSkippedTime,
         seen.skipped && timestamp(seen.skipped),
       ),
-      lastSuccessfulTime: latest(current?.lastSuccessfulTime, known?.lastSuccessfulTime, ...ends('Success')),
+      lastSuccessfulTime,
+      failures: seen.spec ? seen.failures : known?.failures,
+      lastHandledResumeRequest:
+        seen.handledResume ?? current?.lastHandledResumeRequest ?? known?.lastHandledResumeRequest,
       lastFailureTime: latest(current?.lastFailureTime, known?.lastFailureTime, ...ends('Failure')),
       nextScheduleTime: seen.upcoming[0] && timestamp(seen.upcoming[0]),
       lastRun: lastRun(runs, current?.lastRun ?? known?.lastRun),
     }),
+  };
+}
+
+/** Ready always; Suspended and Late where the spec asks for them. */
+function conditionsOf(
+  current: CrawlScheduleStatus | undefined,
+  { generation, ready, failures, spec, timing }: ScheduleObservation,
+  lastSuccessfulTime: string | undefined,
+  now: Date,
+): Condition[] {
+  const late = spec && timing && lateCondition(spec, lastSuccessfulTime, timing.since, now);
+  const wanted: Partial<Record<ScheduleConditionType, Ready | undefined>> = {
+    Ready: ready,
+    Suspended: spec && failures && suspendedCondition(failures, spec),
+    Late: late,
+  };
+  let conditions = [...(current?.conditions ?? [])];
+  for (const [type, condition] of Object.entries(wanted)) {
+    if (condition !== undefined) {
+      conditions = setCondition(conditions, { type, ...condition, observedGeneration: generation }, now);
+    } else if (spec !== undefined) conditions = conditions.filter((known) => known.type !== type);
+  }
+  return conditions;
+}
+
+function suspendedCondition(failures: FailuresInARow, { suspend }: Pick<CrawlScheduleSpec, 'suspend'>): Ready {
+  if (failures.suspended !== undefined) {
+    return { status: 'True', reason: 'FailedTooOften', message: suspensionMessage(failures) };
+  }
+  if (suspend) return { status: 'True', reason: 'Suspended', message: 'spec.suspend is true' };
+  return { status: 'False', reason: 'Scheduled', message: 'runs are made' };
+}
+
+function lateCondition(
+  spec: Pick<CrawlScheduleSpec, 'successDeadline' | 'suspend'>,
+  lastSuccessfulTime: string | undefined,
+  since: string,
+  now: Date,
+): Ready | undefined {
+  const late = lateness(spec, lastSuccessfulTime, since, now);
+  if (late === undefined) return undefined;
+  if (late.isSuspended) return { status: 'False', reason: 'Suspended', message: 'spec.suspend is true' };
+  const deadline = spec.successDeadline;
+  if (!late.isLate)
+    return { status: 'False', reason: 'SucceededInTime', message: `spec.successDeadline is ${deadline}` };
+  const last = lastSuccessfulTime === undefined ? 'none has yet' : `the last one was at ${lastSuccessfulTime}`;
+  return {
+    status: 'True',
+    reason: 'NoSuccessInTime',
+    message: `no run has succeeded for longer than spec.successDeadline (${deadline}): ${last}`,
   };
 }
 

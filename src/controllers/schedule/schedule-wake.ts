@@ -4,13 +4,13 @@ import type { CacheChange } from '../../kube/cache.ts';
 import { objectKey } from '../../kube/kube-object.ts';
 import type { WorkQueue } from '../../kube/work-queue.ts';
 import type { RunCache, ScheduleCache } from '../caches.ts';
-import { requestIn } from './run-request.ts';
+import { requestIn, resumeRequestIn } from './run-request.ts';
 import { scheduleOf } from './schedule-of.ts';
 
 /** Most changes of runs come in groups: a schedule's status shows them together, this long after the first. */
 const STATUS_DELAY_MS = 1_000;
 
-/** It is new, was edited, requests a run, or has lost its status. What the operator itself wrote does not wake it. */
+/** It is new, was edited, requests a run or a resume, or has lost its status. What the operator itself wrote does not wake it. */
 export function wakesSchedule(change: CacheChange<CrawlSchedule>): boolean {
   if (change.type !== 'updated') return true;
   const { object, previous } = change;
@@ -18,6 +18,7 @@ export function wakesSchedule(change: CacheChange<CrawlSchedule>): boolean {
     object.metadata.generation !== previous.metadata.generation ||
     object.metadata.deletionTimestamp !== previous.metadata.deletionTimestamp ||
     requestIn(object) !== requestIn(previous) ||
+    resumeRequestIn(object) !== resumeRequestIn(previous) ||
     hasLostStatus(object, previous)
   );
 }

@@ -193,7 +193,9 @@ test('a quota that has no room for runs is told, and the next slot runs when it 
     expect(Date.parse(nextScheduleTime ?? '')).toBeGreaterThan(refusedAt + 4_000);
   });
   await inNamespace('delete', 'resourcequota', 'none');
-  await eventually(async () => expect(await readyOf('shop')).toMatchObject({ status: 'True', reason: 'Scheduled' }));
+  await eventually(async () => {
+    expect(await readyOf('shop')).toMatchObject({ status: 'True', reason: 'Scheduled' });
+  });
   expect(await list('crawlruns')).toHaveLength(1);
 });
 
@@ -322,4 +324,72 @@ test('columns tell when, whether and how, also for an interval', async () => {
     DURATION: '1m',
     REASON: 'Succeeded',
   });
+});
+
+/** The end of a run that failed, whose time is behind all that is there. */
+async function fail(run: CrawlRun): Promise<void> {
+  const completionTime = timestamp(new Date(Date.now() + 1_000));
+  const done = { status: 'True', reason: 'AllRequestsFailed', message: 'done', lastTransitionTime: completionTime };
+  const conditions = ['Failed', 'Finished'].map((type) => ({ type, ...done }));
+  await end(run, { phase: 'Failed', completionTime, conditions, message: '5 pages failed' });
+}
+
+test('failures in a row suspend a schedule, applying it again does not resume it, and a request does', async () => {
+  startOperator();
+  const interval = { schedule: undefined, interval: '2s', suspendAfterFailures: 2, failedRunsHistoryLimit: 0 };
+  const manifest = schedule('shop', { ...interval, concurrencyPolicy: 'Allow', successDeadline: '1h' });
+  await apply(manifest);
+  const failAll = async () => {
+    for (const run of await list<CrawlRun>('crawlruns')) await fail(run).catch(() => undefined); // it may be deleted
+    expect(await readyOf('shop')).toMatchObject({ status: 'False', reason: 'FailedTooOften' });
+  };
+  await eventually(failAll);
+  const { conditions, failures } = await statusOf('shop');
+  expect(conditions).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({ type: 'Suspended', status: 'True', reason: 'FailedTooOften' }),
+      expect.objectContaining({ type: 'Late', status: 'False', reason: 'SucceededInTime' }),
+    ]),
+  );
+  const told = (await eventsOf('CrawlSchedule')).filter(({ reason }) => reason === 'FailedTooOften');
+  expect(told.map(({ note }) => note)).toEqual([expect.stringContaining('runs in a row have failed')]);
+
+  // What a GitOps controller does; a run by hand shows that the schedule was looked at since.
+  await apply(manifest);
+  await requestRun('shop', 'now');
+  await eventually(async () => expect((await statusOf('shop')).lastHandledRunRequest).toBe('now'));
+  const after = await statusOf('shop');
+  expect([after.failures?.suspended, after.nextScheduleTime]).toEqual([failures?.suspended, undefined]);
+
+  await inNamespace('annotate', 'crawlschedule', 'shop', 'trawler.dev/resume-requested=1');
+  await eventually(async () => expect(await readyOf('shop')).toMatchObject({ status: 'True', reason: 'Scheduled' }));
+  const before = new Set((await list<CrawlRun>('crawlruns')).map(({ metadata }) => metadata.name));
+  const resumed = await statusOf('shop');
+  expect(resumed).toMatchObject({ lastHandledResumeRequest: '1', failures: { runs: [] } });
+  await eventually(async () => {
+    const made = (await list<CrawlRun>('crawlruns')).filter(({ metadata }) => !before.has(metadata.name));
+    expect(made.map(({ spec }) => spec.trigger?.type)).toContain('Schedule');
+  });
+  await inNamespace('delete', 'crawlschedule', 'shop');
+});
+
+test('a schedule without a success in time is late, and not while it is suspended', async () => {
+  startOperator();
+  await apply(schedule('shop', { successDeadline: '1m' }));
+  const late = async () => (await statusOf('shop')).conditions?.find(({ type }) => type === 'Late');
+  await eventually(async () => expect(await late()).toMatchObject({ status: 'False', reason: 'SucceededInTime' }));
+  // As if it had been created an hour ago.
+  const { timing } = await statusOf('shop');
+  const status = {
+    observedGeneration: null,
+    timing: { ...timing, since: timestamp(new Date(Date.now() - 3_600_000)) },
+  };
+  const patch = JSON.stringify({ status });
+  await inNamespace('patch', 'crawlschedule', 'shop', '--subresource=status', '--type=merge', '-p', patch);
+  await eventually(async () => expect(await late()).toMatchObject({ status: 'True', reason: 'NoSuccessInTime' }));
+  await eventually(async () =>
+    expect((await eventsOf('CrawlSchedule')).filter(({ reason }) => reason === 'NoSuccessInTime')).toHaveLength(1),
+  );
+  await inNamespace('patch', 'crawlschedule', 'shop', '--type=merge', '-p', '{"spec":{"suspend":true}}');
+  await eventually(async () => expect(await late()).toMatchObject({ status: 'False', reason: 'Suspended' }));
 });

@@ -271,6 +271,28 @@ test('only what a receiver asks for is sent, and a run without a schedule sends 
   expect(receiver.received.map(({ body }) => JSON.parse(body).type)).toEqual(['run.timedout']);
 });
 
+test('an event of a schedule is sent once for each occasion', async () => {
+  using receiver = await startReceiver((response) => response.writeHead(200).end());
+  const target = { name: 'ops', url: receiver.url };
+  await using schedule = scheduleWith([target, { ...target, name: 'chat', format: 'Slack' }], {
+    allow: `127.0.0.1:${receiver.port}`,
+  });
+  const { notifications } = database.operator;
+  const payload = { namespace: 'default', schedule: 'shop', reason: 'NoSuccessInTime', message: 'none <yet>' };
+  const event = { scheduleUid: schedule.scheduleUid, event: 'Late' as const, occasion: 'monday', payload };
+  for (const occasion of ['monday', 'monday', 'friday'])
+    await notifications.noteOfSchedule({ ...event, occasion }, never);
+  await schedule.send();
+  const bodies = receiver.received.map(({ body }) => JSON.parse(body));
+  expect(bodies).toHaveLength(4);
+  expect(bodies).toEqual(
+    expect.arrayContaining([
+      { type: 'schedule.late', timestamp: expect.any(String), data: payload },
+      { text: 'default/shop: Late: none &lt;yet&gt;' },
+    ]),
+  );
+});
+
 test('a run that succeeded without an item is Empty, too', async () => {
   using receiver = await startReceiver((response) => response.writeHead(200).end());
   const target = { name: 'ops', url: receiver.url, events: ['Succeeded', 'Empty'] };

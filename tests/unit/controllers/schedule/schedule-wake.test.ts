@@ -20,6 +20,11 @@ test.each<[string, Partial<CrawlSchedule>, boolean]>([
   ['an edit', { metadata: { ...metadata, generation: 2 } }, true],
   ['its deletion', { metadata: { ...metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } }, true],
   ['a request for a run', { metadata: { ...metadata, annotations: asked } }, true],
+  [
+    'a request to go on after failures',
+    { metadata: { ...metadata, annotations: { 'trawler.dev/resume-requested': '1' } } },
+    true,
+  ],
   ['a status that was written over', { status: { activeCount: 0 } }, true],
 ])('%s', (_what, change, wakes) => {
   expect(wakesSchedule({ type: 'updated', previous: schedule, object: { ...schedule, ...change } })).toBe(wakes);
