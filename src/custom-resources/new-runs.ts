@@ -81,6 +81,20 @@ export function backfillRun(schedule: CrawlSchedule, spec: CrawlScheduleSpec, sl
   return fromTemplate(schedule, spec, name, trigger, ownedBy(schedule));
 }
 
+/**
+ * The retry that spec.retryPolicy asks for; `number` counts from 1. Retries of one run have its name and their number, so that
+ * none is made twice.
+ */
+export function automaticRetry(run: CrawlRun, only: Trigger['only'], number: number): NewObject<CrawlRun> {
+  const { metadata, spec } = retryRun(run, only, number);
+  const { name } = run.metadata;
+  const first = run.spec.trigger?.attempt === undefined ? name : name.replace(/-auto-\d+$/, '');
+  return {
+    metadata: { ...metadata, name: `${first}-auto-${number}` },
+    spec: { ...spec, trigger: { ...spec.trigger, attempt: number } },
+  };
+}
+
 /** The same crawl again: all of it, or the dead letters of the run alone. `attempt` counts from 1. */
 export function retryRun(run: CrawlRun, only: Trigger['only'], attempt: number): NewObject<CrawlRun> {
   const { shutdown: _stopped, suspend: _paused, ...spec } = run.spec;

@@ -67,12 +67,13 @@ function textOfRun(event: string, payload: Notification['payload']): string {
     run: string;
     namespace: string;
     message: string | null;
-    items: number;
-    pages: { succeeded: number; failed: number };
+    items?: number;
+    pages?: { succeeded: number; failed: number };
     compared?: { items: { new: number; changed: number; gone: number } };
   };
   const changes = compared?.items;
   const found = changes ? ` of which ${changes.new} new and ${changes.changed} changed, ${changes.gone} gone` : '';
+  if (pages === undefined) return `${namespace}/${run}: ${event}: ${message}`;
   const counts = `${pages.succeeded} pages, ${pages.failed} failed, ${items} items${found}`;
   return `${namespace}/${run}: ${event === 'Empty' ? 'no items were found' : event} (${counts})${message === null ? '' : `: ${message}`}`;
 }

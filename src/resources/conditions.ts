@@ -8,6 +8,7 @@ export const RUN_CONDITIONS = [
   'Progressing',
   'OutputWritten',
   'EmptyResult',
+  'UnexpectedResult',
   'Complete',
   'Failed',
   'Finished',
@@ -81,6 +82,10 @@ export const RUN_REASONS = [
   'ItemsStored',
   'NoPageSucceeded',
   'NoItems',
+  // UnexpectedResult
+  'AsExpected',
+  'TooFewItems',
+  'TooManyItems',
   // Complete, Failed, Finished
   'Succeeded',
   'SomeRequestsFailed',

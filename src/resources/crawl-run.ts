@@ -478,6 +478,45 @@ const output = z
   .describe('A file with all items, written when the crawl is over, also when it was stopped. The run ends with it.');
 
 /** What is crawled and how: the part of a run's spec that a CrawlSchedule's template carries. */
+const itemBound = (text: string) => z.int().min(0).max(1_000_000_000).optional().describe(text);
+
+const expectation = z
+  .object({
+    items: withRules(
+      z.object({
+        min: itemBound('Fewer are unexpected.'),
+        max: itemBound('More are unexpected.'),
+      }),
+      [
+        {
+          rule: 'has(self.min) || has(self.max)',
+          message: 'give min or max, or both',
+          reason: 'FieldValueInvalid',
+        },
+        {
+          rule: '!has(self.min) || !has(self.max) || self.min <= self.max',
+          message: 'min must not be more than max',
+          reason: 'FieldValueInvalid',
+          fieldPath: '.min',
+        },
+      ],
+    ).describe('How many items.'),
+  })
+  .describe('What a run that succeeds, at least in part, should give: else its condition UnexpectedResult is True.');
+
+export const retryPolicy = z
+  .object({
+    maxRetries: z.int().min(1).max(10).default(1).describe('Most retries, one after the other.'),
+    onlyDead: z
+      .boolean()
+      .default(true)
+      .describe('Tries the dead letters alone, where every page was tried; false crawls all anew.'),
+    backoff: boundedDuration('1s', '24h')
+      .default('5m')
+      .describe('How long after the end the first retry is made; each further one waits twice as long, a day at most.'),
+  })
+  .describe('Makes a new run for one that has failed, in whole or in part, or has timed out.');
+
 export const crawlSpecShape = {
   sources: withRules(keyedBy(z.array(source).min(1).max(100).describe('The sites to crawl.'), 'name'), [
     {
@@ -546,6 +585,8 @@ export const crawlSpecShape = {
     .max(2_592_000)
     .default(720)
     .describe('Longest time of the run, from its first heartbeat.'),
+  expect: expectation.optional(),
+  retryPolicy: retryPolicy.optional(),
   backoffLimit: z
     .int()
     .min(0)
@@ -607,6 +648,12 @@ const trigger = withRules(
         .enum(['All', 'Dead'])
         .default('All')
         .describe('With Retry: All starts anew, Dead takes the dead letters of that run alone.'),
+      attempt: z
+        .int()
+        .min(1)
+        .max(10)
+        .optional()
+        .describe('With Retry: which of the retries of spec.retryPolicy it is, from 1.'),
     })
     .describe('Why the run exists.'),
   // With has() for every field: the API server tries the rules on the default, {}, before that is filled in.
@@ -792,6 +839,13 @@ export const crawlRunStatus = z.object({
     })
     .optional()
     .describe("What was found, compared with the schedule's run before; absent for its first."),
+  retry: z
+    .object({
+      name: z.string().max(253).describe('Name of the run that tries it again.'),
+      number: z.int().min(1).describe('Which retry that is, from 1.'),
+    })
+    .optional()
+    .describe('The retry that spec.retryPolicy has made.'),
   output: z
     .object({
       path: z.string().max(1_024).describe('Path of the file in the volume.'),

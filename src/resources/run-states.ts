@@ -208,6 +208,17 @@ export const RUN_REASON_GUIDE: Readonly<Record<RunReason, ReasonGuide>> = {
     meaning: 'Pages succeeded, but no item was found on any of them.',
     advice: 'Check the selectors of spec.extract against the pages; status.itemsLeftOut counts what was left out.',
   },
+  AsExpected: { conditions: ['UnexpectedResult'], meaning: 'The number of items is within spec.expect.' },
+  TooFewItems: {
+    conditions: ['UnexpectedResult'],
+    meaning: 'The run succeeded, at least in part, and gave fewer items than spec.expect.items.min.',
+    advice: 'Look whether the site has changed: check spec.extract and the start URLs against its pages.',
+  },
+  TooManyItems: {
+    conditions: ['UnexpectedResult'],
+    meaning: 'The run succeeded, at least in part, and gave more items than spec.expect.items.max.',
+    advice: 'Check the scope and spec.extract.itemSelector, or raise the bound.',
+  },
   Succeeded: { conditions: COMPLETE, meaning: 'Every page has succeeded or was skipped.' },
   SomeRequestsFailed: {
     conditions: COMPLETE,

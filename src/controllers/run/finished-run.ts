@@ -3,15 +3,18 @@
 import type { CrawlRun } from '../../custom-resources/types.ts';
 import { StoreError } from '../../gateway/protocol/store-error.ts';
 import type { Secret } from '../../kube/builtin-types.ts';
-import { isConflict } from '../../kube/kube-error.ts';
+import type { EventRecorder } from '../../kube/events.ts';
+import { isAlreadyExists, isConflict, isFinalAnswer, KubeError } from '../../kube/kube-error.ts';
 import { isControlledBy } from '../../kube/kube-object.ts';
 import type { ResourceClient } from '../../kube/resource-client.ts';
+import { updateStatus } from '../../kube/status.ts';
 import type { ReconcileResult } from '../../kube/work-queue.ts';
 import { childName } from '../../resources/names.ts';
 import type { UnacceptedRun } from '../../store/execution-store.ts';
 import type { OperatorStore } from '../../store/operator-store.ts';
 import { type PodCache, podsOf, type RunCache } from '../caches.ts';
 import { DATABASE_RETRY_MS } from '../database-preparation.ts';
+import { isAwaitedByRetry, retryStep } from './automatic-retry.ts';
 import { endOfShown, type GivenEnd } from './end-step.ts';
 import { hasEnded } from './pods.ts';
 
@@ -21,6 +24,7 @@ export type FinishedRunOptions = {
   readonly runCache: RunCache;
   readonly podCache: PodCache;
   readonly store: OperatorStore;
+  readonly events: EventRecorder;
   /** Whether the status of its schedule, if it has one, holds the run's result. */
   readonly isReported: (run: CrawlRun) => boolean;
   readonly now: () => Date;
@@ -32,16 +36,17 @@ const CLEAN_UP_WINDOW_MS = 3_600_000;
 const UNREPORTED_WAIT_MS = 1_000;
 
 export function createFinishedRunSettler(options: FinishedRunOptions) {
-  const { runs, secrets, runCache, podCache, store, isReported, now } = options;
+  const { runs, secrets, runCache, podCache, store, events, isReported, now } = options;
   /** UIDs of finished runs whose token is revoked and whose Secret is gone. */
   const cleanedUp = new Set<string>();
   runCache.subscribe(({ type, object }) => {
     if (type === 'deleted') cleanedUp.delete(object.metadata.uid);
   });
 
-  /** After the end: no token outlives the pods, and the run goes when its time to live is over. */
+  /** After the end: no token outlives the pods, a retry is made, and the run goes when its time to live is over. */
   async function settleFinished(run: CrawlRun, signal: AbortSignal): Promise<ReconcileResult> {
-    const waits = [await revokeCredentials(run, signal), await deleteWhenExpired(run, signal)];
+    const credentials = await revokeCredentials(run, signal);
+    const waits = [credentials, await retryWhenDue(run, signal), await deleteWhenExpired(run, signal)];
     const requeue = waits.filter((wait) => wait !== undefined);
     return requeue.length > 0 ? { requeueAfterMs: Math.min(...requeue) } : {};
   }
@@ -77,13 +82,38 @@ export function createFinishedRunSettler(options: FinishedRunOptions) {
     return undefined;
   }
 
+  /** Milliseconds until its retry is due, or undefined when it has one or gets none. */
+  async function retryWhenDue(run: CrawlRun, signal: AbortSignal): Promise<number | undefined> {
+    const step = retryStep(run, now());
+    if (step.type === 'None') return undefined;
+    if (step.type === 'Wait') return step.ms;
+    const { number, run: wanted } = step;
+    const { name } = wanted.metadata;
+    try {
+      runCache.observe(await runs.create(wanted, { signal }));
+      const message = `created run ${name}, retry ${number} (${wanted.spec.trigger?.only})`;
+      events.record(run, { type: 'Normal', reason: 'Retried', action: 'RetryRun', message });
+    } catch (error) {
+      if (!isAlreadyExists(error)) {
+        if (!(error instanceof KubeError) || !isFinalAnswer(error)) throw error;
+        const message = `could not create run ${name}: ${error.message}`;
+        events.record(run, { type: 'Warning', reason: 'FailedCreate', action: 'RetryRun', message });
+        return undefined;
+      }
+    }
+    // The answer of an earlier attempt may have been lost: its name says that it is this retry.
+    const written = await updateStatus(runs, run, ({ status }) => ({ ...status, retry: { name, number } }), { signal });
+    if (written) runCache.observe(written);
+    return undefined;
+  }
+
   async function deleteWhenExpired(run: CrawlRun, signal: AbortSignal): Promise<number | undefined> {
     const { ttlSecondsAfterFinished } = run.spec;
     const { completionTime } = run.status ?? {};
     if (ttlSecondsAfterFinished === undefined || completionTime === undefined) return undefined;
     const left = Date.parse(completionTime) + ttlSecondsAfterFinished * 1_000 - now().getTime();
     if (left > 0) return left;
-    if (!isReported(run)) return UNREPORTED_WAIT_MS;
+    if (!isReported(run) || isAwaitedByRetry(run, runCache, now())) return UNREPORTED_WAIT_MS;
     const { uid, resourceVersion } = run.metadata; // an edit of the time to live meanwhile counts
     try {
       await runs.delete(run.metadata, {

@@ -132,7 +132,7 @@ function runConditions(
     ['JobCreated', jobVerdict(run, seen)],
     ['Progressing', progressingVerdict(seen, phase)],
     ...outputVerdicts(run, seen.snapshot),
-    ...finalVerdicts(seen),
+    ...finalVerdicts(run, seen),
   ];
   return verdicts.reduce<Condition[]>((conditions, [type, verdict]) => {
     const condition: NewCondition = { type, ...verdict, observedGeneration: generation };
@@ -233,16 +233,32 @@ function writtenOutput({ output }: RunSnapshot): CrawlRunStatus['output'] {
   return path === undefined || sha256 === undefined ? undefined : { path, bytes, items, sha256 };
 }
 
-function finalVerdicts(seen: RunObservation): [RunConditionType, Verdict][] {
+function finalVerdicts(run: CrawlRun, seen: RunObservation): [RunConditionType, Verdict][] {
   const end = endOf(seen);
   if (end === undefined) return [];
   const isFailure = end.outcome === 'Failed' || end.outcome === 'TimedOut';
   const verdict: Verdict = { status: 'True', reason: end.reason, message: end.message };
   return [
     ['EmptyResult', emptyVerdict(seen.snapshot?.progress)],
+    ...unexpectedVerdicts(run, end, seen.snapshot?.progress.items ?? 0),
     [isFailure ? 'Failed' : 'Complete', verdict],
     ['Finished', verdict],
   ];
+}
+
+/** A retry of dead letters gives a part of the items: nothing is expected of it. PostgreSQL judges alike (misses_expectation). */
+function unexpectedVerdicts({ spec }: CrawlRun, { outcome }: RunEnd, items: number): [RunConditionType, Verdict][] {
+  const expected = spec.expect?.items;
+  const isJudged = (outcome === 'Succeeded' || outcome === 'Partial') && spec.trigger?.only !== 'Dead';
+  if (expected === undefined || !isJudged) return [];
+  const { min, max } = expected;
+  const verdict = (status: 'True' | 'False', reason: RunReason, bound: string): [RunConditionType, Verdict] => [
+    'UnexpectedResult',
+    { status, reason, message: `${items} items, ${bound}` },
+  ];
+  if (min !== undefined && items < min) return [verdict('True', 'TooFewItems', `and spec.expect.items.min is ${min}`)];
+  if (max !== undefined && items > max) return [verdict('True', 'TooManyItems', `and spec.expect.items.max is ${max}`)];
+  return [verdict('False', 'AsExpected', 'as spec.expect says')];
 }
 
 function emptyVerdict(progress: Progress | undefined): Verdict {

@@ -393,3 +393,24 @@ test('a schedule without a success in time is late, and not while it is suspende
   await inNamespace('patch', 'crawlschedule', 'shop', '--type=merge', '-p', '{"spec":{"suspend":true}}');
   await eventually(async () => expect(await late()).toMatchObject({ status: 'False', reason: 'Suspended' }));
 });
+
+test('a run that failed is retried by itself, once, and stays until then though the history keeps none', async () => {
+  const first = startOperator();
+  const spec = { failedRunsHistoryLimit: 0 };
+  await apply(schedule('shop', spec, { retryPolicy: { maxRetries: 1, backoff: '2s', onlyDead: false } }));
+  await requestRun('shop', 'now');
+  const run = await theRun();
+  await fail(run);
+  const name = `${run.metadata.name}-auto-1`;
+  const retry = await vi.waitFor(() => get<CrawlRun>('crawlrun', name), { timeout: 45_000, interval: 200 });
+  expect(retry.spec.trigger).toMatchObject({ type: 'Retry', retryOf: run.metadata.name, only: 'All', attempt: 1 });
+  expect(retry.metadata.ownerReferences).toMatchObject([{ kind: 'CrawlSchedule', name: 'shop' }]);
+  // The failed run goes when its retry has begun; a retry that fails gets none.
+  await eventually(async () =>
+    expect((await list<CrawlRun>('crawlruns')).map((one) => one.metadata.name)).toEqual([name]),
+  );
+  await first.stop();
+  startOperator();
+  await fail(retry);
+  await eventually(async () => expect(await list('crawlruns')).toEqual([]));
+});

@@ -293,12 +293,43 @@ test('an event of a schedule is sent once for each occasion', async () => {
   );
 });
 
-test('a run that succeeded without an item is Empty, too', async () => {
+test.each<[string, object, string[]]>([
+  ['fewer items than expected', { expect: { items: { min: 1 } } }, ['run.empty', 'run.unexpected']],
+  ['as many as expected', { expect: { items: { min: 0, max: 0 } } }, ['run.empty']],
+])('%s', async (_what, spec, types) => {
   using receiver = await startReceiver((response) => response.writeHead(200).end());
-  const target = { name: 'ops', url: receiver.url, events: ['Succeeded', 'Empty'] };
-  await using schedule = scheduleWith([target], { allow: `127.0.0.1:${receiver.port}` });
+  await using schedule = scheduleWith([{ name: 'ops', url: receiver.url }], { allow: `127.0.0.1:${receiver.port}` });
+  await succeedWithoutItem(spec, schedule.scheduleUid);
+  await schedule.send();
+  expect(receiver.received.map(({ body }) => JSON.parse(body).type).toSorted()).toEqual(types);
+});
+
+test('a host that refuses pages is told once for the run, while it is at work', async () => {
+  using receiver = await startReceiver((response) => response.writeHead(200).end());
+  const targets = [
+    { name: 'ops', url: receiver.url },
+    { name: 'chat', url: receiver.url, format: 'Slack' },
+  ];
+  await using schedule = scheduleWith(targets, { allow: `127.0.0.1:${receiver.port}` });
   const { scheduleUid } = schedule;
   const run = await database.createRun({}, { scheduleUid });
+  const worker = run.worker();
+  await worker.seed([{ source: 'site', url: 'http://site.test/', host: 'site.test', depth: 0 }], never);
+  for (const evidence of ['a captcha', 'another']) await worker.reportBlock('site.test', evidence, never);
+  await schedule.send();
+  const bodies = receiver.received.map(({ body }) => JSON.parse(body));
+  const data = expect.objectContaining({ runId: run.runId, host: 'site.test', message: 'site.test: a captcha' });
+  expect(bodies).toHaveLength(2);
+  expect(bodies).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({ type: 'run.blocked', data }),
+      { text: expect.stringMatching(/^default\/run-[0-9a-f]+: Blocked: site.test: a captcha$/) },
+    ]),
+  );
+});
+
+async function succeedWithoutItem(spec: Parameters<Installation['createRun']>[0], scheduleUid: string): Promise<void> {
+  const run = await database.createRun(spec, { scheduleUid });
   const worker = run.worker();
   await worker.seed([{ source: 'site', url: 'http://site.test/', host: 'site.test', depth: 0 }], never);
   const claimed = await worker.claim(1, never);
@@ -308,6 +339,13 @@ test('a run that succeeded without an item is Empty, too', async () => {
     never,
   );
   expect(await worker.finish(never)).toBe(true);
+}
+
+test('a run that succeeded without an item is Empty, too', async () => {
+  using receiver = await startReceiver((response) => response.writeHead(200).end());
+  const target = { name: 'ops', url: receiver.url, events: ['Succeeded', 'Empty'] };
+  await using schedule = scheduleWith([target], { allow: `127.0.0.1:${receiver.port}` });
+  await succeedWithoutItem({}, schedule.scheduleUid);
   await schedule.send();
   expect(receiver.received.map(({ body }) => JSON.parse(body).type).toSorted()).toEqual(['run.empty', 'run.succeeded']);
 });

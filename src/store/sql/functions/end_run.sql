@@ -34,6 +34,9 @@ begin
   perform note_event(this_run.run_id, final_outcome);
   if final_outcome in ('Succeeded', 'Partial') then
     perform note_event(this_run.run_id, 'Empty');
+    if misses_expectation(this_run.run_id) then
+      perform note_event(this_run.run_id, 'Unexpected');
+    end if;
     -- What it found is compared with the run before when it has ended. A retry crawls a part alone.
     insert into comparison (run_id) select this_run.run_id
     where this_run.trigger <> 'Retry' and earlier_run(this_run) is not null on conflict do nothing;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { crawlingVerdict, percentage, runStatus } from '#src/controllers/run/run-status.ts';
 import type { CrawlRun } from '#src/custom-resources/types.ts';
-import type { Progress, RunSnapshot } from '#src/store/operator-store.ts';
+import type { Progress, RunOutcome, RunSnapshot } from '#src/store/operator-store.ts';
 
 const NOW = new Date('2026-01-01T12:00:30Z');
 
@@ -250,6 +250,23 @@ describe('runStatus', () => {
     const progress = { ...nothing, ...figures };
     const status = runStatus(run, { pods: [], snapshot: snapshot({ ...ended, outcome: 'Stopped', progress }) }, NOW);
     expect(condition(status, 'EmptyResult')).toMatchObject({ status: value, reason });
+  });
+
+  test.each<[number, object, RunOutcome, object | undefined]>([
+    [4, { min: 5 }, 'Succeeded', { status: 'True', reason: 'TooFewItems' }],
+    [5, { min: 5, max: 5 }, 'Partial', { status: 'False', reason: 'AsExpected' }],
+    [6, { max: 5 }, 'Succeeded', { status: 'True', reason: 'TooManyItems' }],
+    [0, { min: 5 }, 'Stopped', undefined],
+  ])('%i items with the bounds %o of a run that is %s: UnexpectedResult is %o', (items, bounds, outcome, expected) => {
+    const progress = { ...nothing, succeeded: 3, items };
+    const observed = { pods: [], snapshot: snapshot({ ...ended, outcome, progress }) };
+    const of = (spec: Partial<CrawlRun['spec']>) => {
+      const expecting = { ...run, spec: { ...run.spec, expect: { items: bounds }, ...spec } };
+      return condition(runStatus(expecting, observed, NOW), 'UnexpectedResult');
+    };
+    if (expected === undefined) expect(of({})).toBeUndefined();
+    else expect(of({})).toMatchObject(expected);
+    expect(of({ trigger: { type: 'Retry', retryOf: 'shop-0', only: 'Dead' } })).toBeUndefined();
   });
 
   test('a run whose URLs were all left out has failed, and says for what', () => {

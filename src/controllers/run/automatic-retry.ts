@@ -1,0 +1,51 @@
+// Whether a run that has ended is tried again by itself, when, and as what. Pure functions.
+import { automaticRetry } from '../../custom-resources/new-runs.ts';
+import { type CrawlRun, isFinished } from '../../custom-resources/types.ts';
+import { findCondition, isConditionTrue } from '../../kube/conditions.ts';
+import type { NewObject } from '../../kube/kube-object.ts';
+import type { RunReason } from '../../resources/conditions.ts';
+import { type RunPhase, retryPolicy } from '../../resources/crawl-run.ts';
+import { durationMs } from '../../resources/duration.ts';
+
+export type RetryStep =
+  | { readonly type: 'None' }
+  | { readonly type: 'Wait'; readonly ms: number }
+  | { readonly type: 'Make'; readonly run: NewObject<CrawlRun>; readonly number: number };
+
+const RETRIED: readonly (RunPhase | undefined)[] = ['Failed', 'Partial', 'TimedOut'];
+/** The same spec would be refused again. */
+const FINAL: readonly RunReason[] = ['SpecInvalid', 'SpecTooLarge', 'PodFieldForbidden', 'UnknownRun'];
+/** Every page was tried: what failed are dead letters, and nothing is left in the queue. */
+const ALL_TRIED: readonly RunReason[] = ['SomeRequestsFailed', 'AllRequestsFailed'];
+const LONGEST_BACKOFF_MS = 24 * 3_600_000;
+
+/**
+ * What spec.retryPolicy says of a run now. With onlyDead a retry takes the dead letters where every page was tried, and
+ * crawls all anew where pages were left over.
+ */
+export function retryStep(run: CrawlRun, now: Date): RetryStep {
+  const { success, data: policy } = retryPolicy.safeParse(run.spec.retryPolicy);
+  const { phase, completionTime, conditions, retry } = run.status ?? {};
+  if (!success || completionTime === undefined || !isFinished(run) || retry !== undefined) return { type: 'None' };
+  const reason = findCondition(conditions, 'Finished')?.reason ?? '';
+  const number = (run.spec.trigger?.attempt ?? 0) + 1;
+  const isFinal = FINAL.some((one) => one === reason);
+  if (!RETRIED.includes(phase) || isFinal || number > policy.maxRetries) return { type: 'None' };
+  const backoffMs = Math.min(durationMs(policy.backoff) * 2 ** (number - 1), LONGEST_BACKOFF_MS);
+  const ms = Date.parse(completionTime) + backoffMs - now.getTime();
+  if (ms > 0) return { type: 'Wait', ms };
+  const only = policy.onlyDead && ALL_TRIED.some((one) => one === reason) ? 'Dead' : 'All';
+  return { type: 'Make', run: automaticRetry(run, only, number), number };
+}
+
+/** Whether the run must stay: its retry is still to be made, or has not taken its dead letters yet. */
+export function isAwaitedByRetry(
+  run: CrawlRun,
+  runCache: { get(ref: { namespace: string; name: string }): CrawlRun | undefined },
+  now: Date,
+): boolean {
+  if (retryStep(run, now).type !== 'None') return true;
+  const { retry } = run.status ?? {};
+  const retrying = retry && runCache.get({ namespace: run.metadata.namespace, name: retry.name });
+  return retrying !== undefined && !isFinished(retrying) && !isConditionTrue(retrying.status?.conditions, 'Accepted');
+}
