@@ -45,6 +45,11 @@ const link = z.object({
 });
 const links = z.array(link).max(MAX_LINKS);
 
+/** By what it was: the names are fixed, but a later version may have others. */
+const counts = z
+  .record(z.string().max(100), z.number().min(0).max(1e12))
+  .refine((kinds) => Object.keys(kinds).length <= 100, 'more than 100 kinds');
+
 /** How a claimed request ended: see `Outcome`. What a page gave passes through the gateway as it is. */
 const outcome = z.object({
   key: uuid,
@@ -56,8 +61,8 @@ const outcome = z.object({
   delayMs: milliseconds.optional(),
   facts: z.record(z.string(), z.unknown()).optional(),
   items: z.array(z.unknown()).max(1_000).optional(),
-  leftOut: z.record(z.string(), z.number()).optional(),
-  itemsLeftOut: z.record(z.string(), z.number()).optional(),
+  leftOut: counts.optional(),
+  itemsLeftOut: counts.optional(),
   page: z.record(z.string(), z.unknown()).optional(),
 });
 

@@ -168,6 +168,27 @@ test.each<[string, (scene: Scene) => Promise<void>]>([
       expect(await count(`request where state = 'done'`)).toBe(1);
     },
   ],
+  [
+    'kinds of what was left out, and of failures, are a hundred at most, and none is lost',
+    async ({ installation, run, worker, claim, call }) => {
+      const kinds = (from: number, count: number) =>
+        Object.fromEntries(Array.from({ length: count }, (_value, kind) => [`Kind${from + kind}`, 2]));
+      const commit = ({ requestId, leaseToken }: Claim, leftOut: object) => {
+        const outcome = { key: requestId, token: leaseToken, type: 'dead', cause: 'Timeout', leftOut };
+        return call('commit_outcomes', run.token, worker.workerId, JSON.stringify([outcome]), '[]', null);
+      };
+      await commit(claim, kinds(0, 60));
+      const [next] = await claimSome(worker, 1);
+      if (next) await commit(next, kinds(50, 500));
+      const { rows } = await installation.admin.query(
+        `select count(*)::int as kinds, sum(value::int)::int as left_out, (
+           select value::int from progress cross join lateral jsonb_each_text(skipped_by) where key = 'Kind55') as both,
+           (select failed_by from progress where failed > 0) as failed_by
+         from progress cross join lateral jsonb_each_text(skipped_by)`,
+      );
+      expect(rows).toEqual([{ kinds: 101, left_out: 1_120, both: 4, failed_by: { Timeout: 2 } }]);
+    },
+  ],
 ])('%s', async (_, check) => {
   await using installation = await install(server);
   const run = await installation.createRun(FAST);
