@@ -175,7 +175,7 @@ export function createPageCrawler(options: {
     }
     routes.learn(claim);
     if (reports.isParked(claim)) return { type: 'released', claim };
-    await moved.refresh(claim.source, url, claim.kind, signals.abort);
+    await moved.refresh(claim, url, signals.abort);
     const refused = await refusal(claim, url, signals);
     if (refused !== undefined) return refused;
     await pacer.untilPlace(claim.host, claim, signals.stopping);

@@ -18,7 +18,11 @@ export type MovedScopes = {
   /** The source's scope as far as is known. */
   readonly scopeOf: (source: string) => Scope | undefined;
   /** To be called before a claimed URL is dealt with. Rejects as the store does. */
-  readonly refresh: (source: string, url: URL, kind: Claim['kind'], signal: AbortSignal) => Promise<void>;
+  readonly refresh: (
+    claim: Pick<Claim, 'source' | 'kind' | 'isReread'>,
+    url: URL,
+    signal: AbortSignal,
+  ) => Promise<void>;
   /** Whether the URL is one that the source begins with. */
   readonly isStart: (source: string, url: string) => boolean;
   /** Whether the source has sitemaps in place of start URLs. */
@@ -64,12 +68,12 @@ export function createMovedScopes(
     scopeOf: (name) => known.get(name)?.scope,
     isStart: (name, url) => starts.get(name)?.has(normaliseUrl(url)?.href ?? url) ?? false,
     beginsWithSitemaps: (name) => known.get(name)?.source.urls.length === 0,
-    async refresh(name, url, kind, signal) {
-      const entry = known.get(name);
+    async refresh({ source, kind, isReread = false }, url, signal) {
+      const entry = known.get(source);
       // Nothing moves out of these: Any reaches everywhere, and a domain as far as a start URL may move.
       if (entry === undefined || ['Any', 'Domain'].includes(entry.source.scope.mode)) return;
-      // A sitemap that is claimed after a move has to be read by the scope after it: see move_scope for the others.
-      if (kind === 'Sitemap') await read(signal);
+      // What is claimed after a move has to be judged by the scope after it: a sitemap, and a page that is read again for that.
+      if (kind === 'Sitemap' || isReread) await read(signal);
       else if (performance.now() - readAt > FRESH_MS || !entry.scope.reaches(url)) await readOnce(signal);
     },
     async move(name, from, to, signal) {

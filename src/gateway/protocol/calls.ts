@@ -81,6 +81,7 @@ const claim = z.object({
   redirects: z.array(z.string()).optional(),
   kind: z.literal('Sitemap').optional(),
   listingPage: z.number().optional(),
+  isReread: z.boolean().optional(),
   attempt: z.number(),
   blocks: z.number().optional(),
   isTroubled: z.boolean().optional(),

@@ -83,6 +83,8 @@ export type Claim = Discovery &
     readonly requestId: string;
     /** Fencing token: a new one for each claim of the request. */
     readonly leaseToken: string;
+    /** It was read before, and its items are stored: this is for the links that its source's new scope, or a shorter path, allows. */
+    readonly isReread?: boolean;
     /** 1 at the first try; tries that were blocked are not counted. */
     readonly attempt: number;
     /** Earlier tries that the host refused; absent when there were none. */

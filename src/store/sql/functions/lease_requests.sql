@@ -15,7 +15,7 @@ begin
     where (r.run_day = this_run.run_day or r.run_day is null) and r.run_id = p.run_id and r.url_key = p.url_key
       and r.state::text = 'queued'
     returning r.url_key, r.lease_token, r.url, r.depth, r.redirects, r.is_sitemap, r.listing_page, r.attempts, r.blocks,
-      r.source_no, p.lane_no, p.turn, p.last_turn, p.delay, p.has_place as had_place
+      r.was_read, r.source_no, p.lane_no, p.turn, p.last_turn, p.delay, p.has_place as had_place
   ), counted as (
     insert into progress as p (run_id, worker_id, source_no, leased, places)
     select this_run.run_id, this_worker, source_no, count(*), count(*) filter (where not had_place)
@@ -31,7 +31,7 @@ begin
       from page p
       where p.schedule_uid = this_run.schedule_uid and p.url_key = leased.url_key and p.items is not null),
     'kind', case when leased.is_sitemap then 'Sitemap' end, 'blocks', nullif(leased.blocks, 0),
-    'listingPage', nullif(leased.listing_page, 1),
+    'listingPage', nullif(leased.listing_page, 1), 'isReread', nullif(leased.was_read, false),
     'isTroubled', nullif((lane).is_troubled, false), 'isFailing', nullif((lane).is_failing, false),
     'isProbe', nullif((lane).is_probe, false), 'viaProxy', nullif((lane).via_proxy, false),
     'turn', extract(epoch from leased.turn) * 1000,
