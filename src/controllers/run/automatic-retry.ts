@@ -25,7 +25,7 @@ const LONGEST_BACKOFF_MS = 24 * 3_600_000;
  */
 export function retryStep(run: CrawlRun, now: Date): RetryStep {
   const { success, data: policy } = retryPolicy.safeParse(run.spec.retryPolicy);
-  const { phase, completionTime, conditions, retry } = run.status ?? {};
+  const { phase, completionTime, conditions, retry, progress } = run.status ?? {};
   if (!success || completionTime === undefined || !isFinished(run) || retry !== undefined) return { type: 'None' };
   const reason = findCondition(conditions, 'Finished')?.reason ?? '';
   const number = (run.spec.trigger?.attempt ?? 0) + 1;
@@ -34,7 +34,9 @@ export function retryStep(run: CrawlRun, now: Date): RetryStep {
   const backoffMs = Math.min(durationMs(policy.backoff) * 2 ** (number - 1), LONGEST_BACKOFF_MS);
   const ms = Date.parse(completionTime) + backoffMs - now.getTime();
   if (ms > 0) return { type: 'Wait', ms };
-  const only = policy.onlyDead && ALL_TRIED.some((one) => one === reason) ? 'Dead' : 'All';
+  // A retry whose dead letters were not kept has failed without any of its own: one of these would succeed with nothing.
+  const hasDead = (progress?.failed ?? 0) > 0;
+  const only = policy.onlyDead && hasDead && ALL_TRIED.some((one) => one === reason) ? 'Dead' : 'All';
   return { type: 'Make', run: automaticRetry(run, only, number), number };
 }
 

@@ -14,9 +14,11 @@ function run(phase: RunPhase, reason: RunReason, more: Partial<CrawlRun['spec']>
     kind: 'CrawlRun',
     metadata: { name, namespace: 'default', uid: name, resourceVersion: '1' },
     spec: { sources: [], retryPolicy: { maxRetries: 3, backoff: '10m' }, ...more },
-    status: { phase, completionTime: ENDED, conditions: [finished] },
+    status: { phase, completionTime: ENDED, conditions: [finished], progress: { failed: 2 } },
   };
 }
+
+const withoutDead = (one: CrawlRun): CrawlRun => ({ ...one, status: { ...one.status, progress: { failed: 0 } } });
 
 const retryOf = (attempt: number) => ({
   trigger: { type: 'Retry' as const, retryOf: 'shop-1', only: 'Dead' as const, attempt },
@@ -26,6 +28,7 @@ describe('what is retried, and how much of it', () => {
   test.each<[string, CrawlRun, 'All' | 'Dead' | undefined]>([
     ['some pages failed', run('Partial', 'SomeRequestsFailed'), 'Dead'],
     ['all pages failed', run('Failed', 'AllRequestsFailed'), 'Dead'],
+    ['it has no dead letters', withoutDead(run('Failed', 'AllRequestsFailed')), 'All'],
     ['pages were left over', run('TimedOut', 'TimedOut'), 'All'],
     ['the workers failed', run('Failed', 'WorkersFailed'), 'All'],
     ['its data is lost', run('Failed', 'DataLost'), 'All'],
