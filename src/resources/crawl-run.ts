@@ -694,7 +694,32 @@ export const MUTABLE_RUN_FIELDS: readonly (keyof typeof runSpecShape)[] = [
   'suspend',
   'shutdown',
   'ttlSecondsAfterFinished',
+  'workers',
+  'priority',
+  'timeoutSeconds',
+  'limits',
+  'politeness',
 ];
+
+/** What stays fixed of those. */
+const IMMUTABLE_PARTS = [
+  'limits.maxDepth',
+  'politeness.robots',
+  'politeness.robotsMeta',
+  'politeness.nofollow',
+] as const;
+
+/** Both objects have defaults, so they are there in every stored spec. */
+function immutablePart(path: (typeof IMMUTABLE_PARTS)[number]) {
+  const [parent = path] = path.split('.');
+  const same = `has(self.${path}) == has(oldSelf.${path}) && (!has(self.${path}) || self.${path} == oldSelf.${path})`;
+  return {
+    rule: `!has(self.${parent}) || !has(oldSelf.${parent}) || (${same})`,
+    message: `${path} cannot be changed: create a new CrawlRun instead`,
+    reason: 'FieldValueForbidden',
+    fieldPath: `.${path}`,
+  } as const;
+}
 
 function immutable(name: keyof typeof runSpecShape) {
   const same = `has(self.${name}) == has(oldSelf.${name}) && (!has(self.${name}) || self.${name} == oldSelf.${name})`;
@@ -710,6 +735,7 @@ const runFields = Object.keys(runSpecShape) as (keyof typeof runSpecShape)[];
 
 export const crawlRunSpec = withRules(z.object(runSpecShape).describe('What is crawled and how.'), [
   ...runFields.filter((name) => !MUTABLE_RUN_FIELDS.includes(name)).map(immutable),
+  ...IMMUTABLE_PARTS.map(immutablePart),
   {
     rule: '!has(oldSelf.shutdown) || has(self.shutdown)',
     message: 'shutdown cannot be taken back: create a new CrawlRun instead',

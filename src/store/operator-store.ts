@@ -30,12 +30,17 @@ export type AcceptedRun = {
   /** Crawler image that its pods get. */
   readonly image?: string;
   readonly specVersion: number;
+  /** `metadata.generation` that the spec is of. */
+  readonly specGeneration?: number;
   readonly spec: CrawlRunSpec;
   /** SHA-256 of the run's secret token, see `hashToken`. */
   readonly tokenHash: Buffer;
   /** UID of the run whose dead letters are this one's seeds; the start URLs are when absent. */
   readonly deadLettersOf?: string;
 };
+
+/** A spec that was edited while its run lives. */
+export type ChangedRun = Pick<AcceptedRun, 'runId' | 'spec'> & { readonly specGeneration: number };
 
 /** `Created` by this call, `Existing` from an earlier one, `Finished` when the run is over: nothing was changed. */
 export type Acceptance = 'Created' | 'Existing' | 'Finished';
@@ -134,6 +139,8 @@ export type RunSnapshot = {
   readonly outcome?: RunOutcome;
   readonly stopReason?: string;
   readonly stopRequestedAt?: Date;
+  /** `metadata.generation` of the spec that is in force; absent of runs that an earlier release accepted. */
+  readonly specGeneration?: number;
   /** Since when it is paused. */
   readonly pausedAt?: Date;
   /** For how long it was paused before. */
@@ -236,6 +243,11 @@ export type OperatorStore = {
 
   /** Asks the workers to stop; the first reason stays. False when the run is unknown or finished. */
   requestStop(runId: string, reason: string, signal: AbortSignal): Promise<boolean>;
+  /**
+   * Puts an edited spec in force, for claims from now on. What was changed, as `field: before -> after`; nothing when
+   * the run is unknown or finished.
+   */
+  changeRun(run: ChangedRun, signal: AbortSignal): Promise<readonly string[]>;
   /** Its time stands still from now on; false when it has ended, or stands still already. */
   pauseRun(runId: string, signal: AbortSignal): Promise<boolean>;
   resumeRun(runId: string, signal: AbortSignal): Promise<void>;

@@ -8,6 +8,7 @@ import { createContact } from './contact.ts';
 import { contentChange, forgetPages } from './content-change.ts';
 import { createExecutionStore } from './executions.ts';
 import { type GatewayLogin, gatewayUrl } from './gateway-login.ts';
+import { changeRun } from './live-changes.ts';
 import { createLogStore } from './logs.ts';
 import { makeLongChanges } from './long-changes.ts';
 import { migrate } from './migrate.ts';
@@ -86,6 +87,7 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     snapshot: (runId, signal) => guarded(signal, () => readSnapshot(runId, signal)),
     activeRuns: (signal) => guarded(signal, () => runs.activeRuns(db, signal)),
     newestScheduledTimes: (signal) => guarded(signal, () => runs.newestScheduledTimes(db, signal)),
+    changeRun: (run, signal) => guarded(signal, () => changeRun(db, run, signal)),
     pauseRun: (runId, signal) => guarded(signal, () => runs.pauseRun(db, runId, signal)),
     resumeRun: (runId, signal) => guarded(signal, () => runs.resumeRun(db, runId, signal)),
     requestStop: (runId, reason, signal) => guarded(signal, () => runs.requestStop(db, runId, reason, signal)),

@@ -95,6 +95,7 @@ function runRow({ spec, ...run }: AcceptedRun) {
     max_depth: spec.limits.maxDepth ?? null,
     is_depth_limited: [spec, ...spec.sources].some(({ limits }) => limits.maxDepth !== undefined),
     max_retries: spec.fetch.maxRetries,
+    spec_generation: run.specGeneration ?? null,
     lease_seconds: Math.max(
       SHORTEST_LEASE_SECONDS,
       Math.ceil((MISSED_HEARTBEATS * durationMs(spec.heartbeat.interval)) / 1_000),

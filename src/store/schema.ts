@@ -34,6 +34,8 @@ export type Database = {
     stop_requested_at: Date | null;
     paused_at: Date | null;
     paused_seconds: Generated<number>;
+    spec_generation: number | null;
+    is_pace_changed: Generated<boolean>;
     finished_at: Date | null;
     outcome: RunOutcome | null;
     message: string | null;
@@ -64,7 +66,8 @@ export type Database = {
     data: ItemData;
   };
   output: { run_id: string; due_at: Generated<Date | null> };
-  worker: { run_id: string; worker_id: string; lease_until: Date | null };
+  worker: { run_id: string; worker_id: string; lease_until: Date | null; places_granted: Generated<number> };
+  host_share: { run_id: string; host_id: string; weight: number };
   worker_login: { role_name: string; password: string; created_at: Generated<Date> };
   long_change: { name: string; started_at: Generated<Date>; changed: Generated<string>; finished_at: Date | null };
   function_set: { checksum: string; version: number; oldest_worker: number; release: string };

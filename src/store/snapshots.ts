@@ -32,7 +32,8 @@ export async function snapshots(
       sql`finished_at is null or finished_at > now() - interval '1 hour'`;
   const { rows } = await sql<SnapshotRow>`
     select r.run_id, r.namespace, r.name, r.accepted_at, r.seeded_at, r.started_at, r.finished_at, r.outcome,
-      r.stop_reason, r.stop_requested_at, r.paused_at, r.paused_seconds, r.message, sources.list as sources, workers.list as workers,
+      r.stop_reason, r.stop_requested_at, r.paused_at, r.paused_seconds,
+      r.spec_generation::float8 as spec_generation, r.message, sources.list as sources, workers.list as workers,
       blocked.list as blocked_hosts, shared.list as shared_hosts, traps.list as spider_traps,
       (select json_build_object('due', o.due_at is not null, 'settled', o.settled_at is not null, 'path', o.path,
         'bytes', o.bytes, 'items', o.items, 'sha256', o.sha256, 'error', o.error)
@@ -138,6 +139,7 @@ type SnapshotRow = {
   stop_requested_at: Date | null;
   paused_at: Date | null;
   paused_seconds: number;
+  spec_generation: number | null;
   message: string | null;
   sources: SourceRow[];
   workers: WorkerRow[];
@@ -163,6 +165,7 @@ function snapshotOf(row: SnapshotRow): RunSnapshot {
     ...present('outcome', row.outcome),
     ...present('stopReason', row.stop_reason),
     ...present('stopRequestedAt', row.stop_requested_at),
+    ...present('specGeneration', row.spec_generation),
     ...present('pausedAt', row.paused_at),
     pausedMs: row.paused_seconds * 1_000,
     ...present('message', row.message),

@@ -83,11 +83,9 @@ export function crawlJob(run: CrawlRun, spec: CrawlRunSpec, settings: JobSetting
     },
     spec: {
       completionMode: 'Indexed',
-      completions: spec.workers,
-      parallelism: spec.workers,
+      ...scaleOf(spec),
       // Each worker has its own: one that crashes again and again does not use up those of the others.
       backoffLimitPerIndex: spec.backoffLimit,
-      activeDeadlineSeconds: spec.startTimeoutSeconds + spec.timeoutSeconds + DEADLINE_ALLOWANCE_SECONDS,
       podFailurePolicy: {
         rules: [
           {
@@ -107,6 +105,12 @@ export function crawlJob(run: CrawlRun, spec: CrawlRunSpec, settings: JobSetting
       },
     },
   };
+}
+
+/** What may change while the Job lives. Kubernetes takes another number of completions where parallelism is the same. */
+export function scaleOf({ workers, startTimeoutSeconds, timeoutSeconds }: CrawlRunSpec) {
+  const activeDeadlineSeconds = startTimeoutSeconds + timeoutSeconds + DEADLINE_ALLOWANCE_SECONDS;
+  return { completions: workers, parallelism: workers, activeDeadlineSeconds };
 }
 
 /**

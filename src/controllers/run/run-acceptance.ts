@@ -109,6 +109,7 @@ export function createRunAcceptance(options: RunAcceptanceOptions) {
         ...(scheduleUid === undefined ? {} : { scheduleUid }),
         image: spec.image ?? settings.crawlerImage,
         specVersion: SPEC_VERSION,
+        specGeneration: run.metadata.generation ?? 0,
         spec,
         tokenHash: hashToken(token),
         ...(earlier ? { deadLettersOf: earlier.metadata.uid } : {}),

@@ -53,6 +53,13 @@ export function createAnnouncements({ events, logger }: { readonly events: Event
     logger.warn({ ...logFields(run), reason, message }, 'the run cannot go on');
   }
 
+  /** @param changes as `field: before -> after` */
+  function announceChange(run: CrawlRun, changes: readonly string[]): void {
+    const message = changes.join(', ');
+    events.record(run, { type: 'Normal', reason: 'SpecChanged', action: 'ChangeRun', message });
+    logger.info({ ...logFields(run), changes }, 'run changed');
+  }
+
   function announceEnd(run: CrawlRun, { outcome, message }: RunEnd): void {
     const isGood = outcome === 'Succeeded' || outcome === 'Stopped';
     const type = isGood ? 'Normal' : 'Warning';
@@ -60,7 +67,7 @@ export function createAnnouncements({ events, logger }: { readonly events: Event
     logger.info({ ...logFields(run), outcome, message }, 'run finished');
   }
 
-  return { announceBlocks, announceTraps, announceObstacle, announceEnd };
+  return { announceBlocks, announceTraps, announceObstacle, announceChange, announceEnd };
 }
 
 /** In line a run stands for hours, and its status says where. */

@@ -56,7 +56,7 @@ export function createRunReconciler(options: RunControllerOptions) {
   const { ensureJob, createJob, knownJob, knownOutputJob, stopKnownJob, pauseKnownJob } = createRunJobs(options);
   const { stopWhenDue, releaseLostWorkers, endWithoutWorkers } = createRunEnd(options);
   const { failLostPods } = createLostNodes(options);
-  const { announceBlocks, announceTraps, announceObstacle, announceEnd } = createAnnouncements(options);
+  const { announceBlocks, announceTraps, announceObstacle, announceChange, announceEnd } = createAnnouncements(options);
   const { write } = createStatusWriter(options);
   const clusterEvents = createEventReader(options);
   const settleFinished = createFinishedRunSettler(options);
@@ -151,6 +151,7 @@ export function createRunReconciler(options: RunControllerOptions) {
     signal: AbortSignal,
   ): Promise<ReconcileResult> {
     if (read === undefined) return { requeueAfterMs: 0 };
+    await changeSpec(run, spec, read, signal);
     const stopReason = read.stopReason ?? (await stopWhenDue(run, spec, read, signal));
     const snapshot: RunSnapshot = stopReason === undefined ? read : { ...read, stopReason };
     if (isPaused(run, snapshot, stopReason)) return pause(run, spec, snapshot, signal);
@@ -175,6 +176,19 @@ export function createRunReconciler(options: RunControllerOptions) {
     const events = await clusterEvents.read(job, ofJob, signal);
     const obstacle = workerObstacle({ ...(job ? { job } : {}), pods: ofJob, events });
     return reportOrGiveUp(run, spec, { snapshot, ...found, pods, ...(obstacle ? { obstacle } : {}) }, signal);
+  }
+
+  /** Puts an edited spec in force. */
+  async function changeSpec(
+    run: CrawlRun,
+    spec: CrawlRunSpec,
+    { state, specGeneration }: RunSnapshot,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { uid, generation = 0 } = run.metadata;
+    if (state === 'Finished' || specGeneration === generation) return;
+    const changes = await store.changeRun({ runId: uid, spec, specGeneration: generation }, signal);
+    if (changes.length > 0) announceChange(run, changes);
   }
 
   /** Keeps the Job suspended, and gives back what workers held that have ended. */

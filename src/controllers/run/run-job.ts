@@ -1,6 +1,6 @@
 // The Job of a run's workers: made, found again, made again once, and suspended while the run is paused, or when it has to
 // stop.
-
+import { isDeepStrictEqual } from 'node:util';
 import type { CrawlRun } from '../../custom-resources/types.ts';
 import type { Job, PersistentVolumeClaim } from '../../kube/builtin-types.ts';
 import type { EventRecorder } from '../../kube/events.ts';
@@ -12,7 +12,7 @@ import { LABEL } from '../../resources/group.ts';
 import { childName, outputJobName } from '../../resources/names.ts';
 import type { OperatorStore, RunSnapshot } from '../../store/operator-store.ts';
 import type { JobCache } from '../caches.ts';
-import { crawlJob, type JobSettings } from './crawl-job.ts';
+import { crawlJob, type JobSettings, scaleOf } from './crawl-job.ts';
 import { endOfJob } from './job-end.ts';
 import { isOfKueue } from './kueue.ts';
 import { obstacleOfAnswer, type StartObstacle } from './obstacle.ts';
@@ -42,7 +42,8 @@ export function createRunJobs({ jobs, claims, jobCache, store, events, settings 
     const cached = knownJob(run);
     if (cached && cached.metadata.deletionTimestamp === undefined) {
       const mustStop = stopReason !== undefined && snapshot.state !== 'Finished';
-      return { job: await (mustStop ? stopJob(cached, signal) : resumeJob(cached, signal)) };
+      if (mustStop) return { job: await stopJob(cached, signal) };
+      return { job: await fitJob(await resumeJob(cached, signal), spec, signal) };
     }
     if (snapshot.state === 'Finished') return {};
     const existing = await jobs.get(ref, { signal });
@@ -132,6 +133,12 @@ export function createRunJobs({ jobs, claims, jobCache, store, events, settings 
     return change(job, { metadata: { labels: { [LABEL.paused]: null } }, spec: { suspend: false } }, signal);
   }
 
+  /** As many pods, and as much time, as the spec says now. Pods that are too many end by SIGTERM. */
+  async function fitJob(job: Job, spec: CrawlRunSpec, signal: AbortSignal): Promise<Job> {
+    const changes = jobChanges(job, spec);
+    return changes === undefined ? job : change(job, { spec: changes }, signal);
+  }
+
   /** Its pods end with SIGTERM, and it makes no new ones. */
   async function stopJob(job: Job, signal: AbortSignal): Promise<Job> {
     const spec = stopOf(job);
@@ -168,4 +175,12 @@ function stopOf(job: Job): object | undefined {
   const { spec } = job;
   if (!isOfKueue(job)) return spec?.suspend ? undefined : { suspend: true };
   return spec?.activeDeadlineSeconds === 1 ? undefined : { activeDeadlineSeconds: 1 };
+}
+
+/** What an edited spec changes of the Job. Kueue has admitted its Jobs as they are, and would end all of their pods. */
+export function jobChanges(job: Job, spec: CrawlRunSpec): object | undefined {
+  if (isOfKueue(job) || job.spec === undefined) return undefined;
+  const wanted = scaleOf(spec);
+  const { completions, parallelism, activeDeadlineSeconds } = job.spec;
+  return isDeepStrictEqual({ completions, parallelism, activeDeadlineSeconds }, wanted) ? undefined : wanted;
 }

@@ -1,4 +1,4 @@
-// Runs that are paused and resumed by kubectl alone: on a real API server and PostgreSQL, with the Job controller that ends
+// Runs that are paused, resumed and changed by kubectl alone: on a real API server and PostgreSQL, with the Job controller that ends
 // and makes their pods. There is no kubelet: the test is what runs in a pod.
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -66,6 +66,9 @@ async function podsOf(name: string): Promise<Pod[]> {
   return (JSON.parse(await kubectl(['get', 'pods', '-n', namespace, '-l', selector, '-o', 'json'])) as { items: Pod[] })
     .items;
 }
+
+const livingPods = async (name: string) =>
+  (await podsOf(name)).filter(({ metadata }) => metadata.deletionTimestamp === undefined);
 
 async function apply(name: string, spec: object = {}, labels: object = {}): Promise<void> {
   const sources = [{ name: 'shop', urls: ['http://shop.example/0'] }];
@@ -228,3 +231,37 @@ test('a run in a queue of Kueue says who can pause it, and goes on', async () =>
   });
   expect((await get<Job>('job', 'shop')).spec?.suspend).toBe(false);
 }, 120_000);
+
+test('a run that is edited while it lives gets other limits, another pace, more and fewer pods, and another end', async () => {
+  await apply('shop', { timeoutSeconds: 600 });
+  await using worker = await workerOf('shop');
+  await worker.seed(pages, never);
+  await untilPhase('shop', 'Running');
+  await patch('shop', {
+    workers: 3,
+    timeoutSeconds: 9_000,
+    limits: { maxPages: 20 },
+    politeness: { requestsPerSecond: 500 },
+  });
+  await eventually(async () => expect(await livingPods('shop')).toHaveLength(3));
+  const { spec } = await get<Job>('job', 'shop');
+  expect(spec).toMatchObject({ completions: 3, activeDeadlineSeconds: 600 + 9_000 + 3_600 });
+  const limits = 'select max_pages, delay_ms from trawler.run';
+  await eventually(async () => expect(await query(limits)).toEqual([{ max_pages: 20, delay_ms: 2 }]));
+  await eventually(async () => {
+    const events = await kubectl(['get', 'events', '-n', namespace, '-o', 'jsonpath={.items[*].message}']);
+    expect(events).toContain('workers: 1 -> 3, timeoutSeconds: 600 -> 9000, limits.maxPages: 1000 -> 20');
+  });
+
+  // The worker that stays keeps what it has leased.
+  const leased = await claimSome(worker, 4);
+  await patch('shop', { workers: 1 });
+  await eventually(async () => expect(await livingPods('shop')).toHaveLength(1));
+  expect((await livingPods('shop')).map(({ metadata }) => metadata.uid)).toEqual([worker.workerId]);
+  await worker.commit(
+    leased.map((claim) => done(claim)),
+    never,
+  );
+  await patch('shop', { timeoutSeconds: 1 });
+  await untilPhase('shop', 'TimedOut');
+}, 180_000);

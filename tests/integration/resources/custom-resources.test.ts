@@ -443,18 +443,13 @@ describe('the spec of a run', () => {
     trigger: { type: 'Backfill', scheduledTime: '2026-01-01T00:00:00Z' },
     sources: [{ name: 'other', urls: ['http://other.example/'] }],
     fetch: { userAgent: 'Other' },
-    politeness: { requestsPerSecond: 9 },
     extract: { fields: [{ name: 'a', selector: 'a' }] },
-    limits: { maxPages: 9 },
     output: { volumeClaim: 'other' },
-    workers: 9,
     concurrency: 9,
     browser: { recycleAfterPages: 9 },
     proxy: { urlSecretRef: { name: 'other' } },
     heartbeat: { interval: '9s' },
-    priority: 9,
     startTimeoutSeconds: 99,
-    timeoutSeconds: 9,
     backoffLimit: 9,
     pod: { nodeSelector: { a: 'b' } },
     image: 'other',
@@ -477,6 +472,21 @@ describe('the spec of a run', () => {
     for (const [name, value] of Object.entries(changes)) {
       const message = await refusal(patch('fixed', { [name]: value }), {});
       expect(message).toContain(`spec.${name}: Forbidden: ${name} cannot be changed: create a new CrawlRun instead`);
+    }
+  });
+
+  test('limits, pace, workers, priority and time-out can be changed, but not every part of them', async () => {
+    await kubectl(create, run('live'));
+    const edit = { workers: 2, priority: 1, timeoutSeconds: 99, limits: { maxPages: 9 } };
+    await kubectl(patch('live', { ...edit, politeness: { requestsPerSecond: 9, delay: '1s' } }));
+    for (const [part, change] of [
+      ['limits.maxDepth', { limits: { maxDepth: 9 } }],
+      ['politeness.robots', { politeness: { robots: 'Ignore' } }],
+      ['politeness.robotsMeta', { politeness: { robotsMeta: 'Ignore' } }],
+      ['politeness.nofollow', { politeness: { nofollow: 'Ignore' } }],
+    ] as const) {
+      const message = await refusal(patch('live', change), {});
+      expect(message).toContain(`spec.${part}: Forbidden: ${part} cannot be changed: create a new CrawlRun instead`);
     }
   });
 

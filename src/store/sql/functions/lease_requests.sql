@@ -1,5 +1,6 @@
 -- Leases what was picked to the worker, counts it, and returns the claims as JSON for the answer; null for none.
 -- spacingMs is there where the host's turns are closer than the run's own: it is shared, and asked at the pace of another.
+-- It is always there when the run's pace was changed: workers know the one that they began with.
 -- The update says state = 'queued' once more: nothing is leased twice, whatever was picked.
 create or replace function lease_requests(this_run run, this_worker uuid, lanes due_lane[], picks pick[]) returns json
 language plpgsql set search_path from current
@@ -35,7 +36,7 @@ begin
     'isTroubled', nullif((lane).is_troubled, false), 'isFailing', nullif((lane).is_failing, false),
     'isProbe', nullif((lane).is_probe, false), 'viaProxy', nullif((lane).via_proxy, false),
     'turn', extract(epoch from leased.turn) * 1000,
-    'spacingMs', case when leased.delay < this_run.delay_ms * interval '1 ms' then extract(epoch from leased.delay) * 1000 end,
+    'spacingMs', case when this_run.is_pace_changed or leased.delay < this_run.delay_ms * interval '1 ms' then extract(epoch from leased.delay) * 1000 end,
     'sendBy', extract(epoch from last_send(leased.last_turn, leased.delay)) * 1000)) order by leased.turn)
   into claims
   from leased

@@ -30,6 +30,6 @@ begin
   end if;
   return json_strip_nulls(json_build_object('turn', extract(epoch from turn) * 1000,
     'sendBy', extract(epoch from last_send(turn, spacing * interval '1 ms')) * 1000,
-    'spacingMs', case when spacing < this_run.delay_ms then spacing end,
+    'spacingMs', case when this_run.is_pace_changed or spacing < this_run.delay_ms then spacing end,
     'moment', extract(epoch from time_now) * 1000, 'now', extract(epoch from clock_timestamp()) * 1000));
 end $$;
