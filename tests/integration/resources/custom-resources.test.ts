@@ -428,6 +428,16 @@ describe('what is refused, by name', () => {
       'spec.interval: Invalid value: interval must lie between adaptive.min and adaptive.max',
     ],
     [
+      'an expectation of nothing',
+      schedule('bad', { runTemplate: { spec: { sources, expect: { items: {} } } } }),
+      'spec.runTemplate.spec.expect.items: Invalid value: give min or max, or both',
+    ],
+    [
+      'an expectation that nothing meets',
+      schedule('bad', { runTemplate: { spec: { sources, expect: { items: { min: 2, max: 1 } } } } }),
+      'spec.runTemplate.spec.expect.items.min: Invalid value: min must not be more than max',
+    ],
+    [
       'an unknown policy',
       schedule('bad', { concurrencyPolicy: 'Sometimes' }),
       'spec.concurrencyPolicy: Unsupported value: "Sometimes"',
@@ -453,6 +463,8 @@ describe('the spec of a run', () => {
     backoffLimit: 9,
     pod: { nodeSelector: { a: 'b' } },
     image: 'other',
+    expect: { items: { min: 9 } },
+    retryPolicy: { maxRetries: 9 },
   };
   const patch = (name: string, spec: object) => [
     'patch',
