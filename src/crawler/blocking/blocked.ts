@@ -2,7 +2,7 @@
 // a wrong item; a page taken for a refusal slows a whole host down. So what ordinary pages carry too, such as a captcha
 // beside a form or the word for it, is never enough alone.
 import type { Failure } from '../failure.ts';
-import type { RawPage } from '../html/read-page.ts';
+import type { RawPage } from '../html/raw-page.ts';
 
 export type Answered = {
   readonly status: number;

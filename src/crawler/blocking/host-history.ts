@@ -1,7 +1,7 @@
 // What a host has answered so far. An empty page, or 403, proves nothing by itself, but after many good pages of the
 // same host it is a refusal.
 import QuickLRU from 'quick-lru';
-import type { RawPage } from '../html/read-page.ts';
+import type { RawPage } from '../html/raw-page.ts';
 
 /** Pages with content that a host must have given before this evidence counts. */
 const ENOUGH_PAGES = 5;

@@ -2,8 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pageUnreadable } from '../failure.ts';
 import type { DecodedText } from '../html/charset.ts';
+import type { PagePlan } from '../html/page-plan.ts';
 import { withEncodedQueries } from '../html/page-references.ts';
-import type { PagePlan, RawPage } from '../html/read-page.ts';
+import type { RawPage } from '../html/raw-page.ts';
 import { registrableDomain } from '../urls/scope.ts';
 import type { Session } from './devtools.ts';
 import type { PageActivity } from './page-activity.ts';

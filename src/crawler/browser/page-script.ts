@@ -1,7 +1,10 @@
 // The text that is evaluated in a page of the browser: `readPage` over the browser's own document.
 import { z } from 'zod';
 import { showsPage } from '../html/embedded-pages.ts';
-import { type PageDom, type PagePlan, type RawPage, readPage } from '../html/read-page.ts';
+import type { PageDom } from '../html/page-dom.ts';
+import type { PagePlan } from '../html/page-plan.ts';
+import type { RawPage } from '../html/raw-page.ts';
+import { PAGE_PARTS, readPage } from '../html/read-page.ts';
 
 /** The few members of browser nodes that are used; this project is not compiled against the DOM. */
 type BrowserNode = {
@@ -142,9 +145,13 @@ export function pageScript(plan: PagePlan, site: string): string {
   return `(() => {
     const __name = (value) => value;
     const dom = (${browserDom.toString()})(document, ${JSON.stringify(site)}, ${showsPage.toString()});
-    return JSON.stringify((${readPage.toString()})(dom, document, ${JSON.stringify(plan)}));
+    return JSON.stringify((${readPage.toString()})(dom, document, ${JSON.stringify(plan)}, ${partsText}));
   })()`;
 }
+
+const partsText = `{ ${Object.entries(PAGE_PARTS)
+  .map(([name, part]) => `${name}: ${part.toString()}`)
+  .join(', ')} }`;
 
 const pair = z.tuple([z.string(), z.string()]);
 

@@ -1,5 +1,5 @@
 // Fields that are looked up by their name: which properties of structured data and which meta tags hold them.
-import type { RawPage } from '../html/read-page.ts';
+import type { RawPage } from '../html/raw-page.ts';
 import { readJsonLd, readProperties, type StructuredData, textOfValue, valuesAt } from './structured-data.ts';
 
 type KnownField = {

@@ -1,6 +1,6 @@
 // What a page says of itself to machines: JSON-LD, microdata and RDFa, all as things with properties (schema.org).
 import { decodeHTMLStrict } from 'entities';
-import type { RawProperty } from '../html/read-page.ts';
+import type { RawProperty } from '../html/raw-page.ts';
 
 /** A node as JSON-LD writes it: `@type`, `@id` and properties. It comes from a page: nothing in it is sure. */
 type Thing = Readonly<Record<string, unknown>>;

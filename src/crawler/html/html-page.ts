@@ -5,9 +5,12 @@ import { pageUnreadable } from '../failure.ts';
 import type { DecodedText } from './charset.ts';
 import { type ElementsByTag, elementsByTag, namesOfSelector } from './elements-by-tag.ts';
 import { showsPage } from './embedded-pages.ts';
+import type { PageDom } from './page-dom.ts';
+import type { PagePlan } from './page-plan.ts';
 import { withEncodedQueries } from './page-references.ts';
 import { parseHtml, parseXml, templateContent } from './parse-document.ts';
-import { type PageDom, type PagePlan, type RawPage, readPage } from './read-page.ts';
+import type { RawPage } from './raw-page.ts';
+import { PAGE_PARTS, readPage } from './read-page.ts';
 
 type Node = ParentNode | ChildNode;
 
@@ -27,7 +30,7 @@ export function readXml(source: DecodedText, plan: PagePlan): RawPage {
 
 /** @param source what the document was parsed from */
 export function readDocument(document: Document, source: DecodedText, plan: PagePlan): RawPage {
-  return withEncodedQueries(readPage(documentDom(document, source, selectorsOf(plan)), document, plan));
+  return withEncodedQueries(readPage(documentDom(document, source, selectorsOf(plan)), document, plan, PAGE_PARTS));
 }
 
 type ShadowTree = { readonly host: ParentNode; readonly content: Document };

@@ -1,6 +1,6 @@
 // Whether a page that was read is a page, or only sends its visitor on.
 import { encodeQuery } from '../urls/query-encoding.ts';
-import type { RawPage } from './read-page.ts';
+import type { RawPage } from './raw-page.ts';
 import { parseRefresh, soonestRefresh } from './refresh.ts';
 
 /** Nobody saves a file that a page names so soon: it is where the page has moved to. */

@@ -1,6 +1,6 @@
 // The references of a page as its server wants to be asked: with queries in the page's encoding.
 import { encodeQuery } from '../urls/query-encoding.ts';
-import type { RawPage } from './read-page.ts';
+import type { RawPage } from './raw-page.ts';
 
 type Pairs = RawPage['images'];
 

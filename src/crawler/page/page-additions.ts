@@ -6,7 +6,7 @@ import { durationMs } from '../../resources/duration.ts';
 import type { Extractor } from '../extraction/extractor.ts';
 import type { ExtractorAnswer } from '../extraction/extractor-messages.ts';
 import { CrawlError, type Failure } from '../failure.ts';
-import type { RawPage } from '../html/read-page.ts';
+import type { RawPage } from '../html/raw-page.ts';
 import type { Rendered } from '../rendering/renderer.ts';
 
 /** The least time that the extractor gets for a page, however long its fetch took. */

@@ -3,7 +3,7 @@ import QuickLRU from 'quick-lru';
 import type { Claim, Discovery, FoundLinks, PageLinks } from '../../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { baseOf } from '../extraction/extraction.ts';
-import type { RawPage } from '../html/read-page.ts';
+import type { RawPage } from '../html/raw-page.ts';
 import { registrableDomain } from '../urls/scope.ts';
 import { normaliseUrl } from '../urls/url.ts';
 import { countsOf, MAX_REDIRECTS } from './outcomes.ts';

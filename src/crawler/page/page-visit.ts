@@ -3,7 +3,7 @@
 import type { Claim, FetchFacts, WorkerStore } from '../../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { durationMs } from '../../resources/duration.ts';
-import { type PagePlan, withoutContent } from '../html/read-page.ts';
+import { type PagePlan, withoutContent } from '../html/page-plan.ts';
 import type { HostPacer } from '../network/host-pacer.ts';
 import type { OpenVisit, Rendered, Renderer } from '../rendering/renderer.ts';
 import { isSameSite } from '../urls/scope.ts';

@@ -3,7 +3,7 @@ import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { createLinkFilter, createVerdicts, type Verdicts } from '../discovery/link-filter.ts';
 import type { Trap } from '../discovery/spider-traps.ts';
 import { planForSource } from '../extraction/extraction.ts';
-import type { PagePlan } from '../html/read-page.ts';
+import type { PagePlan } from '../html/page-plan.ts';
 import { createScope, type Scope } from '../urls/scope.ts';
 import { createUrlCleaner, fragmentRule } from '../urls/url-cleaner.ts';
 

@@ -1,6 +1,6 @@
 // Render mode Auto: pages are fetched by HTTP, and in the browser where that finds more. What a host needs is remembered.
 import { type Extraction, hasFailed } from '../extraction/extraction.ts';
-import type { RawPage } from '../html/read-page.ts';
+import type { RawPage } from '../html/raw-page.ts';
 import { hostKey } from '../urls/url.ts';
 import type { HostRenderings } from './host-renderings.ts';
 import {

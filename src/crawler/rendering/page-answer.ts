@@ -2,8 +2,9 @@
 import type { FetchFacts } from '../../gateway/protocol/worker-store.ts';
 import { headerLinks } from '../html/link-header.ts';
 import { NEXT_BY_RELATION } from '../html/next-page.ts';
+import type { PagePlan } from '../html/page-plan.ts';
 import { redirectOfPage, refreshLinks } from '../html/page-redirect.ts';
-import type { PagePlan, RawPage } from '../html/read-page.ts';
+import type { RawPage } from '../html/raw-page.ts';
 import { baseUrlOf } from '../urls/base-url.ts';
 import { isSameDocument, normaliseUrl } from '../urls/url.ts';
 import type { Rendered } from './renderer.ts';

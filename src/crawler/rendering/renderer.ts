@@ -1,7 +1,8 @@
 // The interface of the two renderers, HTTP and browser, and what both know of status codes.
 import type { FetchFacts, Validators } from '../../gateway/protocol/worker-store.ts';
 import type { Failure } from '../failure.ts';
-import type { PagePlan, RawPage } from '../html/read-page.ts';
+import type { PagePlan } from '../html/page-plan.ts';
+import type { RawPage } from '../html/raw-page.ts';
 import type { ScriptSigns } from '../html/script-signs.ts';
 
 /** Of one page, decompressed. */

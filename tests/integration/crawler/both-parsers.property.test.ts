@@ -6,7 +6,8 @@ import { findChromium } from '#src/crawler/browser/chromium.ts';
 import { pageScript, parseRawPage } from '#src/crawler/browser/page-script.ts';
 import { createExtraction } from '#src/crawler/extraction/extraction.ts';
 import { readHtml } from '#src/crawler/html/html-page.ts';
-import type { PagePlan, RawPage } from '#src/crawler/html/read-page.ts';
+import type { PagePlan } from '#src/crawler/html/page-plan.ts';
+import type { RawPage } from '#src/crawler/html/raw-page.ts';
 import { baseUrlOf } from '#src/crawler/urls/base-url.ts';
 import { crawlRunSpec } from '#src/resources/crawl-run.ts';
 

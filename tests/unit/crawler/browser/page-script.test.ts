@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 import { pageScript, parseRawPage } from '#src/crawler/browser/page-script.ts';
-import type { PagePlan } from '#src/crawler/html/read-page.ts';
+import type { PagePlan } from '#src/crawler/html/page-plan.ts';
 
 const plan: PagePlan = {
   itemSelector: null,

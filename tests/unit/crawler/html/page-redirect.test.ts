@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { redirectOfPage, refreshLinks } from '#src/crawler/html/page-redirect.ts';
-import type { RawPage } from '#src/crawler/html/read-page.ts';
+import type { RawPage } from '#src/crawler/html/raw-page.ts';
 import { parseRefresh, soonestRefresh } from '#src/crawler/html/refresh.ts';
 import { scriptRedirect } from '#src/crawler/html/script-redirect.ts';
 

@@ -3,7 +3,7 @@ import iconv from 'iconv-lite';
 import { describe, expect, it } from 'vitest';
 import { createExtraction } from '#src/crawler/extraction/extraction.ts';
 import { NEXT_BY_RELATION } from '#src/crawler/html/next-page.ts';
-import type { PagePlan } from '#src/crawler/html/read-page.ts';
+import type { PagePlan } from '#src/crawler/html/page-plan.ts';
 import { createHttpRenderer } from '#src/crawler/http/http-renderer.ts';
 import { responseHeaders } from '#src/crawler/http/response-headers.ts';
 

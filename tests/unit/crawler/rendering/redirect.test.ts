@@ -1,6 +1,6 @@
 // Where redirects lead.
 import { describe, expect, it } from 'vitest';
-import type { RawPage } from '#src/crawler/html/read-page.ts';
+import type { RawPage } from '#src/crawler/html/raw-page.ts';
 import { pageAnswer } from '#src/crawler/rendering/page-answer.ts';
 import { locationOf, redirectOf } from '#src/crawler/rendering/redirect.ts';
 import { baseUrlOf } from '#src/crawler/urls/base-url.ts';
