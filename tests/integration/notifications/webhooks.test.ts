@@ -314,16 +314,20 @@ test('a host that refuses pages is told once for the run, while it is at work', 
   const { scheduleUid } = schedule;
   const run = await database.createRun({}, { scheduleUid });
   const worker = run.worker();
-  await worker.seed([{ source: 'site', url: 'http://site.test/', host: 'site.test', depth: 0 }], never);
-  for (const evidence of ['a captcha', 'another']) await worker.reportBlock('site.test', evidence, never);
+  await worker.seed([{ source: 'site', url: 'http://refusing.test/', host: 'refusing.test', depth: 0 }], never);
+  for (const evidence of ['a captcha', 'another']) await worker.reportBlock('refusing.test', evidence, never);
   await schedule.send();
   const bodies = receiver.received.map(({ body }) => JSON.parse(body));
-  const data = expect.objectContaining({ runId: run.runId, host: 'site.test', message: 'site.test: a captcha' });
+  const data = expect.objectContaining({
+    runId: run.runId,
+    host: 'refusing.test',
+    message: 'refusing.test: a captcha',
+  });
   expect(bodies).toHaveLength(2);
   expect(bodies).toEqual(
     expect.arrayContaining([
       expect.objectContaining({ type: 'run.blocked', data }),
-      { text: expect.stringMatching(/^default\/run-[0-9a-f]+: Blocked: site.test: a captcha$/) },
+      { text: expect.stringMatching(/^default\/run-[0-9a-f]+: Blocked: refusing.test: a captcha$/) },
     ]),
   );
 });
@@ -331,7 +335,9 @@ test('a host that refuses pages is told once for the run, while it is at work', 
 async function succeedWithoutItem(spec: Parameters<Installation['createRun']>[0], scheduleUid: string): Promise<void> {
   const run = await database.createRun(spec, { scheduleUid });
   const worker = run.worker();
-  await worker.seed([{ source: 'site', url: 'http://site.test/', host: 'site.test', depth: 0 }], never);
+  // One that no other run has just asked.
+  const host = `${run.runId}.test`;
+  await worker.seed([{ source: 'site', url: `http://${host}/`, host, depth: 0 }], never);
   const claimed = await worker.claim(1, never);
   if (claimed.state !== 'Claimed') throw new Error(`no claim: ${claimed.state}`);
   await worker.commit(
