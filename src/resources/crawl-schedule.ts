@@ -71,6 +71,18 @@ export const crawlScheduleSpec = withRules(
         .boolean()
         .default(false)
         .describe('Makes no new runs while true; runs that are there go on, and nothing is made up for afterwards.'),
+      suspendUntil: z.iso
+        .datetime({ offset: true })
+        .optional()
+        .describe(
+          'With suspend: the schedule goes on by itself at this time, such as 2026-03-01T06:00:00Z. The times before it are not made up for.',
+        ),
+      suspendNote: z
+        .string()
+        .min(1)
+        .max(512)
+        .optional()
+        .describe('With suspend: why, for people; shown in the status.'),
       concurrencyPolicy: z
         .enum(CONCURRENCY_POLICIES)
         .default('Forbid')

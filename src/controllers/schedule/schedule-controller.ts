@@ -39,6 +39,7 @@ import {
 import { decideSlot, isCatchUp, startOfSlot } from './slot-decision.ts';
 import type { SlotMemory } from './slot-memory.ts';
 import { type Creation, createSlotRuns } from './slot-runs.ts';
+import { specInForce, suspensionEnd, suspensionReason } from './suspension.ts';
 import { createUnreported } from './unreported.ts';
 
 export type ScheduleControllerOptions = {
@@ -99,11 +100,11 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
       return refuse(schedule, undefined, 'InvalidSpec', `spec.${issue?.path.join('.')}: ${issue?.message}`, signal);
     }
 
-    const look = await lookAt(schedule, spec.data, signal);
+    const look = await lookAt(schedule, specInForce(spec.data, now()), signal);
     await handleRequest(look, signal);
     const timetable = findTimetable(look);
     if (!timetable.ok) return refuse(schedule, look, timetable.error.reason, timetable.error.message, signal);
-    if (look.spec.suspend || look.failures?.suspended) return suspend(look, signal);
+    if (look.spec.suspend || look.failures?.suspended) return suspend(look, timetable.timetable, signal);
 
     const outcome = await handleDue(look, timetable.timetable, signal);
     const upcoming = upcomingStarts(look, timetable.timetable);
@@ -158,10 +159,21 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     return {};
   }
 
-  async function suspend(look: Look, signal: AbortSignal): Promise<ReconcileResult> {
-    await writeStatus(look, suspension(look), [], signal);
+  async function suspend(look: Look, timetable: Timetable, signal: AbortSignal): Promise<ReconcileResult> {
+    const end = look.failures?.suspended ? undefined : suspensionEnd(look.spec);
+    const upcoming = end === undefined ? [] : upcomingAfter(look, timetable, end);
+    await writeStatus(look, suspension(look), upcoming, signal);
     const lateInMs = untilLate(look);
-    return lateInMs === undefined ? {} : { requeueAfterMs: lateInMs };
+    if (end === undefined) return lateInMs === undefined ? {} : { requeueAfterMs: lateInMs };
+    return { requeueAfterMs: Math.max(0, end.getTime() - now().getTime()), urgent: true };
+  }
+
+  /** The first runs after a suspension: an interval counts from its end, and what comes after another has no times. */
+  function upcomingAfter({ spec, interval, jitterMs }: Look, timetable: Timetable, end: Date): Date[] {
+    if (spec.after !== undefined) return [];
+    const fromEnd =
+      spec.interval === undefined ? timetable : intervalTimetable(interval?.ms ?? durationMs(spec.interval), end);
+    return upcomingSlots(fromEnd, end).map((slot) => new Date(slot.getTime() + jitterMs));
   }
 
   /** In milliseconds, until nobody has to wait for a success any longer; undefined when it is late or cannot be. */
@@ -377,7 +389,7 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
 
 function suspension({ spec, failures }: Pick<Look, 'spec' | 'failures'>): Ready {
   if (failures?.suspended) return { status: 'False', reason: 'FailedTooOften', message: suspensionMessage(failures) };
-  return { status: 'True', reason: 'Suspended', message: `spec.suspend is ${spec.suspend}: no new runs are made` };
+  return { status: 'True', reason: 'Suspended', message: suspensionReason(spec) };
 }
 
 /** How much later than its slots this schedule starts: drawn once, so that the time between two runs stays as written. */

@@ -11,6 +11,7 @@ import { type FailuresInARow, suspensionMessage } from './failures-in-a-row.ts';
 import { lateness } from './lateness.ts';
 import { newestFirst, nominalTime } from './run-order.ts';
 import { resultOf } from './run-result.ts';
+import { resumedAt } from './suspension.ts';
 
 export type Timing = NonNullable<CrawlScheduleStatus['timing']>;
 type LastRun = NonNullable<CrawlScheduleStatus['lastRun']>;
@@ -32,7 +33,10 @@ export function timingInForce(schedule: CrawlSchedule, spec: CrawlScheduleSpec, 
   }
   const unchanged =
     known.schedule === wanted.schedule && known.timeZone === wanted.timeZone && known.suspend === wanted.suspend;
-  return unchanged ? known : { ...wanted, since: now.toISOString() };
+  if (unchanged) return known;
+  const isOtherwiseSame = known.schedule === wanted.schedule && known.timeZone === wanted.timeZone;
+  const since = isOtherwiseSame && known.suspend ? resumedAt(spec, now) : now;
+  return { ...wanted, since: new Date(Math.max(since.getTime(), Date.parse(known.since))).toISOString() };
 }
 
 /** The instant up to which every slot is dealt with. It needs no status: the runs of the slots themselves remember. */

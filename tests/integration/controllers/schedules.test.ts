@@ -414,3 +414,26 @@ test('a run that failed is retried by itself, once, and stays until then though 
   await fail(retry);
   await eventually(async () => expect(await list('crawlruns')).toEqual([]));
 });
+
+test('a schedule that is suspended until a time goes on by itself, and makes nothing up for before', async () => {
+  const first = startOperator();
+  const end = new Date(Math.ceil(Date.now() / 1_000) * 1_000 + 8_000);
+  const suspended = { suspend: true, suspendUntil: timestamp(end), suspendNote: 'the shop moves' };
+  const every = { schedule: '* * * * * *', concurrencyPolicy: 'Allow', catchUp: { policy: 'All' } };
+  await apply(schedule('shop', { ...every, ...suspended }));
+  await eventually(async () => {
+    expect(await readyOf('shop')).toMatchObject({
+      reason: 'Suspended',
+      message: `spec.suspend is true until ${timestamp(end)}: no new runs are made (the shop moves)`,
+    });
+    expect((await statusOf('shop')).nextScheduleTime).toBe(timestamp(new Date(end.getTime() + 1_000)));
+  });
+  // An operator that comes late makes up for what was due after the end, and for nothing else.
+  await first.stop();
+  await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(end.getTime() + 2_000), { timeout: 20_000, interval: 100 });
+  startOperator();
+  await eventually(async () => expect((await list<CrawlRun>('crawlruns')).length).toBeGreaterThanOrEqual(2));
+  await inNamespace('patch', 'crawlschedule', 'shop', '--type=merge', '-p', `{"spec":{"schedule":"${SELDOM}"}}`);
+  const slots = (await list<CrawlRun>('crawlruns')).map(({ spec }) => Date.parse(spec.trigger?.scheduledTime ?? ''));
+  expect(Math.min(...slots)).toBe(end.getTime() + 1_000);
+});
