@@ -11,6 +11,8 @@ export const LABEL = {
   /** Name of the CrawlRun that a Job, Secret or pod works for. */
   run: `${GROUP}/run`,
   runUid: `${GROUP}/run-uid`,
+  /** On a Job: the generation of its run that it was last fitted to. */
+  runGeneration: `${GROUP}/run-generation`,
   /** On a Job: the operator suspended it for a run that is paused, and resumes it. */
   paused: `${GROUP}/paused`,
 } as const;

@@ -77,7 +77,7 @@ export function crawlJob(run: CrawlRun, spec: CrawlRunSpec, settings: JobSetting
     metadata: {
       name: childName(run.metadata.name),
       namespace: run.metadata.namespace,
-      labels,
+      labels: { ...labels, [LABEL.runGeneration]: String(run.metadata.generation ?? 1) },
       annotations,
       ownerReferences: [controllerReference(run)],
     },

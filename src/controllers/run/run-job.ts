@@ -43,7 +43,7 @@ export function createRunJobs({ jobs, claims, jobCache, store, events, settings 
     if (cached && cached.metadata.deletionTimestamp === undefined) {
       const mustStop = stopReason !== undefined && snapshot.state !== 'Finished';
       if (mustStop) return { job: await stopJob(cached, signal) };
-      return { job: await fitJob(await resumeJob(cached, signal), spec, signal) };
+      return { job: await fitJob(await resumeJob(cached, signal), run, spec, signal) };
     }
     if (snapshot.state === 'Finished') return {};
     const existing = await jobs.get(ref, { signal });
@@ -133,10 +133,19 @@ export function createRunJobs({ jobs, claims, jobCache, store, events, settings 
     return change(job, { metadata: { labels: { [LABEL.paused]: null } }, spec: { suspend: false } }, signal);
   }
 
-  /** As many pods, and as much time, as the spec says now. Pods that are too many end by SIGTERM. */
-  async function fitJob(job: Job, spec: CrawlRunSpec, signal: AbortSignal): Promise<Job> {
+  /**
+   * As many pods, and as much time, as the spec says now. Pods that are too many end by SIGTERM. Once for each edit of the run:
+   * what somebody else sets on the Job meanwhile stays.
+   */
+  async function fitJob(job: Job, run: CrawlRun, spec: CrawlRunSpec, signal: AbortSignal): Promise<Job> {
+    const generation = String(run.metadata.generation ?? 1);
+    const known = job.metadata.labels?.[LABEL.runGeneration];
+    if (known === generation || isOfKueue(job)) return job;
     const changes = jobChanges(job, spec);
-    return changes === undefined ? job : change(job, { spec: changes }, signal);
+    // A Job of an earlier release has no such label, and no edit that it could have missed.
+    if (known === undefined && changes === undefined) return job;
+    const labels = { [LABEL.runGeneration]: generation };
+    return change(job, { metadata: { labels }, spec: changes ?? {} }, signal);
   }
 
   /** Its pods end with SIGTERM, and it makes no new ones. */

@@ -180,8 +180,11 @@ describe('spec.pod', () => {
     expect(job.metadata.labels?.['app.kubernetes.io/instance']).toBeUndefined();
     expect(job.metadata.labels?.['trawler.dev/run']).toBe('shop-1');
     expect(job.metadata.annotations).toEqual({ owner: 'shop' });
+    // The pods outlive the generation.
+    const { 'trawler.dev/run-generation': generation, ...labels } = job.metadata.labels ?? {};
+    expect(generation).toBe('1');
     expect(job.spec?.template.metadata).toMatchObject({
-      labels: job.metadata.labels,
+      labels,
       annotations: { owner: 'shop', ...POD.annotations },
     });
   });
