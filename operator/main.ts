@@ -3,8 +3,9 @@
 // one of them found and logged.
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { changesOptions, levelOption, positive } from '../src/cli/options.ts';
 import { type Config, ConfigError, environmentName, loadConfig } from '../src/config.ts';
 import type { GatewaySettings, GatewayTls } from '../src/controllers/gateway/gateway.ts';
 import { type MaintenanceSettings, timetableOf } from '../src/controllers/maintenance.ts';
@@ -20,7 +21,7 @@ import { loadKubeConfig } from '../src/kube/kube-config.ts';
 import { durationMs } from '../src/resources/duration.ts';
 import type { OperatorStore } from '../src/store/operator-store.ts';
 import { createOperatorStore } from '../src/store/postgres-operator-store.ts';
-import { createLogger, LOG_LEVELS, type Logger } from '../src/telemetry/logger.ts';
+import { createLogger, type Logger } from '../src/telemetry/logger.ts';
 import { startProbeServer } from '../src/telemetry/probe-server.ts';
 import { type Readiness, remembered } from '../src/telemetry/readiness.ts';
 import { type ChangesOptions, changes } from './changes.ts';
@@ -218,12 +219,6 @@ function milliseconds(text: string): number {
   }
 }
 
-function positive(text: string): number {
-  const parsed = Number(text);
-  if (!Number.isInteger(parsed) || parsed < 1) throw new InvalidArgumentError('write a whole number above 0');
-  return parsed;
-}
-
 async function start(service: string, work: (config: Config, logger: Logger) => Promise<void>): Promise<void> {
   let config: Config;
   try {
@@ -270,19 +265,14 @@ program
   .action((schedule: string | undefined, options: HistoryOptions) =>
     print((store, signal) => history(store.executions, schedule, options, signal)),
   );
+const selected = changesOptions();
 program
   .command('changes <run>')
   .description("what a run found, against its schedule's run before: pages and items that are new, changed or gone")
   .requiredOption('-n, --namespace <name>', 'namespace of the run')
-  .addOption(new Option('--kind <kind>', 'pages or items alone').choices(['Url', 'Item']))
-  .addOption(
-    new Option('--change <change>', 'changes of one kind, or pages that are as they were').choices([
-      ...['New', 'Changed', 'Gone', 'Unseen', 'Unchanged'],
-    ]),
-  )
-  .addOption(
-    new Option('-o, --output <format>', 'how it is printed').choices(['jsonl', 'csv', 'counts']).default('jsonl'),
-  )
+  .addOption(selected.kind)
+  .addOption(selected.change)
+  .addOption(selected.output)
   .action((run: string, options: ChangesOptions) =>
     print((store, signal) => changes(store.comparisons, run, options, signal)),
   );
@@ -293,6 +283,6 @@ program
   .option('-f, --follow', 'go on until the run has ended')
   .option('--tail <lines>', 'the last lines alone', positive)
   .option('--since <duration>', 'lines of the last time, such as 10m or 2h', milliseconds)
-  .addOption(new Option('--level <level>', 'lines of this level and above').choices(LOG_LEVELS))
+  .addOption(levelOption())
   .action((run: string, options: LogsOptions) => print((store, signal) => logs(store.logs, run, options, signal)));
 await program.parseAsync();

@@ -28,9 +28,10 @@ import { ANNOTATION, LABEL } from '../resources/group.ts';
 import { parseCron } from '../schedule/cron.ts';
 import { slotsBetween } from '../schedule/due.ts';
 import { intervalTimetable, type Timetable } from '../schedule/timetable.ts';
-import { createLogger, LOG_LEVELS } from '../telemetry/logger.ts';
+import { createLogger } from '../telemetry/logger.ts';
 import { type Explanation, explainRun, explanationLines } from './explain-run.ts';
 import { type LogSelection, OperatorUnreachable, runInOperator, runLogs } from './in-operator.ts';
+import { changesOptions, levelOption, positive } from './options.ts';
 
 /** What went wrong, for the person at the terminal. */
 class UsageError extends Error {}
@@ -232,12 +233,6 @@ function time(text: string): Date {
   return parsed;
 }
 
-function positive(text: string): number {
-  const parsed = Number(text);
-  if (!Number.isInteger(parsed) || parsed < 1) throw new InvalidArgumentError('write a whole number above 0');
-  return parsed;
-}
-
 type SystemOptions = { readonly systemNamespace: string };
 type HistorySelection = { readonly run?: string; readonly limit?: number };
 type ChangeSelection = { readonly kind?: string; readonly change?: string; readonly output: string };
@@ -328,7 +323,7 @@ program
   .option('-f, --follow', 'go on until the run has ended')
   .option('--tail <lines>', 'the last lines alone')
   .option('--since <duration>', 'lines of the last time, such as 10m or 2h')
-  .addOption(new Option('--level <level>', 'lines of this level and above').choices(LOG_LEVELS))
+  .addOption(levelOption())
   .addOption(systemNamespace())
   .action(async (run: string, { systemNamespace, ...selection }: LogSelection & SystemOptions) => {
     const options = { ...program.opts<Global>(), systemNamespace };
@@ -353,18 +348,13 @@ program
     process.exitCode = await runInOperator(['history', ...flags], options);
   });
 
+const selected = changesOptions();
 program
   .command('changes <run>')
   .description("what a run found, against its schedule's run before (read in the operator's pod)")
-  .addOption(new Option('--kind <kind>', 'pages or items alone').choices(['Url', 'Item']))
-  .addOption(
-    new Option('--change <change>', 'changes of one kind, or pages that are as they were').choices([
-      ...['New', 'Changed', 'Gone', 'Unseen', 'Unchanged'],
-    ]),
-  )
-  .addOption(
-    new Option('-o, --output <format>', 'how it is printed').choices(['jsonl', 'csv', 'counts']).default('jsonl'),
-  )
+  .addOption(selected.kind)
+  .addOption(selected.change)
+  .addOption(selected.output)
   .addOption(systemNamespace())
   .action(async (run: string, { systemNamespace, kind, change, output }: ChangeSelection & SystemOptions) => {
     const options = { ...program.opts<Global>(), systemNamespace };
