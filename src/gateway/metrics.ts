@@ -50,24 +50,22 @@ export function createGatewayMetrics(registry: Registry, gauges: GatewayGauges):
     registers,
   });
   const ofNamespace = boundedLabel(MAX_NAMESPACES);
-  const namespaceSeconds = new Counter({
-    name: 'trawler_gateway_namespace_seconds_total',
-    help: 'Time that requests took, without the time that claims wait for work, by the namespace of their run.',
-    labelNames: ['namespace'] as const,
-    registers,
-  });
-  const namespaceRequests = new Counter({
-    name: 'trawler_gateway_namespace_requests_total',
-    help: 'Requests of workers, by the namespace of their run.',
-    labelNames: ['namespace'] as const,
-    registers,
-  });
-  const namespaceTurnedAway = new Counter({
-    name: 'trawler_gateway_namespace_turned_away_total',
-    help: 'Requests that were told to come again later, by the namespace of their run.',
-    labelNames: ['namespace'] as const,
-    registers,
-  });
+  const byNamespace = (name: string, help: string) =>
+    new Counter({
+      name,
+      help: `${help}, by the namespace of their run.`,
+      labelNames: ['namespace'] as const,
+      registers,
+    });
+  const namespaceSeconds = byNamespace(
+    'trawler_gateway_namespace_seconds_total',
+    'Time that requests took, without the time that claims wait for work',
+  );
+  const namespaceRequests = byNamespace('trawler_gateway_namespace_requests_total', 'Requests of workers');
+  const namespaceTurnedAway = byNamespace(
+    'trawler_gateway_namespace_turned_away_total',
+    'Requests that were told to come again later',
+  );
   const looks = new Counter({
     name: 'trawler_gateway_looks_failed_total',
     help: 'Looks for work of waiting claims that the database did not answer.',
