@@ -1,4 +1,5 @@
 // A schedule that is suspended by its spec, perhaps until a time. Pure functions.
+import { timestamp } from '../../kube/time.ts';
 import type { CrawlScheduleSpec } from '../../resources/crawl-schedule.ts';
 
 type Suspension = Pick<CrawlScheduleSpec, 'suspend' | 'suspendUntil' | 'suspendNote'>;
@@ -22,7 +23,6 @@ export function resumedAt({ suspend, suspendUntil }: Suspension, now: Date): Dat
 }
 
 export function suspensionReason({ suspend, suspendUntil, suspendNote }: Suspension): string {
-  const until =
-    suspendUntil === undefined ? '' : ` until ${new Date(suspendUntil).toISOString().replace('.000Z', 'Z')}`;
+  const until = suspendUntil === undefined ? '' : ` until ${timestamp(new Date(suspendUntil))}`;
   return `spec.suspend is ${suspend}${until}: no new runs are made${suspendNote === undefined ? '' : ` (${suspendNote})`}`;
 }
