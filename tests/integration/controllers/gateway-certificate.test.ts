@@ -94,24 +94,25 @@ test('an empty Secret that somebody else made is filled, and what else is in it 
   expect(count(text('ca.crt'))).toBe(1);
 });
 
-test('of two operators that renew at the same time one writes, and the other finds that good', async () => {
-  const { keep, read } = certificates('contended');
-  await keep(0);
-  // Both have read both Secrets before either writes.
+/** Two that look after the same Secrets have both read before either goes on; `name` is that of the only Secret to wait for. */
+function untilBothHaveRead(name?: string): ResourceClient<Secret> {
   let reads = 0;
-  let release = () => {};
-  const bothHaveRead = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  const slow: ResourceClient<Secret> = {
+  const bothHaveRead = Promise.withResolvers<void>();
+  return {
     ...secrets,
     get: async (ref, options) => {
       const secret = await secrets.get(ref, options);
-      if (++reads === 2) release();
-      if (ref.name === 'contended') await bothHaveRead;
+      if (++reads === 2) bothHaveRead.resolve();
+      if (name === undefined || ref.name === name) await bothHaveRead.promise;
       return secret;
     },
   };
+}
+
+test('of two operators that renew at the same time one writes, and the other finds that good', async () => {
+  const { keep, read } = certificates('contended');
+  await keep(0);
+  const slow = untilBothHaveRead('contended');
   const before = (await read()).text('tls.crt');
   const [one, other] = await Promise.all([keep(60, slow), keep(60, slow)]);
   expect(one).toEqual(other);
@@ -123,20 +124,7 @@ test('of two operators that renew at the same time one writes, and the other fin
 
 test('of two operators that find no Secret one makes them, and the other finds them good', async () => {
   const { keep, read, authorityRef } = certificates('contended-first');
-  let reads = 0;
-  let release = () => {};
-  const bothHaveRead = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  const slow: ResourceClient<Secret> = {
-    ...secrets,
-    get: async (ref, options) => {
-      const secret = await secrets.get(ref, options);
-      if (++reads === 2) release();
-      await bothHaveRead;
-      return secret;
-    },
-  };
+  const slow = untilBothHaveRead();
   const [one, other] = await Promise.all([keep(0, slow), keep(0, slow)]);
   expect(one.authority).toBe(other.authority);
   expect((await read()).text('ca.crt')).toBe((await read(authorityRef)).text('ca.crt'));
