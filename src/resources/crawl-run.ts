@@ -895,7 +895,7 @@ export const crawlRunStatus = z.object({
     .record(z.string(), z.int())
     .optional()
     .describe(
-      "Pages that were stored, but lack something, counted by what: NoScreenshot have no picture, NotFullyLoaded were read without what did not answer in time. The worker's log and the facts of each request say why.",
+      "Pages that were stored, but lack something, counted by what: NoScreenshot have no picture, NotFullyLoaded were read without what did not answer in time, Truncated had more than is read or stored. The worker's log and the facts of each request say why.",
     ),
   jobName: z.string().max(63).optional().describe('The Job of the run; `kubectl logs job/NAME` shows its output.'),
   imageID: z.string().max(512).optional().describe('Digest of the image that the workers really run.'),

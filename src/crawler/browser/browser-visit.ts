@@ -10,6 +10,7 @@ import type { GuardProxy } from '../network/guard-proxy.ts';
 import type { HeadersFor } from '../network/request-headers.ts';
 import { pageAnswer } from '../rendering/page-answer.ts';
 import type { Rendered } from '../rendering/renderer.ts';
+import { withTruncations } from '../rendering/truncations.ts';
 import { isSameDocument, normaliseUrl, withoutFragment } from '../urls/url.ts';
 import { cookiesOfHeader } from './browser-cookies.ts';
 import { endOfError, failureOfBrowser, isAborted, isNetworkError, notInTime } from './browser-errors.ts';
@@ -364,10 +365,15 @@ export async function createVisitor(
       const message = `a script of the page left it for ${shownUrl.slice(0, 100)}, which holds nothing`;
       throw new CrawlError({ cause: 'BrowserError', message, retryable: true });
     }
-    const result = pageAnswer({ page, plan }, answer.headerLists, now.url, answer.facts);
+    const isPictureCut = screenshot !== undefined && 'picture' in screenshot && screenshot.isCut;
+    const facts = withTruncations(answer.facts, [
+      ...(now.posts > MAX_POSTS ? (['FormPosts'] as const) : []),
+      ...(isPictureCut ? (['Screenshot'] as const) : []),
+    ]);
+    const result = pageAnswer({ page, plan }, answer.headerLists, now.url, facts);
     // A refresh that begins a download leaves the page where it is.
     const stays = result.type === 'redirect' && now.files.has(result.to.href);
-    const shown = stays ? pageAnswer({ page: { ...page, refreshes: [] }, plan }, {}, now.url, answer.facts) : result;
+    const shown = stays ? pageAnswer({ page: { ...page, refreshes: [] }, plan }, {}, now.url, facts) : result;
     if (shown.type === 'redirect' || screenshot === undefined) return shown;
     if ('picture' in screenshot) return { ...shown, screenshot: screenshot.picture };
     return { ...shown, facts: { ...shown.facts, screenshotError: screenshot.error } };

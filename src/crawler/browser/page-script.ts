@@ -1,5 +1,6 @@
 // The text that is evaluated in a page of the browser: `readPage` over the browser's own document.
 import { z } from 'zod';
+import { TRUNCATIONS } from '../../gateway/protocol/worker-store.ts';
 import { showsPage } from '../html/embedded-pages.ts';
 import type { PageDom } from '../html/page-dom.ts';
 import type { PagePlan } from '../html/page-plan.ts';
@@ -82,11 +83,17 @@ function browserDom(top: BrowserNode, site: string, isPage: typeof showsPage): P
   const unread: string[] = [];
   // A page that puts itself into frames of its own has no end.
   const MAX_TREES = 1_000;
+  let hasMore = false;
   const pending = [top];
-  for (let tree = pending.shift(); tree !== undefined && inner.length < MAX_TREES; tree = pending.shift()) {
+  for (let tree = pending.shift(); tree !== undefined && !hasMore; tree = pending.shift()) {
+    const isBeyond = inner.length >= MAX_TREES;
     for (const element of all(tree, '*')) {
       const shadow = element.shadowRoot ?? null;
       const address = frameAddress(element);
+      if (isBeyond) {
+        hasMore ||= shadow?.nodeType === 11 || (address !== null && address !== '');
+        continue;
+      }
       const content = address === null ? undefined : frameDocument(element, address);
       if (address !== null && content === undefined && /^https?:/i.test(address)) unread.push(address);
       // A form's field may be named so.
@@ -112,7 +119,7 @@ function browserDom(top: BrowserNode, site: string, isPage: typeof showsPage): P
   return {
     select: (root, selector, limit) => all(root, selector).slice(0, limit),
     inner: (root) => inner.filter(({ host }) => root === top || isWithin(host, root)).map(({ tree }) => tree),
-    frames: () => unread,
+    frames: () => ({ addresses: unread, hasMore }),
     base: (document) => member(document, 'baseURI') ?? null,
     attribute(element, name) {
       const value = member(element, 'getAttribute').call(element, name);
@@ -183,6 +190,7 @@ const rawPage = z.object({
   images: z.array(z.array(pair)),
   itemLinks: z.array(z.array(pair)),
   html: z.string(),
+  truncated: z.array(z.enum(TRUNCATIONS)),
 });
 
 /** The page's process may be in the hands of the page: nothing is taken for granted. */

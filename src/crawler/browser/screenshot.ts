@@ -13,7 +13,8 @@ const LONGEST_MS = 10_000;
 /** The same, of a page whose time is over. */
 const LEAST_MS = 1_500;
 
-export type Screenshot = { readonly picture: Buffer } | { readonly error: string };
+/** `isCut`: the page is larger than its picture. */
+export type Screenshot = { readonly picture: Buffer; readonly isCut: boolean } | { readonly error: string };
 
 /**
  * The picture, or why the browser cannot take it: the page itself has been read all the same.
@@ -37,13 +38,12 @@ export async function takeScreenshot(
 }
 
 function pictureOf(session: Session, format: 'PNG' | 'JPEG'): Promise<Screenshot> {
-  return capturePage(session, format).then(
-    (picture) => ({ picture }),
-    (error: unknown) => ({ error: (error instanceof Error ? error.message : String(error)).slice(0, 300) }),
-  );
+  return capturePage(session, format).catch((error: unknown) => ({
+    error: (error instanceof Error ? error.message : String(error)).slice(0, 300),
+  }));
 }
 
-async function capturePage(session: Session, format: 'PNG' | 'JPEG'): Promise<Buffer> {
+async function capturePage(session: Session, format: 'PNG' | 'JPEG'): Promise<Screenshot> {
   const { cssContentSize } = await session.send('Page.getLayoutMetrics');
   const width = bounded(cssContentSize.width, MAX_WIDTH);
   const height = bounded(cssContentSize.height, MAX_HEIGHT);
@@ -57,8 +57,9 @@ async function capturePage(session: Session, format: 'PNG' | 'JPEG'): Promise<Bu
     return Buffer.from(data, 'base64');
   }
 
+  const isCut = cssContentSize.width > MAX_WIDTH || cssContentSize.height > MAX_HEIGHT;
   const picture = await capture(1);
-  return picture.length > MAX_BYTES ? capture(0.5) : picture;
+  return { picture: picture.length > MAX_BYTES ? await capture(0.5) : picture, isCut };
 }
 
 function bounded(pixels: number, most: number): number {

@@ -20,7 +20,7 @@ export type Visit = {
   moving: { readonly requestId: string; readonly url: URL; readonly isPost: boolean } | undefined;
   /** Where the document refreshes itself to; without fragments. What it says decides whether that is a redirect. */
   readonly refreshes: Set<string>;
-  /** Forms that were posted. */
+  /** Forms that were posted, or were to be. */
   posts: number;
   /** Files to which scripts went: the page stays. */
   readonly files: Set<string>;

@@ -1,6 +1,6 @@
 // From the extract section of a spec to what is read in the page, and from what was read to items.
 
-import type { ItemData } from '../../gateway/protocol/worker-store.ts';
+import type { ItemData, Truncation } from '../../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { CHALLENGE_SIGNS } from '../blocking/blocked.ts';
 import { NEXT_BY_RELATION } from '../html/next-page.ts';
@@ -45,6 +45,8 @@ export type PageItems = {
   readonly items: readonly ItemData[];
   /** How many have not, and the field that the first of these lacks; absent when there are none. */
   readonly incomplete?: { readonly items: number; readonly missing: string };
+  /** What was cut when items were made of the page; absent when nothing was. */
+  readonly truncated?: readonly Truncation[];
 };
 
 /** Whether the page has items of which none is whole. */
@@ -76,8 +78,10 @@ const wholePage: Extraction = {
     limits: PAGE_LIMITS,
   },
   itemsOf(page, url) {
-    const links = absoluteLinks(page, url, MAX_ITEM_LINKS).map((link) => link.href);
-    return { items: [{ url: url.href, title: page.title, heading: page.heading, links }] };
+    const found = absoluteLinks(page, url, MAX_ITEM_LINKS + 1).map((link) => link.href);
+    const links = found.slice(0, MAX_ITEM_LINKS);
+    const items = [{ url: url.href, title: page.title, heading: page.heading, links }];
+    return { items, ...(found.length > links.length ? { truncated: ['ItemLinks'] } : {}) };
   },
 };
 
@@ -93,8 +97,13 @@ function fieldsOf(extract: ExtractSpec): Extraction {
   const places = new Map<Field, number>(selected.map((field, index) => [field, index]));
 
   /** The value of each field for one item of the page. */
-  function reader(page: RawPage, url: URL, base: string): (item: number, field: Field) => FieldValue {
-    const lookUp = createFieldLookup(page, url);
+  function reader(
+    page: RawPage,
+    url: URL,
+    base: string,
+    noteCut: () => void,
+  ): (item: number, field: Field) => FieldValue {
+    const lookUp = createFieldLookup(page, url, noteCut);
     const textsOf = ({ type }: Field, texts: readonly string[]) =>
       type === 'URL' ? texts.map((text) => encodeQuery(text, page.encoding)) : texts;
     return (item, field) => {
@@ -121,7 +130,8 @@ function fieldsOf(extract: ExtractSpec): Extraction {
     },
     itemsOf(page, url) {
       const base = baseOf(page, url);
-      const read = reader(page, url, base);
+      const truncated = new Set<Truncation>();
+      const read = reader(page, url, base, () => truncated.add('StructuredData'));
       const items: ItemData[] = [];
       const lacking: string[] = [];
       for (const index of page.items.keys()) {
@@ -139,7 +149,11 @@ function fieldsOf(extract: ExtractSpec): Extraction {
         if (!values.every(isEmpty) || (fields.length === 0 && isAlwaysItem)) items.push(item);
       }
       const [missing] = lacking;
-      return { items, ...(missing === undefined ? {} : { incomplete: { items: lacking.length, missing } }) };
+      return {
+        items,
+        ...(missing === undefined ? {} : { incomplete: { items: lacking.length, missing } }),
+        ...(truncated.size === 0 ? {} : { truncated: [...truncated] }),
+      };
     },
   };
 }

@@ -23,8 +23,8 @@ export type FromExtractor =
   | { readonly type: 'ready' }
   /** The module cannot be used at all. */
   | { readonly type: 'refused'; readonly message: string }
-  /** The answer as JSON. */
-  | { readonly type: 'done'; readonly json: string }
+  /** The answer as JSON. `isTextCut`: the page has more main text than was read or kept. */
+  | { readonly type: 'done'; readonly json: string; readonly isTextCut?: true }
   | { readonly type: 'failed'; readonly message: string };
 
 /** The argument of a custom extractor. */
@@ -46,4 +46,9 @@ export const extractorAnswer = z.union([
   items.transform((items) => ({ items, links: [] as string[] })),
   z.object({ items, links: z.array(z.string()).max(MAX_LINKS).default([]) }),
 ]);
-export type ExtractorAnswer = { readonly items: readonly ItemData[]; readonly links: readonly string[] };
+export type ExtractorAnswer = {
+  readonly items: readonly ItemData[];
+  readonly links: readonly string[];
+  /** The page has more main text than was read or kept. */
+  readonly isTextCut?: true;
+};

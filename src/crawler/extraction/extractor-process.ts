@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import type { ItemData } from '../../gateway/protocol/worker-store.ts';
 import { parsePage } from '../html/page-document.ts';
 import type { ExtractorInput, ExtractorJob, ExtractorStart, FromExtractor } from './extractor-messages.ts';
-import { mainText } from './main-text.ts';
+import { type MainText, mainText } from './main-text.ts';
 
 type Extract = (input: ExtractorInput) => unknown;
 
@@ -20,8 +20,8 @@ async function load(path: string): Promise<Extract> {
   return extract as Extract;
 }
 
-async function answer(job: ExtractorJob, extract: Extract | undefined): Promise<unknown> {
-  const items = job.wantsText ? withText(job.items, mainText(job.html, job.url)) : job.items;
+async function answer(job: ExtractorJob, main: MainText | undefined, extract: Extract | undefined): Promise<unknown> {
+  const items = main === undefined ? job.items : withText(job.items, main.text);
   return extract === undefined ? items : await extract(inputOf({ ...job, items }));
 }
 
@@ -47,9 +47,10 @@ function inputOf({ url, html, items, response }: ExtractorJob): ExtractorInput {
 
 async function handle(job: ExtractorJob, extract: Extract | undefined): Promise<void> {
   try {
-    const json = JSON.stringify(await answer(job, extract));
+    const main = job.wantsText ? mainText(job.html, job.url) : undefined;
+    const json = JSON.stringify(await answer(job, main, extract));
     if (json === undefined) throw new TypeError('the extractor returned nothing');
-    send({ type: 'done', json });
+    send({ type: 'done', json, ...(main?.isCut ? { isTextCut: true } : {}) });
   } catch (error) {
     send({ type: 'failed', message: describe(error) });
   }

@@ -70,7 +70,7 @@ export async function startExtractor(start: ExtractorStart, log: Logger): Promis
     process ??= await restarted();
     const tooLate = AbortSignal.timeout(timeoutMs);
     const answer = await process.ask(job, AbortSignal.any([signal, tooLate]));
-    if (answer.type === 'done') return checked(answer.json);
+    if (answer.type === 'done') return { ...checked(answer.json), ...(answer.isTextCut ? { isTextCut: true } : {}) };
     if (answer.type === 'failed') throw extractionError(`the extractor failed: ${answer.message}`);
     // Whatever it does now, it is not to go on: a loop has no other end.
     await process.close();
@@ -94,7 +94,7 @@ export async function startExtractor(start: ExtractorStart, log: Logger): Promis
   };
 }
 
-function checked(json: string): ExtractorAnswer {
+function checked(json: string): Pick<ExtractorAnswer, 'items' | 'links'> {
   if (json.length > MAX_JSON) {
     throw extractionError(`the extractor gave ${json.length} characters of JSON, and ${MAX_JSON} are allowed`);
   }

@@ -124,8 +124,9 @@ export type FieldLookup = (field: string, item: number) => Iterable<FieldTexts>;
 /**
  * Looks into JSON-LD, microdata, RDFa, Open Graph and meta tags, in this order. What describes the whole page is an item's
  * own when the page has no other.
+ * @param noteCut called when there is more structured data than is looked into
  */
-export function createFieldLookup(page: RawPage, url: URL): FieldLookup {
+export function createFieldLookup(page: RawPage, url: URL, noteCut: () => void): FieldLookup {
   const isWhole = page.items.length === 1;
   const names = { url: url.href, canonical: page.canonical, heading: page.heading, title: page.title };
   let jsonLd: StructuredData | undefined;
@@ -141,6 +142,7 @@ export function createFieldLookup(page: RawPage, url: URL): FieldLookup {
   function* sourcesOf(item: number): Iterable<{ readonly data: StructuredData; readonly isForMachines: boolean }> {
     if (isWhole) {
       jsonLd ??= readJsonLd(page.jsonLd, names);
+      if (jsonLd.isCut) noteCut();
       yield { data: jsonLd, isForMachines: true };
     }
     yield { data: markedIn('microdata', item), isForMachines: false };

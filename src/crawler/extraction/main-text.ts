@@ -10,18 +10,24 @@ const MAX_TEXT = 100_000;
 const MAX_ELEMENTS = 20_000;
 const MAX_DEPTH = 512;
 
-/** Fenced code, `#` headings, `-` lists; links and images with absolute addresses. Null when the page has no main text. */
-export function mainText(html: string, url: string): string | null {
+export type MainText = {
+  /** Fenced code, `#` headings, `-` lists; links and images with absolute addresses. Null when the page has no main text. */
+  readonly text: string | null;
+  /** The page, or the text, is longer than what is read or kept; a page of too many elements has no text at all. */
+  readonly isCut: boolean;
+};
+
+export function mainText(html: string, url: string): MainText {
+  const isPart = html.length > MAX_HTML;
   const document = parsePage(html.slice(0, MAX_HTML));
-  if (isTooLarge(document)) return null;
+  if (isTooLarge(document)) return { text: null, isCut: true };
   // Readability asks the document where it is; linkedom's has no address.
   const base = document.querySelector('base[href]')?.getAttribute('href') ?? '';
   const baseURI = URL.parse(base, url)?.href ?? url;
   Object.defineProperties(document, { documentURI: { value: url }, baseURI: { value: baseURI } });
   const article = new Readability(document, { serializer: (node: object) => node }).parse();
-  if (article?.content == null) return null;
-  const text = createTurndown().turndown(article.content).trim();
-  return text === '' ? null : text.slice(0, MAX_TEXT);
+  const text = article?.content == null ? '' : createTurndown().turndown(article.content).trim();
+  return { text: text === '' ? null : text.slice(0, MAX_TEXT), isCut: isPart || text.length > MAX_TEXT };
 }
 
 type Tree = { querySelectorAll(selector: string): Iterable<TreeElement> };

@@ -14,10 +14,12 @@ export type StructuredData = {
   /** The site, its owner, breadcrumbs. */
   readonly surroundings: readonly Thing[];
   readonly byId: ReadonlyMap<string, Thing>;
+  /** There are more things on the page than are read. */
+  readonly isCut: boolean;
 };
 
-/** Bounds on what a hostile page may nest and repeat. */
-const MAX_DEPTH = 8;
+/** Bounds on what a hostile page may repeat. */
+const MAX_NAMES = 8;
 const MAX_THINGS = 1_000;
 const MAX_VALUES = 1_000;
 
@@ -39,43 +41,61 @@ export type PageNames = {
 
 /** The things of the page's JSON-LD scripts. What cannot be parsed is left out. */
 export function readJsonLd(scripts: readonly string[], page: PageNames): StructuredData {
-  const found: Collected = { things: [], listed: [], byId: new Map() };
+  const found: Collected = { things: [], listed: [], byId: new Map(), isCut: false };
   const values = scripts.map(parseLeniently);
-  for (const value of values) remember(value, found.byId, 0);
-  for (const value of values) collect(value, found, 0);
+  remember(values, found);
+  collect(values, found);
   return sorted(found, page);
 }
 
-type Collected = { readonly things: Thing[]; readonly listed: Thing[]; readonly byId: Map<string, Thing> };
+type Collected = {
+  readonly things: Thing[];
+  readonly listed: Thing[];
+  readonly byId: Map<string, Thing>;
+  isCut: boolean;
+};
 
-/** Lists, `@graph`, elements of lists, and what a page says it is mainly about. */
-function collect(value: unknown, found: Collected, depth: number): void {
-  if (depth > MAX_DEPTH || found.things.length >= MAX_THINGS) return;
-  if (Array.isArray(value)) {
-    for (const element of value.slice(0, MAX_THINGS)) collect(element, found, depth + 1);
-    return;
-  }
-  if (!isThing(value)) return;
-  if (value['@type'] !== undefined) found.things.push(value);
-  for (const name of ['@graph', 'mainEntity']) collect(propertyOf(value, name), found, depth + 1);
-  for (const element of listOf(propertyOf(value, 'itemListElement'))) {
-    const item = isThing(element) ? (propertyOf(element, 'item') ?? element) : undefined;
-    const isCrumb = typesOf(value).includes('BreadcrumbList');
-    if (isThing(item) && item['@type'] !== undefined && !isCrumb && found.listed.length < MAX_THINGS)
-      found.listed.push(item);
+/** What leads from a value to the next ones, in their order. Without recursion: a hostile page can nest deeper than the stack. */
+function walk(values: readonly unknown[], next: (value: Thing) => readonly unknown[]): void {
+  const pending = values.toReversed();
+  while (pending.length > 0) {
+    const value = pending.pop();
+    const inner = Array.isArray(value) ? (value as unknown[]) : isThing(value) ? next(value) : [];
+    for (let index = inner.length - 1; index >= 0; index--) pending.push(inner[index]);
   }
 }
 
+/** Adds what there is room for. */
+function addTo(things: Thing[], thing: Thing, found: Collected): void {
+  if (things.length < MAX_THINGS) things.push(thing);
+  else found.isCut = true;
+}
+
+/** Lists, `@graph`, elements of lists, and what a page says it is mainly about. */
+function collect(values: readonly unknown[], found: Collected): void {
+  walk(values, (value) => {
+    if (value['@type'] !== undefined) addTo(found.things, value, found);
+    const elements = typesOf(value).includes('BreadcrumbList') ? undefined : propertyOf(value, 'itemListElement');
+    if (Array.isArray(elements) && elements.length > MAX_VALUES) found.isCut = true;
+    for (const element of listOf(elements)) {
+      const item = isThing(element) ? (propertyOf(element, 'item') ?? element) : undefined;
+      if (isThing(item) && item['@type'] !== undefined) addTo(found.listed, item, found);
+    }
+    return ['@graph', 'mainEntity'].map((name) => propertyOf(value, name));
+  });
+}
+
 /** By their `@id`, however deep they stand; what several places say of one thing is put together. */
-function remember(value: unknown, byId: Map<string, Thing>, depth: number): void {
-  if (depth > MAX_DEPTH || byId.size >= MAX_THINGS) return;
-  if (Array.isArray(value)) {
-    for (const element of value.slice(0, MAX_THINGS)) remember(element, byId, depth + 1);
-  } else if (isThing(value)) {
+function remember(values: readonly unknown[], found: Collected): void {
+  const { byId } = found;
+  walk(values, (value) => {
     const id = value['@id'];
-    if (typeof id === 'string' && Object.keys(value).length > 1) byId.set(id, { ...value, ...byId.get(id) });
-    for (const inner of Object.values(value)) if (typeof inner === 'object') remember(inner, byId, depth + 1);
-  }
+    if (typeof id === 'string' && Object.keys(value).length > 1) {
+      if (byId.has(id) || byId.size < MAX_THINGS) byId.set(id, { ...value, ...byId.get(id) });
+      else found.isCut = true;
+    }
+    return Object.values(value);
+  });
 }
 
 /** Pages break lines within strings, leave commas, escape as scripts do and write comments; browsers do not complain. */
@@ -130,7 +150,7 @@ export function readProperties(properties: readonly RawProperty[], page: PageNam
     // A thing that `itemref` makes a part of itself belongs to the root.
     const owner = scope === index ? root : (scopes[scope] ?? root);
     const words = names
-      .split(/\s+/, MAX_DEPTH)
+      .split(/\s+/, MAX_NAMES)
       .filter((word) => word !== '')
       .map(localName);
     for (const name of words.filter((word) => word !== undefined)) {
@@ -141,7 +161,7 @@ export function readProperties(properties: readonly RawProperty[], page: PageNam
     if (thing !== undefined && (names.trim() === '' || words.includes('mainEntity'))) things.push(thing);
   }
   const found = Object.keys(root).length > 0 ? [root, ...things] : things;
-  return sorted({ things: found, listed: [], byId: new Map() }, page);
+  return sorted({ things: found, listed: [], byId: new Map(), isCut: false }, page);
 }
 
 /** `name` of `schema:name` and `https://schema.org/name`; undefined for a name of another vocabulary, such as `og:title`. */
@@ -153,12 +173,12 @@ function localName(name: string): string | undefined {
 /** `value` is what the element itself says, such as where it links to. */
 function thingOf(type: string, value: string): Record<string, unknown> {
   const thing: Record<string, unknown> = Object.create(null);
-  thing['@type'] = type.split(/\s+/, MAX_DEPTH);
+  thing['@type'] = type.split(/\s+/, MAX_NAMES);
   if (value !== '') thing['@value'] = value;
   return thing;
 }
 
-function sorted({ things, listed, byId }: Collected, page: PageNames): StructuredData {
+function sorted({ things, listed, byId, isCut }: Collected, page: PageNames): StructuredData {
   const ofType = new Map<string, Candidate>();
   for (const written of things) {
     for (const candidate of candidatesOf(resolved(written, byId) as Thing, byId, page)) {
@@ -175,6 +195,7 @@ function sorted({ things, listed, byId }: Collected, page: PageNames): Structure
     listed: listed.map((thing) => resolved(thing, byId) as Thing),
     surroundings: ranked.filter(({ rank }) => rank === SURROUNDING).map(({ thing }) => thing),
     byId,
+    isCut,
   };
 }
 

@@ -129,11 +129,14 @@ function documentDom(document: Document, source: DecodedText, compiled: Compiled
       return shadowTrees.filter(({ host }) => isWithin(host, root)).map(({ content }) => content);
     },
     // Their documents are pages of their own.
-    frames: (document) =>
-      select(document, 'iframe[src], frame[src], object[data], embed[src]').flatMap(({ name, attribs }) => {
+    frames(document) {
+      const elements = select(document, 'iframe[src], frame[src], object[data], embed[src]');
+      const addresses = elements.flatMap(({ name, attribs }) => {
         const address = attribs[name === 'object' ? 'data' : 'src'] ?? '';
         return name.endsWith('frame') || showsPage(attribs['type'] ?? null, address) ? [address] : [];
-      }),
+      });
+      return { addresses, hasMore: false };
+    },
     base: (document) => select(document, 'base[href]', 1)[0]?.attribs['href'] ?? null,
     attribute: (node, name) => (isTag(node) ? (node.attribs[name] ?? null) : null),
     tag: (node) => (isTag(node) ? node.name : null),

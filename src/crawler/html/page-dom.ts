@@ -7,7 +7,11 @@ export type PageDom<Node> = {
   /** Trees within the root that its selectors do not reach: open shadow trees, documents of frames of the same site. */
   readonly inner: (root: Node) => readonly Node[];
   /** The documents of the other frames, as references of this document. */
-  readonly frames: (document: Node) => readonly string[];
+  readonly frames: (document: Node) => {
+    readonly addresses: string[];
+    /** There are trees and frames that were not looked into. */
+    readonly hasMore: boolean;
+  };
   /** What the document's references are relative to, as far as it says. */
   readonly base: (document: Node) => string | null;
   readonly attribute: (element: Node, name: string) => string | null;

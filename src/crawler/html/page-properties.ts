@@ -8,13 +8,17 @@ export type Markup = { readonly property: string; readonly scope: string; readon
 
 type Limits = { readonly values: number; readonly characters: number };
 
-/** The properties of an item's elements and of those that `itemref` adds to them, in document order. */
+/**
+ * The properties of an item's elements and of those that `itemref` adds to them, in document order.
+ * @param noteMore called when there are more than are read
+ */
 export function createPropertyReader<Node>(
   dom: PageDom<Node>,
   document: Node,
   limits: Limits,
   imageAddress: (image: Node) => string | null,
   taken: (element: Node, take: FieldPlan['take']) => string | null,
+  noteMore: () => void,
 ): (root: Node, markup: Markup) => RawProperty[] {
   /** The value of a microdata property (HTML, 5.2.4); `content` counts on every element, as search engines read it. */
   function propertyValue(element: Node, isScope: boolean): string {
@@ -31,12 +35,16 @@ export function createPropertyReader<Node>(
   /** Properties of the root's elements and of those that `itemref` adds to them, in document order. */
   function propertiesOf(root: Node, markup: Markup): RawProperty[] {
     const marked = `[${markup.property}], [${markup.scope}]`;
-    const elements = dom.select(root, marked, limits.values);
+    const matches = dom.select(root, marked, limits.values + 1);
+    if (matches.length > limits.values) noteMore();
+    const elements = matches.slice(0, limits.values);
     const adopted = new Map<Node, Node>();
     const scopesWithMore = dom.select(root, '[itemscope][itemref]', limits.values);
     if (dom.tag(root) !== null) scopesWithMore.push(root);
     for (const scope of scopesWithMore) {
-      for (const id of (dom.attribute(scope, 'itemref') ?? '').trim().split(/\s+/, 20)) {
+      const ids = (dom.attribute(scope, 'itemref') ?? '').trim().split(/\s+/, 21);
+      if (ids.length > 20) noteMore();
+      for (const id of ids.slice(0, 20)) {
         const element = elementsById().get(id);
         if (element !== undefined && element !== scope) adopted.set(element, scope);
       }
@@ -44,7 +52,11 @@ export function createPropertyReader<Node>(
     const known = new Set(elements);
     for (const element of adopted.keys()) {
       for (const found of [element, ...dom.select(element, marked, limits.values)]) {
-        if (known.has(found) || elements.length >= limits.values) continue;
+        if (known.has(found)) continue;
+        if (elements.length >= limits.values) {
+          noteMore();
+          continue;
+        }
         known.add(found);
         elements.push(found);
       }

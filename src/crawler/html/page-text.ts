@@ -1,8 +1,7 @@
 // The text of elements, as a visitor reads it. It is sent to the browser as text, so it may use nothing around it.
 import type { PageDom } from './page-dom.ts';
 
-/** @param most characters of a text, unless it is said otherwise */
-export function createTextReader<Node>(dom: PageDom<Node>, most: number): (root: Node, limit?: number) => string {
+export function createTextReader<Node>(dom: PageDom<Node>): (root: Node, limit: number) => string {
   const unread = ' script style noscript template iframe noframes noembed ';
   const inline =
     ' a abbr acronym b bdi bdo big button cite code data del dfn em font i img input ins kbd label mark meter output' +
@@ -19,7 +18,7 @@ export function createTextReader<Node>(dom: PageDom<Node>, most: number): (root:
   }
 
   // Without recursion: a hostile page can nest deeper than the stack. Only inline elements leave words together.
-  return function textOf(root: Node, limit = most): string {
+  return function textOf(root: Node, limit: number): string {
     const parts: string[] = [];
     const pending: (Node | string)[] = [root];
     let length = 0;
@@ -28,7 +27,8 @@ export function createTextReader<Node>(dom: PageDom<Node>, most: number): (root:
       const characters = typeof node === 'string' ? node : dom.characters(node);
       if (characters !== null) {
         parts.push(characters);
-        length += characters.trim().length;
+        // Of blanks in a row one is left: many of them are no long text.
+        length += (/\s\s/.test(characters) ? characters.replace(/\s+/g, ' ') : characters).trim().length;
         continue;
       }
       const tag = dom.tag(node as Node);

@@ -1,4 +1,5 @@
 // What was read from a page, before types and URLs are made of it.
+import type { Truncation } from '../../gateway/protocol/worker-store.ts';
 
 /** What was found, as text: types and URLs are made of it later, outside of the browser. */
 export type RawPage = {
@@ -49,6 +50,8 @@ export type RawPage = {
   /** For each item the address and the text of its links. */
   readonly itemLinks: readonly (readonly (readonly [string, string])[])[];
   readonly html: string;
+  /** What was more than the plan's bounds. */
+  readonly truncated: readonly Truncation[];
 };
 
 /** An element with `itemprop`, `itemscope` or both; of RDFa, with `property`, `typeof` or both. */

@@ -1,5 +1,6 @@
 // What is read from a document, the same for parsed HTML and for a page in the browser: `readPage` knows documents
 // only through `PageDom`, which both provide. It is sent to the browser as text, so it may use nothing around it.
+import type { Truncation } from '../../gateway/protocol/worker-store.ts';
 import type { PageDom } from './page-dom.ts';
 import { createImageReader } from './page-images.ts';
 import type { FieldPlan, PagePlan } from './page-plan.ts';
@@ -12,9 +13,30 @@ export const PAGE_PARTS = { createTextReader, createImageReader, createPropertyR
 
 export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePlan, parts: typeof PAGE_PARTS): RawPage {
   const { limits } = plan;
-  const textOf = parts.createTextReader(dom, limits.characters);
+  const truncated = new Set<Truncation>();
+  const textOf = parts.createTextReader(dom);
   const imageAddress = parts.createImageReader(dom, limits.characters, limits.values);
-  const propertiesOf = parts.createPropertyReader(dom, document, limits, imageAddress, taken);
+  const noteProperties = () => truncated.add('StructuredData');
+  const propertiesOf = parts.createPropertyReader(dom, document, limits, imageAddress, taken, noteProperties);
+
+  function cutText(text: string, most = limits.characters, what: Truncation = 'Texts'): string {
+    if (text.length > most) truncated.add(what);
+    return text.slice(0, most);
+  }
+
+  function cutList<Entry>(list: Entry[], most: number, what: Truncation): Entry[] {
+    if (list.length > most) truncated.add(what);
+    return list.slice(0, most);
+  }
+
+  /** One character or element more than is kept shows that there is more. */
+  function keptText(root: Node, most = limits.characters): string {
+    return cutText(textOf(root, most + 1), most);
+  }
+
+  function keptElements(root: Node, selector: string, most: number, what: Truncation): Node[] {
+    return cutList(selectAll(root, selector, most + 1), most, what);
+  }
 
   /** In shadow trees and frames, too; after what the root's own tree has. */
   function selectAll(root: Node, selector: string, limit: number): Node[] {
@@ -28,18 +50,18 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
 
   function firstText(selector: string): string {
     const found = selectAll(document, selector, 1)[0];
-    return found === undefined ? '' : textOf(found);
+    return found === undefined ? '' : keptText(found);
   }
 
   function taken(element: Node, take: FieldPlan['take']): string | null {
     if (take === 'presence') return '';
-    if (take === 'text') return textOf(element);
-    if (take === 'address') return addressOf(element) ?? textOf(element);
+    if (take === 'text') return keptText(element);
+    if (take === 'address') return addressOf(element) ?? keptText(element);
     for (const name of take.attributes) {
       const value = dom.attribute(element, name);
-      if (value !== null) return value.trim().slice(0, limits.characters);
+      if (value !== null) return cutText(value.trim());
     }
-    return take.orText ? textOf(element) : null;
+    return take.orText ? keptText(element) : null;
   }
 
   function addressOf(element: Node): string | null {
@@ -49,7 +71,10 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
 
   function valuesOf(root: Node, field: FieldPlan): string[] {
     const values: string[] = [];
-    for (const element of selectAll(root, field.selector, field.multiple ? limits.values : 1)) {
+    const elements = field.multiple
+      ? keptElements(root, field.selector, limits.values, 'Values')
+      : selectAll(root, field.selector, 1);
+    for (const element of elements) {
       const value = taken(element, field.take);
       if (value !== null) values.push(value);
     }
@@ -63,10 +88,14 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
   function jsonLdTexts(): string[] {
     const texts: string[] = [];
     let left = limits.jsonLd;
-    for (const script of dom.select(document, 'script[type*="ld+json" i]', limits.values)) {
+    const scripts = dom.select(document, 'script[type*="ld+json" i]', limits.values + 1);
+    for (const script of cutList(scripts, limits.values, 'StructuredData')) {
       if (!/^\s*application\/ld\+json\s*(;|$)/i.test(dom.attribute(script, 'type') ?? '')) continue;
       const text = Array.from(dom.children(script), (node) => dom.characters(node) ?? '').join('');
-      if (text.length > left) continue;
+      if (text.length > left) {
+        truncated.add('StructuredData');
+        continue;
+      }
       left -= text.length;
       texts.push(text);
     }
@@ -75,7 +104,8 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
 
   function robotsTags(): [string, string][] {
     const pairs: [string, string][] = [];
-    for (const element of dom.select(document, 'meta[name][content]', limits.values)) {
+    const tags = dom.select(document, 'meta[name][content]', limits.values + 1);
+    for (const element of cutList(tags, limits.values, 'MetaTags')) {
       const content = (dom.attribute(element, 'content') ?? '').slice(0, 1_000);
       if (/noindex|nofollow|none/i.test(content)) pairs.push([dom.attribute(element, 'name') ?? '', content]);
     }
@@ -83,20 +113,21 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
   }
 
   function metaTags(): [string, string][] {
-    return dom.select(document, 'meta[content][name], meta[content][property]', limits.values).map((element) => {
+    const tags = dom.select(document, 'meta[content][name], meta[content][property]', limits.values + 1);
+    return cutList(tags, limits.values, 'MetaTags').map((element) => {
       const name = dom.attribute(element, 'property') ?? dom.attribute(element, 'name') ?? '';
       const content = dom.attribute(element, 'content') ?? '';
-      return [name.trim().slice(0, limits.characters), content.trim().slice(0, limits.characters)];
+      return [name.trim().slice(0, limits.characters), cutText(content.trim())];
     });
   }
 
   function imagesOf(root: Node): [string, string][] {
     const images: [string, string][] = [];
-    for (const image of selectAll(root, 'img', limits.values)) {
+    for (const image of keptElements(root, 'img', limits.values, 'Images')) {
       const address = imageAddress(image);
       if (address === null) continue;
       const alt = (dom.attribute(image, 'alt') ?? '').trim();
-      images.push([address.slice(0, limits.characters), alt.slice(0, limits.linkText)]);
+      images.push([address.slice(0, limits.characters), cutText(alt, limits.linkText)]);
     }
     return images;
   }
@@ -115,9 +146,9 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
   }
 
   function linksOf(root: Node): [string, string][] {
-    return anchorsIn(root, limits.values).map((link) => {
+    return cutList(anchorsIn(root, limits.values + 1), limits.values, 'ItemLinks').map((link) => {
       const href = hrefOf(link);
-      const text = textOf(link, limits.linkText) || (dom.attribute(link, 'alt') ?? '').slice(0, limits.linkText);
+      const text = keptText(link, limits.linkText) || cutText(dom.attribute(link, 'alt') ?? '', limits.linkText);
       return [href, text];
     });
   }
@@ -154,6 +185,8 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
   const matches =
     plan.itemSelector === null ? [document] : selectAll(document, plan.itemSelector, Number.POSITIVE_INFINITY);
   const roots = matches.slice(0, limits.items);
+  const frames = dom.frames(document);
+  if (frames.hasMore) truncated.add('Frames');
   return {
     base: dom.base(document),
     language: languageOf(),
@@ -165,7 +198,7 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     linksLeftOut: Math.max(anchors.length - limits.links, 0),
     nofollow,
     refreshes,
-    frames: dom.frames(document).slice(0, limits.values),
+    frames: cutList(frames.addresses, limits.values, 'Frames'),
     canonical: canonical === undefined ? null : dom.attribute(canonical, 'href'),
     next: plan.next === null ? null : nextPage(plan.next),
     robots: robotsTags(),
@@ -180,6 +213,8 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
     meta: plan.structuredData ? metaTags() : [],
     images: plan.images ? roots.map(imagesOf) : [],
     itemLinks: plan.itemLinks ? roots.map(linksOf) : [],
-    html: plan.html ? dom.html(document).slice(0, limits.html) : '',
+    html: plan.html ? cutText(dom.html(document), limits.html, 'Html') : '',
+    // When all of the above has been read.
+    truncated: [...truncated],
   };
 }

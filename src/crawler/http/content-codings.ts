@@ -56,15 +56,21 @@ export function decodingStream(coding: Coding): Transform {
   }
 }
 
-/** What was read, cut off at the bound. */
-export type Decoded = { readonly bytes: Buffer; readonly isTooLarge: boolean };
+/** What was read. */
+export type Decoded = {
+  readonly bytes: Buffer;
+  /** It was cut off at the bound. */
+  readonly isTooLarge: boolean;
+  /** The rest of it could not be read: the body ends too early, or is broken. */
+  readonly isBroken: boolean;
+};
 
 /**
  * The body without the coding. A body that ends too early, has a wrong checksum or something behind its end gives what
  * could be read; rejects with zlib's error when that is nothing.
  */
 export async function decodeBody(body: Buffer, coding: Coding, maxBytes: number): Promise<Decoded> {
-  if (body.length === 0) return { bytes: body, isTooLarge: false };
+  if (body.length === 0) return { bytes: body, isTooLarge: false, isBroken: false };
   if (coding === 'gzip') return gunzip(body, maxBytes);
   if (coding === 'deflate') return decodePart(isZlib(body) ? zlib : rawDeflate, body, maxBytes);
   return decodePart(coding === 'br' ? brotli : zstd, body, maxBytes);
@@ -74,6 +80,7 @@ export async function decodeBody(body: Buffer, coding: Coding, maxBytes: number)
 async function gunzip(body: Buffer, maxBytes: number): Promise<Decoded> {
   const parts: Buffer[] = [];
   let size = 0;
+  let isBroken = false;
   for (let rest = body; size <= maxBytes; ) {
     const start = gzipHeaderLength(rest);
     if (start === undefined) {
@@ -81,14 +88,15 @@ async function gunzip(body: Buffer, maxBytes: number): Promise<Decoded> {
       break;
     }
     const member = rest.subarray(start);
-    const { bytes, isTooLarge, used } = await decodePart(rawDeflate, member, maxBytes - size);
-    parts.push(bytes);
-    size += bytes.length;
-    if (isTooLarge) return { bytes: Buffer.concat(parts), isTooLarge };
+    const { used, ...part } = await decodePart(rawDeflate, member, maxBytes - size);
+    parts.push(part.bytes);
+    size += part.bytes.length;
+    if (part.isTooLarge) return { ...part, bytes: Buffer.concat(parts) };
+    isBroken ||= part.isBroken;
     rest = member.subarray(used + GZIP_TRAILER_LENGTH);
     if (rest.length === 0) break;
   }
-  return { bytes: parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts), isTooLarge: false };
+  return { bytes: parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts), isTooLarge: false, isBroken };
 }
 
 const GZIP_TRAILER_LENGTH = 8;
@@ -117,12 +125,12 @@ function isZlib(bytes: Buffer): boolean {
 
 /** A compression method: how its bytes are unpacked at once, and step by step. */
 type Method = {
-  /** Bytes that end too early are no error. */
+  /** With it, bytes that end too early are no error. */
   readonly flush: number;
   readonly atOnce: (body: Buffer, options: UnpackOptions) => Promise<Unpacked>;
   readonly inSteps: (options: { readonly finishFlush: number; readonly chunkSize?: number }) => Transform;
 };
-type UnpackOptions = { readonly finishFlush: number; readonly maxOutputLength: number; readonly info: true };
+type UnpackOptions = { readonly maxOutputLength: number; readonly info: true };
 /** `bytesWritten` counts what was used of the input. The types of Node know nothing of the option `info`. */
 type Unpacked = { readonly buffer: Buffer; readonly engine: { readonly bytesWritten: number } };
 
@@ -152,14 +160,13 @@ async function decodePart(
   maxBytes: number,
 ): Promise<Decoded & { readonly used: number }> {
   try {
-    const options = { finishFlush: method.flush, maxOutputLength: Math.max(maxBytes, 1), info: true } as const;
-    const { buffer, engine } = await method.atOnce(body, options);
-    return { bytes: buffer, isTooLarge: false, used: engine.bytesWritten };
+    const { buffer, engine } = await method.atOnce(body, { maxOutputLength: Math.max(maxBytes, 1), info: true });
+    return { bytes: buffer, isTooLarge: false, isBroken: false, used: engine.bytesWritten };
   } catch (error) {
     const isTooLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
     const bytes = await salvage(method, body, maxBytes, isTooLarge ? undefined : SALVAGE_STEP);
     if (bytes.length === 0 && !isTooLarge) throw error;
-    return { bytes, isTooLarge, used: body.length };
+    return { bytes, isTooLarge, isBroken: !isTooLarge, used: body.length };
   }
 }
 

@@ -27,6 +27,8 @@ export type HttpResponse = {
   readonly headers: ResponseHeaders;
   /** Decompressed; empty when the body was not wanted. */
   readonly body: Buffer;
+  /** The rest of the body could not be decompressed. */
+  readonly isBroken?: true;
   readonly visitor?: Visitor;
 };
 
@@ -130,8 +132,8 @@ export function createHttpClient(options: {
       return Number(received['content-length'] ?? 0) > MAX_DISCARDED_BYTES ? undefined : MAX_DISCARDED_BYTES;
     };
     const reply = await inPlace(url, () => exchange(agent, message, mostBytes, signal), signal);
-    const body = isWanted ? await decodedBody(reply, head, request) : Buffer.alloc(0);
-    return { status: reply.status, headers: head, body, ...visitorOf(url, hadCookie) };
+    const read = isWanted ? await decodedBody(reply, head, request) : { body: Buffer.alloc(0) };
+    return { status: reply.status, headers: head, ...read, ...visitorOf(url, hadCookie) };
   }
 
   async function getInParts(request: HttpRequest & Required<Pick<HttpRequest, 'consume'>>, signal: AbortSignal) {
@@ -204,16 +206,18 @@ async function decodedBody(
   reply: Reply,
   head: ResponseHeaders,
   { maxBytes, onTooLarge }: HttpRequest,
-): Promise<Buffer> {
+): Promise<Pick<HttpResponse, 'body' | 'isBroken'>> {
   let { body, isCut: isTooLarge } = reply;
+  let isBroken = false;
   for (const coding of codingsOfBody(head)) {
     if (isTooLarge && onTooLarge === 'fail') break;
     const decoded = await decodeBody(body, coding, maxBytes);
     body = decoded.bytes;
     isTooLarge ||= decoded.isTooLarge;
+    isBroken ||= decoded.isBroken;
   }
   if (isTooLarge && onTooLarge === 'fail') throw pageTooLarge(maxBytes);
-  return body;
+  return isBroken ? { body, isBroken } : { body };
 }
 
 async function consumeBody(

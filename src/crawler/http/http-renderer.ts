@@ -123,5 +123,6 @@ function factsOf(response: HttpResponse | undefined, url: URL, startedAt: number
     bytes: response.body.length,
     finalUrl: url.href,
     ...(contentType === undefined ? {} : { contentType: contentType.slice(0, 200) }),
+    ...(response.isBroken ? { truncated: ['Body'] } : {}),
   };
 }

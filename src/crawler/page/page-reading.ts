@@ -16,6 +16,7 @@ import type { Extractor } from '../extraction/extractor.ts';
 import type { Failure } from '../failure.ts';
 import { directivesOf } from '../html/page-directives.ts';
 import type { Rendered } from '../rendering/renderer.ts';
+import { withTruncations } from '../rendering/truncations.ts';
 import type { FailPage } from './failed-page.ts';
 import { itemsLeftOut, skipped } from './outcomes.ts';
 import { createPageAdditions, type Screenshots } from './page-additions.ts';
@@ -88,7 +89,9 @@ export function createPageReading(options: {
     }
     const references = directives?.nofollow ? links.references : [...links.references, ...result.links];
     const content = { items: result.items, links: { ...links, references }, text };
-    const outcome = done(claim, url, content, result.facts, validators);
+    // Without validators the next run reads the page anew: what broke off may be whole then, and what is cut is counted there, too.
+    const kept = result.facts.truncated === undefined ? validators : undefined;
+    const outcome = done(claim, url, content, result.facts, kept);
     return { ...outcome, ...itemsLeftOut(outcome, result.leftOut) };
   }
 
@@ -105,7 +108,8 @@ export function createPageReading(options: {
     if ('failure' in extracted) return { leftOut, ...extracted };
     const taken = extracted.items.slice(0, sources.get(claim.source)?.maxItems);
     leftOut.TooManyItems += extracted.items.length - taken.length;
-    const pictured = await withScreenshot(claim, taken, rendered);
+    const cut = [...page.truncated, ...(read.truncated ?? []), ...(extracted.isTextCut ? (['MainText'] as const) : [])];
+    const pictured = await withScreenshot(claim, taken, { ...rendered, facts: withTruncations(facts, cut) });
     return 'failure' in pictured ? { leftOut, ...pictured } : { leftOut, links: extracted.links, ...pictured };
   }
 

@@ -47,6 +47,8 @@ export function logOutcome(log: Logger, outcome: Outcome): void {
     log.debug({ ...line, reason: outcome.reason }, 'page skipped');
   } else if (outcome.type === 'done' && facts?.screenshotError !== undefined) {
     log.warn({ ...line, items: outcome.items.length }, 'page has no screenshot');
+  } else if (outcome.type === 'done' && facts?.truncated !== undefined) {
+    log.warn({ ...line, items: outcome.items.length }, 'page was cut');
   } else if (outcome.type === 'done') {
     log.debug({ ...line, items: outcome.items.length, links: outcome.links.length }, 'page done');
   } else log.debug(line, 'page released');

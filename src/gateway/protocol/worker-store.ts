@@ -128,6 +128,8 @@ export type FetchFacts = {
   readonly screenshot?: string;
   /** Why there is no picture of a page that was to have one. */
   readonly screenshotError?: string;
+  /** What was not read or stored to its end. */
+  readonly truncated?: readonly Truncation[];
 };
 
 /**
@@ -191,8 +193,37 @@ export const PARTS_MISSING = [
   'NoScreenshot',
   /** It was read without what did not answer in time: see `unfinished`. */
   'NotFullyLoaded',
+  /** Something of it was more than is read or stored: see `truncated`. */
+  'Truncated',
 ] as const;
 export type PartMissing = (typeof PARTS_MISSING)[number];
+
+/** Fixed list: what of a page was cut at a bound, or broke off. */
+export const TRUNCATIONS = [
+  /** The body: its content coding broke off, or was spoilt. */
+  'Body',
+  /** A text or an attribute, such as the value of a field. */
+  'Texts',
+  /** The values of a field with several. */
+  'Values',
+  /** The images of an item. */
+  'Images',
+  /** The links that an item lists; those that are followed are counted by TooManyLinks. */
+  'ItemLinks',
+  /** JSON-LD, microdata or RDFa. */
+  'StructuredData',
+  'MetaTags',
+  /** Frames, and shadow trees. */
+  'Frames',
+  /** The forms that the page posted by itself: the answer to the last one was not waited for. */
+  'FormPosts',
+  /** The main text, or the HTML that it is looked for in. */
+  'MainText',
+  /** The HTML for a custom extractor. */
+  'Html',
+  'Screenshot',
+] as const;
+export type Truncation = (typeof TRUNCATIONS)[number];
 
 /** Fixed list: why a request was not crawled, or a link not followed. Counted per run. */
 export const SKIP_REASONS = [

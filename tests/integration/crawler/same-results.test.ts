@@ -186,7 +186,7 @@ async function resultOf(renderer: Renderer, url: URL, extract: CrawlRunSpecInput
   if (result.type !== 'page') throw new Error(`${url.href}: ${JSON.stringify(result)}`);
   return {
     ...extraction.itemsOf(result.page, url),
-    text: mainText(result.page.html, url.href),
+    text: mainText(result.page.html, url.href).text,
     links: absoluteLinks(result.page, url, 100).map((link) => link.href),
   };
 }

@@ -87,7 +87,10 @@ it('that cannot be taken are counted in the status of the run', PATIENT, async (
       expect.objectContaining({ title: 'Tall', screenshot: nameOf('/tall') }),
     ]),
   );
-  expect(await run.snapshot()).toMatchObject({ progress: { succeeded: 2 }, partialPages: { NoScreenshot: 1 } });
+  expect(await run.snapshot()).toMatchObject({
+    progress: { succeeded: 2 },
+    partialPages: { NoScreenshot: 1, Truncated: 1 },
+  });
 });
 
 it('are files named by run and URL, whole pages within bounds, and named by the items', PATIENT, async () => {

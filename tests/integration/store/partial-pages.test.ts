@@ -1,4 +1,4 @@
-// Pages that are stored without their picture, or without what did not answer in time, are counted by what they lack.
+// Pages that are stored without their picture, without what did not answer in time, or cut are counted by what they lack.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Claim, FetchFacts, Outcome } from '#src/gateway/protocol/worker-store.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
@@ -22,12 +22,18 @@ const ENDS: [end: (claim: Claim) => Outcome, facts: unknown, lacks: Record<strin
   [done, { status: 200 }, {}],
   [done, { screenshotError: 'not drawn in time' }, { NoScreenshot: 1 }],
   [done, { unfinished: 'no answer from http://site.test/x.js' }, { NotFullyLoaded: 1 }],
+  [done, { truncated: ['Body', 'Values'] }, { Truncated: 1 }],
+  [done, { truncated: ['Texts'], unfinished: 'x' }, { NotFullyLoaded: 1, Truncated: 1 }],
   [done, { unfinished: 'x', screenshotError: 'y' }, { NoScreenshot: 1, NotFullyLoaded: 1 }],
   // The request itself says so.
-  [dead, { unfinished: 'x', screenshotError: 'y' }, {}],
+  [dead, { unfinished: 'x', screenshotError: 'y', truncated: ['Body'] }, {}],
   [retry, { unfinished: 'x', screenshotError: 'y' }, {}],
   // What a worker should not say breaks nothing.
-  [done, { screenshotError: 7, unfinished: null }, { NoScreenshot: 1, NotFullyLoaded: 1 }],
+  [
+    done,
+    { screenshotError: 7, unfinished: null, truncated: 'all' },
+    { NoScreenshot: 1, NotFullyLoaded: 1, Truncated: 1 },
+  ],
 ];
 
 it.each(ENDS)('by %o with facts %j', async (end, facts, lacks) => {

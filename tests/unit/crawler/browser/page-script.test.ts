@@ -74,6 +74,7 @@ const expected = {
   images: [[]],
   itemLinks: [[['/x', '/x']]],
   html: '<html></html>',
+  truncated: [],
 };
 
 async function bundled(options: { minify: boolean; keepNames: boolean }): Promise<string> {

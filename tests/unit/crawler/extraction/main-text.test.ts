@@ -15,7 +15,7 @@ pull();</code></pre><p>See <a href="../ropes?x=1">ropes</a>. ${sentence}</p><img
 
 describe('the main text', () => {
   it('is the article as Markdown, with absolute addresses, and without what is around it', () => {
-    const text = mainText(ARTICLE, URL_OF_PAGE) ?? '';
+    const text = mainText(ARTICLE, URL_OF_PAGE).text ?? '';
     expect(text).toContain('## How they are _made_\n\nNets are made');
     expect(text).toMatch(/-\s+hemp\n-\s+cotton/);
     expect(text).toContain('```\ntie(knot);\npull();\n```');
@@ -26,14 +26,14 @@ describe('the main text', () => {
 
   it('resolves addresses against the base of the page', () => {
     const html = `<base href="//cdn.example/a/"><article>${paragraph.repeat(3)}<p><a href=b>${sentence}</a></p></article>`;
-    expect(mainText(html, URL_OF_PAGE)).toContain('](https://cdn.example/a/b)');
+    expect(mainText(html, URL_OF_PAGE).text).toContain('](https://cdn.example/a/b)');
   });
 
   it('is the same of a page as it is sent and as a browser writes it', () => {
     const sent = `<title>Nets</title><article><h1>Nets</h1>${paragraph.repeat(4)}</article>`;
     const written = `<html><head><title>Nets</title></head><body><article><h1>Nets</h1>${paragraph.repeat(4)}</article></body></html>`;
-    expect(mainText(sent, URL_OF_PAGE)).toBe(mainText(written, URL_OF_PAGE));
-    expect(mainText(sent, URL_OF_PAGE)).toContain('Nets are made');
+    expect(mainText(sent, URL_OF_PAGE)).toEqual(mainText(written, URL_OF_PAGE));
+    expect(mainText(sent, URL_OF_PAGE).text).toContain('Nets are made');
   });
 
   it.each([
@@ -43,10 +43,21 @@ describe('the main text', () => {
     ['more elements than anybody reads', `<article>${'<p>x</p>'.repeat(30_000)}</article>`],
     ['deeper nesting than a browser has', `${'<div>'.repeat(5_000)}${sentence.repeat(20)}`],
   ])('of %s is none', (_what, html) => {
-    expect(mainText(html, URL_OF_PAGE)).toBeNull();
+    expect(mainText(html, URL_OF_PAGE).text).toBeNull();
+  });
+
+  it.each([
+    ['the article alone', ARTICLE, false],
+    ['no article', '', false],
+    ['a long article', `<article>${paragraph.repeat(300)}</article>`, true],
+    ['an article in a long document', `${ARTICLE}<!--${'x'.repeat(500_000)}-->`, true],
+    ['too many elements', `<article>${'<p>x</p>'.repeat(30_000)}</article>`, true],
+  ])('of %s says whether it is cut', (_what, html, isCut) => {
+    expect(mainText(html, URL_OF_PAGE).isCut).toBe(isCut);
   });
 
   it('is bounded', () => {
-    expect(mainText(`<article>${paragraph.repeat(1_000)}</article>`, URL_OF_PAGE)?.length).toBe(100_000);
+    const { text, isCut } = mainText(`<article>${paragraph.repeat(1_000)}</article>`, URL_OF_PAGE);
+    expect([text?.length, isCut]).toEqual([100_000, true]);
   });
 });
