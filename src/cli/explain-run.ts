@@ -50,6 +50,7 @@ export function explainRun(seen: RunEvidence, now: Date): Explanation {
   const findings = [
     ...stateFindings(run, now),
     ...(isFinished(run) ? [] : [...workerFindings(seen), ...heartbeatFindings(run, now), ...hostFindings(run)]),
+    ...stallFindings(run),
     ...(isFinished(run) ? lostFindings(run) : deadlineFindings(run, now)),
     ...scheduleFindings(seen),
     ...eventFindings(seen),
@@ -133,6 +134,13 @@ function hostFindings({ status }: CrawlRun): Finding[] {
     const how = viaProxy ? 'through the proxy' : `${slowdown} times more slowly`;
     return { evidence: 'status.blockedHosts', reason: 'HostsBlocked', message: `${host} is asked ${how}: ${evidence}` };
   });
+}
+
+/** Workers that hung, also those that were replaced: it may happen again. */
+function stallFindings({ status }: CrawlRun): Finding[] {
+  const stalled = findCondition(status?.conditions, 'Stalled');
+  if (stalled === undefined) return [];
+  return [{ evidence: 'condition Stalled', ...guided(stalled.reason, stalled.message) }];
 }
 
 /** The bounds that end it. */

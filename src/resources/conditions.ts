@@ -6,6 +6,7 @@ export const RUN_CONDITIONS = [
   'Accepted',
   'JobCreated',
   'Progressing',
+  'Stalled',
   'OutputWritten',
   'EmptyResult',
   'UnexpectedResult',
@@ -73,6 +74,10 @@ export const RUN_REASONS = [
   'HostShared',
   'Stopping',
   'WritingOutput',
+  // Stalled
+  'WorkerHangs',
+  'WorkerSilent',
+  'WorkerReplaced',
   // OutputWritten
   'CrawlNotOver',
   'OutputWritten',

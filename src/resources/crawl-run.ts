@@ -5,6 +5,7 @@ import { conditions } from './conditions.ts';
 import { keyOfData, nameOf } from './object-key.ts';
 import { podTemplate } from './pod-template.ts';
 import { HEADER_NAME_PATTERN, HEADER_VALUE_PATTERN, RESERVED_HEADERS } from './request-headers.ts';
+import { DEFAULT_STALL_TIMEOUT } from './stall-timeout.ts';
 import { keyedBy, type ValidationRule, withRules } from './validation.ts';
 
 const MAX_URL = 2_048;
@@ -560,6 +561,11 @@ export const crawlSpecShape = {
       interval: boundedDuration('1s', '10m')
         .default('30s')
         .describe('How often a worker says that it is alive, page or no page.'),
+      stallTimeout: boundedDuration('10s', '24h')
+        .default(DEFAULT_STALL_TIMEOUT)
+        .describe(
+          'A worker that has pages open, or the output to write, and comes no further with any of it for so long hangs: it ends, another one takes its place, and the page that it hangs on counts a try. Never less than twice fetch.pageTimeout; waiting for the turn at a slow host does not count.',
+        ),
     })
     .prefault({})
     .describe('Signs of life.'),

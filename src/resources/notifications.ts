@@ -13,6 +13,7 @@ export const NOTIFICATION_EVENTS = [
   'Empty',
   'Unexpected',
   'Blocked',
+  'Stalled',
   // Of the schedule itself
   'Suspended',
   'Late',
@@ -49,9 +50,9 @@ const target = withRules(
       .optional()
       .describe('A Secret with which messages are signed, by the Standard Webhooks specification.'),
     events: uniqueValues(z.array(z.enum(NOTIFICATION_EVENTS)).min(1).max(20))
-      .default(['Partial', 'Failed', 'TimedOut', 'Empty', 'Unexpected', 'Blocked', 'Suspended', 'Late'])
+      .default(['Partial', 'Failed', 'TimedOut', 'Empty', 'Unexpected', 'Blocked', 'Stalled', 'Suspended', 'Late'])
       .describe(
-        'What is sent: how runs end; Empty for one that succeeded, at least in part, and gave no item; Unexpected for one that missed spec.expect; Blocked when a host first refuses pages of a run; Suspended when failures have suspended the schedule; Late when it is.',
+        'What is sent: how runs end; Empty for one that succeeded, at least in part, and gave no item; Unexpected for one that missed spec.expect; Blocked when a host first refuses pages of a run; Stalled when a worker of it first hangs; Suspended when failures have suspended the schedule; Late when it is.',
       ),
     format: z
       .enum(['Standard', 'Slack'])

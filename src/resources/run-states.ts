@@ -184,6 +184,23 @@ export const RUN_REASON_GUIDE: Readonly<Record<RunReason, ReasonGuide>> = {
     meaning: 'Several runs of the namespace ask the same host and share its pace.',
     advice: 'Wait, run them at other times, or weigh them with spec.priority in new runs.',
   },
+  WorkerHangs: {
+    conditions: ['Stalled'],
+    meaning:
+      'A worker came no further for spec.heartbeat.stallTimeout and has ended itself; another one takes its place.',
+    advice:
+      'Read which page, in which stage, in the message: leave it out by scope.exclude, mend the selector or the extractor that does not come to an end, or look at the volume of the output.',
+  },
+  WorkerSilent: {
+    conditions: ['Stalled'],
+    meaning: 'A worker whose pod runs gives no heartbeat any more; its pod is ended, and another one takes its place.',
+    advice: 'Look at its node: the process was stopped or gets no processor time, or the pod cannot reach the gateway.',
+  },
+  WorkerReplaced: {
+    conditions: ['Stalled'],
+    meaning: 'Workers have hung, as the message says, and others have taken their places.',
+    advice: 'Read what the last one hung on in the message: it may happen again.',
+  },
   Stopping: { conditions: ['Progressing'], meaning: 'The run is stopping: pages in flight are finished first.' },
   WritingOutput: {
     conditions: ['Progressing', 'OutputWritten'],
@@ -259,7 +276,7 @@ export const RUN_REASON_GUIDE: Readonly<Record<RunReason, ReasonGuide>> = {
     meaning: 'The hosts refuse the crawl.',
     advice: 'Read status.blockedHosts; crawl more slowly, from other addresses (spec.proxy), or ask the owner.',
   },
-  Finished: { conditions: ['Progressing'], meaning: 'The run has ended: the condition Finished says how.' },
+  Finished: { conditions: ['Progressing', 'Stalled'], meaning: 'The run has ended: the condition Finished says how.' },
 };
 
 export const SCHEDULE_REASON_GUIDE: Readonly<Record<ScheduleReason, Omit<ReasonGuide, 'conditions'>>> = {

@@ -90,6 +90,9 @@ export type WorkerSnapshot = {
   readonly errors: number;
   /** Its pod is known to be gone and its leases were returned. */
   readonly released: boolean;
+  /** On what it hangs or has hung, in words, and when that was found out. */
+  readonly stall?: string;
+  readonly stalledAt?: Date;
 };
 
 /** A host that has refused pages of the run, or failed so often that it is asked by the proxy. */

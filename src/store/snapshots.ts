@@ -70,7 +70,8 @@ export async function snapshots(
         'workerId', w.worker_id, 'podName', w.pod_name, 'nodeName', w.node_name, 'state', w.state,
         'firstHeartbeatAt', w.first_heartbeat_at, 'lastHeartbeatAt', w.last_heartbeat_at,
         'pagesInFlight', w.pages_in_flight, 'concurrency', w.concurrency, 'currentUrl', w.current_url, 'idleMs', w.idle_ms,
-        'rssBytes', w.rss_bytes, 'errors', w.errors, 'released', w.released_at is not null
+        'rssBytes', w.rss_bytes, 'errors', w.errors, 'released', w.released_at is not null,
+        'stall', w.stall, 'stalledAt', w.stalled_at
       ) order by w.first_heartbeat_at), '[]') as list
       from worker w where w.run_id = r.run_id and w.pod_name <> ''
     ) workers
@@ -114,11 +115,16 @@ type SourceRow = Progress & {
   movedTo: string[] | null;
 };
 
-type WorkerRow = Omit<WorkerSnapshot, 'firstHeartbeatAt' | 'lastHeartbeatAt' | 'currentUrl' | 'state'> & {
+type WorkerRow = Omit<
+  WorkerSnapshot,
+  'firstHeartbeatAt' | 'lastHeartbeatAt' | 'currentUrl' | 'state' | 'stall' | 'stalledAt'
+> & {
   state: Heartbeat['state'];
   firstHeartbeatAt: string;
   lastHeartbeatAt: string;
   currentUrl: string | null;
+  stall: string | null;
+  stalledAt: string | null;
 };
 
 type OutputRow = { [Key in keyof OutputSnapshot]-?: OutputSnapshot[Key] | null } & Pick<
@@ -227,9 +233,11 @@ function outputOf({ due, settled, ...file }: OutputRow): OutputSnapshot {
   };
 }
 
-function workerOf({ currentUrl, ...row }: WorkerRow): WorkerSnapshot {
+function workerOf({ currentUrl, stall, stalledAt, ...row }: WorkerRow): WorkerSnapshot {
   return {
     ...row,
+    ...present('stall', stall),
+    ...(stalledAt === null ? {} : { stalledAt: new Date(stalledAt) }),
     firstHeartbeatAt: new Date(row.firstHeartbeatAt),
     lastHeartbeatAt: new Date(row.lastHeartbeatAt),
     ...present('currentUrl', currentUrl),

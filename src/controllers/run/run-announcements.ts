@@ -7,6 +7,7 @@ import type { Logger } from '../../telemetry/logger.ts';
 import type { Obstacle } from './obstacle.ts';
 import { logFields } from './run-log-fields.ts';
 import type { RunEnd } from './run-status.ts';
+import { lastStall, stallWords } from './stall.ts';
 
 export function createAnnouncements({ events, logger }: { readonly events: EventRecorder; readonly logger: Logger }) {
   /** Once for each host of a run, and once for each change of its route: the status remembers what was announced. */
@@ -39,6 +40,16 @@ export function createAnnouncements({ events, logger }: { readonly events: Event
     }
   }
 
+  /** Once for each worker that hung: the status remembers the last one. */
+  function announceStall(run: CrawlRun, snapshot: RunSnapshot): void {
+    const worker = lastStall(snapshot);
+    if (worker === undefined) return;
+    const message = stallWords(worker);
+    if (findCondition(run.status?.conditions, 'Stalled')?.message.startsWith(message)) return;
+    events.record(run, { type: 'Warning', reason: 'WorkerStalled', action: 'Crawl', message });
+    logger.warn({ ...logFields(run), pod: worker.podName, stall: worker.stall }, 'worker hangs');
+  }
+
   /** Once for each reason: the status remembers which obstacle was announced. */
   function announceObstacle(run: CrawlRun, obstacle: Obstacle | undefined): void {
     if (obstacle === undefined || isWaiting(obstacle)) return;
@@ -67,7 +78,7 @@ export function createAnnouncements({ events, logger }: { readonly events: Event
     logger.info({ ...logFields(run), outcome, message }, 'run finished');
   }
 
-  return { announceBlocks, announceTraps, announceObstacle, announceChange, announceEnd };
+  return { announceBlocks, announceTraps, announceStall, announceObstacle, announceChange, announceEnd };
 }
 
 /** In line a run stands for hours, and its status says where. */

@@ -56,7 +56,8 @@ export function createRunReconciler(options: RunControllerOptions) {
   const { ensureJob, createJob, knownJob, knownOutputJob, stopKnownJob, pauseKnownJob } = createRunJobs(options);
   const { stopWhenDue, releaseLostWorkers, endWithoutWorkers } = createRunEnd(options);
   const { failLostPods } = createLostNodes(options);
-  const { announceBlocks, announceTraps, announceObstacle, announceChange, announceEnd } = createAnnouncements(options);
+  const { announceBlocks, announceTraps, announceStall, announceObstacle, announceChange, announceEnd } =
+    createAnnouncements(options);
   const { write } = createStatusWriter(options);
   const clusterEvents = createEventReader(options);
   const settleFinished = createFinishedRunSettler(options);
@@ -312,6 +313,7 @@ export function createRunReconciler(options: RunControllerOptions) {
     if (seen.snapshot) {
       announceBlocks(run, seen.snapshot);
       announceTraps(run, seen.snapshot);
+      announceStall(run, seen.snapshot);
     }
     const end = endOf(seen);
     const changes = end && seen.snapshot ? await compareWithEarlier(run, signal) : undefined;

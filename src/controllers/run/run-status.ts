@@ -11,6 +11,7 @@ import type { ContentChange, Progress, RunOutcome, RunSnapshot, SourceSnapshot }
 import { defined } from '../defined.ts';
 import type { Obstacle } from './obstacle.ts';
 import { runColumns } from './run-columns.ts';
+import { stallVerdict } from './stall.ts';
 
 /** All that a reconcile has found out about a run. */
 export type RunObservation = {
@@ -131,6 +132,7 @@ function runConditions(
     ['Accepted', acceptedVerdict(run, seen)],
     ['JobCreated', jobVerdict(run, seen)],
     ['Progressing', progressingVerdict(seen, phase)],
+    ...stalledVerdicts(seen.snapshot),
     ...outputVerdicts(run, seen.snapshot),
     ...finalVerdicts(run, seen),
   ];
@@ -203,6 +205,11 @@ export function crawlingVerdict(snapshot: Pick<RunSnapshot, 'blockedHosts' | 'sh
 
 function andMore({ length }: readonly unknown[]): string {
   return length > 1 ? ` (and ${length - 1} more)` : '';
+}
+
+function stalledVerdicts(snapshot: RunSnapshot | undefined): [RunConditionType, Verdict][] {
+  const verdict = snapshot && stallVerdict(snapshot);
+  return verdict === undefined ? [] : [['Stalled', verdict]];
 }
 
 function outputVerdicts(run: CrawlRun, snapshot: RunSnapshot | undefined): [RunConditionType, Verdict][] {

@@ -12,6 +12,7 @@ import { parseHtml, parseXml } from '../html/parse-document.ts';
 import { scriptRedirect } from '../html/script-redirect.ts';
 import { type ScriptSigns, scriptSignsOf } from '../html/script-signs.ts';
 import { HostPausedError } from '../network/host-pacer.ts';
+import { enterStage } from '../page-stage.ts';
 import { type DocumentRead, pageAnswer } from '../rendering/page-answer.ts';
 import { locationOf, redirectOf } from '../rendering/redirect.ts';
 import { isRedirect, isSuccess, MAX_PAGE_BYTES, type Rendered, type Renderer } from '../rendering/renderer.ts';
@@ -95,6 +96,7 @@ async function readingOf(response: HttpResponse, { plan, seeksSigns }: Reading):
   const source = await pageSource(body, headers);
   if (source === undefined) return undefined;
   const reading = isShown(status, headers) ? { plan, seeksSigns } : { plan: withoutContent(plan), seeksSigns: false };
+  enterStage('Reading');
   return readable(() => readSource(source, reading));
 }
 

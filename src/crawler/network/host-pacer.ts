@@ -69,8 +69,10 @@ export function createHostPacer(options: {
   /** Least time between two documents of a host, where a place does not name its own. */
   readonly spacingMs: number;
   readonly reserve: (host: string, signal: AbortSignal) => Promise<Place>;
+  /** Called with every wait for a place, in milliseconds: a slow host is no worker that hangs. */
+  readonly onWait?: (ms: number) => void;
 }): HostPacer {
-  const { spacingMs, reserve } = options;
+  const { spacingMs, reserve, onWait } = options;
   const writingMs = Math.max(WRITING_SPACING * spacingMs, WRITING_MS);
   const hosts = new QuickLRU<string, Host>({ maxSize: MAX_HOSTS });
 
@@ -88,8 +90,10 @@ export function createHostPacer(options: {
       // Read each time: other pages of this worker may have been sent in the meantime.
       const due = dueTime(lastTime(hosts.get(name)), place.from, place.spacingMs ?? spacingMs);
       if (place.by !== undefined && Math.max(now, due) > place.by) place = await anotherPlace(name, signal);
-      else if (due > now) await pause(due - now, signal);
-      else break;
+      else if (due > now) {
+        onWait?.(due - now);
+        await pause(due - now, signal);
+      } else break;
     }
     giveOut(name, place);
   }

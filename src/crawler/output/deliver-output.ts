@@ -22,7 +22,7 @@ export type OutputDelivery = {
   readonly stopping: AbortSignal;
   /** The end of waiting for the database. */
   readonly quit: AbortSignal;
-  /** Called with every page of items: a worker that lives. */
+  /** Called with every page of items, and while another worker writes: a worker that lives. */
   readonly onProgress: () => void;
   readonly log: Logger;
 };
@@ -44,6 +44,7 @@ export async function deliverOutput(delivery: OutputDelivery): Promise<boolean> 
     // Looked at before the lease: the end of the run is a reason to stop, too.
     const mustStop = stopping.aborted;
     const lease = await store.leaseOutput(quit);
+    delivery.onProgress();
     if (lease.state === 'Finished') return true;
     if (lease.state === 'Leased') {
       if (mustStop) await store.releaseOutput(lease.fence, quit);

@@ -24,6 +24,9 @@ export type OutputFilePlace = {
   readonly attempt: string;
 };
 
+/** Bytes after which they are forced to the disk: at the end that takes no longer for a large file than for a small one. */
+const SYNC_EVERY = 64 * 2 ** 20;
+
 /** Text is written as UTF-8. */
 type Chunks = AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>;
 
@@ -56,6 +59,7 @@ export async function writeOutputFile(
 async function fill(path: string, chunks: Chunks): Promise<WrittenFile> {
   const hash = createHash('sha256');
   let bytes = 0;
+  let synced = 0;
   const file = await explained(() => open(path, 'wx', 0o644));
   try {
     for await (const chunk of chunks) {
@@ -63,6 +67,9 @@ async function fill(path: string, chunks: Chunks): Promise<WrittenFile> {
       hash.update(data);
       bytes += data.length;
       await explained(() => file.writeFile(data));
+      if (bytes - synced < SYNC_EVERY) continue;
+      await explained(() => file.datasync());
+      synced = bytes;
     }
     await explained(() => file.sync());
   } finally {

@@ -12,6 +12,7 @@ import type { Extractor } from '../extraction/extractor.ts';
 import type { Failure } from '../failure.ts';
 import { type HostPacer, HostPausedError } from '../network/host-pacer.ts';
 import type { Routes } from '../network/routes.ts';
+import { enterStage } from '../page-stage.ts';
 import type { Renderer } from '../rendering/renderer.ts';
 import { hostKey } from '../urls/url.ts';
 import { createFailPage } from './failed-page.ts';
@@ -180,6 +181,7 @@ export function createPageCrawler(options: {
     if (refused !== undefined) return refused;
     await pacer.untilPlace(claim.host, claim, signals.stopping);
     if (reports.isParked(claim)) return { type: 'released', claim };
+    enterStage('Fetching');
     const outcome = await (claim.kind === 'Sitemap'
       ? readSitemap(claim, url, signals.abort)
       : crawlPage(claim, url, signals));

@@ -7,6 +7,7 @@ import type { Extractor } from '../extraction/extractor.ts';
 import type { ExtractorAnswer } from '../extraction/extractor-messages.ts';
 import { CrawlError, type Failure } from '../failure.ts';
 import type { RawPage } from '../html/raw-page.ts';
+import { enterStage } from '../page-stage.ts';
 import type { Rendered } from '../rendering/renderer.ts';
 
 /** The least time that the extractor gets for a page, however long its fetch took. */
@@ -43,6 +44,7 @@ export function createPageAdditions(options: {
       ...(contentType === undefined ? {} : { contentType }),
     };
     try {
+      enterStage('Extracting');
       const job = { url: url.href, html, items, wantsText, response };
       return await extractor.extract(job, Math.max(timeoutMs - spentMs, MIN_EXTRACTOR_MS), signal);
     } catch (error) {
@@ -60,6 +62,7 @@ export function createPageAdditions(options: {
     if (screenshots === undefined || items.length === 0) return { items, facts };
     if (screenshot === undefined) return { items: items.map((item) => ({ ...item, screenshot: null })), facts };
     try {
+      enterStage('Screenshot');
       const { name, path } = await screenshots.keep(claim, screenshot);
       return { items: items.map((item) => ({ ...item, screenshot: name })), facts: { ...facts, screenshot: path } };
     } catch (error) {

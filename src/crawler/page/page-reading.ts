@@ -15,6 +15,7 @@ import { type Extraction, hasFailed } from '../extraction/extraction.ts';
 import type { Extractor } from '../extraction/extractor.ts';
 import type { Failure } from '../failure.ts';
 import { directivesOf } from '../html/page-directives.ts';
+import { enterStage } from '../page-stage.ts';
 import type { Rendered } from '../rendering/renderer.ts';
 import { withTruncations } from '../rendering/truncations.ts';
 import type { FailPage } from './failed-page.ts';
@@ -72,6 +73,7 @@ export function createPageReading(options: {
   const obeysMeta = spec.politeness.robotsMeta === 'Obey';
 
   async function read(claim: Claim, url: URL, rendered: Page, signal: AbortSignal): Promise<Outcome> {
+    enterStage('Reading');
     const { page, validators, facts } = rendered;
     const directives = obeysMeta ? directivesOf(page.robots, rendered.robotsHeaders, product) : undefined;
     const links = linksToFollow(page, url, directives?.nofollow ?? false);

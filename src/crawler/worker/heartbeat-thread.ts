@@ -5,14 +5,15 @@ import type { Heartbeat, HeartbeatAnswer } from '../../gateway/protocol/worker-s
 import { createLogger } from '../../telemetry/logger.ts';
 import { openGateway } from '../gateway/gateway-calls.ts';
 import { createHeartbeatStore } from '../gateway/worker-store.ts';
-import type { FromThread, HeartbeatStart, ToThread, WorkerStatus } from './heartbeat-messages.ts';
+import type { FromThread, HeartbeatStart, OpenPage, ToThread, WorkerStatus } from './heartbeat-messages.ts';
+import { hungOutcomes, hungPages, stallMessage } from './hung-pages.ts';
 import { lastWord } from './kept-log.ts';
 import { writeTerminationMessage } from './termination.ts';
 import { createWatchdog } from './watchdog.ts';
 
 const TICK_MS = 1_000;
 /** How long the end of a worker that hangs may wait for that. */
-const LAST_WORD_MS = 2_000;
+const LAST_WORD_MS = 5_000;
 
 if (parentPort === null) throw new Error('heartbeat-thread runs as a worker thread');
 const port = parentPort;
@@ -41,10 +42,14 @@ let status: WorkerStatus = {
   idleMs: 0,
   errors: 0,
   progress: 0,
+  waitMs: 0,
+  open: [],
 };
+/** By request. */
+let open = new Map<string, OpenPage>();
 let beating: Promise<void> | undefined;
 
-function heartbeatOf({ progress: _, ...rest }: WorkerStatus): Heartbeat {
+function heartbeatOf({ progress: _, waitMs: _waitMs, open: _open, ...rest }: WorkerStatus): Heartbeat {
   return { ...rest, podName: config.podName, nodeName: config.nodeName, rssBytes: process.memoryUsage.rss() };
 }
 
@@ -66,21 +71,31 @@ function beatSoon(): void {
 }
 
 function watch(): void {
-  const reason = watchdog.tick();
-  if (reason === undefined) return;
+  const stall = watchdog.tick();
+  if (stall === undefined) return;
+  const hung = hungPages([...open.values()], stall);
+  const reason = stallMessage(stall, hung);
   log.fatal({ reason }, 'worker hangs');
   writeTerminationMessage('Stalled', reason);
   clearInterval(ticks);
   // Nothing less ends a process whose main thread does not come back.
   const kill = () => process.kill(process.pid, 'SIGKILL');
   setTimeout(kill, LAST_WORD_MS);
-  void sendLastWord().then(kill, kill);
+  void sendLastWords(reason, hung).then(kill);
 }
 
-/** The main thread sends nothing of its log any more: why the worker ends is sent from here. */
-async function sendLastWord(): Promise<void> {
-  const part = await lastWord(lastLine);
-  await calls.call('write-log', { workerId: config.workerId, part }, AbortSignal.timeout(LAST_WORD_MS));
+/** The main thread does not come back: from here the pages count a try, and it is said why the worker ends. */
+async function sendLastWords(stall: string, hung: readonly OpenPage[]): Promise<void> {
+  const { workerId } = config;
+  const signal = AbortSignal.timeout(LAST_WORD_MS);
+  const currentUrl = hung[0]?.url;
+  const last = { ...heartbeatOf(status), ...(currentUrl === undefined ? {} : { currentUrl }), stall };
+  const outcomes = hungOutcomes(hung);
+  await Promise.allSettled([
+    store.beat(last, signal),
+    outcomes.length > 0 && calls.call('commit', { workerId, outcomes, links: null, server: null }, signal),
+    lastWord(lastLine).then((part) => calls.call('write-log', { workerId, part }, signal)),
+  ]);
 }
 
 async function end(last: WorkerStatus): Promise<void> {
@@ -101,9 +116,14 @@ port.on('message', (message: ToThread) => {
     void end(message.status);
     return;
   }
+  if (message.type === 'page') {
+    open.set(message.page.requestId, message.page);
+    return;
+  }
   // A new state is news that should not wait for the next beat.
   const isNews = message.status.state !== status.state;
   status = message.status;
+  open = new Map(status.open.map((page) => [page.requestId, page]));
   watchdog.report(status);
   if (isNews) beatSoon();
 });

@@ -3,8 +3,9 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import type { Heartbeat, HeartbeatAnswer } from '../../gateway/protocol/worker-store.ts';
-import type { FromThread, HeartbeatStart, ToThread, WorkerStatus } from './heartbeat-messages.ts';
+import type { Claim, Heartbeat, HeartbeatAnswer } from '../../gateway/protocol/worker-store.ts';
+import type { PageStage } from '../page-stage.ts';
+import type { FromThread, HeartbeatStart, OpenPage, ToThread, WorkerStatus } from './heartbeat-messages.ts';
 import type { WorkerActivity } from './worker.ts';
 
 const STATUS_MS = 1_000;
@@ -13,6 +14,8 @@ const END_MS = 12_000;
 
 export type HeartbeatClient = {
   readonly activity: WorkerActivity;
+  /** A page waits so many milliseconds for its place at a host. */
+  readonly waits: (ms: number) => void;
   readonly setState: (state: Heartbeat['state']) => void;
   /** How many pages may be open at once now. */
   readonly setConcurrency: (pages: number) => void;
@@ -31,23 +34,33 @@ export function startHeartbeat(
   },
 ): HeartbeatClient {
   const thread = new Worker(new URL('./heartbeat-thread.ts', import.meta.url), { workerData: start });
-  const pages = new Set<string>();
+  const pages = new Map<string, OpenPage>();
   let state: Heartbeat['state'] = 'Initialising';
   let concurrency = 0;
   let progress = 0;
   let errors = 0;
   let activeAt = performance.now();
+  let waitsUntil = activeAt;
   let ending = false;
 
   function statusNow(): WorkerStatus {
-    const [currentUrl] = pages;
-    const idleMs = Math.round(performance.now() - activeAt);
-    const status = { state, pagesInFlight: pages.size, concurrency, idleMs, errors, progress };
-    return currentUrl === undefined ? status : { ...status, currentUrl };
+    const open = [...pages.values()];
+    const now = performance.now();
+    const waitMs = Math.max(0, waitsUntil - now);
+    const status = { state, pagesInFlight: open.length, concurrency, errors, progress, waitMs, open };
+    const currentUrl = open[0]?.url;
+    return { ...status, idleMs: Math.round(now - activeAt), ...(currentUrl === undefined ? {} : { currentUrl }) };
   }
 
-  function send(type: ToThread['type']): void {
+  function send(type: 'status' | 'end'): void {
     thread.postMessage({ type, status: statusNow() } satisfies ToThread);
+  }
+
+  function entered({ requestId, leaseToken, url, attempt }: Claim, stage: PageStage): void {
+    const page = { requestId, leaseToken, url, attempt, stage, since: Date.now() };
+    pages.set(requestId, page);
+    thread.postMessage({ type: 'page', page } satisfies ToThread);
+    progressed();
   }
 
   function progressed(): void {
@@ -69,17 +82,18 @@ export function startHeartbeat(
   return {
     activity: {
       progress: progressed,
-      pageBegan(url) {
-        pages.add(url);
-        progressed();
-      },
-      pageEnded(url) {
-        pages.delete(url);
+      pageBegan: (claim) => entered(claim, 'Admission'),
+      pageEntered: entered,
+      pageEnded({ requestId }) {
+        pages.delete(requestId);
         progressed();
       },
       exception() {
         errors++;
       },
+    },
+    waits(ms) {
+      waitsUntil = Math.max(waitsUntil, performance.now() + ms);
     },
     setState(next) {
       state = next;

@@ -2,17 +2,21 @@
 // as a whole (SIGSTOP, a suspended machine) is not taken for one that hangs.
 import type { WorkerStatus } from './heartbeat-messages.ts';
 
+/** `Blocked`: the main thread says nothing any more. `Idle`: it does, and finishes nothing. For so many milliseconds. */
+export type Stall = { readonly kind: 'Blocked' | 'Idle'; readonly ms: number };
+
 export type Watchdog = {
   readonly report: (status: WorkerStatus) => void;
-  /** To be called every `tickMs`; the reason to end the process, or undefined. */
-  readonly tick: () => string | undefined;
+  /** To be called every `tickMs`; why the process has to be ended, or undefined. */
+  readonly tick: () => Stall | undefined;
 };
 
-/** How long the main thread may be blocked, in milliseconds. Parsing the largest page takes a few seconds. */
+/** How long the main thread may be blocked at most, in milliseconds. Parsing the largest page takes a few seconds. */
 const BLOCKED_MS = 60_000;
 
 export function createWatchdog(options: { readonly tickMs: number; readonly stallMs: number }): Watchdog {
   const { tickMs, stallMs } = options;
+  const blockedMs = Math.min(BLOCKED_MS, stallMs);
   let last: WorkerStatus | undefined;
   let silentTicks = 0;
   let idleTicks = 0;
@@ -20,16 +24,19 @@ export function createWatchdog(options: { readonly tickMs: number; readonly stal
   return {
     report(status) {
       silentTicks = 0;
-      if (status.pagesInFlight === 0 || status.progress !== last?.progress) idleTicks = 0;
+      if (!hasWork(status) || status.waitMs > 0 || status.progress !== last?.progress) idleTicks = 0;
       last = status;
     },
     tick() {
       silentTicks++;
       idleTicks++;
-      if (silentTicks * tickMs > BLOCKED_MS) return `the main thread has been blocked for ${BLOCKED_MS / 1_000} s`;
-      if (idleTicks * tickMs <= stallMs) return undefined;
-      const at = last?.currentUrl === undefined ? '' : `, last at ${last.currentUrl}`;
-      return `${last?.pagesInFlight ?? 0} pages are open without progress for ${stallMs / 1_000} s${at}`;
+      if (silentTicks * tickMs > blockedMs) return { kind: 'Blocked', ms: blockedMs };
+      return idleTicks * tickMs > stallMs ? { kind: 'Idle', ms: stallMs } : undefined;
     },
   };
+}
+
+/** Whether something is open that has to come to an end. */
+function hasWork({ pagesInFlight, state }: WorkerStatus): boolean {
+  return pagesInFlight > 0 || state === 'Writing';
 }

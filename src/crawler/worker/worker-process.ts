@@ -8,6 +8,7 @@ import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { durationMs } from '../../resources/duration.ts';
 import { SPEC_VERSION } from '../../resources/group.ts';
 import { hostSpacingMs } from '../../resources/politeness.ts';
+import { stallTimeoutMs } from '../../resources/stall-timeout.ts';
 import { EXIT_CODE, type TerminationReason } from '../../resources/worker-exit.ts';
 import { createLogger, type Logger } from '../../telemetry/logger.ts';
 import { createRobotsGate } from '../discovery/robots-gate.ts';
@@ -43,8 +44,6 @@ import { runWorker, type WorkerEnd } from './worker.ts';
 import { loadWorkerConfig, type WorkerConfig, WorkerConfigError } from './worker-config.ts';
 import { createNetwork } from './worker-network.ts';
 
-/** How long pages may be open without any progress, at least. */
-const STALL_MS = 5 * 60_000;
 /** Refused tries of each source without a page; with the pauses between them that takes about a minute on one host. */
 const ENOUGH_REFUSALS = 12;
 /** Why a worker stops before the out-of-memory killer comes. */
@@ -122,7 +121,7 @@ function beginHeartbeat(
   keptLog: KeptLog,
 ): HeartbeatClient {
   const intervalMs = durationMs(spec.heartbeat.interval);
-  const stallMs = Math.max(STALL_MS, 2 * durationMs(spec.fetch.pageTimeout));
+  const stallMs = stallTimeoutMs(spec);
   return startHeartbeat(
     { config, intervalMs, stallMs, logLevel: config.logLevel },
     {
@@ -205,7 +204,11 @@ async function crawl(options: WorkContext, spec: CrawlRunSpec): Promise<WorkerEn
   // A custom extractor may give something else of the same page when its module has changed.
   const remembersPages = assignment.isScheduled && spec.extract?.module === undefined;
   const { userAgent } = spec.fetch;
-  const pacer = createHostPacer({ spacingMs: hostSpacingMs(spec.politeness), reserve: store.reserveHost });
+  const pacer = createHostPacer({
+    spacingMs: hostSpacingMs(spec.politeness),
+    reserve: store.reserveHost,
+    onWait: heartbeat.waits,
+  });
   const extractor = await createExtractor(config, spec, log);
   const screenshots = screenshotsOf(options);
   let memory: { readonly end: () => void } | undefined;

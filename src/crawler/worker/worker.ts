@@ -4,6 +4,7 @@ import { StoreError } from '../../gateway/protocol/store-error.ts';
 import type { Claim, ClaimResult, Outcome, WorkerStore } from '../../gateway/protocol/worker-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { PageCrawler } from '../page/crawl-page.ts';
+import { inStages, type PageStage } from '../page-stage.ts';
 import { ClaimLine } from './claim-line.ts';
 import { type Committer, createCommitter } from './committer.ts';
 import { ClaimPace, slotStep } from './loop-steps.ts';
@@ -18,8 +19,9 @@ const MAX_SLEEP_MS = 1_000;
 export type WorkerActivity = {
   /** Grows with every claim, page begun, commit and vain try at the database: a worker that lives. */
   readonly progress: () => void;
-  readonly pageBegan: (url: string) => void;
-  readonly pageEnded: (url: string) => void;
+  readonly pageBegan: (claim: Claim) => void;
+  readonly pageEntered: (claim: Claim, stage: PageStage) => void;
+  readonly pageEnded: (claim: Claim) => void;
   /** An exception that is not the fault of a page. */
   readonly exception: () => void;
 };
@@ -221,9 +223,10 @@ class CrawlLoop {
 
   async #crawl(claim: Claim): Promise<void> {
     const { activity, log } = this.#options;
-    activity.pageBegan(claim.url);
-    const outcome = await this.#outcomeOf(claim);
-    activity.pageEnded(claim.url);
+    activity.pageBegan(claim);
+    const entered = (stage: PageStage) => activity.pageEntered(claim, stage);
+    const outcome = await inStages(entered, () => this.#outcomeOf(claim));
+    activity.pageEnded(claim);
     logOutcome(log, outcome);
     this.#committer.add(outcome);
   }

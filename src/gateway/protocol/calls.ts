@@ -133,6 +133,7 @@ const heartbeat = z.object({
   idleMs: milliseconds,
   rssBytes: milliseconds,
   errors: count,
+  stall: message.optional(),
 });
 
 const robotsVerdict = z.enum(['allow', 'disallow', 'rules']);

@@ -449,6 +449,8 @@ export type Heartbeat = {
   readonly rssBytes: number;
   /** Exceptions apart from failed URLs. */
   readonly errors: number;
+  /** Why the worker ends itself now, since it hangs. */
+  readonly stall?: string;
 };
 
 /** The answer: whether to go on. */

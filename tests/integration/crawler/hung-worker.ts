@@ -1,4 +1,5 @@
 // A worker whose page makes no progress, which its heartbeat thread ends after two seconds. The tests run it as a process.
+import { randomUUID } from 'node:crypto';
 import { startHeartbeat } from '#src/crawler/worker/heartbeat.ts';
 import { loadWorkerConfig } from '#src/crawler/worker/worker-config.ts';
 
@@ -12,4 +13,7 @@ const heartbeat = startHeartbeat(
     },
   },
 );
-heartbeat.activity.pageBegan('http://site.test/hangs');
+heartbeat.activity.pageBegan({
+  ...{ requestId: randomUUID(), leaseToken: randomUUID(), source: 'site', url: 'http://site.test/hangs' },
+  ...{ host: 'site.test', depth: 0, attempt: 1, from: 0 },
+});

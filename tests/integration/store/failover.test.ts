@@ -73,7 +73,13 @@ async function work(run: TestRun, gatewayUrl: string): Promise<WorkerEnd> {
       slots: { open: () => 4, taken: () => {} },
       enoughRefusals: 1_000,
       signals: { stopping: never, abort: never, quit: never },
-      activity: { progress: () => {}, pageBegan: () => {}, pageEnded: () => {}, exception: () => {} },
+      activity: {
+        progress: () => {},
+        pageBegan: () => {},
+        pageEntered: () => {},
+        pageEnded: () => {},
+        exception: () => {},
+      },
       log: quiet,
     });
   } finally {

@@ -246,6 +246,7 @@ test('what a run of the release before had queued, leased and put aside is crawl
     drop sequence change_id_seq;
     alter table run drop column image, drop column paused_at, drop column paused_seconds,
       drop column spec_generation, drop column is_pace_changed;
+    alter table worker drop column stalled_at, drop column stall;
     alter table progress drop column bytes, drop column partial_pages;
     drop table lane_key;
     drop index lane_by_id;

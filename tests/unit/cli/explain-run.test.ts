@@ -55,6 +55,21 @@ test('workers that are silent, the time that is left, and a spec that was edited
   ]);
 });
 
+test('a worker that hung, whether or not another one has taken its place', () => {
+  for (const [reason, status] of [
+    ['WorkerHangs', 'True'],
+    ['WorkerReplaced', 'False'],
+  ] as const) {
+    const conditions = [
+      condition('Progressing', 'Crawling', 'workers are crawling', 'True'),
+      condition('Stalled', reason, 'worker a hung: the page spins', status),
+    ];
+    const { findings } = explain(run({ observedGeneration: 1, phase: 'Running', conditions }));
+    const finding = { evidence: 'condition Stalled', reason, message: 'worker a hung: the page spins' };
+    expect(findings).toContainEqual({ ...finding, advice: expect.stringContaining('message') });
+  }
+});
+
 test('an empty result of a run that has ended', () => {
   const conditions = [
     condition('EmptyResult', 'NoItems', 'no item was found on any page', 'True'),

@@ -1,6 +1,6 @@
 -- As write_heartbeat for many workers in one statement, each with the token at its place: heartbeats is JSON
 -- [{workerId, heartbeat}]. Answers in their order, null for whoever has to be written alone: a new worker, the first of its run, one
--- whose token is not good any more, and one whose row is locked. So nobody is held up by another one, nor fails with it.
+-- that hangs, one whose token is not good any more, and one whose row is locked. So nobody is held up by another one, nor fails with it.
 create or replace function write_heartbeats(tokens text[], heartbeats json) returns json
 language plpgsql security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
@@ -13,6 +13,7 @@ begin
     select a.n, t.run_id, a.beat->>'workerId' as worker_id, a.beat->'heartbeat' as heartbeat
     from json_array_elements(heartbeats) with ordinality a(beat, n)
     join run_token t on t.token_hash = token_hash(tokens[a.n]) and t.revoked_at is null
+    where a.beat->'heartbeat'->>'stall' is null
   ), locked as materialized (
     select a.n, a.heartbeat, w.run_id, w.worker_id, r.finished_at, r.stop_reason,
       r.lease_seconds * interval '1 s' as lease

@@ -6,7 +6,13 @@ import { runWorker } from '#src/crawler/worker/worker.ts';
 import { StoreError } from '#src/gateway/protocol/store-error.ts';
 import type { Claim, ClaimResult, Outcome } from '#src/gateway/protocol/worker-store.ts';
 
-const activity = { progress: () => {}, pageBegan: () => {}, pageEnded: () => {}, exception: () => {} };
+const activity = {
+  progress: () => {},
+  pageBegan: () => {},
+  pageEntered: () => {},
+  pageEnded: () => {},
+  exception: () => {},
+};
 
 function claimOf(requestId: string, from = 0): Claim {
   const url = `https://site.example/${requestId}`;
