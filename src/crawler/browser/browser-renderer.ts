@@ -8,9 +8,10 @@ import type { UpstreamProxy } from '../network/upstream-proxy.ts';
 import type { OpenVisit, Rendered, Renderer } from '../rendering/renderer.ts';
 import { failureOfBrowser } from './browser-errors.ts';
 import { createBrowserPool, type PooledPage } from './browser-pool.ts';
-import { createVisitor, shortened, type VisitOrder, type Visitor } from './browser-visit.ts';
+import { createVisitor, type VisitOrder, type Visitor } from './browser-visit.ts';
 import { createHungResources } from './hung-resources.ts';
 import { type BlockedResource, createBlocking } from './resource-blocking.ts';
+import { shortened } from './visit-reading.ts';
 import { createVisitTabs, type TabEnd, type VisitTabs } from './visit-tabs.ts';
 import type { Patience } from './what-hangs.ts';
 
