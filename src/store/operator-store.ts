@@ -277,6 +277,11 @@ export type OperatorStore = {
   ): Promise<boolean>;
   /** Returns the leases of a worker whose pod is gone and refuses it new ones; the number of requests returned. */
   releaseWorker(runId: string, workerId: string, signal: AbortSignal): Promise<number>;
+  /**
+   * Takes a worker whose pod runs and that has given no heartbeat for `silentMs` as one that hangs: it gets no new leases, and its snapshot
+   * has a `stall`. Undefined where that is not sure: its leases are not over, or no other worker is heard either.
+   */
+  stallWorker(runId: string, workerId: string, silentMs: number, signal: AbortSignal): Promise<number | undefined>;
   /** Returns the leases of workers that missed their heartbeats, in all runs; the number of requests returned. */
   reapExpired(signal: AbortSignal): Promise<number>;
   /** Cuts off whoever still holds a token of the run. To be called when its pods are gone. */

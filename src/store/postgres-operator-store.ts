@@ -96,6 +96,8 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     finishStopped: (runId, outcome, message, signal) =>
       guarded(signal, () => runs.finishStopped(db, runId, outcome, message, signal)),
     releaseWorker: (runId, workerId, signal) => guarded(signal, () => runs.releaseWorker(db, runId, workerId, signal)),
+    stallWorker: (runId, workerId, silentMs, signal) =>
+      guarded(signal, () => runs.stallWorker(db, runId, workerId, silentMs, signal)),
     reapExpired: (signal) => guarded(signal, () => runs.reapExpired(db, contact.steadyMs(), signal)),
     revokeToken: (runId, signal) => guarded(signal, () => runs.revokeToken(db, runId, signal)),
     contentChange: (runId, signal) => guarded(signal, () => contentChange(db, runId, signal)),

@@ -227,6 +227,23 @@ export async function releaseWorker(
   return call(db, sql`release_worker(${runId}::uuid, ${workerId}::uuid, ${OPERATOR_ID}::uuid)`, signal);
 }
 
+/** How many leases were returned; undefined where it is not sure that the worker hangs, see stall_worker. */
+export async function stallWorker(
+  db: Kysely<Database>,
+  runId: string,
+  workerId: string,
+  silentMs: number,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const silence = sql`${silentMs / 1_000} * interval '1 s'`;
+  const returned = await call<number | null>(
+    db,
+    sql`stall_worker(${runId}::uuid, ${workerId}::uuid, ${silence}, ${OPERATOR_ID}::uuid)`,
+    signal,
+  );
+  return returned ?? undefined;
+}
+
 /**
  * `steadyMs`: for how long this process has been in touch with the database without a break, see reap_leases.
  *

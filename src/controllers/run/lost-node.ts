@@ -33,9 +33,12 @@ export function isOverdue(pod: Pod, now: Date): boolean {
 
 /** Whether the worker has given no heartbeat for so long that its leases are over, or never gave one. */
 export function isSilent(lastHeartbeatAt: Date | undefined, spec: Pick<CrawlRunSpec, 'heartbeat'>, now: Date): boolean {
-  if (lastHeartbeatAt === undefined) return true;
-  const longest = Math.max(SHORTEST_SILENCE_MS, MISSED_HEARTBEATS * durationMs(spec.heartbeat.interval));
-  return now.getTime() - lastHeartbeatAt.getTime() > longest;
+  return lastHeartbeatAt === undefined || now.getTime() - lastHeartbeatAt.getTime() > longestSilenceMs(spec);
+}
+
+/** After this the leases of a worker are over, in milliseconds. */
+export function longestSilenceMs({ heartbeat }: Pick<CrawlRunSpec, 'heartbeat'>): number {
+  return Math.max(SHORTEST_SILENCE_MS, MISSED_HEARTBEATS * durationMs(heartbeat.interval));
 }
 
 /** A node that is gone, or whose kubelet has not answered for as long as the node controller waits (40 s). */

@@ -12,6 +12,7 @@ import { DATABASE_RETRY_MS, type PreparedDatabase } from '../database-preparatio
 import type { JobSettings } from './crawl-job.ts';
 import { createEventReader, type EventReaderOptions } from './event-reader.ts';
 import { createFinishedRunSettler, type FinishedRunOptions } from './finished-run.ts';
+import { createHungWorkers, type HungWorkerOptions } from './hung-workers.ts';
 import { createLostNodes, isSilent, type LostNodeOptions } from './lost-node.ts';
 import { endingObstacle, type Obstacle, obstacleOfAnswer, type StartObstacle, startDeadline } from './obstacle.ts';
 import { isPaused, pausedBeforeItsTurn, pauseObstacle, refusedPause } from './pause.ts';
@@ -32,6 +33,7 @@ export type RunControllerOptions = RunAcceptanceOptions &
   RunJobOptions &
   RunEndOptions &
   LostNodeOptions &
+  HungWorkerOptions &
   EventReaderOptions &
   FinishedRunOptions & {
     readonly database: PreparedDatabase;
@@ -56,6 +58,7 @@ export function createRunReconciler(options: RunControllerOptions) {
   const { ensureJob, createJob, knownJob, knownOutputJob, stopKnownJob, pauseKnownJob } = createRunJobs(options);
   const { stopWhenDue, releaseLostWorkers, endWithoutWorkers } = createRunEnd(options);
   const { failLostPods } = createLostNodes(options);
+  const { endHungWorkers } = createHungWorkers(options);
   const { announceBlocks, announceTraps, announceStall, announceObstacle, announceChange, announceEnd } =
     createAnnouncements(options);
   const { write } = createStatusWriter(options);
@@ -166,6 +169,7 @@ export function createRunReconciler(options: RunControllerOptions) {
 
     const pods = podsOf(podCache, run);
     await failLostPods(run, spec, snapshot, pods, signal);
+    await endHungWorkers(run, spec, snapshot, pods, signal);
     await releaseLostWorkers(run, snapshot, pods, signal);
     if (await endWithoutWorkers(run, spec, snapshot, found.job, pods, signal)) {
       const ended = await readSnapshot(run, signal);

@@ -1,4 +1,4 @@
-// Runs that are paused, resumed and changed by kubectl alone: on a real API server and PostgreSQL, with the Job controller that ends
+// Runs that are paused, resumed, changed and freed of workers that hang: on a real API server and PostgreSQL, with the Job controller that ends
 // and makes their pods. There is no kubelet: the test is what runs in a pod.
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -79,6 +79,29 @@ async function apply(name: string, spec: object = {}, labels: object = {}): Prom
     spec: { sources, politeness: { requestsPerSecond: 1_000 }, heartbeat: { interval: '5s' }, ...spec },
   });
 }
+
+/** Puts a pod on a node whose kubelet never comes, where it runs until the test says otherwise. */
+async function runOnNode({ metadata: { name } }: Pod): Promise<void> {
+  await kubectl(['apply', '-f', '-'], { apiVersion: 'v1', kind: 'Node', metadata: { name: 'test' } });
+  const target = { apiVersion: 'v1', kind: 'Node', name: 'test' };
+  const binding = { apiVersion: 'v1', kind: 'Binding', metadata: { name }, target };
+  await kubectl(['create', '--raw', `/api/v1/namespaces/${namespace}/pods/${name}/binding`, '-f', '-'], binding);
+  const container = { name: 'crawler', image: 'x', imageID: 'x', ready: true, restartCount: 0 };
+  const state = { running: { startedAt: '2026-01-01T00:00:00Z' } };
+  await patchPodStatus(name, { phase: 'Running', containerStatuses: [{ ...container, state }] });
+}
+
+/** As its kubelet says that it has ended and takes it away. */
+async function endOnNode({ metadata: { name } }: Pod): Promise<void> {
+  await patchPodStatus(name, { phase: 'Failed' });
+  await kubectl(['delete', 'pod', name, '-n', namespace, '--force', '--grace-period=0', '--wait=false']);
+}
+
+const patchPodStatus = (name: string, status: object) =>
+  kubectl([
+    ...['patch', 'pod', name, '-n', namespace, '--subresource=status', '--type=merge'],
+    ...['-p', JSON.stringify({ status })],
+  ]);
 
 /** What runs in the run's one pod. */
 async function workerOf(name: string, unlike?: string) {
@@ -264,4 +287,36 @@ test('a run that is edited while it lives gets other limits, another pace, more 
   );
   await patch('shop', { timeoutSeconds: 1 });
   await untilPhase('shop', 'TimedOut');
+}, 180_000);
+
+test('a worker that is silent while its pod runs is ended and replaced, and the run says so', async () => {
+  await apply('shop', { heartbeat: { interval: '1s', stallTimeout: '10s' } });
+  await using worker = await workerOf('shop');
+  const [pod] = await podsOf('shop');
+  if (pod === undefined) expect.fail('the pod is gone');
+  await runOnNode(pod);
+  await worker.seed(pages, never);
+  await claimSome(worker, 4);
+  await untilPhase('shop', 'Running');
+  // It was stopped long ago.
+  const age = `update trawler.worker set last_heartbeat_at = clock_timestamp() - interval '2 min',
+    lease_until = clock_timestamp() - interval '1 min'`;
+  await query(`update trawler.run set lease_seconds = 1; ${age}`);
+  const stalled = async () =>
+    (await get<CrawlRun>('crawlrun', 'shop')).status?.conditions?.find(({ type }) => type === 'Stalled');
+  await eventually(async () => {
+    expect(await stalled()).toMatchObject({ status: 'True', reason: 'WorkerSilent' });
+    const [found] = await podsOf('shop');
+    expect(found?.metadata).toMatchObject({ uid: pod.metadata.uid, deletionGracePeriodSeconds: 10 });
+  });
+  await eventually(async () => {
+    const events = await kubectl(['get', 'events', '-n', namespace, '-o', 'jsonpath={.items[*].reason}']);
+    expect(events).toContain('WorkerStalled');
+  });
+  const { status } = await get<CrawlRun>('crawlrun', 'shop');
+  expect(status?.progress).toMatchObject({ queued: PAGES, inFlight: 0 });
+
+  await endOnNode(pod);
+  await using _other = await workerOf('shop', pod.metadata.uid);
+  await eventually(async () => expect(await stalled()).toMatchObject({ status: 'False', reason: 'WorkerReplaced' }));
 }, 180_000);

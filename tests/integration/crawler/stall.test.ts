@@ -7,7 +7,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CrawlRunSpecInput } from '#src/resources/crawl-run.ts';
 import { testClient } from '../../support/database-connections.ts';
-import { type CrawlDatabase, startCrawlDatabase, type TestRun, type TestWorker } from './fixture.ts';
+import { type CrawlDatabase, startCrawlDatabase, type TestRun, type TestWorker, until } from './fixture.ts';
 import { type Answer, html, startSite, type TestSite } from './site.ts';
 
 const never = new AbortController().signal;
@@ -55,16 +55,18 @@ async function stallOf(run: TestRun, { workerId }: TestWorker): Promise<string |
   return (await run.snapshot()).workers.find((worker) => worker.workerId === workerId)?.stall;
 }
 
-async function notified({ runId }: TestRun): Promise<object[]> {
+async function query(text: string, values: readonly unknown[]): Promise<object[]> {
   const client = testClient(database.superuserUrl, { schema: 'trawler' });
   await client.connect();
   try {
-    const text = `select event, payload->>'message' as message from notification where run_id = $1`;
-    return (await client.query<object>(text, [runId])).rows;
+    return (await client.query<object>(text, [...values])).rows;
   } finally {
     await client.end();
   }
 }
+
+const notified = ({ runId }: TestRun) =>
+  query(`select event, payload->>'message' as message from notification where run_id = $1`, [runId]);
 
 describe.concurrent('a worker that hangs', PATIENT, () => {
   it('on a page that keeps its processor busy names it and ends; the page counts a try, the others are crawled', async () => {
@@ -117,6 +119,55 @@ describe.concurrent('a worker that hangs', PATIENT, () => {
     } finally {
       await rm(volume, { recursive: true });
     }
+  });
+});
+
+describe('a worker that is stopped as a whole', PATIENT, () => {
+  it('is found by its silence, unless the others are silent too; what it had goes to another, and it can write nothing', async () => {
+    let opened = 0;
+    const waits: Answer = () => void opened++;
+    await using shop = await site({ '/a': waits });
+    await using run = await database.accept(specFor(shop, { fetch: { pageTimeout: '30s', maxRetries: 0 } }));
+    await using otherRun = await database.accept(specFor(shop, { fetch: { pageTimeout: '30s', maxRetries: 0 } }));
+    await query('update run set lease_seconds = 2 where run_id = any ($1)', [[run.runId, otherRun.runId]]);
+    const [worker, other] = [run.startWorker(allow(shop)), otherRun.startWorker(allow(shop))];
+    await until('both have said that a page is open', async () => {
+      const workers = (await Promise.all([run.snapshot(), otherRun.snapshot()])).flatMap(({ workers }) => workers);
+      return opened === 2 && workers.length === 2 && workers.every(({ pagesInFlight }) => pagesInFlight === 1);
+    });
+    const look = async () => {
+      // As the operator does it all the time.
+      await database.store.reapExpired(never);
+      return database.store.stallWorker(run.runId, worker.workerId, 3_000, never);
+    };
+    expect(await look()).toBeUndefined();
+    for (const { process } of [worker, other]) process.kill('SIGSTOP');
+    await until('it has been silent for long enough', async () => {
+      const silent = `select from worker where worker_id = $1 and last_heartbeat_at < clock_timestamp() - interval '4 s'
+        and lease_until < clock_timestamp()`;
+      return (await query(silent, [worker.workerId])).length > 0;
+    });
+    // Nobody is heard: that may be the gateway's fault.
+    expect(await look()).toBeUndefined();
+    other.process.kill('SIGCONT');
+    await until('it is found', async () => (await look()) !== undefined);
+    expect(await stallOf(run, worker)).toMatch(`with 1 pages open, the first at ${shop.url('/a').href}`);
+    expect(await look()).toBeUndefined();
+
+    const [replacement, itself] = [run.startWorker(allow(shop)), worker.process];
+    await until('the page is tried again', () => opened >= 3);
+    itself.kill('SIGCONT');
+    await until('it has heard that it was given up', async () =>
+      (await run.snapshot()).workers.some(({ stall, state }) => stall !== undefined && state === 'Stopping'),
+    );
+    itself.kill('SIGTERM');
+    expect(await worker.ended).toBe(143);
+    replacement.process.kill('SIGTERM');
+    await until('the first signal', () => replacement.lines.some(({ msg }) => msg === 'shutdown signal received'));
+    replacement.process.kill('SIGTERM');
+    await replacement.ended;
+    const { progress } = await run.snapshot();
+    expect(progress).toMatchObject({ succeeded: 2, failed: 0, queued: 1, leased: 0, items: 2 });
   });
 });
 
