@@ -310,6 +310,38 @@ it('stands in the summary of the run, and in its notification, which waits for i
   expect(await waiting()).toHaveLength(1);
 });
 
+it('leaves out what lies between the items of a page and is of other pages', async () => {
+  await using installation = await install(server);
+  const { admin } = installation;
+  const schedule = randomUUID();
+  const site = { 0: [product('a', 1), product('b', 1)], 1: [product('c', 1)], 2: [], 3: [product('d', 1)] };
+  const first = await crawl(installation, schedule, site);
+  // As if others had committed between every two items.
+  await admin.query(
+    `update request r set first_item = all_items.first, last_item = all_items.last
+     from (select min(item_id) as first, max(item_id) as last from item where run_id = $1) all_items where r.run_id = $1`,
+    [first.runId],
+  );
+  const next = await crawl(installation, schedule, { ...site, 1: [product('c', 2)], 2: [product('e', 1)] });
+  expect(await changesOf(installation, next)).toEqual([
+    'Changed Item 1 sku=c price: 1 -> 2',
+    'Changed Url 1',
+    'Changed Url 2',
+    'New Item 2 sku=e',
+  ]);
+});
+
+it('a run of an earlier release, whose requests do not say what their items are, is compared with nothing', async () => {
+  await using installation = await install(server);
+  const { operator, admin } = installation;
+  const schedule = randomUUID();
+  const first = await crawl(installation, schedule, { 0: [product('a', 1)] });
+  await admin.query('update run set has_item_ranges = false where run_id = $1', [first.runId]);
+  const next = await crawl(installation, schedule, { 0: [product('a', 2)] });
+  expect(await operator.comparisons.counts(next.runId, never)).toBeUndefined();
+  expect(await changesOf(installation, next)).toEqual([]);
+});
+
 it('goes with the results of its run', async () => {
   await using installation = await install(server);
   const { operator, admin } = installation;

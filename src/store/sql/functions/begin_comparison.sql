@@ -1,4 +1,4 @@
--- Finds the run that a finished one is compared with: the results of both have to be kept, with their index by page. What the run
+-- Finds the run that a finished one is compared with: the results of both have to be kept. What the run
 -- did not come across is gone if it looked everywhere: no limit cut it, and no page could not be read.
 create or replace function begin_comparison(of_run uuid) returns void
 language plpgsql set search_path from current as $$
@@ -14,8 +14,8 @@ declare
 begin
   select * into this_run from run where run_id = of_run;
   found := earlier_run(this_run);
-  if found is not null and not (has_items_by_page(this_run.run_day)
-    and has_items_by_page((select run_day from run where run_id = found))) then
+  if found is not null and not (keeps_results(this_run)
+    and (select keeps_results(earlier) from run earlier where earlier.run_id = found)) then
     found := null;
   end if;
   select coalesce(bool_or(skipped_by ? 'MaxPages'), false) into was_cut from progress where run_id = of_run;

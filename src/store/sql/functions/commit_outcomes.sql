@@ -24,7 +24,12 @@ begin
   with held as materialized (
     select this_run.run_id as run_id, r.url_key, r.source_no, r.url, o.reason, o.cause, o.facts, o.items, o.left_out,
       case when not r.was_read then o.items_left_out end as items_left_out, r.was_read,
-      case when o.type = 'done' and not r.was_read then parts_missing(o.facts) end as lacks,
+      case when o.type = 'done' and not r.was_read then case jsonb_array_length(o.items)
+        when 0 then '{}' when 1 then array[nextval('item_id_seq')]
+        else array(select nextval('item_id_seq') from generate_series(1, jsonb_array_length(o.items))) end
+      end as item_ids,
+      case when o.type = 'done' and not r.was_read and jsonb_exists_any(o.facts, array['screenshotError', 'unfinished'])
+        then parts_missing(o.facts) end as lacks,
       left(o.message, 1000) as message, o.delay_ms,
       case
         when o.type = 'done' then 'done'
@@ -45,6 +50,8 @@ begin
     update request r
     set state = h.state, lease_token = null, leased_by = null,
       facts = coalesce(h.facts, r.facts),
+      first_item = coalesce(h.item_ids[1], r.first_item),
+      last_item = coalesce(h.item_ids[cardinality(h.item_ids)], r.last_item),
       reason = coalesce(h.reason, h.cause),
       attempts = r.attempts + (h.cause <> 'Blocked' and h.cause is not null)::int,
       blocks = r.blocks + (h.cause = 'Blocked' and h.cause is not null)::int,
@@ -61,9 +68,9 @@ begin
       h.message, h.url, h.left_out, h.items_left_out, h.lacks,
       case when jsonb_typeof(h.facts->'bytes') = 'number' then (h.facts->>'bytes')::numeric end as bytes
   ), stored as (
-    insert into item (run_id, run_day, url_key, source_no, data)
-    select this_run.run_id, this_run.run_day, h.url_key, h.source_no, i.data
-    from held h cross join lateral jsonb_array_elements(h.items) as i(data)
+    insert into item (run_id, run_day, item_id, url_key, source_no, data)
+    select this_run.run_id, this_run.run_day, h.item_ids[i.place], h.url_key, h.source_no, i.data
+    from held h cross join lateral jsonb_array_elements(h.items) with ordinality as i(data, place)
     where h.state = 'done' and not h.was_read
     returning source_no
   ), counted as (
@@ -113,11 +120,12 @@ begin
       last_success_at = coalesce(excluded.last_success_at, p.last_success_at),
       last_error = coalesce(excluded.last_error, p.last_error),
       last_error_at = coalesce(excluded.last_error_at, p.last_error_at),
-      skipped_by = add_counts(p.skipped_by, excluded.skipped_by),
-      failed_by = add_counts(p.failed_by, excluded.failed_by),
-      items_left_out = add_counts(p.items_left_out, excluded.items_left_out),
+      -- Most are empty, and a call takes as long as all the rest of the row.
+      skipped_by = case when excluded.skipped_by = '{}' then p.skipped_by else add_counts(p.skipped_by, excluded.skipped_by) end,
+      failed_by = case when excluded.failed_by = '{}' then p.failed_by else add_counts(p.failed_by, excluded.failed_by) end,
+      items_left_out = case when excluded.items_left_out = '{}' then p.items_left_out else add_counts(p.items_left_out, excluded.items_left_out) end,
       bytes = least(p.bytes + excluded.bytes, 1000000000000000000),
-      partial_pages = add_counts(p.partial_pages, excluded.partial_pages)
+      partial_pages = case when excluded.partial_pages = '{}' then p.partial_pages else add_counts(p.partial_pages, excluded.partial_pages) end
   )
   select coalesce(array_agg(url_key), '{}'),
     array_agg((lane_id, 1, 1, available_at, 0)::arrival) filter (where state = 'queued')

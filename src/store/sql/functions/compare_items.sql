@@ -12,11 +12,11 @@ begin
     with new_items as materialized (
       select i.item_id, md5(i.data::text)::uuid as hash, item_identity(i.data) as named,
         row_number() over (partition by md5(i.data::text) order by i.item_id) as copy
-      from item i where i.run_day = this_run.run_day and i.run_id = this_run.run_id and i.url_key = key
+      from items_of_page(this_run, key) i
     ), old_items as materialized (
       select i.item_id, md5(i.data::text)::uuid as hash, item_identity(i.data) as named,
         row_number() over (partition by md5(i.data::text) order by i.item_id) as copy
-      from item i where i.run_day = earlier.run_day and i.run_id = earlier.run_id and i.url_key = key
+      from items_of_page(earlier, key) i
     ), new_rest as materialized (
       select n.item_id, n.named, n.hash, count(*) over () as n,
         row_number() over (partition by coalesce(n.named, n.hash::text) order by n.item_id) as copy

@@ -13,7 +13,7 @@ begin
   select * into this_comparison from comparison where run_id = this_run.run_id;
   select * into earlier from run where run_id = this_comparison.earlier_run;
   -- It may have gone meanwhile, and its day with it.
-  if earlier.run_id is null or not has_items_by_page(earlier.run_day) then
+  if earlier.run_id is null or not keeps_results(earlier) then
     update comparison set step = 'End', error = 'the results of the run before were dropped' where run_id = this_run.run_id;
     return;
   end if;

@@ -27,8 +27,6 @@ begin
   execute format('create table %I (like item including defaults including constraints) '
     'with (autovacuum_vacuum_scale_factor = 0.1)', 'item_' || part);
   execute format('alter table %I enable row level security', 'request_' || part);
-  -- By page, for comparing runs: the parent has no such index, since days of earlier releases have none.
-  execute format('create index %I on %I (run_id, url_key)', 'item_page_' || part, 'item_' || part);
   execute format('create table %I (like change including defaults including constraints)', 'change_' || part);
   execute format('alter table %I enable row level security', 'item_' || part);
   execute format('alter table %I enable row level security', 'change_' || part);
