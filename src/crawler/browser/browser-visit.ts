@@ -17,7 +17,7 @@ import { PAGE_HOOKS } from './page-hooks.ts';
 import { createPageReader, type PageReader } from './page-reader.ts';
 import type { Blocking } from './resource-blocking.ts';
 import { takeScreenshot } from './screenshot.ts';
-import { checkShown, followNavigations, type MayAsk } from './visit-navigation.ts';
+import { checkShown, followNavigations, isMoving, type MayAsk } from './visit-navigation.ts';
 import {
   brokeOff,
   endOfAbortedVisit,
@@ -30,7 +30,7 @@ import {
   whereto,
 } from './visit-reading.ts';
 import { createVisit, type Hanging, type Visit } from './visit-state.ts';
-import { comesToRest, errorIsShown, hasLoaded, untilLoaded } from './visit-waiting.ts';
+import { comesToRest, errorIsShown, hasLoaded, untilLoaded, untilNextLoaded } from './visit-waiting.ts';
 import { type Patience, unansweredIn, whatHangs } from './what-hangs.ts';
 
 export type VisitOrder = {
@@ -144,9 +144,9 @@ export async function createVisitor(
     const xml = await endOfXml(answer, reader, plan);
     if (xml !== undefined) return xml.type === 'Ended' ? xml.end : finish(now, answer, xml.page, order);
     if (answer.failure !== undefined) return readFailure(answer, answer.failure, reader, plan);
-    const isMoving = () => now.moving !== undefined;
-    const reading = reader.readQuiet(plan, isMoving).catch((error: unknown) => {
-      // The document is gone: the answer to its form has taken its place.
+    const isBusy = () => isMoving(now, performance.now());
+    const reading = reader.readQuiet(plan, isBusy).catch((error: unknown) => {
+      // The document is gone: the answer to its form, or the document itself once more, has taken its place.
       if (now.answer !== answer) return 'replaced' as const;
       throw error;
     });
@@ -157,20 +157,17 @@ export async function createVisitor(
     }
     // Nobody knows where it leads: whoever asks for it will.
     if (now.moving !== undefined) return leave(now, now.moving.url);
-    if (page === 'replaced' || now.answer !== answer) return readFormAnswer(now, order);
+    if (page === 'replaced' || now.answer !== answer) return readNext(now, order);
     return finish(now, answer, page, order);
   }
 
-  /** The answer to a form that was posted after the page had loaded. */
-  async function readFormAnswer(now: Visit, order: VisitOrder): Promise<Rendered | 'interrupted'> {
-    await Promise.race([now.loaded.promise, now.left, now.crashed]);
+  /** The document that has taken the place of one that had loaded. */
+  async function readNext(now: Visit, order: VisitOrder): Promise<Rendered | 'interrupted'> {
+    const end = await untilNextLoaded(now, order.readBy);
     const { answer } = now;
-    if (answer === undefined || now.target !== undefined) return leave(now);
+    if (end === 'left' || answer === undefined || now.target !== undefined) return leave(now);
     const reader = await createPageReader(session, mainFrameId, now.url, activity);
-    const xml = await endOfXml(answer, reader, order.plan);
-    if (xml !== undefined) return xml.type === 'Ended' ? xml.end : finish(now, answer, xml.page, order);
-    if (answer.failure !== undefined) return readFailure(answer, answer.failure, reader, order.plan);
-    return finish(now, answer, await reader.readQuiet(order.plan, () => false), order);
+    return end === 'late' ? readAsItStands(now, answer, reader, order) : readLoaded(now, answer, reader, order);
   }
 
   /** What has been parsed is a page; what keeps it from being loaded is not asked for again by the next ones. */

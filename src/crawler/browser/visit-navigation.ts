@@ -9,10 +9,12 @@ import { answerOf, type DocumentAnswer, isAttachment, isMisunderstood } from './
 import type { PausedRequest, Shows } from './interception.ts';
 import type { PageActivity } from './page-activity.ts';
 import { retyped } from './retyped-document.ts';
-import type { Visit } from './visit-state.ts';
+import type { Moving, Visit } from './visit-state.ts';
 
 /** Forms that are posted in one visit; a page that goes on posting is read as it is. */
 export const MAX_POSTS = 5;
+/** How often a document is loaded again in one visit; one that goes on is read as it is. */
+export const MAX_RELOADS = 5;
 
 /** Whether a document may be asked for to which a page leads. Waits for a place at its host. */
 export type MayAsk = (url: URL) => Promise<boolean>;
@@ -61,14 +63,22 @@ export type EndOfMove =
   | { readonly type: 'Stays' }
   /** The visit ends with where the script went; `answer` ends it in place of the page's own. */
   | { readonly type: 'Leaves'; readonly to: URL; readonly answer?: DocumentAnswer }
-  /** The answer to a form is the page: nobody else could ask for it. */
+  /** The answer is the page now: nobody else could ask for that to a form, or would come back to the document in this tab. */
   | { readonly type: 'IsShown' };
 
-export function endOfMove({ url, isPost }: NonNullable<Visit['moving']>, answer: DocumentAnswer): EndOfMove {
+export function endOfMove({ url, isShown }: Moving, answer: DocumentAnswer): EndOfMove {
   if (answer.end?.type === 'notHtml' || answer.status === 204 || isAttachment(answer)) return { type: 'Stays' };
-  if (!isPost) return { type: 'Leaves', to: url };
+  if (!isShown) return { type: 'Leaves', to: url };
   if (answer.end === undefined) return { type: 'IsShown' };
   return { type: 'Leaves', to: answer.end.type === 'redirect' ? answer.end.to : url, answer };
+}
+
+/** How long the browser may take to ask for the document to which a script goes. */
+const ASKING_MS = 500;
+
+/** Whether a script of the document is about to go somewhere. */
+export function isMoving({ moving, askedToMoveAt }: Pick<Visit, 'moving' | 'askedToMoveAt'>, now: number): boolean {
+  return moving !== undefined || now - askedToMoveAt < ASKING_MS;
 }
 
 export function followNavigations(
@@ -98,24 +108,23 @@ export function followNavigations(
     }
   }
 
-  /** A form that posts itself is posted; another document is looked at, whether it is a page at all. */
+  /**
+   * A form that posts itself is posted, and a document that loads itself again is loaded; another document is looked at,
+   * whether it is a page at all.
+   */
   async function admitsMove(now: Visit, { requestId, request }: PausedRequest, url: URL): Promise<boolean> {
     const isPost = request.method !== 'GET';
+    const isReload = !isPost && isSameDocument(url, now.url);
     if (isPost && ++now.posts > MAX_POSTS) return false;
-    now.moving = { requestId, url, isPost };
-    const isAllowed = await mayMove(url, isPost, now);
+    // By <meta> or a header a document is loaded again for ever, and says when.
+    if (isReload && (now.refreshes.has(withoutFragment(url)) || ++now.reloads > MAX_RELOADS)) return false;
+    now.moving = { requestId, url, isShown: isPost || isReload };
+    // A crawl that is stopping asks for nothing more.
+    const isAllowed = mayAsk === undefined ? isPost : await mayAsk(url).catch(() => false);
     // Meanwhile the page may have gone somewhere else, or the visit may be over.
     if (visit !== now || now.moving?.requestId !== requestId) return false;
     if (!isAllowed) leaveFor(now, url);
     return isAllowed;
-  }
-
-  /** A page that goes to itself has set a cookie, or is loaded again: whoever follows the redirect comes back here. */
-  async function mayMove(url: URL, isPost: boolean, now: Visit): Promise<boolean> {
-    if (mayAsk === undefined) return isPost;
-    if (!isPost && isSameDocument(url, now.url)) return false;
-    // A crawl that is stopping asks for nothing more.
-    return mayAsk(url).catch(() => false);
   }
 
   function leaveFor(now: Visit, to: URL): void {
@@ -132,14 +141,15 @@ export function followNavigations(
     if (moving?.requestId === requestId) {
       return showsMove(visit, moving, answerOf(responseStatusCode, responseHeaders, moving.url, proxy));
     }
-    visit.answer = answerOf(responseStatusCode, responseHeaders, visit.url, proxy);
+    const answer = answerOf(responseStatusCode, responseHeaders, visit.url, proxy);
+    visit.answer = answer;
     // Where a redirect leads, Chromium knows best: it comes back as a request, which is not admitted.
-    if (visit.answer.end !== undefined) return visit.answer.end.type === 'redirect' ? 'AsItIs' : 'No';
-    if (isMisunderstood(visit.answer)) return showsRetyped(visit, visit.answer, requestId);
-    return isAttachment(visit.answer) ? 'AsPage' : 'AsItIs';
+    if (answer.end !== undefined) return answer.end.type === 'redirect' ? 'AsItIs' : 'No';
+    if (isMisunderstood(answer)) return showsRetyped(visit, answer, requestId);
+    return isAttachment(answer) ? 'AsPage' : 'AsItIs';
   }
 
-  function showsMove(now: Visit, moving: NonNullable<Visit['moving']>, answer: DocumentAnswer): Shows {
+  function showsMove(now: Visit, moving: Moving, answer: DocumentAnswer): Shows | Promise<Shows> {
     const end = endOfMove(moving, answer);
     switch (end.type) {
       case 'Stays':
@@ -153,7 +163,8 @@ export function followNavigations(
       case 'IsShown': {
         const { url } = moving;
         Object.assign(now, { url, answer, isCommitted: false, moving: undefined, loaded: Promise.withResolvers() });
-        return 'AsItIs';
+        now.askedToMoveAt = Number.NEGATIVE_INFINITY;
+        return isMisunderstood(answer) ? showsRetyped(now, answer, moving.requestId) : 'AsItIs';
       }
     }
   }
@@ -181,6 +192,7 @@ export function followNavigations(
     else {
       visit.movesBefore.delete(to.href);
       if (reason === 'metaTagRefresh' || reason === 'httpHeaderRefresh') visit.refreshes.add(to.href);
+      else visit.askedToMoveAt = performance.now();
     }
   });
   session.on('Page.frameNavigated', ({ frame }) => {

@@ -4,6 +4,14 @@ import type { DocumentAnswer } from './document-answer.ts';
 /** Addresses that hang: the document is to be loaded anew without them, in another tab. */
 export type Hanging = { readonly type: 'hanging'; readonly missing: readonly string[] };
 
+/** A script's navigation. */
+export type Moving = {
+  readonly requestId: string;
+  readonly url: URL;
+  /** Its answer takes the place of the document: that to a form, and the document itself when it is loaded again. */
+  readonly isShown: boolean;
+};
+
 export type Visit = {
   /** Of the document that is shown, or to be shown: another one than at first when a form has posted itself. */
   url: URL;
@@ -17,11 +25,15 @@ export type Visit = {
   /** Where the document, or a script of it, would have gone from here. */
   target: URL | undefined;
   /** Where a script is about to go: it is not known yet whether that is another page, or a file. */
-  moving: { readonly requestId: string; readonly url: URL; readonly isPost: boolean } | undefined;
+  moving: Moving | undefined;
+  /** When a script asked to go somewhere, by `performance.now`: the request for that comes a little later. */
+  askedToMoveAt: number;
   /** Where the document refreshes itself to; without fragments. What it says decides whether that is a redirect. */
   readonly refreshes: Set<string>;
   /** Forms that were posted, or were to be. */
   posts: number;
+  /** How often the document was loaded again by its scripts, or was to be. */
+  reloads: number;
   /** Files to which scripts went: the page stays. */
   readonly files: Set<string>;
   /** Resolves when a script has gone elsewhere. */
@@ -57,8 +69,10 @@ export function createVisit(url: URL): Visit {
     movesBefore: new Set(),
     target: undefined,
     moving: undefined,
+    askedToMoveAt: Number.NEGATIVE_INFINITY,
     refreshes: new Set(),
     posts: 0,
+    reloads: 0,
     files: new Set(),
     left: left.promise,
     leave: () => left.resolve('left'),

@@ -25,11 +25,20 @@ export async function untilLoaded(session: Session, now: Visit, readBy: AbortSig
   if (typeof navigated === 'object' && 'errorText' in navigated && navigated.errorText !== undefined) {
     throw new Error(navigated.errorText);
   }
+  return lastLoaded<EndOfLoading>(now, [now.left, now.stopped, now.hanging.promise, late]);
+}
+
+/** Waits for the document that takes the place of one that was loaded before. Rejects when the page is gone. */
+export async function untilNextLoaded(now: Visit, readBy: AbortSignal): Promise<'loaded' | 'left' | 'late'> {
+  return lastLoaded<'left' | 'late'>(now, [now.left, aborted(readBy)]);
+}
+
+/** The load event of a page that posts its form, or loads itself again, is not that of the document that comes then. */
+async function lastLoaded<End>(now: Visit, others: readonly Promise<End>[]): Promise<End | 'loaded'> {
   for (;;) {
     const { loaded } = now;
-    const end = await Promise.race([loaded.promise, now.left, now.stopped, now.hanging.promise, late, now.crashed]);
-    // The load event of a page whose form has posted itself is not that of its answer.
-    if (end !== 'loaded' || (now.loaded === loaded && now.moving?.isPost !== true)) return end;
+    const end = await Promise.race([loaded.promise, ...others, now.crashed]);
+    if (end !== 'loaded' || (now.loaded === loaded && now.moving?.isShown !== true)) return end;
     await Promise.race([sleep(20), now.crashed]);
   }
 }

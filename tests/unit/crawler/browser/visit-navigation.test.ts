@@ -1,7 +1,7 @@
 // What the main frame's requests are, seen from the visit under way, and what becomes of a page whose script goes elsewhere.
 import { describe, expect, it } from 'vitest';
 import { answerOf } from '#src/crawler/browser/document-answer.ts';
-import { checkShown, endOfMove, navigationOf } from '#src/crawler/browser/visit-navigation.ts';
+import { checkShown, endOfMove, isMoving, navigationOf } from '#src/crawler/browser/visit-navigation.ts';
 import { createVisit } from '#src/crawler/browser/visit-state.ts';
 import type { GuardProxy } from '#src/crawler/network/guard-proxy.ts';
 
@@ -67,10 +67,10 @@ describe('a page whose script', () => {
     ],
     ['missing', { type: 'Leaves', to: url(other) }, { type: 'Leaves', to: url(other), answer: ANSWERS.missing }],
     ['refusal', { type: 'Leaves', to: url(other) }, { type: 'IsShown' }],
-  ])('goes to, or posts a form that is answered, a %s', (what, get, post) => {
+  ])('goes to, or is shown in place of itself, a %s', (what, get, post) => {
     const moving = { requestId: '2', url: url(other) };
-    expect(endOfMove({ ...moving, isPost: false }, ANSWERS[what])).toEqual(get);
-    expect(endOfMove({ ...moving, isPost: true }, ANSWERS[what])).toEqual(post);
+    expect(endOfMove({ ...moving, isShown: false }, ANSWERS[what])).toEqual(get);
+    expect(endOfMove({ ...moving, isShown: true }, ANSWERS[what])).toEqual(post);
   });
 });
 
@@ -81,4 +81,13 @@ it.each([
 ])('a page that shows %s in the end has failed: %s', (address, hasFailed) => {
   if (hasFailed) expect(() => checkShown(address)).toThrow(/left it for about:/);
   else expect(() => checkShown(address)).not.toThrow();
+});
+
+it.each([
+  [{ moving: undefined, askedToMoveAt: Number.NEGATIVE_INFINITY }, false],
+  [{ moving: undefined, askedToMoveAt: 9_900 }, true],
+  [{ moving: undefined, askedToMoveAt: 9_000 }, false],
+  [{ moving: { requestId: '2', url: url(other), isShown: false }, askedToMoveAt: 9_000 }, true],
+])('a page with %j is about to go elsewhere: %s', (state, expected) => {
+  expect(isMoving(state, 10_000)).toBe(expected);
 });
