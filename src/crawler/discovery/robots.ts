@@ -43,6 +43,10 @@ const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 
 /** Bytes that are not UTF-8 stand in the text percent-encoded, as they do in URLs. */
 function textOf(body: Buffer): string {
+  const [first = 0, second = 0] = body;
+  // Some editors call UTF-16 "Unicode". Read as anything else, such a file would forbid nothing.
+  if (first === 0xff && second === 0xfe) return new TextDecoder('utf-16le').decode(body);
+  if (first === 0xfe && second === 0xff) return new TextDecoder('utf-16be').decode(body);
   let start = 0;
   // Google's parser takes a broken mark for one, too.
   while (start < BYTE_ORDER_MARK.length && body[start] === BYTE_ORDER_MARK[start]) start++;
@@ -146,7 +150,8 @@ function isProduct(value: string, product: string): boolean {
 }
 
 function delayMs(value: string): number {
-  const seconds = Number(/^(\d+(\.\d*)?|\.\d+)/.exec(value)?.[0] ?? 0);
+  const [written = '0'] = /^(\d+([.,]\d*)?|[.,]\d+)/.exec(value) ?? [];
+  const seconds = Number(written.replace(',', '.'));
   return Math.min(seconds * 1_000, MAX_CRAWL_DELAY_MS);
 }
 

@@ -44,6 +44,8 @@ export function createSitemapParser(): SitemapParser {
 /** Where an XML format says what it lists. */
 type Format = {
   readonly kind: SitemapEntry['kind'];
+  /** Elements that say of what kind the entry in them is, whatever the root is. */
+  readonly kinds?: Readonly<Record<string, SitemapEntry['kind']>>;
   /** The element whose text is a location. */
   readonly locationTag?: string;
   /** The element whose `href` is one, unless it is some other relation. */
@@ -59,6 +61,7 @@ function createXmlParser(): SitemapParser {
   let format: Format | undefined;
   let openElements = 0;
   let openItems = 0;
+  let kind: SitemapEntry['kind'] | undefined;
   let location: string | undefined;
   let link: { href?: string; rel?: string } | undefined;
   /** The identifier of the open item, and whether it is still read. */
@@ -69,7 +72,7 @@ function createXmlParser(): SitemapParser {
     const text = written?.trim() ?? '';
     if (format === undefined || text === '') return;
     hasLocation = true;
-    entries.push({ kind: format.kind, location: text.slice(0, MOST_OF_LOCATION) });
+    entries.push({ kind: kind ?? format.kind, location: text.slice(0, MOST_OF_LOCATION) });
   }
 
   // Without onopentag the parser keeps no attributes, of which a hostile file could have millions.
@@ -84,6 +87,7 @@ function createXmlParser(): SitemapParser {
           hasLocation = false;
           id = undefined;
         }
+        kind = format.kinds?.[name] ?? kind;
         const isWithin = format.itemTag === undefined || openItems > 0;
         if (isWithin && name === format.locationTag) location = '';
         if (isWithin && name === format.linkTag) link = {};
@@ -147,9 +151,9 @@ function formatOf(name: string): Format {
   const [, prefix = '', root] = /^(.*:)?(urlset|sitemapindex|rss|feed|rdf)$/.exec(name) ?? [];
   switch (root) {
     case 'urlset':
-      return { kind: 'Page', locationTag: `${prefix}loc` };
+      return { kind: 'Page', kinds: kindsWith(prefix), locationTag: `${prefix}loc` };
     case 'sitemapindex':
-      return { kind: 'Sitemap', locationTag: `${prefix}loc` };
+      return { kind: 'Sitemap', kinds: kindsWith(prefix), locationTag: `${prefix}loc` };
     case 'rss':
     case 'rdf':
       return { kind: 'Page', itemTag: 'item', locationTag: 'link', idTag: 'guid' };
@@ -158,6 +162,11 @@ function formatOf(name: string): Format {
     default:
       throw badSitemap(`it begins with <${name.slice(0, 100)}>`);
   }
+}
+
+/** Some sites list pages in an index, and sitemaps among pages. */
+function kindsWith(prefix: string): NonNullable<Format['kinds']> {
+  return { [`${prefix}url`]: 'Page', [`${prefix}sitemap`]: 'Sitemap' };
 }
 
 function createTextParser(): SitemapParser {

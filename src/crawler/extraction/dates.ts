@@ -13,7 +13,7 @@ type Found = Day & { readonly end: number };
  * tell the day from the month (`03/04/2024`) and none is known.
  */
 export function readDate(text: string, source: LocaleSource = noLocale): string | null {
-  const plain = plainText(text);
+  const plain = withPlainYear(plainText(text));
   const named = folded(plain);
   const isoDate = yearFirst(plain);
   if (isoDate !== undefined) return dateText(isoDate, plain);
@@ -24,6 +24,26 @@ export function readDate(text: string, source: LocaleSource = noLocale): string 
   if (byItsMonth !== undefined) return dateText(byItsMonth, named);
   if (/^(?:1\d|2[01])\d{2}$/.test(plain)) return plain;
   return timestamp(plain);
+}
+
+/**
+ * The year in four digits, behind its day: C and the first version of HTTP's dates have it behind the time
+ * (`Mon Apr 20 20:05:30 +0000 2009`; RFC 9110, 5.6.7), and beside the name of a month two digits may be a year
+ * (`6 Mar '23`, `06-MAR-23`).
+ */
+function withPlainYear(text: string): string {
+  return text
+    .replace(YEAR_BEHIND_TIME, '$<day> $<year> $<time>')
+    .replace(SHORT_YEAR, (_, before: string, year: string) => `${before} ${fullYear(Number(year))}`);
+}
+
+const YEAR_BEHIND_TIME =
+  /(?<day>\p{L}{3,} {1,2}\d{1,2}),? (?<time>\d{1,2}:\d{2}:\d{2}(?: ?(?:Z|UTC|GMT|[ECMP][SD]T)\b)?(?: ?[+-]\d{2}:?\d{2})?),? (?<year>\d{4})(?!\d)/u;
+const SHORT_YEAR = /((?<!\d)\d{1,2}-\p{L}{3,}(?=-)|\p{L}{3,}\.?(?: \d{1,2},?)?(?= ?'))(?:-| ?')(\d{2})(?![\d:])/u;
+
+/** Two digits are of the hundred years from 1969 on, as POSIX has it (strptime, %y). */
+function fullYear(year: number): number {
+  return year + (year < 69 ? 2_000 : 1_900);
 }
 
 function dateText(found: Found, text: string): string | null {
@@ -44,6 +64,8 @@ function yearFirst(text: string): Found | undefined {
     /(?<!\d)(\d{4})([-/.] ?)(\d{1,2})\2(\d{1,2})(?!\d|[-/.]\d)/.exec(text) ??
     /(?<!\d)(\d{4}) ?([年년]) ?(\d{1,2}) ?[月월](?: ?(\d{1,2}) ?[日일號号]?)?/.exec(text) ??
     /^(\d{4})()(\d{2})(\d{2})(?=T\d|$)/.exec(text) ??
+    // A time stamp of fourteen digits; other numbers as long are no valid time.
+    /^((?:19|20)\d{2})()(\d{2})(\d{2})(?=(?:[01]\d|2[0-3])[0-5]\d[0-5]\d(?:Z|[+-]\d{4})?$)/.exec(text) ??
     /^(\d{4})(-)(\d{2})()$/.exec(text);
   if (found === null) return undefined;
   const [written, year, , month, day] = found;
@@ -106,8 +128,7 @@ function byOrder(text: string, locale: Locale | undefined): Found | undefined {
   const [written, first = '', mark = '', second = '', last = ''] = found;
   const end = found.index + written.length;
   if (last.length === 2 && locale === undefined) return undefined;
-  // Two digits are of the hundred years from 1969 on, as POSIX has it (strptime, %y).
-  const year = last.length === 4 ? gregorian(Number(last), locale) : Number(last) + (Number(last) < 69 ? 2_000 : 1_900);
+  const year = last.length === 4 ? gregorian(Number(last), locale) : fullYear(Number(last));
   const [a, b] = [Number(first), Number(second)];
   if (a > 12 || a === b) return { year, month: b, day: a, end };
   if (b > 12) return { year, month: a, day: b, end };
@@ -132,17 +153,35 @@ function dayText({ year, month, day }: Day): string {
 
 /** The time that follows the date; without a zone it is that of wherever the page is. */
 function timeText(text: string, end: number): string {
-  const found =
-    /^[.T ,،•·|@–-]{0,4}(?:\p{L}{1,6}[.,]{0,2} ){0,2}(\d{1,2})[:h](\d{2})(?::(\d{2}))?([.,]\d{1,9})?(?!\d)(?: ?([ap])\.?m\b\.?)?(?: ?(Z|UTC|GMT|[ECMP][SD]T)?\b ?([+−-]\d{2}:?\d{2})?)?/iu.exec(
-      text.slice(end),
-    ) ?? /^T(\d{2})(\d{2})(\d{2})()()(Z)?([+-]\d{4})?/.exec(text.slice(end));
-  if (found === null) return '';
-  const [, hours = '', minutes = '', seconds = '00', fraction = '', half, zone, offset] = found;
-  const hour =
-    half === undefined || half === '' ? Number(hours) : (Number(hours) % 12) + (half.toLowerCase() === 'p' ? 12 : 0);
-  if (hour > 23 || Number(minutes) > 59 || Number(seconds) > 59) return '';
-  return `T${String(hour).padStart(2, '0')}:${minutes}:${seconds}${fraction.replace(',', '.')}${zoneText(zone, offset)}`;
+  const behind = text.slice(end);
+  for (const pattern of TIMES) {
+    const { groups } = pattern.exec(behind) ?? {};
+    if (groups === undefined) continue;
+    const { hours = '', minutes = '00', seconds = '00', fraction = '', half, zone, offset } = groups;
+    const hour = half === undefined ? Number(hours) : (Number(hours) % 12) + (half.toLowerCase() === 'p' ? 12 : 0);
+    if (hour > 23 || Number(minutes) > 59 || Number(seconds) > 59) return '';
+    const time = `${String(hour).padStart(2, '0')}:${minutes}:${seconds}${fraction.replace(',', '.')}`;
+    return `T${time}${zoneText(zone, offset)}`;
+  }
+  return '';
 }
+
+/** What may stand between a date and its time, and what behind that. */
+const BEFORE_TIME = String.raw`^[.T ,،•·|@–-]{0,4}(?:\p{L}{1,6}[.,]{0,2} ){0,2}(?<hours>\d{1,2})`;
+const HALF = String.raw` ?(?<half>[ap])\.?m\b\.?`;
+const ZONE = String.raw`(?: ?(?<zone>Z|UTC|GMT|[ECMP][SD]T)?\b ?(?<offset>[+−-]\d{2}:?\d{2})?)?`;
+
+const TIMES: readonly RegExp[] = [
+  new RegExp(
+    String.raw`${BEFORE_TIME}[:h](?<minutes>\d{2})(?::(?<seconds>\d{2}))?(?<fraction>[.,]\d{1,9})?(?!\d)(?:${HALF})?${ZONE}`,
+    'iu',
+  ),
+  // `5 p.m.`, `9.30am`: the half of the day tells that it is a time.
+  new RegExp(String.raw`${BEFORE_TIME}(?:\.(?<minutes>\d{2}))?${HALF}${ZONE}`, 'iu'),
+  // `9.30 Uhr`
+  new RegExp(String.raw`${BEFORE_TIME}\.(?<minutes>\d{2}) ?(?:uhr|klo)\b`, 'iu'),
+  /^T?(?<hours>\d{2})(?<minutes>\d{2})(?<seconds>\d{2})(?<zone>Z)?(?<offset>[+-]\d{4})?/,
+];
 
 /** The zones of North America that RFC 5322, 4.3, names for dates. */
 const ZONES: Readonly<Record<string, string>> = {
@@ -215,7 +254,7 @@ const DATE_FORMATS: readonly Intl.DateTimeFormatOptions[] = [
 ];
 
 /** Endings of ordinal numbers, and links that people write and CLDR does not have. */
-const LINKS = ['st', 'nd', 'rd', 'th', 'of', 'the', 'er', 're', 'º', 'ª', 'го', 'del', 'da', 'di', 'den', 'le'];
+const LINKS = ['st', 'nd', 'rd', 'th', 'of', 'the', 'er', 're', 'º', 'ª', 'го', 'de', 'del', 'da', 'di', 'den', 'le'];
 
 /** Without case and accents: people leave both out. Vowels of Indian scripts are no accents. */
 function folded(text: string): string {

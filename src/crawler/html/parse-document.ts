@@ -1,6 +1,6 @@
 // Text of a document -> its tree, for selectors and for whatever else reads pages: HTML as browsers parse it (HTML
 // standard, 13.2), XML by its own rules, but without minding its errors.
-import { type ChildNode, Document, DomHandler, Element, isText, type ParentNode, Text } from 'domhandler';
+import { type ChildNode, Document, DomHandler, Element, isTag, isText, type ParentNode, Text } from 'domhandler';
 import { decodeHTML } from 'entities';
 import { Parser as XmlParser } from 'htmlparser2';
 import { Parser as HtmlParser, type TreeAdapter } from 'parse5';
@@ -104,10 +104,9 @@ const treeAdapter: TreeAdapter<Htmlparser2TreeAdapterMap> = {
     plainAdapter.insertBefore(parent, child, reference);
   },
   insertText(parent, text) {
-    const place = placeIn(parent);
-    const last = place.children.at(-1);
+    const last = parent.children.at(-1);
     if (last !== undefined && isText(last)) last.data += text;
-    else plainAdapter.appendChild(place, newText(text));
+    else plainAdapter.appendChild(parent, newText(text));
   },
   insertTextBefore(parent, text, reference) {
     const { prev } = reference;
@@ -134,7 +133,7 @@ function depthOf(node: ParentNode): number {
   return node instanceof PageElement ? node.depth : 0;
 }
 
-/** What would stand deeper becomes a child of the deepest element that is allowed, as in Chromium. */
+/** An element that would stand deeper becomes a child of the deepest one that is allowed, as in Chromium; texts stay where they are. */
 function placeIn(parent: ParentNode): ParentNode {
   return depthOf(parent) > MAX_DEPTH && parent.parent !== null ? parent.parent : parent;
 }
@@ -154,7 +153,7 @@ class XmlTreeHandler extends DomHandler {
   protected override addNode(node: ChildNode): void {
     countNode();
     const open = this.tagStack;
-    if (open.length > MAX_DEPTH) this.tagStack = open.slice(0, MAX_DEPTH);
+    if (open.length > MAX_DEPTH && isTag(node)) this.tagStack = open.slice(0, MAX_DEPTH);
     super.addNode(node);
     this.tagStack = open;
   }

@@ -114,10 +114,12 @@ export function readPage<Node>(dom: PageDom<Node>, document: Node, plan: PagePla
 
   function metaTags(): [string, string][] {
     const tags = dom.select(document, 'meta[content][name], meta[content][property]', limits.values + 1);
-    return cutList(tags, limits.values, 'MetaTags').map((element) => {
-      const name = dom.attribute(element, 'property') ?? dom.attribute(element, 'name') ?? '';
-      const content = dom.attribute(element, 'content') ?? '';
-      return [name.trim().slice(0, limits.characters), cutText(content.trim())];
+    return cutList(tags, limits.values, 'MetaTags').flatMap((element) => {
+      // A property may have several names, as in RDFa.
+      const property = dom.attribute(element, 'property');
+      const names = property?.trim().split(/\s+/, 8) ?? [(dom.attribute(element, 'name') ?? '').trim()];
+      const content = cutText((dom.attribute(element, 'content') ?? '').trim());
+      return names.map((name): [string, string] => [name.slice(0, limits.characters), content]);
     });
   }
 

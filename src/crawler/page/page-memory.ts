@@ -13,7 +13,7 @@ import type {
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 
 /** Raised when the same page, read by the same spec, gives other items or links than before. */
-const READING_VERSION = 3;
+const READING_VERSION = 4;
 
 /** The fields of a run's spec that do not change what a page gives. */
 export const OPERATIONAL: readonly string[] = [

@@ -36,6 +36,12 @@ const PAGES: Record<string, string> = {
     '<base href="/deep/er/"><base href="/other/"><a href=one>1</a><a href="//b.example/two">2</a><a class=f href=three>3</a>',
   'svg and math':
     '<svg><title>icon</title><a href="/svg"><text class=f>s</text></a></svg><title>page</title><h1>x</h1>',
+  ...Object.fromEntries(
+    [508, 509, 510, 511, 512, 600, 3_000].map((depth) => [
+      `${depth} elements around the text`,
+      `<title>t</title>${'<div>'.repeat(depth)}<h1>Re<b class=f>a<i class=f>x</i></b>dy</h1><p class=f>y</p><a href=/l>l</a>`,
+    ]),
+  ),
   forms:
     '<form><input class=f value=1><select><option class=f selected>o</option></select><textarea class=f> ta </textarea></form>',
   'image maps': '<map><area href=/area1><area HREF="/area2"></map><a>no href</a><a href="">empty</a><a href="#f">f</a>',

@@ -107,6 +107,18 @@ describe('groups of robots.txt', () => {
     ['of everybody with more words', 'User-agent: * (all)\nDisallow: /', 'FooBot', { no: ['/x'] }],
     ['with misspelt keys', 'useragent: *\ndissallow: /a\ndisalow: /b', 'FooBot', { no: ['/a', '/b'], yes: ['/c'] }],
     ['with old line ends', 'User-agent: *\rDisallow: /a\r\nDisallow: /b', 'FooBot', { no: ['/a', '/b'] }],
+    // From bug reports of other parsers.
+    ['without a group before it', 'Disallow: /x\nUser-agent: *\nDisallow: /y', 'FooBot', { yes: ['/x'], no: ['/y'] }],
+    [
+      'with a crawl-delay of another',
+      'User-agent: A\nCrawl-delay: 5\nUser-agent: FooBot\nDisallow: /x',
+      'FooBot',
+      { no: ['/x'] },
+    ],
+    ['with an agent before everybody', 'User-agent: Other\nUser-agent: *\nDisallow: /x', 'FooBot', { no: ['/x'] }],
+    ['with a list of agents', 'User-agent: FooBot, Other\nDisallow: /x', 'FooBot', { no: ['/x'] }],
+    ['with a wild agent', 'User-agent: FooBot*\nDisallow: /x', 'FooBot', { no: ['/x'] }],
+    ['in a page', '<html><body>User-agent: *\nDisallow: /x</body></html>', 'FooBot', { yes: ['/x'] }],
     ['with indented lines', '  User-agent : *\n\tDisallow :\t/a  ', 'FooBot', { no: ['/a'] }],
   ])('%s', (_, body, agent, { yes = [], no = [] }) => {
     const seen = [...yes, ...no].map((path) => [path, allowed(body, path, agent)]);
@@ -180,6 +192,14 @@ const RULES: readonly (readonly [rules: string, Verdicts])[] = [
   ['disallow: /a%3Fb', { no: ['/a%3Fb'], yes: ['/a?b'] }],
   ['disallow: /*?filter[color]=', { no: ['/list?filter[color]=red', '/list?filter%5Bcolor%5D=red'] }],
   ['disallow: /*?filter%5Bcolor%5D=', { no: ['/list?filter[color]=red', '/list?filter%5Bcolor%5D=red'] }],
+  ['disallow: */test', { no: ['/test', '/a/test'] }],
+  ['disallow: /*s=', { no: ['/?s=asd'], yes: ['/', '/s/'] }],
+  ['allow: /*/filter/page=*/$\ndisallow: /', { yes: ['/1/filter/page=5/'], no: ['/1/filter/page=5/x'] }],
+  [
+    'disallow: /\nallow: /p/*/issues/detail?id=*\ndisallow: /p/*/issues/detail?id=*&*',
+    { yes: ['/p/zero/issues/detail?id=1139'], no: ['/p/zero/issues/detail?id=1139&q=1'] },
+  ],
+  ['disallow: /*.print$\ndisallow: /*.print?', { no: ['/a.2406.de.print?h', '/a.print'], yes: ['/a.print/x'] }],
   ['disallow: /br[1]', { no: ['/br[1]', '/br%5B1%5D'] }],
   ['disallow: /pipe|x', { no: ['/pipe|x', '/pipe%7Cx'] }],
   ['disallow: /*q={a}', { no: ['/s?q={a}', '/s?q=%7Ba%7D'] }],
@@ -266,6 +286,12 @@ describe('the beginning of robots.txt', () => {
     expect(allowed('User-agent: *\n\ufeffDisallow: /no', '/no')).toBe(true);
   });
 
+  it.each(['utf-16le', 'utf-16be'])('may be one of %s', (encoding) => {
+    const bytes = Buffer.from('\ufeffUser-agent: *\r\nDisallow: /ü\r\n', 'utf16le');
+    const body = encoding === 'utf-16le' ? bytes : bytes.swap16();
+    expect([allowed(body, '/ü'), allowed(body, '/x')]).toEqual([false, true]);
+  });
+
   it('may name a sitemap behind one', () => {
     expect(sitemapsOf(rulesOf('\ufeffSitemap: http://a/1\nUser-agent: *'))).toEqual(['http://a/1']);
   });
@@ -345,6 +371,8 @@ describe('crawl-delay', () => {
     ['1.5', 1_500],
     ['.5', 500],
     ['10 # seconds', 10_000],
+    ['1,5', 1_500],
+    [',5', 500],
     ['86400', 60_000],
     ['soon', 0],
     ['-1', 0],

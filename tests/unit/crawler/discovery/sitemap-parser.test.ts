@@ -96,6 +96,23 @@ const GOOD: [string, string, string[]][] = [
     '<urlset><url><loc>\n\thttp://a/1\n</loc></url><url><loc/></url></urlset>',
     ['Page http://a/1'],
   ],
+  [
+    'pages in an index, and sitemaps among pages',
+    '<sitemapindex><url><loc>http://a/1</loc></url><sitemap><loc>http://a/s.xml</loc></sitemap></sitemapindex>',
+    ['Page http://a/1', 'Sitemap http://a/s.xml'],
+  ],
+  [
+    'sitemaps among pages, with prefixes',
+    '<s:urlset><s:sitemap><s:loc>http://a/s.xml</s:loc></s:sitemap><s:url><s:loc>http://a/1</s:loc></s:url></s:urlset>',
+    ['Sitemap http://a/s.xml', 'Page http://a/1'],
+  ],
+  [
+    'images before the location, a stylesheet, and a warning behind',
+    `\n\n<?xml version="1.0"?><?xml-stylesheet href="x.xsl"?><urlset><url><image:image><image:loc>http://a/i.png</image:loc></image:image>
+      <loc><![CDATA[http://a/1?x=1&y=2]]></loc></url></urlset>\n<br />\n<b>Warning</b>: x`,
+    ['Page http://a/1?x=1&y=2'],
+  ],
+  ['bare ampersands', '<urlset><url><loc>http://a/?x=1&y=2</loc></url></urlset>', ['Page http://a/?x=1&y=2']],
   ['no entries', '<urlset/>', []],
 ];
 

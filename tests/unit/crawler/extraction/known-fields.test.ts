@@ -235,6 +235,12 @@ describe('meta tags', () => {
     });
   });
 
+  it('are those of each name of a property', () => {
+    const html =
+      '<meta property="og:title twitter:title" content=A><meta name="twitter:x" property="og:brand" content=B>';
+    expect(fieldsOf(html, 'title', 'brand')).toEqual({ title: 'A', brand: 'B' });
+  });
+
   it('give names that nobody knows as they are spelt', () => {
     const html = `<meta name=generator content=Pen><meta property="og:audio" content=a.mp3>${jsonLd(PRODUCT)}`;
     expect(fieldsOf(html, 'generator', 'audio', 'reviewCount', 'priceCurrency', 'nothing')).toEqual({

@@ -31,6 +31,19 @@ describe('the amount', () => {
     ['40% OFF: now 12 €', 12],
     ['%40 indirim 35 TL', 35],
     ['on request', undefined],
+    // From bug reports of other parsers.
+    ['Today I buy 3 coats with 300.000 VND', 300000],
+    ['2 pairs from $349', 349],
+    ['4 options from $439.34', 439.34],
+    ['3 Ausgaben für nur 14,85 EUR', 14.85],
+    ['Buy Now - 2 Litre Was $120.00 Now $60.00', 120],
+    ['1,234,567.890', 1234567.89],
+    ['3.3500', 3.35],
+    ['$129.99 ea.', 129.99],
+    ['Adv $17, DoS $19, Door $21, Mezz $27', 17],
+    ['2’805.53 Fr.', 2805.53],
+    ['12,99 €/kg (1 kg = 12,99 €)', 12.99],
+    ['100g = 1,99 €', 1.99],
     ['', undefined],
   ])('of %j is %s', (text, amount) => {
     expect(readPrice(text)?.amount).toBe(amount);
