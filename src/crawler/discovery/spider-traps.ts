@@ -98,9 +98,11 @@ function suspectOf(url: URL): string | undefined {
 /**
  * What a path repeats three times on end: `/a/b/a/b/a/b`, as relative links of a page that answers under every path make
  * it. Numbers alone may repeat: `/11/11/11` can be a date. So may one name with something else behind it, up to three times:
- * `/f/f/f/fff0.html` lies in folders by the beginning of its name, and `/org/org/org/Class.html` in a package.
+ * `/f/f/f/fff0.html` lies in folders by the beginning of its name, and `/org/org/org/Class.html` in a package. Segments without
+ * a name repeat as others do: `.//` leads from `/a/` to `/a//`, and on.
  */
 export function repeatingPath({ host, pathname }: URL): string | undefined {
+  if (pathname.includes('////')) return `${host}/…///…`;
   const segments = pathname.split('/').filter((segment) => segment !== '');
   for (let length = 1; 3 * length <= segments.length; length++) {
     // How many segments on end are the same as the one `length` before.

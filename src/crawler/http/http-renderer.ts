@@ -115,6 +115,11 @@ function readable(read: () => Read): Read {
   }
 }
 
+/** Some servers never finish their codings; a page that comes to its end has lost nothing. */
+function endsAsPage(body: Buffer): boolean {
+  return /<\/html\s*>\s*(?:<!--[^>]{0,200}-->\s*)*$/i.test(body.subarray(-500).toString('latin1'));
+}
+
 function factsOf(response: HttpResponse | undefined, url: URL, startedAt: number): FetchFacts {
   const durationMs = Math.round(performance.now() - startedAt);
   if (response === undefined) return { durationMs };
@@ -125,6 +130,6 @@ function factsOf(response: HttpResponse | undefined, url: URL, startedAt: number
     bytes: response.body.length,
     finalUrl: url.href,
     ...(contentType === undefined ? {} : { contentType: contentType.slice(0, 200) }),
-    ...(response.isBroken ? { truncated: ['Body'] } : {}),
+    ...(response.isBroken && !endsAsPage(response.body) ? { truncated: ['Body'] } : {}),
   };
 }

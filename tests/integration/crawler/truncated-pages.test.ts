@@ -1,6 +1,6 @@
 // Pages with more than is read or stored: what is cut is named by the facts of the request, and counted by the run.
 import { randomUUID } from 'node:crypto';
-import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { brotliCompressSync, constants, gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CrawlRunSpecInput } from '#src/resources/crawl-run.ts';
 import { EXIT_CODE } from '#src/resources/worker-exit.ts';
@@ -22,6 +22,10 @@ const page = (body: string, cut: readonly string[], browser = cut): Page => ({
 });
 
 const shadow = (content: string) => `<div><template shadowrootmode=open>${content}</template></div>`;
+/** With a hundred bytes behind it that do not belong to it, which are cut off. */
+const unfinished = (html: string) =>
+  Buffer.concat([gzipSync(html, { finishFlush: constants.Z_SYNC_FLUSH }), Buffer.alloc(100)]);
+
 const broken =
   (coding: string, pack: (page: string) => Buffer): Answer =>
   (_, response) => {
@@ -89,6 +93,12 @@ const PAGES: Record<string, Page> = {
     'Html',
   ]),
   'many elements': page(`<article>${'<p>x</p>'.repeat(21_000)}</article>`, ['MainText']),
+  // Some servers flush the last of it, and leave it at that.
+  'a gzip body without its end': {
+    answer: broken('gzip', (html) => unfinished(`${html}</html>\n<!-- cached -->\n`)),
+    http: [],
+    browser: [],
+  },
   // Chromium shows what has come of it, and does not tell that there is more.
   'a gzip body that breaks off': { answer: broken('gzip', gzipSync), http: ['Body'], browser: [] },
   'a Brotli body that breaks off': { answer: broken('br', brotliCompressSync), http: ['Body'], browser: [] },

@@ -28,7 +28,7 @@ begin
         when 0 then '{}' when 1 then array[nextval('item_id_seq')]
         else array(select nextval('item_id_seq') from generate_series(1, jsonb_array_length(o.items))) end
       end as item_ids,
-      case when o.type = 'done' and not r.was_read and jsonb_exists_any(o.facts, array['screenshotError', 'unfinished'])
+      case when o.type = 'done' and not r.was_read and jsonb_exists_any(o.facts, array['screenshotError', 'unfinished', 'truncated'])
         then parts_missing(o.facts) end as lacks,
       left(o.message, 1000) as message, o.delay_ms,
       case

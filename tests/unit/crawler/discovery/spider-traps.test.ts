@@ -35,6 +35,8 @@ describe('paths that repeat themselves', () => {
     '/x/a/b/a/b/a/b/y',
     '/a/1/a/1/a/1/',
     '/en/docs/en/docs/en/docs',
+    '/a////',
+    '/a////b',
   ])('%s', (path) => {
     expect(repeatingPath(at(path))).toMatch(/^a\.example\/…\/.+\/…$/);
   });
@@ -49,6 +51,8 @@ describe('paths that repeat themselves', () => {
     '/aa/a/aaa',
     '/f/f/f/fff0.html',
     '/src/org/org/org/Class.html',
+    '/a//b//c//d',
+    '/web/2010/http:///c/x',
   ])('not %s', (path) => {
     expect(repeatingPath(at(path))).toBeUndefined();
   });
