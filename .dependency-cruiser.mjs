@@ -36,7 +36,7 @@ const allowed = {
     'resources',
     'telemetry',
   ],
-  server: ['server', 'custom-resources', 'kube', 'store', 'schedule', 'resources', 'telemetry'],
+  server: ['server', 'custom-resources', 'gateway/protocol', 'kube', 'store', 'schedule', 'resources', 'telemetry'],
 };
 
 /** A room of src/crawler and the rooms beside it that it may import from; the files above them are for all. */

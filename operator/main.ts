@@ -1,4 +1,4 @@
-// The operator image's program: `operator` runs the controllers, `gateway` stands between workers and the database,
+// The operator image's program: `operator` runs the controllers, `gateway` stands between workers and the database, `server` is the API,
 // `migrate` only brings the database up to date, `history` shows what stays of runs, `changes` and `logs` what
 // one of them found and logged.
 import { randomUUID } from 'node:crypto';
@@ -19,9 +19,11 @@ import { JOBS, PODS } from '../src/kube/builtin-types.ts';
 import { createKubeApi, type KubeApi } from '../src/kube/client.ts';
 import { loadKubeConfig } from '../src/kube/kube-config.ts';
 import { durationMs } from '../src/resources/duration.ts';
+import { loadServerConfig, ServerConfigError } from '../src/server/server-config.ts';
+import { runServer } from '../src/server/server-process.ts';
 import type { OperatorStore } from '../src/store/operator-store.ts';
 import { createOperatorStore } from '../src/store/postgres-operator-store.ts';
-import { createLogger, type Logger } from '../src/telemetry/logger.ts';
+import { createLogger, type Logger, type LogLevel } from '../src/telemetry/logger.ts';
 import { startProbeServer } from '../src/telemetry/probe-server.ts';
 import { type Readiness, remembered } from '../src/telemetry/readiness.ts';
 import { type ChangesOptions, changes } from './changes.ts';
@@ -169,17 +171,23 @@ async function migrate(config: Config, logger: Logger): Promise<void> {
   }
 }
 
-/** The gateway has a configuration of its own: it is to know less than the operator. */
-async function gateway(): Promise<void> {
+type OwnConfig = { readonly logLevel: LogLevel };
+
+/** A process with a configuration of its own, which is to know less than the operator. */
+async function startOwn<C extends OwnConfig>(
+  service: string,
+  load: (environment: NodeJS.ProcessEnv) => C,
+  run: (config: C, logger: Logger, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
   try {
-    const config = loadGatewayConfig(process.env);
-    const logger = createLogger('gateway', config.logLevel);
+    const config = load(process.env);
+    const logger = createLogger(service, config.logLevel);
     logger.info('service starting');
-    await runGateway(config, logger, untilSignalled(logger));
-    logger.info('gateway ended');
+    await run(config, logger, untilSignalled(logger));
+    logger.info(`${service} ended`);
   } catch (error) {
-    const isConfig = error instanceof GatewayConfigError;
-    createLogger('gateway').fatal({ err: error }, isConfig ? 'failed to load config' : 'service failed');
+    const isConfig = error instanceof GatewayConfigError || error instanceof ServerConfigError;
+    createLogger(service).fatal({ err: error }, isConfig ? 'failed to load config' : 'service failed');
     process.exitCode = isConfig ? EXIT_CONFIG : 1;
   }
 }
@@ -249,7 +257,11 @@ program
 program
   .command('gateway')
   .description('stand between crawler pods and the database (configured by TRAWLER_* variables)')
-  .action(gateway);
+  .action(() => startOwn('gateway', loadGatewayConfig, runGateway));
+program
+  .command('server')
+  .description('serve the API (configured by TRAWLER_* variables)')
+  .action(() => startOwn('server', loadServerConfig, runServer));
 program
   .command('migrate')
   .description('bring the database up to date and end')

@@ -1,7 +1,8 @@
 // kubectl-trawler: the verbs that kubectl has no word for. Put it on the PATH and say `kubectl trawler run shop`.
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { Registry } from 'prom-client';
-import { backfillRun, manualRun, retryRun } from '../custom-resources/new-runs.ts';
+import { backfillRun, manualRun } from '../custom-resources/new-runs.ts';
+import { createRetry, createRun, pausePatch, RETRY_LIMIT, resumePatch } from '../custom-resources/run-actions.ts';
 import {
   CRAWL_RUNS,
   CRAWL_SCHEDULES,
@@ -19,12 +20,12 @@ import {
 } from '../kube/builtin-types.ts';
 import { createKubeApi, type KubeApi } from '../kube/client.ts';
 import { actingAs, loadKubeConfig } from '../kube/kube-config.ts';
-import { isAlreadyExists, isForbidden, KubeError } from '../kube/kube-error.ts';
+import { isForbidden, KubeError } from '../kube/kube-error.ts';
 import { controllerOf, type NewObject } from '../kube/kube-object.ts';
 import { createKubeMetrics } from '../kube/metrics.ts';
 import { type CrawlScheduleSpec, crawlScheduleSpec } from '../resources/crawl-schedule.ts';
 import { durationMs } from '../resources/duration.ts';
-import { ANNOTATION, LABEL } from '../resources/group.ts';
+import { LABEL } from '../resources/group.ts';
 import { parseCron } from '../schedule/cron.ts';
 import { slotsBetween } from '../schedule/due.ts';
 import { intervalTimetable, type Timetable } from '../schedule/timetable.ts';
@@ -48,7 +49,6 @@ type Session = { readonly api: KubeApi; readonly namespace: string; readonly sig
 
 /** Most runs of one backfill unless --max says otherwise: a typing error must not make thousands. */
 const BACKFILL_LIMIT = 100;
-const RETRY_LIMIT = 100;
 
 function readKubeConfig(file: string | undefined) {
   try {
@@ -93,13 +93,8 @@ async function findRun({ api, namespace, signal }: Session, name: string): Promi
 }
 
 /** Creates the run; undefined when one of that name is there already. */
-async function create({ api, signal }: Session, run: NewObject<CrawlRun>): Promise<CrawlRun | undefined> {
-  try {
-    return await api.resource<CrawlRun>(CRAWL_RUNS).create(run, { signal });
-  } catch (error) {
-    if (isAlreadyExists(error)) return undefined;
-    throw error;
-  }
+function create({ api, signal }: Session, run: NewObject<CrawlRun>): Promise<CrawlRun | undefined> {
+  return createRun(api.resource<CrawlRun>(CRAWL_RUNS), run, signal);
 }
 
 function timetableOf(schedule: CrawlSchedule, spec: CrawlScheduleSpec, from: Date): Timetable {
@@ -138,10 +133,8 @@ async function backfill(session: Session, name: string, { from, to, max }: Backf
 async function retry(session: Session, name: string, only: 'All' | 'Dead'): Promise<string[]> {
   const run = await findRun(session, name);
   if (!isFinished(run)) throw new UsageError(`CrawlRun "${name}" has not finished; a run retries its own pages`);
-  for (let attempt = 1; attempt <= RETRY_LIMIT; attempt += 1) {
-    const created = await create(session, retryRun(run, only, attempt));
-    if (created) return [created.metadata.name];
-  }
+  const created = await createRetry(session.api.resource<CrawlRun>(CRAWL_RUNS), run, only, session.signal);
+  if (created) return [created.metadata.name];
   throw new UsageError(`CrawlRun "${name}" was retried ${RETRY_LIMIT} times already`);
 }
 
@@ -153,11 +146,7 @@ async function suspend(session: Session, name: string, suspend: boolean, note?: 
       `CrawlRun "${name}" has ended (${run.status?.phase}): nothing to ${suspend ? 'pause' : 'resume'}`,
     );
   const { api, namespace, signal } = session;
-  const annotations = {
-    [ANNOTATION.pausedBy]: suspend ? await userOf(session) : null,
-    [ANNOTATION.pauseNote]: (suspend && note) || null,
-  };
-  const body = { metadata: { annotations }, spec: { suspend } };
+  const body = suspend ? pausePatch(await userOf(session), note) : resumePatch();
   await api.resource<CrawlRun>(CRAWL_RUNS).patch({ namespace, name }, { type: 'merge', body }, { signal });
 }
 

@@ -10,6 +10,8 @@ import type {
   V1Pod,
   V1Secret,
   V1SelfSubjectReview,
+  V1SubjectAccessReview,
+  V1TokenReview,
 } from '@kubernetes/client-node';
 import type { KubeObject, ResourceType } from './kube-object.ts';
 
@@ -37,6 +39,11 @@ export type Secret = Builtin<V1Secret>;
 /** Answered by the API server with who has asked, and never stored. */
 export type SelfSubjectReview = Builtin<V1SelfSubjectReview>;
 
+/** Answered by the API server with whose token it is, and never stored. */
+export type TokenReview = Builtin<V1TokenReview>;
+/** Answered by the API server with whether somebody may do something, and never stored. */
+export type SubjectAccessReview = Builtin<V1SubjectAccessReview>;
+
 export const CLUSTER_EVENTS: ResourceType = core('events', 'Event');
 export const CONFIG_MAPS: ResourceType = core('configmaps', 'ConfigMap');
 export const PERSISTENT_VOLUME_CLAIMS: ResourceType = core('persistentvolumeclaims', 'PersistentVolumeClaim');
@@ -57,6 +64,20 @@ export const SELF_SUBJECT_REVIEWS: ResourceType = {
   version: 'v1',
   plural: 'selfsubjectreviews',
   kind: 'SelfSubjectReview',
+  namespaced: false,
+};
+export const TOKEN_REVIEWS: ResourceType = {
+  group: 'authentication.k8s.io',
+  version: 'v1',
+  plural: 'tokenreviews',
+  kind: 'TokenReview',
+  namespaced: false,
+};
+export const SUBJECT_ACCESS_REVIEWS: ResourceType = {
+  group: 'authorization.k8s.io',
+  version: 'v1',
+  plural: 'subjectaccessreviews',
+  kind: 'SubjectAccessReview',
   namespaced: false,
 };
 

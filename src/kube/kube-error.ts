@@ -11,13 +11,22 @@ export interface KubeErrorDetails {
   message: string;
   /** How long the API server asks to wait before the next attempt, in milliseconds. */
   retryAfterMs?: number;
+  /** The fields that the API server refuses, each with why. */
+  fields?: readonly FieldFault[];
   cause?: unknown;
+}
+
+/** `field` as the API server names it, such as `spec.sources[0].urls`. */
+export interface FieldFault {
+  field: string;
+  message: string;
 }
 
 export class KubeError extends Error {
   readonly status: number;
   readonly reason: string;
   readonly retryAfterMs: number | undefined;
+  readonly fields: readonly FieldFault[];
 
   constructor(details: KubeErrorDetails) {
     super(details.message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -25,6 +34,7 @@ export class KubeError extends Error {
     this.status = details.status;
     this.reason = details.reason;
     this.retryAfterMs = details.retryAfterMs;
+    this.fields = details.fields ?? [];
   }
 }
 

@@ -63,6 +63,11 @@ export type JsonPatchOperation =
   | { op: 'remove'; path: string }
   | { op: 'move' | 'copy'; from: string; path: string };
 
+/** `Strict`: a field that the schema does not know is refused, and not dropped. */
+export interface FieldValidation {
+  fieldValidation?: 'Strict';
+}
+
 export interface DeleteOptions extends RequestOptions {
   /** Deletes only this very object: another UID or version is a Conflict. */
   preconditions?: { uid?: string; resourceVersion?: string };
@@ -70,7 +75,7 @@ export interface DeleteOptions extends RequestOptions {
   gracePeriodSeconds?: number;
 }
 
-export interface WriteOptions extends RequestOptions {
+export interface WriteOptions extends RequestOptions, FieldValidation {
   /** Writes the status subresource in place of the object. */
   subresource?: 'status';
 }
@@ -87,7 +92,7 @@ export interface ResourceClient<T extends KubeObject> {
   list(options: ListOptions): Promise<KubeList<T>>;
   /** Ends when the API server ends it, or by force soon after timeoutSeconds. */
   watch(options: WatchOptions): AsyncIterable<WatchEvent<T>>;
-  create(object: NewObject<T>, options: RequestOptions): Promise<T>;
+  create(object: NewObject<T>, options: RequestOptions & FieldValidation): Promise<T>;
   /** Writes the whole object; its resourceVersion is the precondition. */
   replace(object: T, options: WriteOptions): Promise<T>;
   /** A `metadata.resourceVersion` in the body makes the patch conditional. */
@@ -206,16 +211,31 @@ export function createResourceClient<T extends KubeObject>(
     throw new KubeError({ status: 0, reason: 'BadAnswer', message: `unknown watch event ${kind}` });
   }
 
-  async function create(object: NewObject<T>, options: RequestOptions): Promise<T> {
+  async function create(object: NewObject<T>, options: RequestOptions & FieldValidation): Promise<T> {
     const body = { apiVersion: apiVersionOf(type), kind: type.kind, ...object };
     const path = collection(object.metadata.namespace);
     if (type.namespaced && !object.metadata.namespace) throw new Error(`a new ${type.kind} without a namespace`);
-    return (await transport.send({ ...common(options), verb: 'create', method: 'POST', path, body })) as T;
+    return (await transport.send({
+      ...common(options),
+      verb: 'create',
+      method: 'POST',
+      path,
+      query: validation(options),
+      body,
+    })) as T;
   }
 
   async function replace(object: T, options: WriteOptions): Promise<T> {
     const path = single(object.metadata, options.subresource);
-    return (await transport.send({ ...common(options), verb: 'replace', method: 'PUT', path, body: object })) as T;
+    const query = validation(options);
+    return (await transport.send({
+      ...common(options),
+      verb: 'replace',
+      method: 'PUT',
+      path,
+      query,
+      body: object,
+    })) as T;
   }
 
   async function patch(ref: ObjectRef, change: Patch, options: WriteOptions): Promise<T> {
@@ -226,9 +246,10 @@ export function createResourceClient<T extends KubeObject>(
       path: single(ref, options.subresource),
       contentType: PATCH_CONTENT_TYPES[change.type],
       body: change.body,
-      ...(change.type === 'apply'
-        ? { query: { fieldManager: change.fieldManager, force: String(change.force ?? false) } }
-        : {}),
+      query: {
+        ...validation(options),
+        ...(change.type === 'apply' ? { fieldManager: change.fieldManager, force: String(change.force ?? false) } : {}),
+      },
     });
     return answer as T;
   }
@@ -246,6 +267,10 @@ export function createResourceClient<T extends KubeObject>(
   }
 
   return { type, get, list, watch, create, replace, patch, delete: remove };
+}
+
+function validation({ fieldValidation }: FieldValidation): Record<string, string> {
+  return fieldValidation === undefined ? {} : { fieldValidation };
 }
 
 function selectors({ labelSelector, fieldSelector }: SelectorOptions): Record<string, string> {

@@ -4,7 +4,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import { type Backoff, backoffMs } from './backoff.ts';
 import type { Connection } from './connection.ts';
 import { delay } from './delay.ts';
-import { KubeError } from './kube-error.ts';
+import { type FieldFault, KubeError } from './kube-error.ts';
 import type { KubeMetrics } from './metrics.ts';
 import type { TokenBucket } from './token-bucket.ts';
 
@@ -168,12 +168,21 @@ function refusal({ statusCode, headers }: Dispatcher.ResponseData, text: string)
   });
 }
 
-function describeStatus(text: string, code: number): { reason: string; message: string } {
+type Status = {
+  reason?: string;
+  message?: string;
+  details?: { causes?: { field?: string; message?: string }[] } | null;
+};
+
+function describeStatus(text: string, code: number): { reason: string; message: string; fields: FieldFault[] } {
   try {
-    const { reason, message } = JSON.parse(text) as { reason?: string; message?: string };
-    return { reason: reason ?? `HTTP${code}`, message: message ?? `HTTP ${code}` };
+    const { reason, message, details } = JSON.parse(text) as Status;
+    const fields = (details?.causes ?? []).flatMap(({ field, message: why }) =>
+      field === undefined ? [] : [{ field, message: why ?? '' }],
+    );
+    return { reason: reason ?? `HTTP${code}`, message: message ?? `HTTP ${code}`, fields };
   } catch {
-    return { reason: `HTTP${code}`, message: `HTTP ${code}: ${text.slice(0, 200)}` };
+    return { reason: `HTTP${code}`, message: `HTTP ${code}: ${text.slice(0, 200)}`, fields: [] };
   }
 }
 

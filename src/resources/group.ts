@@ -15,6 +15,8 @@ export const LABEL = {
   runGeneration: `${GROUP}/run-generation`,
   /** On a Job: the operator suspended it for a run that is paused, and resumes it. */
   paused: `${GROUP}/paused`,
+  /** On a CrawlRun: the request that made it together with others, see POST /api/v1/crawl-now. */
+  batch: `${GROUP}/batch`,
 } as const;
 
 export const ANNOTATION = {
@@ -25,6 +27,9 @@ export const ANNOTATION = {
   /** On a CrawlRun that is paused: who did it, and why. For people. */
   pausedBy: `${GROUP}/paused-by`,
   pauseNote: `${GROUP}/pause-note`,
+  /** On a CrawlSchedule that is suspended: who did it, and why. For people. */
+  suspendedBy: `${GROUP}/suspended-by`,
+  suspendNote: `${GROUP}/suspend-note`,
 } as const;
 
 /** Version of the resolved spec that the operator stores and a worker must know. Raised when its meaning changes. */

@@ -1,0 +1,86 @@
+// The API put together: request log, compression, security headers, body limit, authentication, routes; CORS is off, so no page of
+// another origin can use a token.
+import { bodyLimit } from 'hono/body-limit';
+import { compress } from 'hono/compress';
+import { secureHeaders } from 'hono/secure-headers';
+import { RELEASE } from '../store/release.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { ReadinessCheck } from '../telemetry/readiness.ts';
+import { type Authenticate, tokenOf } from './auth/identity.ts';
+import { createRoutes, type ServerContext } from './http/env.ts';
+import { ProblemError, problemOf } from './http/problem.ts';
+import { requestLog } from './http/request-log.ts';
+import type { ServerParts } from './parts.ts';
+import { runActionRoutes } from './runs/run-action-routes.ts';
+import { runRoutes } from './runs/run-routes.ts';
+import { crawlNowRoutes } from './schedules/crawl-now-routes.ts';
+import { scheduleActionRoutes } from './schedules/schedule-action-routes.ts';
+import { scheduleRoutes } from './schedules/schedule-routes.ts';
+import { healthRoutes } from './system/health-routes.ts';
+import { meRoutes } from './system/me-routes.ts';
+
+/** A CrawlSchedule may have 1.5 MiB in etcd. */
+const MOST_BODY_BYTES = 2 * 1024 * 1024;
+
+export type AppOptions = {
+  readonly parts: ServerParts;
+  readonly authenticate: Authenticate;
+  readonly readiness: Readonly<Record<string, ReadinessCheck>>;
+  readonly logger: Logger;
+};
+
+export const OPENAPI = {
+  openapi: '3.1.0',
+  info: { title: 'Trawler', version: RELEASE, description: 'Crawls websites on a schedule, on Kubernetes.' },
+  security: [{ bearer: [] as string[] }, { header: [] as string[] }],
+};
+
+export function createApp({ parts, authenticate, readiness, logger }: AppOptions) {
+  const app = createRoutes();
+  app.use(requestLog(logger));
+  app.use(compress());
+  app.use(secureHeaders());
+  app.use(async (c, next) => {
+    // Answers are for one identity and one moment.
+    c.header('cache-control', 'no-store');
+    await next();
+  });
+  const tooLarge = () => {
+    throw new ProblemError('TooLarge', `the body has more than ${MOST_BODY_BYTES} bytes`);
+  };
+  app.use(bodyLimit({ maxSize: MOST_BODY_BYTES, onError: tooLarge }));
+  app.route('/', healthRoutes(readiness));
+  app.use(async (c, next) => {
+    const token = tokenOf((name) => c.req.header(name));
+    if (token === undefined) {
+      throw new ProblemError('Unauthenticated', 'send a Kubernetes token: Authorization: Bearer TOKEN');
+    }
+    const identity = await authenticate(token);
+    if (identity === undefined) throw new ProblemError('Unauthenticated', 'the API server does not know this token');
+    c.set('identity', identity);
+    await next();
+  });
+  for (const room of [meRoutes, scheduleRoutes, scheduleActionRoutes, crawlNowRoutes, runRoutes, runActionRoutes]) {
+    app.route('/', room(parts));
+  }
+  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' });
+  app.openAPIRegistry.registerComponent('securitySchemes', 'header', {
+    ...{ type: 'apiKey', in: 'header', name: 'Trawler-Token' },
+    description: 'The same token, where a proxy takes Authorization away.',
+  });
+  let document: object | undefined;
+  app.get('/openapi.json', (c) => {
+    document ??= app.getOpenAPI31Document(OPENAPI);
+    return c.json(document);
+  });
+  app.notFound((c) => problemAnswer(c, new ProblemError('NotFound', `there is no ${c.req.method} ${c.req.path}`)));
+  app.onError((error, c) => problemAnswer(c, problemOf(error, c.req.header('if-match') !== undefined)));
+  return app;
+}
+
+function problemAnswer(c: ServerContext, problem: ProblemError): Response {
+  const headers: Record<string, string> = { 'content-type': 'application/problem+json', 'cache-control': 'no-store' };
+  if (problem.reason === 'Unauthenticated') headers['www-authenticate'] = 'Bearer realm="trawler"';
+  if (problem.retryAfter !== undefined) headers['retry-after'] = String(problem.retryAfter);
+  return c.body(JSON.stringify(problem.body()), problem.status, headers);
+}

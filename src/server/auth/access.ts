@@ -1,0 +1,91 @@
+// What somebody may do: asked of the API server (SubjectAccessReview) and remembered for seconds, so that rights are Kubernetes' own.
+import QuickLRU from 'quick-lru';
+import { SUBJECT_ACCESS_REVIEWS, type SubjectAccessReview } from '../../kube/builtin-types.ts';
+import type { KubeApi } from '../../kube/client.ts';
+import { GROUP } from '../../resources/group.ts';
+import { ProblemError } from '../http/problem.ts';
+import type { Identity } from './identity.ts';
+
+/** Verbs of our own for actions, beside those of Kubernetes. A role gives them on crawlruns and crawlschedules. */
+export type Verb =
+  | 'get'
+  | 'list'
+  | 'create'
+  | 'update'
+  | 'patch'
+  | 'delete'
+  | 'pause'
+  | 'resume'
+  | 'stop'
+  | 'retry'
+  | 'requeue'
+  | 'run'
+  | 'suspend';
+
+export type Right = {
+  readonly verb: Verb;
+  readonly resource: 'crawlschedules' | 'crawlruns';
+  /** Absent: in all namespaces. */
+  readonly namespace?: string;
+  /** Absent: all of them. */
+  readonly name?: string;
+};
+
+export type Access = {
+  /** Rejects with a KubeError. */
+  allows(identity: Identity, right: Right): Promise<boolean>;
+  /** Rejects with a ProblemError that names the right. */
+  require(identity: Identity, right: Right): Promise<void>;
+};
+
+/** A right that was taken away is good for so long at most. */
+const FRESH_MS = 5_000;
+const MOST_ANSWERS = 20_000;
+const REVIEW_TIMEOUT_MS = 5_000;
+
+export function createAccess(api: KubeApi, freshMs = FRESH_MS): Access {
+  const reviews = api.resource<SubjectAccessReview>(SUBJECT_ACCESS_REVIEWS);
+  const known = new QuickLRU<string, Promise<boolean>>({ maxSize: MOST_ANSWERS, maxAge: freshMs });
+
+  async function review({ username, uid, groups, extra }: Identity, right: Right): Promise<boolean> {
+    const { status } = await reviews.create(
+      {
+        metadata: { name: '' },
+        spec: {
+          user: username,
+          ...(uid === undefined ? {} : { uid }),
+          groups: [...groups],
+          extra: { ...extra },
+          resourceAttributes: { group: GROUP, ...right },
+        },
+      },
+      { signal: AbortSignal.timeout(REVIEW_TIMEOUT_MS) },
+    );
+    return status?.allowed === true;
+  }
+
+  function allows(identity: Identity, right: Right): Promise<boolean> {
+    const { verb, resource, namespace, name } = right;
+    const key = JSON.stringify([identity, verb, resource, namespace, name]);
+    const remembered = known.get(key);
+    if (remembered !== undefined) return remembered;
+    const answer = review(identity, right);
+    known.set(key, answer);
+    answer.catch(() => known.delete(key));
+    return answer;
+  }
+
+  return {
+    allows,
+    async require(identity, right) {
+      if (!(await allows(identity, right))) throw new ProblemError('Forbidden', refusal(identity, right));
+    },
+  };
+}
+
+/** In the words of the API server. */
+export function refusal({ username }: Identity, { verb, resource, namespace, name }: Right): string {
+  const what = `${resource}.${GROUP}${name === undefined ? '' : ` "${name}"`}`;
+  const where = namespace === undefined ? 'in all namespaces' : `in the namespace "${namespace}"`;
+  return `${what} is forbidden: user "${username}" may not ${verb} ${resource} ${where}`;
+}

@@ -1,0 +1,61 @@
+// Who asks: the bearer token of a request, reviewed by the API server (TokenReview) and remembered for seconds.
+import { createHash } from 'node:crypto';
+import QuickLRU from 'quick-lru';
+import { TOKEN_REVIEWS, type TokenReview } from '../../kube/builtin-types.ts';
+import type { KubeApi } from '../../kube/client.ts';
+
+/** As the API server knows them; what a SubjectAccessReview asks about. */
+export type Identity = {
+  readonly username: string;
+  readonly uid?: string;
+  readonly groups: readonly string[];
+  readonly extra: Readonly<Record<string, string[]>>;
+};
+
+/** Undefined for a token that nobody has. Rejects with a KubeError. */
+export type Authenticate = (token: string) => Promise<Identity | undefined>;
+
+/** A token that was revoked is good for so long at most. */
+const FRESH_MS = 10_000;
+const MOST_TOKENS = 5_000;
+const REVIEW_TIMEOUT_MS = 5_000;
+
+export function createAuthenticator(api: KubeApi, freshMs = FRESH_MS): Authenticate {
+  const reviews = api.resource<TokenReview>(TOKEN_REVIEWS);
+  const known = new QuickLRU<string, Promise<Identity | undefined>>({ maxSize: MOST_TOKENS, maxAge: freshMs });
+
+  async function review(token: string): Promise<Identity | undefined> {
+    const { status } = await reviews.create(
+      { metadata: { name: '' }, spec: { token } },
+      // Several requests may wait for it: it belongs to none of them.
+      { signal: AbortSignal.timeout(REVIEW_TIMEOUT_MS) },
+    );
+    const user = status?.user;
+    if (status?.authenticated !== true || !user?.username) return undefined;
+    return {
+      username: user.username,
+      ...(user.uid === undefined ? {} : { uid: user.uid }),
+      groups: user.groups ?? [],
+      extra: user.extra ?? {},
+    };
+  }
+
+  return (token) => {
+    // Tokens themselves are not kept in memory.
+    const key = createHash('sha256').update(token).digest('base64');
+    const remembered = known.get(key);
+    if (remembered !== undefined) return remembered;
+    const answer = review(token);
+    known.set(key, answer);
+    answer.catch(() => known.delete(key));
+    return answer;
+  };
+}
+
+/**
+ * The token of a request. The API server's proxy of Services takes `Authorization` away, so `Trawler-Token` counts as well.
+ */
+export function tokenOf(header: (name: string) => string | undefined): string | undefined {
+  const [, bearer] = /^Bearer +([\x21-\x7e]+)$/i.exec(header('authorization')?.trim() ?? '') ?? [];
+  return bearer ?? (header('trawler-token')?.trim() || undefined);
+}

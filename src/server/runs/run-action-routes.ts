@@ -1,0 +1,101 @@
+// What is done with a run: pause with a note, resume, stop, retry. Each has a verb of its own on crawlruns.
+import { createRoute, z } from '@hono/zod-openapi';
+import { createRetry, pausePatch, RETRY_LIMIT, resumePatch, stopPatch } from '../../custom-resources/run-actions.ts';
+import { type CrawlRun, isFinished, phaseOf } from '../../custom-resources/types.ts';
+import type { AuditedAction } from '../audit.ts';
+import type { Verb } from '../auth/access.ts';
+import type { Identity } from '../auth/identity.ts';
+import { answers, body, created, createRoutes, named, signalOf } from '../http/env.ts';
+import { ProblemError } from '../http/problem.ts';
+import { runSchema, shown } from '../http/resources.ts';
+import type { ServerParts } from '../parts.ts';
+import { findRun } from './run-routes.ts';
+
+const single = '/api/v1/namespaces/{namespace}/runs/{name}';
+const tags = ['Runs'];
+const shared = { tags, request: { params: named } } as const;
+const responses = answers(runSchema, 'The run.');
+
+const pause = createRoute({
+  ...{ method: 'post', path: `${single}/pause`, tags, responses },
+  summary: 'Pause a run: pages in flight are finished, nothing is lost.',
+  request: { params: named, body: body(z.strictObject({ note: z.string().max(1_000).optional() })) },
+});
+const resume = createRoute({
+  ...{ method: 'post', path: `${single}/resume`, ...shared, responses, summary: 'Let a paused run go on.' },
+});
+const stop = createRoute({
+  ...{ method: 'post', path: `${single}/stop`, tags, responses },
+  summary: 'Stop a run. Terminate gives up the pages in flight.',
+  request: { params: named, body: body(z.strictObject({ shutdown: z.enum(['Stop', 'Terminate']).default('Stop') })) },
+});
+const retry = createRoute({
+  ...{
+    method: 'post',
+    path: `${single}/retry`,
+    tags,
+    summary: 'Crawl a finished run again, all of it or what failed.',
+  },
+  request: { params: named, body: body(z.strictObject({ only: z.enum(['All', 'Dead']).default('All') })) },
+  responses: created(runSchema, 'The new run.'),
+});
+
+type Change = { readonly verb: Verb; readonly action: AuditedAction; readonly patch: object; readonly note?: string };
+
+export function runActionRoutes({ runs, access, audit }: ServerParts) {
+  const routes = createRoutes();
+
+  async function change(
+    ref: { readonly namespace: string; readonly name: string },
+    { verb, action, patch, note }: Change,
+    identity: Identity,
+    signal: AbortSignal,
+  ): Promise<CrawlRun> {
+    await access.require(identity, { verb, resource: 'crawlruns', ...ref });
+    const run = await findRun(runs, ref, signal);
+    if (isFinished(run)) {
+      throw new ProblemError('Conflict', `run "${ref.name}" has ended (${phaseOf(run)}): there is nothing to ${verb}`);
+    }
+    const stored = await runs.patch(ref, { type: 'merge', body: patch }, { signal });
+    audit(action, stored, identity, note);
+    return stored;
+  }
+
+  routes.openapi(pause, async (c) => {
+    const { note } = c.req.valid('json');
+    const identity = c.get('identity');
+    const patch = pausePatch(identity.username, note);
+    const what: Change = { verb: 'pause', action: 'Paused', patch, ...(note === undefined ? {} : { note }) };
+    return c.json(shown(await change(c.req.valid('param'), what, identity, signalOf(c))), 200);
+  });
+
+  routes.openapi(resume, async (c) => {
+    const what: Change = { verb: 'resume', action: 'Resumed', patch: resumePatch() };
+    return c.json(shown(await change(c.req.valid('param'), what, c.get('identity'), signalOf(c))), 200);
+  });
+
+  routes.openapi(stop, async (c) => {
+    const { shutdown } = c.req.valid('json');
+    const what: Change = { verb: 'stop', action: 'StopRequested', patch: stopPatch(shutdown), note: shutdown };
+    return c.json(shown(await change(c.req.valid('param'), what, c.get('identity'), signalOf(c))), 200);
+  });
+
+  routes.openapi(retry, async (c) => {
+    const ref = c.req.valid('param');
+    const identity = c.get('identity');
+    await access.require(identity, { verb: 'retry', resource: 'crawlruns', ...ref });
+    const run = await findRun(runs, ref, signalOf(c));
+    if (!isFinished(run)) {
+      throw new ProblemError('Conflict', `run "${ref.name}" has not finished: it retries its own pages`);
+    }
+    const { only } = c.req.valid('json');
+    const made = await createRetry(runs, run, only, signalOf(c));
+    if (made === undefined) {
+      throw new ProblemError('Conflict', `run "${ref.name}" was retried ${RETRY_LIMIT} times already`);
+    }
+    audit('RetryRequested', made, identity, `${only} of ${ref.name}`);
+    return c.json(shown(made), 201);
+  });
+
+  return routes;
+}

@@ -1,0 +1,39 @@
+// The life of the API server's process: serve until a signal, then answer what is under way and end.
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { createKubeApi } from '../kube/client.ts';
+import { loadKubeConfig } from '../kube/kube-config.ts';
+import { createKubeMetrics } from '../kube/metrics.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { startProbeServer } from '../telemetry/probe-server.ts';
+import { startServer } from './server.ts';
+import type { ServerConfig } from './server-config.ts';
+
+/** What is under way at the end has so long; the pod has 30 s. */
+const END_WITHIN_MS = 20_000;
+
+/** Runs until the signal is aborted, and resolves when everything is closed. */
+export async function runServer(config: ServerConfig, logger: Logger, signal: AbortSignal): Promise<void> {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const metrics = createKubeMetrics(registry);
+  const api = createKubeApi(loadKubeConfig(), { logger, metrics });
+  const server = await startServer({ api, port: config.port, identity: config.podName, metrics, logger });
+  const probes = await startProbeServer({
+    ...{ healthPort: config.healthPort, metricsPort: config.metricsPort, registry },
+    readiness: { end: async () => !signal.aborted || 'this replica ends', ...server.readiness },
+  });
+  logger.info({ port: server.port }, 'API server serves');
+  try {
+    await untilAborted(signal);
+  } finally {
+    await server.close(END_WITHIN_MS);
+    await Promise.allSettled([probes.close(), api.close()]);
+  }
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,98 @@
+// The API server put together: the API server of Kubernetes behind it, its routes, and the port that callers reach.
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '../custom-resources/types.ts';
+import { SELF_SUBJECT_REVIEWS } from '../kube/builtin-types.ts';
+import type { KubeApi } from '../kube/client.ts';
+import { createEventRecorder } from '../kube/events.ts';
+import type { KubeMetrics } from '../kube/metrics.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { type Readiness, type ReadinessCheck, remembered } from '../telemetry/readiness.ts';
+import { createApp } from './app.ts';
+import { createAudit } from './audit.ts';
+import { createAccess } from './auth/access.ts';
+import { createAuthenticator } from './auth/identity.ts';
+
+export type ServerOptions = {
+  readonly api: KubeApi;
+  readonly port: number;
+  /** The pod's name, for Events. */
+  readonly identity: string;
+  readonly metrics: KubeMetrics;
+  readonly logger: Logger;
+  /** How long an answer about a token or a right is good, in milliseconds. */
+  readonly rightsFreshMs?: number;
+};
+
+export type ApiServer = {
+  readonly port: number;
+  readonly readiness: Readonly<Record<string, ReadinessCheck>>;
+  /** Takes no more requests, answers those under way within so many milliseconds, and sends what is left of Events. */
+  close(withinMs: number): Promise<void>;
+};
+
+const READINESS_TIMEOUT_MS = 2_000;
+const READY_FOR_MS = 10_000;
+/** A caller that sends its headers or its body more slowly is cut off. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+
+export async function startServer(options: ServerOptions): Promise<ApiServer> {
+  const { api, identity, metrics, logger, rightsFreshMs } = options;
+  const ending = new AbortController();
+  const events = createEventRecorder({
+    ...{ api, logger, metrics, controller: 'trawler.dev/server', instance: identity, signal: ending.signal },
+  });
+  const readiness = { kubernetes: remembered(() => kubernetesAnswers(api), READY_FOR_MS) };
+  const app = createApp({
+    parts: {
+      schedules: api.resource<CrawlSchedule>(CRAWL_SCHEDULES),
+      runs: api.resource<CrawlRun>(CRAWL_RUNS),
+      access: createAccess(api, rightsFreshMs),
+      audit: createAudit(events, logger),
+      now: () => new Date(),
+    },
+    authenticate: createAuthenticator(api, rightsFreshMs),
+    readiness,
+    logger,
+  });
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    serverOptions: { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
+  }) as Server;
+  server.listen(options.port);
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    readiness,
+    async close(withinMs) {
+      await closeServer(server, withinMs);
+      ending.abort(new Error('the server ends'));
+      await events.done;
+    },
+  };
+}
+
+async function kubernetesAnswers(api: KubeApi): Promise<Readiness> {
+  const options = { signal: AbortSignal.timeout(READINESS_TIMEOUT_MS) };
+  return api
+    .resource(SELF_SUBJECT_REVIEWS)
+    .create({ metadata: { name: '' } }, options)
+    .then(
+      () => true,
+      (error: unknown) => `the API server does not answer: ${error instanceof Error ? error.message : error}`,
+    );
+}
+
+function closeServer(server: Server, withinMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), withinMs);
+    server.close(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}

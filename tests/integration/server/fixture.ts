@@ -1,0 +1,89 @@
+// The API server in the test's own process, on a real API server of Kubernetes, with identities whose rights are RBAC's.
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { Registry } from 'prom-client';
+import { createKubeMetrics } from '#src/kube/metrics.ts';
+import { startServer } from '#src/server/server.ts';
+import { createLogger } from '#src/telemetry/logger.ts';
+import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
+import { projectRoot } from '../../../dev/setup/paths.mjs';
+import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { connect } from '../../support/running-operator.ts';
+
+export type Rule = { readonly verbs: readonly string[]; readonly resources: readonly string[] };
+
+/** An answer, its body parsed. */
+export type Answer = { readonly status: number; readonly headers: Headers; readonly body: Record<string, unknown> };
+export type CallOptions = { readonly body?: unknown; readonly headers?: Record<string, string> };
+
+export type ServerFixture = {
+  readonly cluster: ControlPlane;
+  readonly url: string;
+  kubectl(args: string[], input?: object): Promise<string>;
+  /** The token of a new ServiceAccount with these rights in the namespace. */
+  account(namespace: string, name: string, rules: readonly Rule[]): Promise<string>;
+  call(method: string, path: string, token: string | undefined, options?: CallOptions): Promise<Answer>;
+  stop(): Promise<void>;
+};
+
+export async function startFixture(): Promise<ServerFixture> {
+  const cluster = await startControlPlane();
+  const kubectl = async (args: string[], input?: object) => {
+    const options = input === undefined ? {} : { input: JSON.stringify(input) };
+    return (await execa(binary('kubectl'), [`--kubeconfig=${cluster.kubeconfigPath}`, ...args], options)).stdout;
+  };
+  await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
+  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  const api = connect(cluster.kubeconfigPath);
+  const server = await startServer({
+    ...{ api, port: 0, identity: 'server-test', metrics: createKubeMetrics(new Registry()) },
+    // Each test may change rights and see the change at once.
+    rightsFreshMs: 1,
+    logger: createLogger('server-test', 'fatal'),
+  });
+  const url = `http://127.0.0.1:${server.port}`;
+  return {
+    cluster,
+    url,
+    kubectl,
+    async account(namespace, name, rules) {
+      const metadata = { name, namespace };
+      const rbac = 'rbac.authorization.k8s.io';
+      await kubectl(['apply', '-f', '-'], {
+        apiVersion: 'v1',
+        kind: 'List',
+        items: [
+          { apiVersion: 'v1', kind: 'ServiceAccount', metadata },
+          {
+            ...{ apiVersion: `${rbac}/v1`, kind: 'Role', metadata },
+            rules: rules.map((rule) => ({ apiGroups: ['trawler.dev'], ...rule })),
+          },
+          {
+            ...{ apiVersion: `${rbac}/v1`, kind: 'RoleBinding', metadata },
+            roleRef: { apiGroup: rbac, kind: 'Role', name },
+            subjects: [{ kind: 'ServiceAccount', name, namespace }],
+          },
+        ],
+      });
+      return (await kubectl(['create', 'token', name, '-n', namespace])).trim();
+    },
+    async call(method, path, token, { body, headers = {} } = {}) {
+      const response = await fetch(url + path, {
+        method,
+        headers: {
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      });
+      const text = await response.text();
+      return { status: response.status, headers: response.headers, body: text === '' ? {} : JSON.parse(text) };
+    },
+    async stop() {
+      await server.close(1_000);
+      await api.close();
+      await cluster.stop();
+    },
+  };
+}

@@ -1,0 +1,274 @@
+// Schedules and runs through the API, on a real API server of Kubernetes.
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import type { CrawlRun, CrawlSchedule } from '#src/custom-resources/types.ts';
+import { type ServerFixture, startFixture } from './fixture.ts';
+
+const EVERYTHING = [{ resources: ['crawlschedules', 'crawlruns'], verbs: ['*'] }];
+const spec = {
+  schedule: '0 6 * * *',
+  runTemplate: { spec: { sources: [{ name: 'shop', urls: ['https://shop.example/'] }] } },
+};
+
+let server: ServerFixture;
+let namespace: string;
+let token: string;
+let count = 0;
+
+beforeAll(async () => {
+  server = await startFixture();
+});
+afterAll(() => server?.stop());
+beforeEach(async () => {
+  namespace = `schedules-${++count}`;
+  await server.kubectl(['create', 'namespace', namespace]);
+  token = await server.account(namespace, 'owner', EVERYTHING);
+});
+
+const path = (rest: string) => `/api/v1/namespaces/${namespace}/${rest}`;
+const call = (method: string, rest: string, body?: unknown, headers: Record<string, string> = {}) =>
+  server.call(method, path(rest), token, body === undefined ? { headers } : { body, headers });
+/** The answer to a body that is only announced: whoever sends it may find the connection closed before the answer. */
+async function statusOfAnnounced(bytes: number): Promise<number | undefined> {
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'content-length': bytes };
+  const sent = request(server.url + path('schedules'), { method: 'POST', headers });
+  sent.flushHeaders();
+  try {
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    return response.statusCode;
+  } finally {
+    sent.on('error', () => {});
+    sent.destroy();
+  }
+}
+const get = async <T>(kind: string, name: string) =>
+  JSON.parse(await server.kubectl(['get', kind, name, '-n', namespace, '-o', 'json'])) as T;
+const create = (name: string, more: object = {}) =>
+  call('POST', 'schedules', { metadata: { name }, spec: { ...spec, ...more } });
+
+test('a schedule is made, read, changed and deleted, and its versions are held by If-Match', async () => {
+  const made = await create('shop');
+  expect(made).toMatchObject({
+    status: 201,
+    body: { metadata: { name: 'shop' }, spec: { concurrencyPolicy: 'Forbid' } },
+  });
+  const first = made.headers.get('etag') ?? expect.fail('no ETag');
+  expect(await create('shop')).toMatchObject({ status: 409, body: { reason: 'Conflict' } });
+
+  const patched = await call('PATCH', 'schedules/shop', { spec: { schedule: '0 7 * * *' } }, { 'if-match': first });
+  expect(patched).toMatchObject({ status: 200, body: { spec: { schedule: '0 7 * * *' } } });
+  for (const method of ['PATCH', 'PUT']) {
+    const late = await call(method, 'schedules/shop', { spec }, { 'if-match': first });
+    expect(late, method).toMatchObject({ status: 412, body: { reason: 'PreconditionFailed' } });
+  }
+  expect(await call('DELETE', 'schedules/shop', undefined, { 'if-match': first })).toMatchObject({ status: 412 });
+  expect((await get<CrawlSchedule>('crawlschedule', 'shop')).spec.schedule).toBe('0 7 * * *');
+
+  const replaced = await call('PUT', 'schedules/shop', { metadata: { labels: { team: 'a' } }, spec });
+  expect(replaced).toMatchObject({
+    status: 200,
+    body: { metadata: { labels: { team: 'a' } }, spec: { schedule: '0 6 * * *' } },
+  });
+  expect(await call('DELETE', 'schedules/shop')).toMatchObject({ status: 200, body: { deleted: 'shop' } });
+  expect(await call('GET', 'schedules/shop')).toMatchObject({
+    status: 404,
+    body: { detail: expect.stringContaining('"shop"') },
+  });
+});
+
+test.each([
+  [
+    'an unknown field of the spec',
+    { metadata: { name: 'shop' }, spec: { ...spec, shedule: 'x' } },
+    400,
+    'spec.shedule',
+  ],
+  ['an unknown field of the body', { metadata: { name: 'shop' }, spec, extra: 1 }, 400, 'extra'],
+  ['a missing spec', { metadata: { name: 'shop' } }, 400, 'spec'],
+  [
+    'a wrong value',
+    { metadata: { name: 'shop' }, spec: { ...spec, concurrencyPolicy: 'Maybe' } },
+    422,
+    'spec.concurrencyPolicy',
+  ],
+  ['a name that is too long', { metadata: { name: 'x'.repeat(53) }, spec }, 400, 'metadata.name'],
+] as const)('%s is refused and named', async (_, body, status, field) => {
+  const answer = await call('POST', 'schedules', body);
+  expect(answer.status).toBe(status);
+  expect(answer.headers.get('content-type')).toBe('application/problem+json');
+  expect(answer.body).toMatchObject({ status, errors: expect.arrayContaining([expect.objectContaining({ field })]) });
+});
+
+test('a list is read page by page, and a cursor of somewhere else is refused', async () => {
+  for (const name of ['a', 'b', 'c']) expect((await create(name)).status).toBe(201);
+  const first = await call('GET', 'schedules?limit=2');
+  const { nextCursor } = first.body as { nextCursor: string };
+  const second = await call('GET', `schedules?limit=2&cursor=${nextCursor}`);
+  const names = [first, second].flatMap(({ body }) =>
+    (body as unknown as { items: CrawlSchedule[] }).items.map(({ metadata }) => metadata.name),
+  );
+  expect(names).toEqual(['a', 'b', 'c']);
+  expect(second.body).not.toHaveProperty('nextCursor');
+  expect(await call('GET', 'schedules?cursor=nonsense')).toMatchObject({
+    status: 400,
+    body: { errors: [{ field: 'cursor' }] },
+  });
+  expect(await call('GET', 'schedules?limit=100000')).toMatchObject({
+    status: 400,
+    body: { errors: [{ field: 'limit' }] },
+  });
+});
+
+test('a schedule is suspended with a note and resumed, and Events say who did it', async () => {
+  await create('shop');
+  expect(await call('POST', 'schedules/shop/suspend', { note: 'site moves' })).toMatchObject({
+    status: 200,
+    body: { spec: { suspend: true } },
+  });
+  expect((await get<CrawlSchedule>('crawlschedule', 'shop')).metadata.annotations).toMatchObject({
+    'trawler.dev/suspended-by': `system:serviceaccount:${namespace}:owner`,
+    'trawler.dev/suspend-note': 'site moves',
+  });
+  expect(await call('POST', 'schedules/shop/resume')).toMatchObject({
+    status: 200,
+    body: { spec: { suspend: false } },
+  });
+  const { metadata } = await get<CrawlSchedule>('crawlschedule', 'shop');
+  expect(metadata.annotations).not.toHaveProperty('trawler.dev/suspend-note');
+  expect(metadata.annotations).toHaveProperty('trawler.dev/resume-requested');
+  await vi.waitFor(async () => {
+    const events = await server.kubectl([
+      'get',
+      'events',
+      '-n',
+      namespace,
+      '-o',
+      'jsonpath={range .items[*]}{.reason}: {.message}{"\\n"}{end}',
+    ]);
+    expect(events).toContain(`Suspended: by system:serviceaccount:${namespace}:owner through the API: site moves`);
+    expect(events).toContain('Resumed: by');
+  });
+});
+
+test('crawl-now makes a run of one schedule, of one source, or of all active ones, with one id for all', async () => {
+  const sources = ['shop', 'blog'].map((name) => ({ name, urls: [`https://${name}.example/`] }));
+  await create('two', { runTemplate: { spec: { sources } } });
+  await create('other');
+  await create('asleep', { suspend: true });
+  const crawlNow = (body: object) => server.call('POST', '/api/v1/crawl-now', token, { body: { namespace, ...body } });
+
+  const one = await crawlNow({ schedule: 'two', source: 'blog' });
+  const [run] = (one.body as { runs: { name: string; uid: string }[] }).runs;
+  expect(one).toMatchObject({
+    status: 200,
+    body: { status: 'started', executionId: run?.uid, detail: 'one run was created' },
+  });
+  const made = await get<CrawlRun>('crawlrun', run?.name ?? '');
+  expect(made.spec.sources.map(({ name, active }) => [name, active])).toEqual([
+    ['shop', false],
+    ['blog', true],
+  ]);
+
+  expect(await crawlNow({ schedule: 'none' })).toMatchObject({
+    status: 404,
+    body: { detail: expect.stringContaining('"none"') },
+  });
+  expect(await crawlNow({ schedule: 'two', source: 'x' })).toMatchObject({
+    status: 404,
+    body: { detail: expect.stringMatching(/"x".*shop, blog/) },
+  });
+  expect(await crawlNow({ source: 'shop' })).toMatchObject({ status: 400, body: { errors: [{ field: 'schedule' }] } });
+
+  const all = await vi.waitFor(async () => {
+    const answer = await crawlNow({});
+    expect(answer).toMatchObject({ status: 200, body: { detail: '2 runs were created' } });
+    return answer.body as { executionId: string; batchId: string };
+  });
+  expect(all.executionId).toBe(all.batchId);
+  expect(await call('GET', `batches/${all.batchId}`)).toMatchObject({
+    status: 200,
+    body: { finished: 0, percentage: 0, runs: [{ phase: 'Pending' }, { phase: 'Pending' }] },
+  });
+  expect(await call('GET', `batches/${crypto.randomUUID()}`)).toMatchObject({ status: 404 });
+});
+
+test('a run is paused, changed, resumed and stopped; one that has ended is retried', async () => {
+  await create('shop');
+  const started = await call('POST', 'schedules/shop/run', {});
+  const { name } = (started.body as { runs: { name: string }[] }).runs[0] ?? expect.fail('no run');
+  expect(await call('POST', `runs/${name}/pause`, { note: 'lunch' })).toMatchObject({
+    status: 200,
+    body: { spec: { suspend: true } },
+  });
+  expect(await call('PATCH', `runs/${name}`, { spec: { politeness: { requestsPerSecond: 1 } } })).toMatchObject({
+    status: 200,
+  });
+  expect(await call('PATCH', `runs/${name}`, { spec: { sources: [] } })).toMatchObject({ status: 422 });
+  expect(await call('POST', `runs/${name}/resume`)).toMatchObject({ status: 200, body: { spec: { suspend: false } } });
+  expect(await call('POST', `runs/${name}/retry`, {})).toMatchObject({
+    status: 409,
+    body: { detail: expect.stringContaining('has not finished') },
+  });
+  expect(await call('POST', `runs/${name}/stop`, {})).toMatchObject({
+    status: 200,
+    body: { spec: { shutdown: 'Stop' } },
+  });
+
+  const time = new Date().toISOString();
+  const conditions = [{ type: 'Finished', status: 'True', reason: 'Stopped', message: '', lastTransitionTime: time }];
+  const status = { status: { phase: 'Stopped', conditions } };
+  await server.kubectl([
+    'patch',
+    'crawlrun',
+    name,
+    '-n',
+    namespace,
+    '--subresource=status',
+    '--type=merge',
+    '-p',
+    JSON.stringify(status),
+  ]);
+  expect(await call('POST', `runs/${name}/pause`, {})).toMatchObject({
+    status: 409,
+    body: { detail: expect.stringContaining('has ended (Stopped)') },
+  });
+  expect(await call('POST', `runs/${name}/retry`, { only: 'Dead' })).toMatchObject({
+    status: 201,
+    body: { metadata: { name: `${name}-retry-1` } },
+  });
+  const stopped = await call('GET', 'runs?phase=Stopped');
+  expect((stopped.body as unknown as { items: CrawlRun[] }).items.map(({ metadata }) => metadata.name)).toEqual([name]);
+  expect(await call('DELETE', `runs/${name}`)).toMatchObject({ status: 200 });
+});
+
+test('without a token, with a wrong one, or for what is not there, an answer is a problem with its reason', async () => {
+  expect(await server.call('GET', path('schedules'), undefined)).toMatchObject({
+    status: 401,
+    body: { reason: 'Unauthenticated' },
+  });
+  expect(await server.call('GET', path('schedules'), 'wrong')).toMatchObject({
+    status: 401,
+    body: { reason: 'Unauthenticated' },
+  });
+  expect(await server.call('GET', '/openapi.json', undefined)).toMatchObject({ status: 401 });
+  expect(await server.call('GET', '/health', undefined)).toMatchObject({ status: 200, body: { status: 'ok' } });
+  expect(await server.call('GET', '/ready', undefined)).toMatchObject({
+    status: 200,
+    body: { checks: { kubernetes: true } },
+  });
+  expect(await server.call('GET', '/api/v2/x', token)).toMatchObject({ status: 404, body: { reason: 'NotFound' } });
+  expect(await server.call('GET', path('schedules'), undefined, { headers: { 'trawler-token': token } })).toMatchObject(
+    { status: 200 },
+  );
+  expect(await call('POST', 'schedules', '{"metadata":')).toMatchObject({
+    status: 400,
+    body: { reason: 'BadRequest' },
+  });
+  expect(await statusOfAnnounced(3_000_000)).toBe(413);
+  const { headers, body } = await server.call('GET', '/openapi.json', token);
+  expect(body).toMatchObject({ openapi: '3.1.0', paths: { '/api/v1/crawl-now': { post: {} } } });
+  expect(headers.get('access-control-allow-origin')).toBeNull();
+  expect(headers.get('x-content-type-options')).toBe('nosniff');
+  expect(headers.get('content-encoding')).toBe('gzip');
+});
