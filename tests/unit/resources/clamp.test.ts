@@ -38,7 +38,7 @@ test('what comes out is valid, keys of entries once, and clamping again changes 
       expect(list?.length ?? 0).toBeLessThanOrEqual(3);
       for (const one of list ?? []) expect([...one].length).toBeLessThanOrEqual(2);
       expect(entries.length).toBeLessThanOrEqual(2);
-      expect(new Set(entries.map(({ name }) => name)).size).toBe(entries.length);
+      expect(new Set(entries.map(({ name }: { readonly name: string }) => name)).size).toBe(entries.length);
       expect(clampToSchema(schema, clamped)).toEqual(clamped);
     }),
   );
