@@ -3,7 +3,7 @@
 import QuickLRU from 'quick-lru';
 import { StoreError } from '../../gateway/protocol/store-error.ts';
 import type { WorkerStore } from '../../gateway/protocol/worker-store.ts';
-import { type Failure, failureOfError } from '../failure.ts';
+import { CrawlError, type Failure, failureOfError } from '../failure.ts';
 import type { HttpClient, HttpResponse } from '../http/http-client.ts';
 import { type HostPacer, HostPausedError } from '../network/host-pacer.ts';
 import { locationOf } from '../rendering/redirect.ts';
@@ -78,11 +78,11 @@ export function createRobotsGate(options: {
     return entry.goodUntil > Date.now() ? entry : undefined;
   }
 
-  async function download(start: URL, signal: AbortSignal): Promise<HttpResponse> {
+  async function download(start: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal) {
     let url = start;
     for (let hops = 0; ; hops++) {
       await pacer.takePlace(hostKey(url), signal);
-      const request = { url, maxBytes: MAX_ROBOTS_BYTES, onTooLarge: 'cut', wantsBody: isSuccess } as const;
+      const request = { url, headers, maxBytes: MAX_ROBOTS_BYTES, onTooLarge: 'cut', wantsBody: isSuccess } as const;
       using limit = timeLimit(FETCH_TIMEOUT_MS, signal);
       const response = await client.get(request, limit.signal);
       const target = isRedirect(response.status)
@@ -93,8 +93,18 @@ export function createRobotsGate(options: {
     }
   }
 
+  /** Of a file that broke off the rest may forbid what its beginning allows: it is asked for once more, not packed. */
+  async function wholeFile(page: URL, signal: AbortSignal): Promise<HttpResponse> {
+    const file = new URL('/robots.txt', page);
+    const packed = await download(file, {}, signal);
+    if (!packed.isBroken) return packed;
+    const plain = await download(file, { 'accept-encoding': 'identity' }, signal);
+    if (!plain.isBroken) return plain;
+    throw new CrawlError({ cause: 'ConnectionError', message: 'the file broke off', retryable: true });
+  }
+
   async function fetchRules(page: URL, signal: AbortSignal): Promise<Entry> {
-    const response = await download(new URL('/robots.txt', page), signal);
+    const response = await wholeFile(page, signal);
     const rules = rulesFromResponse(response.status, response.body);
     const delayMs = crawlDelayMs(rules, userAgent);
     await store.writeRobots(hostKey(page), delayMs > 0 ? { ...rules, crawlDelayMs: delayMs } : rules, signal);
