@@ -4,6 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, relative, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { customResourceDefinitions } from '../src/resources/custom-resource-definition.ts';
+import { apiPage } from './api.ts';
 import { renderInstall } from './install-manifest.ts';
 import { apiReference } from './reference.ts';
 import { statesPage } from './states.ts';
@@ -23,6 +24,7 @@ async function* generatedFiles(): AsyncGenerator<[path: string, content: string]
   }
   yield ['docs/reference.md', apiReference(customResourceDefinitions())];
   yield ['docs/states.md', statesPage()];
+  yield ['docs/api.md', apiPage()];
   yield ['manifests/install.yaml', await renderInstall()];
 }
 

@@ -4,7 +4,7 @@ import { bodyLimit } from 'hono/body-limit';
 import { compress } from 'hono/compress';
 import { secureHeaders } from 'hono/secure-headers';
 import { RELEASE } from '../store/release.ts';
-import type { Logger } from '../telemetry/logger.ts';
+import { createLogger, type Logger } from '../telemetry/logger.ts';
 import type { ReadinessCheck } from '../telemetry/readiness.ts';
 import { type Authenticate, tokenOf } from './auth/identity.ts';
 import { createRoutes, type ServerContext } from './http/env.ts';
@@ -76,6 +76,14 @@ export function createApp({ parts, authenticate, readiness, logger }: AppOptions
   app.notFound((c) => problemAnswer(c, new ProblemError('NotFound', `there is no ${c.req.method} ${c.req.path}`)));
   app.onError((error, c) => problemAnswer(c, problemOf(error, c.req.header('if-match') !== undefined)));
   return app;
+}
+
+/** The OpenAPI document, without a server. */
+export function apiDocument(): object {
+  const nothing = {} as ServerParts;
+  const authenticate = async () => undefined;
+  const app = createApp({ parts: nothing, authenticate, readiness: {}, logger: createLogger('server', 'fatal') });
+  return app.getOpenAPI31Document(OPENAPI);
 }
 
 function problemAnswer(c: ServerContext, problem: ProblemError): Response {

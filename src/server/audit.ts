@@ -15,8 +15,7 @@ export type AuditedAction =
   | 'RunRequested'
   | 'Paused'
   | 'StopRequested'
-  | 'RetryRequested'
-  | 'DeadLettersRequeued';
+  | 'RetryRequested';
 
 /** Returns at once: an Event that cannot be written is logged by the recorder and fails no request. */
 export type Audit = (action: AuditedAction, object: NamespacedObject, by: Identity, detail?: string) => void;

@@ -18,7 +18,6 @@ export type Verb =
   | 'resume'
   | 'stop'
   | 'retry'
-  | 'requeue'
   | 'run'
   | 'suspend';
 

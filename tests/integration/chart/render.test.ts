@@ -178,6 +178,31 @@ describe('values', () => {
   });
 });
 
+describe('the API server', () => {
+  test('is there where it is switched on, with rights over schedules and runs and no Secret', async () => {
+    const named = (manifests: Manifest[]) => manifests.filter(({ metadata }) => metadata.name === 'trawler-server');
+    expect(named(await render(EVALUATION))).toEqual([]);
+    const manifests = await render(EVALUATION, 'server.enabled=true', 'server.replicas=3');
+    expect(
+      named(manifests)
+        .map(({ kind }) => kind)
+        .sort(),
+    ).toEqual([...['ClusterRole', 'ClusterRoleBinding', 'Deployment', 'Service', 'ServiceAccount']]);
+    const deployment = one(manifests, 'Deployment', 'trawler-server');
+    expect(deployment.spec['replicas']).toBe(3);
+    expect(container(deployment).args).toEqual(['server']);
+    const rules = one(manifests, 'ClusterRole', 'trawler-server').rules ?? [];
+    const rights = rules.flatMap(({ resources, verbs }) => resources.map((resource) => [resource, verbs.join(' ')]));
+    expect(Object.fromEntries(rights)).toEqual({
+      tokenreviews: 'create',
+      subjectaccessreviews: 'create',
+      crawlschedules: 'get list create update patch delete',
+      crawlruns: 'get list create patch delete',
+      events: 'create patch',
+    });
+  });
+});
+
 describe('the gateway', () => {
   const gateway = async (...values: string[]) => one(await render(...values), 'Deployment', 'trawler-gateway');
   const variables = (manifest: Manifest) =>
@@ -366,7 +391,7 @@ describe("the operator's rights", () => {
       'batch/jobs': 'create get list patch watch',
       '/events': 'list',
       '/nodes': 'get',
-      '/pods': 'list watch',
+      '/pods': 'delete list watch',
       '/pods/status': 'patch',
       '/secrets': 'create delete get',
       '/persistentvolumeclaims': 'get',

@@ -1,0 +1,102 @@
+// Who may do what through the API: every route, for every identity, in two namespaces, against what SubjectAccessReview says.
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Rule, type ServerFixture, startFixture } from './fixture.ts';
+
+const SCHEDULES = 'crawlschedules';
+const RUNS = 'crawlruns';
+const NAMESPACES = ['red', 'blue'] as const;
+
+/** What each identity holds, in the namespace red alone. */
+const IDENTITIES: Readonly<Record<string, readonly Rule[]>> = {
+  nobody: [],
+  viewer: [{ resources: [SCHEDULES, RUNS], verbs: ['get', 'list'] }],
+  editor: [{ resources: [SCHEDULES, RUNS], verbs: ['get', 'list', 'create', 'update', 'patch', 'delete'] }],
+  pauser: [{ resources: [RUNS], verbs: ['pause', 'resume'] }],
+  starter: [{ resources: [SCHEDULES], verbs: ['run'] }],
+  owner: [{ resources: [SCHEDULES, RUNS], verbs: ['*'] }],
+};
+
+/** What each route asks for. Names that are not there: who is allowed gets another answer than 403, and nothing changes. */
+const ROUTES: readonly (readonly [verb: string, resource: string, method: string, path: string, body?: object])[] = [
+  ['list', SCHEDULES, 'GET', 'schedules'],
+  ['get', SCHEDULES, 'GET', 'schedules/none'],
+  ['get', SCHEDULES, 'GET', 'schedules/none/next'],
+  ['create', SCHEDULES, 'POST', 'schedules', { metadata: { name: 'bad' }, spec: { no: 1 } }],
+  ['update', SCHEDULES, 'PUT', 'schedules/none', { spec: {} }],
+  ['patch', SCHEDULES, 'PATCH', 'schedules/none', { spec: {} }],
+  ['delete', SCHEDULES, 'DELETE', 'schedules/none'],
+  ['suspend', SCHEDULES, 'POST', 'schedules/none/suspend', {}],
+  ['resume', SCHEDULES, 'POST', 'schedules/none/resume'],
+  ['run', SCHEDULES, 'POST', 'schedules/none/run', {}],
+  ['list', RUNS, 'GET', 'runs'],
+  ['get', RUNS, 'GET', 'runs/none'],
+  ['patch', RUNS, 'PATCH', 'runs/none', { spec: {} }],
+  ['delete', RUNS, 'DELETE', 'runs/none'],
+  ['pause', RUNS, 'POST', 'runs/none/pause', {}],
+  ['resume', RUNS, 'POST', 'runs/none/resume'],
+  ['stop', RUNS, 'POST', 'runs/none/stop', {}],
+  ['retry', RUNS, 'POST', 'runs/none/retry', {}],
+  ['list', RUNS, 'GET', 'batches/00000000-0000-4000-8000-000000000000'],
+];
+
+let server: ServerFixture;
+const tokens = new Map<string, string>();
+
+beforeAll(async () => {
+  server = await startFixture();
+  for (const namespace of NAMESPACES) await server.kubectl(['create', 'namespace', namespace]);
+  for (const [name, rules] of Object.entries(IDENTITIES)) tokens.set(name, await server.account('red', name, rules));
+});
+afterAll(() => server?.stop());
+
+/** RBAC as it is written down above, without the server and without SubjectAccessReview. */
+const holds = (identity: string, verb: string, resource: string) =>
+  (IDENTITIES[identity] ?? []).some(
+    ({ verbs, resources }) => resources.includes(resource) && (verbs.includes(verb) || verbs.includes('*')),
+  );
+
+const cells = Object.keys(IDENTITIES).flatMap((identity) =>
+  NAMESPACES.flatMap((namespace) => ROUTES.map((route) => ({ identity, namespace, route }))),
+);
+
+test(`${cells.length} cells of identity, route and namespace are allowed or refused as RBAC says`, async () => {
+  expect(cells.length).toBeGreaterThanOrEqual(100);
+  const wrong: string[] = [];
+  for (const { identity, namespace, route } of cells) {
+    const [verb, resource, method, rest, body] = route;
+    const options = body === undefined ? {} : { body };
+    const answer = await server.call(method, `/api/v1/namespaces/${namespace}/${rest}`, tokens.get(identity), options);
+    const isAllowed = namespace === 'red' && holds(identity, verb, resource);
+    const { reason, detail } = answer.body as { reason?: string; detail?: string };
+    const isRight = isAllowed
+      ? [200, 400, 404, 422].includes(answer.status)
+      : answer.status === 403 && reason === 'Forbidden' && detail?.includes(`may not ${verb} ${resource}`);
+    if (!isRight) wrong.push(`${identity} ${method} ${namespace}/${rest}: ${answer.status} ${detail}`);
+  }
+  expect(wrong).toEqual([]);
+});
+
+test('the rights that /me tells are those that the API server gives', async () => {
+  for (const identity of Object.keys(IDENTITIES)) {
+    for (const namespace of NAMESPACES) {
+      const { body } = await server.call('GET', `/api/v1/me?namespace=${namespace}`, tokens.get(identity));
+      const { username, rights } = body as {
+        username: string;
+        rights: { verb: string; resource: string; allowed: boolean }[];
+      };
+      expect(username).toBe(`system:serviceaccount:red:${identity}`);
+      for (const { verb, resource, allowed } of rights) {
+        const expected = namespace === 'red' && holds(identity, verb, resource);
+        expect(allowed, `${identity} ${verb} ${resource} in ${namespace}`).toBe(expected);
+      }
+    }
+  }
+});
+
+test('a right that is taken away is gone at the next look', async () => {
+  const token = await server.account('red', 'former', [{ resources: [RUNS], verbs: ['list'] }]);
+  const list = () => server.call('GET', '/api/v1/namespaces/red/runs', token);
+  expect(await list()).toMatchObject({ status: 200 });
+  await server.account('red', 'former', []);
+  await expect.poll(async () => (await list()).status, { timeout: 10_000 }).toBe(403);
+});
