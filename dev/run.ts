@@ -79,7 +79,12 @@ async function gateway(): Promise<void> {
 }
 
 async function server(): Promise<void> {
-  await runWatched(['operator/main.ts', 'server'], await operatorEnvironment());
+  const { TRAWLER_DATABASE_URL = '' } = await operatorEnvironment();
+  // As the owner of the schema: the login that reads is there only where the chart's server is on.
+  await runWatched(['operator/main.ts', 'server'], {
+    ...{ TRAWLER_DATABASE_URL, TRAWLER_NAMESPACE: trawlerNamespace, TRAWLER_POD_NAME: hostname() },
+    ...{ TRAWLER_HEALTH_PORT: '0', TRAWLER_METRICS_PORT: '0' },
+  });
 }
 
 /** The worker gets what the run's Job gives its pods: the environment, and the run's Secret as files. */

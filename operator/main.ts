@@ -68,12 +68,14 @@ function openStore(config: Config, logger: Logger): OperatorStore {
 }
 
 /** What the chart gives the operator; other commands do without. */
-function gatewayOf({ gatewayUrl, gatewayTlsSecret, gatewayTlsManaged, gatewayLoginSecret }: Config): GatewaySettings {
+function gatewayOf(config: Config): GatewaySettings {
+  const { gatewayUrl, gatewayTlsSecret, gatewayTlsManaged, gatewayLoginSecret, serverLoginSecret } = config;
   if (gatewayUrl === undefined) throw new ConfigError(`${environmentName('gatewayUrl')} (gatewayUrl): is missing`);
   const tls: GatewayTls = gatewayUrl.startsWith('https:')
     ? { source: gatewayTlsManaged ? 'Managed' : 'Existing', secretName: gatewayTlsSecret }
     : { source: 'Off' };
-  return { url: gatewayUrl, tls, loginSecretName: gatewayLoginSecret };
+  const server = serverLoginSecret === undefined ? {} : { serverLoginSecretName: serverLoginSecret };
+  return { url: gatewayUrl, tls, loginSecretName: gatewayLoginSecret, ...server };
 }
 
 function maintenanceOf(config: Config): MaintenanceSettings {

@@ -68,6 +68,11 @@ const schema = z.object({
     .min(1)
     .default('trawler-gateway-login')
     .describe("Secret in the operator's namespace to which it writes the gateway's database URL (key url)."),
+  serverLoginSecret: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("The same for the API server's login, which reads; none is written when left out."),
   gatewayConnections: count
     .max(10_000)
     .default(200)

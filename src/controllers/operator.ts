@@ -125,7 +125,10 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   const memory = createSlotMemory(store, logger);
   const now = () => new Date();
   const databaseUrl = (within: AbortSignal) => store.gatewayDatabaseUrl(within);
-  const gateway = createGateway({ secrets, namespace, settings: options.gateway, databaseUrl, now, logger });
+  const gateway = createGateway({
+    ...{ secrets, namespace, settings: options.gateway, databaseUrl, now, logger },
+    serverDatabaseUrl: (within) => store.serverDatabaseUrl(within),
+  });
   const scheduleQueue = createWorkQueue({
     name: 'schedule',
     workers: reconcilers,

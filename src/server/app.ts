@@ -10,7 +10,9 @@ import { type Authenticate, tokenOf } from './auth/identity.ts';
 import { createRoutes, type ServerContext } from './http/env.ts';
 import { ProblemError, problemOf } from './http/problem.ts';
 import { requestLog } from './http/request-log.ts';
+import { itemRoutes } from './items/item-routes.ts';
 import type { ServerParts } from './parts.ts';
+import { executionRoutes } from './runs/execution-routes.ts';
 import { runActionRoutes } from './runs/run-action-routes.ts';
 import { runRoutes } from './runs/run-routes.ts';
 import { crawlNowRoutes } from './schedules/crawl-now-routes.ts';
@@ -18,6 +20,13 @@ import { scheduleActionRoutes } from './schedules/schedule-action-routes.ts';
 import { scheduleRoutes } from './schedules/schedule-routes.ts';
 import { healthRoutes } from './system/health-routes.ts';
 import { meRoutes } from './system/me-routes.ts';
+import { statusRoutes } from './system/status-routes.ts';
+
+/** In the order of the reference page. */
+const ROOMS = [
+  ...[meRoutes, statusRoutes, scheduleRoutes, scheduleActionRoutes],
+  ...[crawlNowRoutes, runRoutes, runActionRoutes, executionRoutes, itemRoutes],
+];
 
 /** A CrawlSchedule may have 1.5 MiB in etcd. */
 const MOST_BODY_BYTES = 2 * 1024 * 1024;
@@ -60,7 +69,7 @@ export function createApp({ parts, authenticate, readiness, logger }: AppOptions
     c.set('identity', identity);
     await next();
   });
-  for (const room of [meRoutes, scheduleRoutes, scheduleActionRoutes, crawlNowRoutes, runRoutes, runActionRoutes]) {
+  for (const room of ROOMS) {
     app.route('/', room(parts));
   }
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' });

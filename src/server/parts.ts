@@ -1,8 +1,10 @@
 // What every room of routes is given.
 import type { CrawlRun, CrawlSchedule } from '../custom-resources/types.ts';
 import type { ResourceClient } from '../kube/resource-client.ts';
+import type { ServerStore } from '../store/server-store.ts';
 import type { Audit } from './audit.ts';
 import type { Access } from './auth/access.ts';
+import { ProblemError } from './http/problem.ts';
 
 export type ServerParts = {
   readonly schedules: ResourceClient<CrawlSchedule>;
@@ -10,4 +12,12 @@ export type ServerParts = {
   readonly access: Access;
   readonly audit: Audit;
   readonly now: () => Date;
+  /** Undefined without a login to PostgreSQL. */
+  readonly store?: ServerStore;
 };
+
+/** Throws an Unavailable where the server has no database. */
+export function databaseOf({ store }: ServerParts): ServerStore {
+  if (store !== undefined) return store;
+  throw new ProblemError('Unavailable', 'this server has no login to PostgreSQL: set TRAWLER_DATABASE_URL_FILE');
+}

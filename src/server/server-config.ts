@@ -7,6 +7,17 @@ const port = z.coerce.number().int().min(0).max(65_535);
 /** By environment variable. */
 const environment = z.object({
   TRAWLER_SERVER_PORT: port.default(8_090),
+  TRAWLER_DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'must be a PostgreSQL URL, postgres://user:password@host:5432/database')
+    .optional(),
+  TRAWLER_DATABASE_URL_FILE: z.string().min(1).optional(),
+  TRAWLER_DATABASE_CA_FILE: z.string().min(1).optional(),
+  TRAWLER_DATABASE_SCHEMA: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_]{0,40}$/, 'must be a lower-case SQL name of at most 41 characters')
+    .default('trawler'),
+  TRAWLER_SERVER_POOL_SIZE: z.coerce.number().int().min(1).max(100).default(5),
   TRAWLER_NAMESPACE: z.string().min(1).default('default'),
   TRAWLER_POD_NAME: z.string().min(1).default('server'),
   TRAWLER_HEALTH_PORT: port.default(8_080),
@@ -16,6 +27,11 @@ const environment = z.object({
 
 export type ServerConfig = {
   readonly port: number;
+  /** PostgreSQL as the role that reads: the URL, or the file that holds it. What is in PostgreSQL alone is answered with 503 without. */
+  readonly database?: { readonly url: string } | { readonly file: string };
+  readonly databaseCaFile?: string;
+  readonly databaseSchema: string;
+  readonly poolSize: number;
   /** The operator's own namespace, where its Lease is. */
   readonly namespace: string;
   /** As Events name it. */
@@ -39,8 +55,13 @@ export function loadServerConfig(variables: NodeJS.ProcessEnv): ServerConfig {
     throw new ServerConfigError(problems.join('; '));
   }
   const values = parsed.data;
+  const { TRAWLER_DATABASE_URL: url, TRAWLER_DATABASE_URL_FILE: file, TRAWLER_DATABASE_CA_FILE: ca } = values;
   return {
     port: values.TRAWLER_SERVER_PORT,
+    ...(url !== undefined ? { database: { url } } : file !== undefined ? { database: { file } } : {}),
+    ...(ca === undefined ? {} : { databaseCaFile: ca }),
+    databaseSchema: values.TRAWLER_DATABASE_SCHEMA,
+    poolSize: values.TRAWLER_SERVER_POOL_SIZE,
     namespace: values.TRAWLER_NAMESPACE,
     podName: values.TRAWLER_POD_NAME,
     healthPort: values.TRAWLER_HEALTH_PORT,

@@ -1,8 +1,10 @@
 // The life of the API server's process: serve until a signal, then answer what is under way and end.
+import { readFile } from 'node:fs/promises';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { createKubeApi } from '../kube/client.ts';
 import { loadKubeConfig } from '../kube/kube-config.ts';
 import { createKubeMetrics } from '../kube/metrics.ts';
+import { createServerStore, type ServerStore } from '../store/server-store.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { startProbeServer } from '../telemetry/probe-server.ts';
 import { startServer } from './server.ts';
@@ -17,7 +19,11 @@ export async function runServer(config: ServerConfig, logger: Logger, signal: Ab
   collectDefaultMetrics({ register: registry });
   const metrics = createKubeMetrics(registry);
   const api = createKubeApi(loadKubeConfig(), { logger, metrics });
-  const server = await startServer({ api, port: config.port, identity: config.podName, metrics, logger });
+  const store = await openStore(config);
+  const server = await startServer({
+    ...{ api, port: config.port, identity: config.podName, metrics, logger },
+    ...(store === undefined ? {} : { store }),
+  });
   const probes = await startProbeServer({
     ...{ healthPort: config.healthPort, metricsPort: config.metricsPort, registry },
     readiness: { end: async () => !signal.aborted || 'this replica ends', ...server.readiness },
@@ -27,8 +33,16 @@ export async function runServer(config: ServerConfig, logger: Logger, signal: Ab
     await untilAborted(signal);
   } finally {
     await server.close(END_WITHIN_MS);
-    await Promise.allSettled([probes.close(), api.close()]);
+    await Promise.allSettled([probes.close(), api.close(), store?.close()]);
   }
+}
+
+async function openStore(config: ServerConfig): Promise<ServerStore | undefined> {
+  const { database, databaseCaFile, databaseSchema: schema, poolSize } = config;
+  if (database === undefined) return undefined;
+  const databaseUrl = 'url' in database ? database.url : (await readFile(database.file, 'utf8')).trim();
+  const ca = databaseCaFile === undefined ? {} : { ca: await readFile(databaseCaFile, 'utf8') };
+  return createServerStore({ databaseUrl, schema, poolSize, ...ca });
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

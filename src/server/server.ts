@@ -8,6 +8,7 @@ import { SELF_SUBJECT_REVIEWS } from '../kube/builtin-types.ts';
 import type { KubeApi } from '../kube/client.ts';
 import { createEventRecorder } from '../kube/events.ts';
 import type { KubeMetrics } from '../kube/metrics.ts';
+import type { ServerStore } from '../store/server-store.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { type Readiness, type ReadinessCheck, remembered } from '../telemetry/readiness.ts';
 import { createApp } from './app.ts';
@@ -22,6 +23,8 @@ export type ServerOptions = {
   readonly identity: string;
   readonly metrics: KubeMetrics;
   readonly logger: Logger;
+  /** Without it, what is in PostgreSQL alone is answered with 503. The caller closes it. */
+  readonly store?: ServerStore;
   /** How long an answer about a token or a right is good, in milliseconds. */
   readonly rightsFreshMs?: number;
 };
@@ -40,12 +43,15 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 
 export async function startServer(options: ServerOptions): Promise<ApiServer> {
-  const { api, identity, metrics, logger, rightsFreshMs } = options;
+  const { api, identity, metrics, logger, rightsFreshMs, store } = options;
   const ending = new AbortController();
   const events = createEventRecorder({
     ...{ api, logger, metrics, controller: 'trawler.dev/server', instance: identity, signal: ending.signal },
   });
-  const readiness = { kubernetes: remembered(() => kubernetesAnswers(api), READY_FOR_MS) };
+  const readiness = {
+    kubernetes: remembered(() => kubernetesAnswers(api), READY_FOR_MS),
+    ...(store === undefined ? {} : { database: () => databaseAnswers(store) }),
+  };
   const app = createApp({
     parts: {
       schedules: api.resource<CrawlSchedule>(CRAWL_SCHEDULES),
@@ -53,6 +59,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
       access: createAccess(api, rightsFreshMs),
       audit: createAudit(events, logger),
       now: () => new Date(),
+      ...(store === undefined ? {} : { store }),
     },
     authenticate: createAuthenticator(api, rightsFreshMs),
     readiness,
@@ -84,6 +91,13 @@ async function kubernetesAnswers(api: KubeApi): Promise<Readiness> {
       () => true,
       (error: unknown) => `the API server does not answer: ${error instanceof Error ? error.message : error}`,
     );
+}
+
+async function databaseAnswers(store: ServerStore): Promise<Readiness> {
+  return store.ping(AbortSignal.timeout(READINESS_TIMEOUT_MS)).then(
+    () => true,
+    (error: unknown) => `PostgreSQL does not answer: ${error instanceof Error ? error.message : error}`,
+  );
 }
 
 function closeServer(server: Server, withinMs: number): Promise<void> {

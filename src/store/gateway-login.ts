@@ -50,16 +50,49 @@ export async function gatewayUrl(
   login: GatewayLogin,
   signal: AbortSignal,
 ): Promise<string> {
-  const url = new URL(login.gatewayDatabaseUrl ?? login.databaseUrl);
-  if (givenUser(login) !== undefined) return url.href;
-  const names = roleNames(await currentDatabase(db), schema);
-  const known = await knownLogin(db, names.login, signal);
-  if (!known?.exists)
+  if (givenUser(login) !== undefined) return new URL(login.gatewayDatabaseUrl ?? login.databaseUrl).href;
+  const url = await loginUrl(db, (database) => roleNames(database, schema).login, login, signal);
+  if (url === undefined)
     throw new StoreError('SchemaMismatch', 'the login of the gateway is not there: run migrate first');
-  url.username = names.login;
+  return url;
+}
+
+/** The way that the gateway takes, with a login that was made here; undefined where there is no such login. */
+export async function loginUrl(
+  db: Kysely<Database>,
+  roleOf: (database: string) => string,
+  login: GatewayLogin,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const role = roleOf(await currentDatabase(db));
+  const known = await knownLogin(db, role, signal);
+  if (!known?.exists) return undefined;
+  const url = new URL(login.gatewayDatabaseUrl ?? login.databaseUrl);
+  url.username = role;
   url.password = known.password;
   if (login.gatewayDatabaseUrl === undefined) url.searchParams.delete('options');
   return url.href;
+}
+
+/** Connections of all replicas of the API server together. */
+const SERVER_CONNECTIONS = 50;
+
+/** Makes sure that the API server has a login; the role to grant its rights to, or undefined where none may be made. */
+export async function ensureReadingLogin(
+  trx: Transaction<Database>,
+  schema: string,
+  login: GatewayLogin,
+): Promise<string | undefined> {
+  // With a given login the operator is not asked to make any.
+  if (givenUser(login) !== undefined || !(await mayCreateRoles(trx))) return undefined;
+  const names = serverRoles(await currentDatabase(trx), schema);
+  await ensureOwnLogin(trx, schema, names, SERVER_CONNECTIONS);
+  return names.group;
+}
+
+export function serverRoles(database: string, schema: string): RoleNames {
+  const prefix = rolePrefix(database, schema);
+  return { group: `${prefix}_readers`, login: `${prefix}_server`, former: [] };
 }
 
 function givenUser({ gatewayDatabaseUrl }: GatewayLogin): string | undefined {
@@ -78,13 +111,17 @@ type RoleNames = {
 
 /** Roles belong to the whole server: the names tell apart installs that share it, by database and schema. */
 function roleNames(database: string, schema: string): RoleNames {
-  const install = createHash('sha256').update(`${database}/${schema}`).digest('hex').slice(0, 8);
-  const prefix = `${schema}_${install}`;
+  const prefix = rolePrefix(database, schema);
   return {
     group: `${prefix}_workers`,
     login: `${prefix}_gateway`,
     former: [`${prefix}_worker_a`, `${prefix}_worker_b`],
   };
+}
+
+function rolePrefix(database: string, schema: string): string {
+  const install = createHash('sha256').update(`${database}/${schema}`).digest('hex').slice(0, 8);
+  return `${schema}_${install}`;
 }
 
 /** The password that was given to the role, and whether there is such a role now. */

@@ -9,6 +9,7 @@ import { ensureGatewayLogin, type GatewayLogin } from './gateway-login.ts';
 import { migrations } from './migrations.ts';
 import { RELEASE } from './release.ts';
 import type { Database } from './schema.ts';
+import { grantToServer } from './server-login.ts';
 
 export type MigrationOptions = {
   readonly db: Kysely<Database>;
@@ -38,6 +39,7 @@ export async function migrate(options: MigrationOptions, signal: AbortSignal): P
     signal.throwIfAborted();
     await createFunctions(trx, options);
     await grantToWorkers(trx, schema, await ensureGatewayLogin(trx, schema, login));
+    await grantToServer(trx, schema, login);
     return names;
   });
   for (const migration of missing) logger.info({ migration }, 'database migrated');

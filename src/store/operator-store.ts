@@ -228,6 +228,8 @@ export type OperatorStore = {
   ping(signal: AbortSignal): Promise<void>;
   /** The database as the gateway reaches it, with the gateway's login. Only after `migrate`. */
   gatewayDatabaseUrl(signal: AbortSignal): Promise<string>;
+  /** The same with the API server's login, which reads. Rejects with `SchemaMismatch` where no login could be made. */
+  serverDatabaseUrl(signal: AbortSignal): Promise<string>;
 
   /**
    * Stores a run and makes room for its day. Order: first the Secret with the token, then this call, then the Job. A

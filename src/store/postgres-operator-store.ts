@@ -20,6 +20,7 @@ import { dropDaysBefore, ensureDay, forgetLanes } from './retention.ts';
 import * as runs from './runs.ts';
 import type { Database } from './schema.ts';
 import { checkSchemaName } from './schema-name.ts';
+import { serverUrl } from './server-login.ts';
 import { snapshots } from './snapshots.ts';
 
 export type OperatorStoreOptions = GatewayLogin & {
@@ -82,6 +83,7 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     makeLongChanges: (signal) => guarded(signal, () => makeLongChanges(db, schema, logger, signal)),
     ping: (signal) => guarded(signal, async () => void (await sql`select 1`.execute(db, { signal }))),
     gatewayDatabaseUrl: (signal) => guarded(signal, () => gatewayUrl(db, schema, options, signal)),
+    serverDatabaseUrl: (signal) => guarded(signal, () => serverUrl(db, schema, options, signal)),
     acceptRun: (run, signal) => guarded(signal, () => acceptRun(run, signal)),
     snapshots: (signal, runIds) => guarded(signal, () => snapshots(db, runIds, signal)),
     snapshot: (runId, signal) => guarded(signal, () => readSnapshot(runId, signal)),

@@ -80,6 +80,11 @@ capabilities:
 {{ include "trawler.fullname" . }}-gateway-login
 {{- end -}}
 
+{{- /* Where the operator writes the API server's way into the database; a login that reads. */ -}}
+{{- define "trawler.serverLoginSecret" -}}
+{{ include "trawler.fullname" . }}-server-login
+{{- end -}}
+
 {{- define "trawler.gatewayTlsSecret" -}}
 {{- .Values.gateway.tls.existingSecret | default (printf "%s-gateway-tls" (include "trawler.fullname" .)) -}}
 {{- end -}}

@@ -18,6 +18,8 @@ export type GatewaySettings = {
   readonly tls: GatewayTls;
   /** The Secret whose key `url` is the gateway's way into the database. */
   readonly loginSecretName: string;
+  /** The same for the API server, where there is one. */
+  readonly serverLoginSecretName?: string;
 };
 
 export type GatewayOptions = {
@@ -27,6 +29,8 @@ export type GatewayOptions = {
   readonly settings: GatewaySettings;
   /** The database as the gateway reaches it, login included. */
   readonly databaseUrl: (signal: AbortSignal) => Promise<string>;
+  /** The same for the API server. */
+  readonly serverDatabaseUrl: (signal: AbortSignal) => Promise<string>;
   readonly now: () => Date;
   readonly logger: Logger;
 };
@@ -46,7 +50,7 @@ export type Gateway = {
 const LOOK_AGAIN_MS = 30_000;
 
 export function createGateway(options: GatewayOptions): Gateway {
-  const { secrets, namespace, settings, databaseUrl, now, logger } = options;
+  const { secrets, namespace, settings, databaseUrl, serverDatabaseUrl, now, logger } = options;
   let known: GatewayTrust | undefined;
   let keeping: Promise<ReconcileResult> | undefined;
 
@@ -93,11 +97,24 @@ export function createGateway(options: GatewayOptions): Gateway {
   }
 
   async function keepLogin(signal: AbortSignal): Promise<ReconcileResult> {
-    const ref = { namespace, name: settings.loginSecretName };
-    const read = await readSecret(secrets, ref, signal);
-    const written = await writeSecret(secrets, ref, read, { url: await databaseUrl(signal) }, signal);
-    if (written) logger.info({ secret: ref.name }, 'login of the gateway written');
+    const { loginSecretName, serverLoginSecretName } = settings;
+    await writeLogin('gateway', loginSecretName, databaseUrl, signal);
+    if (serverLoginSecretName !== undefined) {
+      await writeLogin('API server', serverLoginSecretName, serverDatabaseUrl, signal);
+    }
     return { requeueAfterMs: LOOK_AGAIN_MS };
+  }
+
+  async function writeLogin(
+    whose: string,
+    name: string,
+    url: (signal: AbortSignal) => Promise<string>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const ref = { namespace, name };
+    const read = await readSecret(secrets, ref, signal);
+    const written = await writeSecret(secrets, ref, read, { url: await url(signal) }, signal);
+    if (written) logger.info({ secret: name }, `login of the ${whose} written`);
   }
 
   return { trust, keepCertificate, keepLogin };

@@ -179,7 +179,7 @@ describe('values', () => {
 });
 
 describe('the API server', () => {
-  test('is there where it is switched on, with rights over schedules and runs and no Secret', async () => {
+  test('is there where it is switched on, with rights over schedules and runs, and its login as a file', async () => {
     const named = (manifests: Manifest[]) => manifests.filter(({ metadata }) => metadata.name === 'trawler-server');
     expect(named(await render(EVALUATION))).toEqual([]);
     const manifests = await render(EVALUATION, 'server.enabled=true', 'server.replicas=3');
@@ -191,6 +191,8 @@ describe('the API server', () => {
     const deployment = one(manifests, 'Deployment', 'trawler-server');
     expect(deployment.spec['replicas']).toBe(3);
     expect(container(deployment).args).toEqual(['server']);
+    const own = one(manifests, 'Role', 'trawler-operator').rules ?? [];
+    expect(own.flatMap(({ resourceNames = [] }) => resourceNames)).toContain('trawler-server-login');
     const rules = one(manifests, 'ClusterRole', 'trawler-server').rules ?? [];
     const rights = rules.flatMap(({ resources, verbs }) => resources.map((resource) => [resource, verbs.join(' ')]));
     expect(Object.fromEntries(rights)).toEqual({

@@ -178,6 +178,7 @@ test('many runs of a new installation ask at once, and one certificate is made',
       loginSecretName: 'unused',
     },
     databaseUrl: async () => '',
+    serverDatabaseUrl: async () => '',
     now: () => new Date(),
     logger: pino({ level: 'silent' }),
   });
@@ -185,6 +186,28 @@ test('many runs of a new installation ask at once, and one certificate is made',
   expect(creates).toBe(2);
   const authority = (await certificates('asked-at-once').read()).text('ca.crt');
   for (const answer of answers) expect(answer).toEqual({ authority });
+});
+
+test('gateway and API server get a login each, and one that was deleted comes back', async () => {
+  const gateway = createGateway({
+    ...{ secrets, namespace: 'default', now: () => new Date(), logger: pino({ level: 'silent' }) },
+    settings: {
+      ...{ url: 'http://gateway:8443', tls: { source: 'Off' } },
+      ...{ loginSecretName: 'login-of-gateway', serverLoginSecretName: 'login-of-server' },
+    },
+    databaseUrl: async () => 'postgres://gateway@db/x',
+    serverDatabaseUrl: async () => 'postgres://server@db/x',
+  });
+  const urlIn = async (name: string) => {
+    const secret = await secrets.get({ namespace: 'default', name }, { signal: never });
+    return Buffer.from(secret?.data?.['url'] ?? '', 'base64').toString('utf8');
+  };
+  for (const _ of ['at first', 'after it was deleted']) {
+    await gateway.keepLogin(never);
+    expect(await urlIn('login-of-gateway')).toBe('postgres://gateway@db/x');
+    expect(await urlIn('login-of-server')).toBe('postgres://server@db/x');
+    await secrets.delete({ namespace: 'default', name: 'login-of-server' }, { signal: never });
+  }
 });
 
 test('the one Secret of an earlier release is divided', async () => {

@@ -4,6 +4,7 @@ import { execa } from 'execa';
 import { Registry } from 'prom-client';
 import { createKubeMetrics } from '#src/kube/metrics.ts';
 import { startServer } from '#src/server/server.ts';
+import type { ServerStore } from '#src/store/server-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
@@ -26,17 +27,17 @@ export type ServerFixture = {
   stop(): Promise<void>;
 };
 
-export async function startFixture(): Promise<ServerFixture> {
+export async function startFixture(options: { readonly store?: ServerStore } = {}): Promise<ServerFixture> {
   const cluster = await startControlPlane();
   const kubectl = async (args: string[], input?: object) => {
-    const options = input === undefined ? {} : { input: JSON.stringify(input) };
-    return (await execa(binary('kubectl'), [`--kubeconfig=${cluster.kubeconfigPath}`, ...args], options)).stdout;
+    const stdin = input === undefined ? {} : { input: JSON.stringify(input) };
+    return (await execa(binary('kubectl'), [`--kubeconfig=${cluster.kubeconfigPath}`, ...args], stdin)).stdout;
   };
   await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
   await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
   const api = connect(cluster.kubeconfigPath);
   const server = await startServer({
-    ...{ api, port: 0, identity: 'server-test', metrics: createKubeMetrics(new Registry()) },
+    ...{ api, port: 0, identity: 'server-test', metrics: createKubeMetrics(new Registry()), ...options },
     // Each test may change rights and see the change at once.
     rightsFreshMs: 1,
     logger: createLogger('server-test', 'fatal'),

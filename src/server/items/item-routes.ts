@@ -1,0 +1,127 @@
+// What runs found and what they could not read: items, the newest first, and dead letters by cause.
+import { createRoute, z } from '@hono/zod-openapi';
+import { decodeCursor, encodeCursor, nextCursor, pageQuery } from '../http/cursor.ts';
+import { answers, createRoutes, inNamespace, named, signalOf } from '../http/env.ts';
+import { databaseOf, type ServerParts } from '../parts.ts';
+
+const tags = ['Results'];
+const source = z.string().max(63).optional();
+
+const item = z
+  .object({
+    itemId: z.string(),
+    run: z.string(),
+    source: z.string(),
+    url: z.string(),
+    time: z.iso.datetime(),
+    data: z.record(z.string(), z.unknown()),
+  })
+  .openapi('Item');
+const items = answers(z.object({ items: z.array(item), nextCursor }), 'A page.');
+
+const ofNamespace = createRoute({
+  ...{ method: 'get', path: '/api/v1/namespaces/{namespace}/items', tags, responses: items },
+  summary: 'Items of the newest 200 runs, the newest first: `?limit=1` is the newest one.',
+  request: { params: inNamespace, query: pageQuery.extend({ schedule: z.string().max(253).optional(), source }) },
+});
+const ofRun = createRoute({
+  ...{ method: 'get', path: '/api/v1/namespaces/{namespace}/runs/{name}/items', tags, responses: items },
+  summary: 'Items of a run, the newest first.',
+  request: { params: named, query: pageQuery.extend({ source }) },
+});
+
+const deadLetter = z
+  .object({
+    source: z.string(),
+    url: z.string(),
+    depth: z.int(),
+    cause: z.string(),
+    message: z.string(),
+    attempts: z.int(),
+    diedAt: z.iso.datetime(),
+  })
+  .openapi('DeadLetter');
+const deadLetters = createRoute({
+  ...{ method: 'get', path: '/api/v1/namespaces/{namespace}/runs/{name}/dead-letters', tags },
+  summary: 'Pages of a run that used up their retries, the oldest first.',
+  request: { params: named, query: pageQuery.extend({ source, cause: z.string().max(63).optional() }) },
+  responses: answers(z.object({ items: z.array(deadLetter), nextCursor }), 'A page.'),
+});
+
+const beforeItem = z.object({ before: z.string().regex(/^\d{1,19}$/) });
+/** The key is a half of a hash in the form of a UUID, not a UUID of RFC 9562. */
+const afterLetter = z.object({ at: z.string().max(40), key: z.guid() });
+
+type ItemFilter = {
+  readonly run?: string;
+  readonly schedule?: string | undefined;
+  readonly source?: string | undefined;
+};
+
+export function itemRoutes(parts: ServerParts) {
+  const { access } = parts;
+  const routes = createRoutes();
+
+  async function page(
+    namespace: string,
+    { run, schedule, source: from }: ItemFilter,
+    { limit, cursor }: z.output<typeof pageQuery>,
+    signal: AbortSignal,
+  ) {
+    const position = decodeCursor(beforeItem, cursor);
+    const rows = await databaseOf(parts).items(
+      {
+        ...{ namespace, limit },
+        ...(run === undefined ? {} : { run }),
+        ...(schedule === undefined ? {} : { schedule }),
+        ...(from === undefined ? {} : { source: from }),
+        ...(position === undefined ? {} : position),
+      },
+      signal,
+    );
+    const last = rows.length === limit ? rows.at(-1) : undefined;
+    return {
+      items: rows.map((row) => ({ ...row, time: row.time.toISOString() })),
+      ...(last === undefined ? {} : { nextCursor: encodeCursor({ before: last.itemId }) }),
+    };
+  }
+
+  routes.openapi(ofNamespace, async (c) => {
+    const { namespace } = c.req.valid('param');
+    const { schedule, source: from, ...rest } = c.req.valid('query');
+    await access.require(c.get('identity'), { verb: 'list', resource: 'crawlruns', namespace });
+    return c.json(await page(namespace, { schedule, source: from }, rest, signalOf(c)), 200);
+  });
+
+  routes.openapi(ofRun, async (c) => {
+    const { namespace, name } = c.req.valid('param');
+    const { source: from, ...rest } = c.req.valid('query');
+    await access.require(c.get('identity'), { verb: 'get', resource: 'crawlruns', namespace, name });
+    return c.json(await page(namespace, { run: name, source: from }, rest, signalOf(c)), 200);
+  });
+
+  routes.openapi(deadLetters, async (c) => {
+    const { namespace, name } = c.req.valid('param');
+    const { limit, cursor, source: from, cause } = c.req.valid('query');
+    await access.require(c.get('identity'), { verb: 'get', resource: 'crawlruns', namespace, name });
+    const after = decodeCursor(afterLetter, cursor);
+    const rows = await databaseOf(parts).deadLetters(
+      {
+        ...{ namespace, run: name, limit },
+        ...(from === undefined ? {} : { source: from }),
+        ...(cause === undefined ? {} : { cause }),
+        ...(after === undefined ? {} : { after }),
+      },
+      signalOf(c),
+    );
+    const last = rows.length === limit ? rows.at(-1) : undefined;
+    const next = last === undefined ? {} : { nextCursor: encodeCursor({ at: last.position, key: last.key }) };
+    const shown = rows.map(({ key: _key, position: _position, diedAt, ...row }) => ({
+      ...row,
+      diedAt: diedAt.toISOString(),
+    }));
+    return c.json({ items: shown, ...next }, 200);
+  });
+
+  return routes;
+}

@@ -1,0 +1,88 @@
+// Executions: what stays of runs and of maintenance when they have ended, also when their resources are gone.
+import { createRoute, z } from '@hono/zod-openapi';
+import { TRIGGER_TYPES } from '../../resources/crawl-run.ts';
+import { decodeCursor, encodeCursor, nextCursor, pageQuery } from '../http/cursor.ts';
+import { answers, createRoutes, inNamespace, signalOf } from '../http/env.ts';
+import { databaseOf, type ServerParts } from '../parts.ts';
+
+const OUTCOMES = ['Succeeded', 'Partial', 'Failed', 'Stopped', 'TimedOut'] as const;
+const counts = z.record(z.string(), z.number());
+const time = z.iso.datetime();
+
+const execution = z
+  .object({
+    executionId: z.string(),
+    type: z.enum(['Crawl', 'Maintenance']),
+    name: z.string(),
+    schedule: z.string().optional(),
+    trigger: z.string(),
+    scheduledTime: time.optional(),
+    startedAt: time.optional(),
+    finishedAt: time,
+    outcome: z.enum(OUTCOMES),
+    reason: z.string().optional(),
+    message: z.string().optional(),
+    succeeded: z.int(),
+    failed: z.int(),
+    skipped: z.int(),
+    items: z.int(),
+    bytes: z.int(),
+    failedBy: counts,
+    skippedBy: counts,
+  })
+  .openapi('Execution');
+
+const list = createRoute({
+  method: 'get',
+  path: '/api/v1/namespaces/{namespace}/executions',
+  tags: ['Runs'],
+  summary: 'What has ended, the newest first: runs, also those whose resources are gone, and maintenance.',
+  request: {
+    params: inNamespace,
+    query: pageQuery.extend({
+      schedule: z.string().max(253).optional(),
+      type: z.enum(['Crawl', 'Maintenance']).optional(),
+      outcome: z.enum(OUTCOMES).optional(),
+      trigger: z.enum(TRIGGER_TYPES).optional(),
+    }),
+  },
+  responses: answers(z.object({ items: z.array(execution), nextCursor }), 'A page.'),
+});
+
+const before = z.object({ at: z.string().max(40), id: z.guid() });
+
+export function executionRoutes(parts: ServerParts) {
+  const routes = createRoutes();
+  routes.openapi(list, async (c) => {
+    const { namespace } = c.req.valid('param');
+    const { limit, cursor, schedule, type, outcome, trigger } = c.req.valid('query');
+    await parts.access.require(c.get('identity'), { verb: 'list', resource: 'crawlruns', namespace });
+    const position = decodeCursor(before, cursor);
+    const rows = await databaseOf(parts).executions(
+      {
+        ...{ namespace, limit },
+        ...(schedule === undefined ? {} : { schedule }),
+        ...(type === undefined ? {} : { type }),
+        ...(outcome === undefined ? {} : { outcome }),
+        ...(trigger === undefined ? {} : { trigger }),
+        ...(position === undefined ? {} : { before: position }),
+      },
+      signalOf(c),
+    );
+    const last = rows.length === limit ? rows.at(-1) : undefined;
+    const next = last === undefined ? {} : { nextCursor: encodeCursor({ at: last.position, id: last.executionId }) };
+    const items = rows.map((row) => ({
+      ...{ executionId: row.executionId, type: row.type, name: row.name, trigger: row.trigger },
+      ...(row.scheduleName === undefined ? {} : { schedule: row.scheduleName }),
+      ...(row.scheduledTime === undefined ? {} : { scheduledTime: row.scheduledTime.toISOString() }),
+      ...(row.startedAt === undefined ? {} : { startedAt: row.startedAt.toISOString() }),
+      ...{ finishedAt: row.finishedAt.toISOString(), outcome: row.outcome },
+      ...(row.reason === undefined ? {} : { reason: row.reason }),
+      ...(row.message === undefined ? {} : { message: row.message }),
+      ...{ succeeded: row.succeeded, failed: row.failed, skipped: row.skipped, items: row.items, bytes: row.bytes },
+      ...{ failedBy: { ...row.failedBy }, skippedBy: { ...row.skippedBy } },
+    }));
+    return c.json({ items, ...next }, 200);
+  });
+  return routes;
+}

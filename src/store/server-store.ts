@@ -1,0 +1,176 @@
+// What the API server reads of PostgreSQL: pages of items, dead letters and executions, each by keyset, and totals.
+
+import { createPool, query } from './connection.ts';
+import type { Execution } from './execution-store.ts';
+import { checkSchemaName } from './schema-name.ts';
+
+export type ServerStoreOptions = {
+  /** As the role that reads. */
+  readonly databaseUrl: string;
+  readonly ca?: string;
+  readonly schema: string;
+  readonly poolSize: number;
+};
+
+export type Item = {
+  readonly itemId: string;
+  readonly run: string;
+  readonly source: string;
+  readonly url: string;
+  readonly time: Date;
+  readonly data: Readonly<Record<string, unknown>>;
+};
+
+export type ItemQuery = {
+  readonly namespace: string;
+  /** Name of a run; the newest 200 runs of the namespace when absent. */
+  readonly run?: string;
+  readonly schedule?: string;
+  readonly source?: string;
+  /** Items older than this one. */
+  readonly before?: string;
+  readonly limit: number;
+};
+
+export type DeadLetterRow = {
+  readonly key: string;
+  readonly source: string;
+  readonly url: string;
+  readonly depth: number;
+  readonly cause: string;
+  readonly message: string;
+  readonly attempts: number;
+  readonly diedAt: Date;
+  /** With all digits, for the cursor. */
+  readonly position: string;
+};
+
+export type DeadLetterQuery = {
+  readonly namespace: string;
+  readonly run: string;
+  readonly cause?: string;
+  readonly source?: string;
+  readonly after?: { readonly at: string; readonly key: string };
+  readonly limit: number;
+};
+
+export type ExecutionFilter = {
+  readonly namespace: string;
+  readonly schedule?: string;
+  readonly type?: Execution['type'];
+  readonly outcome?: string;
+  readonly trigger?: string;
+  readonly before?: { readonly at: string; readonly id: string };
+  readonly limit: number;
+};
+
+export type ExecutionRow = Execution & { readonly position: string };
+
+/** Over all runs that are not finished. */
+export type Totals = {
+  readonly activeRuns: number;
+  readonly waiting: number;
+  readonly inProgress: number;
+  readonly deadLetters: number;
+  readonly known: number;
+  readonly workers: number;
+};
+
+/** Every call rejects with a StoreError. */
+export type ServerStore = {
+  /** The newest first. */
+  items(query: ItemQuery, signal: AbortSignal): Promise<readonly Item[]>;
+  /** The oldest first. */
+  deadLetters(query: DeadLetterQuery, signal: AbortSignal): Promise<readonly DeadLetterRow[]>;
+  /** Those that have ended, the newest first. */
+  executions(filter: ExecutionFilter, signal: AbortSignal): Promise<readonly ExecutionRow[]>;
+  totals(signal: AbortSignal): Promise<Totals>;
+  ping(signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** Null parameters leave a filter out. A run's items come by their key; of several runs each gives its newest. */
+const ITEMS = `
+  select i.item_id::text as "itemId", r.name as run, s.name as source, q.url, i.created_at as time, i.data
+  from (
+    select run_id, run_day, name from run
+    where namespace = $1 and ($2::text is null or name = $2)
+      and ($3::text is null or exists (
+        select from run_spec p where p.run_id = run.run_id and p.spec->>'scheduleName' = $3))
+    order by accepted_at desc limit case when $2::text is null then 200 else 1 end
+  ) r
+  cross join lateral (
+    select item_id, url_key, source_no, created_at, data from item i
+    where i.run_day = r.run_day and i.run_id = r.run_id and ($5::bigint is null or i.item_id < $5)
+      and ($4::text is null or i.source_no = (select source_no from source s where s.run_id = r.run_id and s.name = $4))
+    order by i.item_id desc limit $6
+  ) i
+  join request q on q.run_day = r.run_day and q.run_id = r.run_id and q.url_key = i.url_key
+  join source s on s.run_id = r.run_id and s.source_no = i.source_no
+  order by i.item_id desc limit $6`;
+
+const DEAD_LETTERS = `
+  select q.url_key as key, s.name as source, q.url, q.depth, coalesce(q.reason, 'LeaseExpired') as cause,
+    coalesce(q.errors->-1->>'message', '') as message, coalesce(jsonb_array_length(q.errors), 0) as attempts,
+    q.finished_at as "diedAt", q.finished_at::text as position
+  from (select run_id, run_day from run where namespace = $1 and name = $2 order by accepted_at desc limit 1) r
+  join request q on q.run_day = r.run_day and q.run_id = r.run_id and q.state = 'dead'
+  join source s on s.run_id = r.run_id and s.source_no = q.source_no
+  where ($3::text is null or q.reason = $3) and ($4::text is null or s.name = $4)
+    and ($5::timestamptz is null or (q.finished_at, q.url_key) > ($5::timestamptz, $6::uuid))
+  order by q.finished_at, q.url_key limit $7`;
+
+const EXECUTIONS = `
+  select execution_id as "executionId", type, namespace, name, schedule_name as "scheduleName", trigger,
+    scheduled_time as "scheduledTime", image, accepted_at as "acceptedAt", started_at as "startedAt",
+    finished_at as "finishedAt", outcome, reason, message, succeeded::float8, failed::float8, skipped::float8,
+    open::float8, items::float8, bytes::float8, failed_by as "failedBy", skipped_by as "skippedBy",
+    changes, compared, work, finished_at::text as position
+  from execution
+  where namespace = $1 and ($2::text is null or schedule_name = $2) and ($3::text is null or type = $3)
+    and ($4::text is null or outcome = $4) and ($5::text is null or trigger = $5)
+    and ($6::timestamptz is null or (finished_at, execution_id) < ($6::timestamptz, $7::uuid))
+  order by finished_at desc, execution_id desc limit $8`;
+
+const TOTALS = `
+  select (select count(*) from run where finished_at is null)::int as "activeRuns",
+    coalesce(sum(discovered - leased - succeeded - failed - skipped), 0)::float8 as waiting,
+    coalesce(sum(leased), 0)::float8 as "inProgress", coalesce(sum(failed), 0)::float8 as "deadLetters",
+    coalesce(sum(discovered), 0)::float8 as known,
+    (select count(*) from worker join run using (run_id)
+      where finished_at is null and released_at is null and pod_name <> '')::int as workers
+  from progress join run using (run_id) where finished_at is null`;
+
+export function createServerStore(options: ServerStoreOptions): ServerStore {
+  const { schema, poolSize: max, ca } = options;
+  checkSchemaName(schema);
+  const pool = createPool({
+    ...{ databaseUrl: options.databaseUrl, applicationName: 'trawler-server', max },
+    ...(ca === undefined ? {} : { ca }),
+    sessionSettings: { search_path: `${schema},pg_temp`, statement_timeout: '20s', jit: 'off' },
+  });
+  const orNull = <T>(value: T | undefined): T | null => value ?? null;
+  return {
+    items({ namespace, run, schedule, source, before, limit }, signal) {
+      const values = [namespace, ...[run, schedule, source, before].map(orNull), limit];
+      return query<Item>(pool, () => ({ text: ITEMS, values }), signal);
+    },
+    deadLetters({ namespace, run, cause, source, after, limit }, signal) {
+      const values = [namespace, run, ...[cause, source, after?.at, after?.key].map(orNull), limit];
+      return query<DeadLetterRow>(pool, () => ({ text: DEAD_LETTERS, values }), signal);
+    },
+    async executions({ namespace, schedule, type, outcome, trigger, before, limit }, signal) {
+      const values = [namespace, ...[schedule, type, outcome, trigger, before?.at, before?.id].map(orNull), limit];
+      const rows = await query<ExecutionRow>(pool, () => ({ text: EXECUTIONS, values }), signal);
+      return rows.map(
+        (row) => Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)) as ExecutionRow,
+      );
+    },
+    async totals(signal) {
+      const [row] = await query<Totals>(pool, () => ({ text: TOTALS, values: [] }), signal);
+      return row ?? { activeRuns: 0, waiting: 0, inProgress: 0, deadLetters: 0, known: 0, workers: 0 };
+    },
+    ping: async (signal) => void (await query(pool, () => ({ text: 'select 1', values: [] }), signal)),
+    close: () => pool.end(),
+  };
+}
