@@ -10,6 +10,7 @@ import { type Authenticate, tokenOf } from './auth/identity.ts';
 import { createRoutes, type ServerContext } from './http/env.ts';
 import { ProblemError, problemOf } from './http/problem.ts';
 import { requestLog } from './http/request-log.ts';
+import { exportRoutes } from './items/export-routes.ts';
 import { itemRoutes } from './items/item-routes.ts';
 import type { ServerParts } from './parts.ts';
 import { executionRoutes } from './runs/execution-routes.ts';
@@ -25,7 +26,7 @@ import { statusRoutes } from './system/status-routes.ts';
 /** In the order of the reference page. */
 const ROOMS = [
   ...[meRoutes, statusRoutes, scheduleRoutes, scheduleActionRoutes],
-  ...[crawlNowRoutes, runRoutes, runActionRoutes, executionRoutes, itemRoutes],
+  ...[crawlNowRoutes, runRoutes, runActionRoutes, executionRoutes, itemRoutes, exportRoutes],
 ];
 
 /** A CrawlSchedule may have 1.5 MiB in etcd. */

@@ -2,6 +2,7 @@
 
 import { createPool, query } from './connection.ts';
 import type { Execution } from './execution-store.ts';
+import { createRunItems, type RunItem, type RunItems } from './run-items.ts';
 import { checkSchemaName } from './schema-name.ts';
 
 export type ServerStoreOptions = {
@@ -80,6 +81,16 @@ export type Totals = {
 export type ServerStore = {
   /** The newest first. */
   items(query: ItemQuery, signal: AbortSignal): Promise<readonly Item[]>;
+  /**
+   * All items of the newest run of that name in the order in which they were stored, no empty page among them; undefined when
+   * there is no such run. `signal` ends the search for the run, `whileRead` the reading.
+   */
+  exportRun(
+    namespace: string,
+    run: string,
+    signal: AbortSignal,
+    whileRead: AbortSignal,
+  ): Promise<AsyncIterable<readonly RunItem[]> | undefined>;
   /** The oldest first. */
   deadLetters(query: DeadLetterQuery, signal: AbortSignal): Promise<readonly DeadLetterRow[]>;
   /** Those that have ended, the newest first. */
@@ -132,6 +143,9 @@ const EXECUTIONS = `
     and ($6::timestamptz is null or (finished_at, execution_id) < ($6::timestamptz, $7::uuid))
   order by finished_at desc, execution_id desc limit $8`;
 
+const NEWEST_RUN = `
+  select run_id as "runId" from run where namespace = $1 and name = $2 order by accepted_at desc limit 1`;
+
 const TOTALS = `
   select (select count(*) from run where finished_at is null)::int as "activeRuns",
     coalesce(sum(discovered - leased - succeeded - failed - skipped), 0)::float8 as waiting,
@@ -155,6 +169,14 @@ export function createServerStore(options: ServerStoreOptions): ServerStore {
       const values = [namespace, ...[run, schedule, source, before].map(orNull), limit];
       return query<Item>(pool, () => ({ text: ITEMS, values }), signal);
     },
+    async exportRun(namespace, run, signal, whileRead) {
+      const [found] = await query<{ runId: string }>(
+        pool,
+        () => ({ text: NEWEST_RUN, values: [namespace, run] }),
+        signal,
+      );
+      return found && pagesOf(createRunItems(pool, found.runId), whileRead);
+    },
     deadLetters({ namespace, run, cause, source, after, limit }, signal) {
       const values = [namespace, run, ...[cause, source, after?.at, after?.key].map(orNull), limit];
       return query<DeadLetterRow>(pool, () => ({ text: DEAD_LETTERS, values }), signal);
@@ -173,4 +195,14 @@ export function createServerStore(options: ServerStoreOptions): ServerStore {
     ping: async (signal) => void (await query(pool, () => ({ text: 'select 1', values: [] }), signal)),
     close: () => pool.end(),
   };
+}
+
+async function* pagesOf({ page }: RunItems, signal: AbortSignal): AsyncGenerator<readonly RunItem[]> {
+  let after: string | undefined;
+  for (;;) {
+    const items = await page(after, signal);
+    if (items.length === 0) return;
+    yield items;
+    after = items.at(-1)?.id;
+  }
 }

@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { Registry } from 'prom-client';
+import { createKubeApi } from '#src/kube/client.ts';
+import { actingAs, loadKubeConfig } from '#src/kube/kube-config.ts';
 import { createKubeMetrics } from '#src/kube/metrics.ts';
 import { startServer } from '#src/server/server.ts';
 import type { ServerStore } from '#src/store/server-store.ts';
@@ -68,23 +70,47 @@ export async function startFixture(options: { readonly store?: ServerStore } = {
       });
       return (await kubectl(['create', 'token', name, '-n', namespace])).trim();
     },
-    async call(method, path, token, { body, headers = {} } = {}) {
-      const response = await fetch(url + path, {
-        method,
-        headers: {
-          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-          ...headers,
-        },
-        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-      });
-      const text = await response.text();
-      return { status: response.status, headers: response.headers, body: text === '' ? {} : JSON.parse(text) };
-    },
+    call: (...request) => callAt(url, ...request),
     async stop() {
       await server.close(1_000);
       await api.close();
       await cluster.stop();
+    },
+  };
+}
+
+async function callAt(
+  url: string,
+  method: string,
+  path: string,
+  token: string | undefined,
+  { body, headers = {} }: CallOptions = {},
+): Promise<Answer> {
+  const response = await fetch(url + path, {
+    method,
+    headers: {
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, body: text === '' ? {} : JSON.parse(text) };
+}
+
+/** Another server on the same cluster, whose own account is this user. */
+export async function serveAs(cluster: ControlPlane, user: string) {
+  const logger = createLogger('server-test', 'fatal');
+  const metrics = createKubeMetrics(new Registry());
+  const api = createKubeApi(actingAs(loadKubeConfig(cluster.kubeconfigPath), user), { logger, metrics });
+  const server = await startServer({ api, port: 0, identity: user, metrics, rightsFreshMs: 1, logger });
+  return {
+    call: (method: string, path: string, token: string | undefined) =>
+      callAt(`http://127.0.0.1:${server.port}`, method, path, token),
+    [Symbol.asyncDispose]: async () => {
+      await server.close(1_000);
+      await api.close();
     },
   };
 }

@@ -43,7 +43,7 @@ beforeAll(async () => {
   installation = await install(postgres);
   databaseUrl = await installation.operator.serverDatabaseUrl(never);
   store = createServerStore({ databaseUrl, schema: 'trawler', poolSize: 2 });
-  server = await startFixture({ store });
+  server = await startFixture({ store: { ...store, exportRun } });
   token = await server.account('default', 'reader', [{ resources: ['crawlruns'], verbs: ['get', 'list'] }]);
   await crawl();
   await crawl();
@@ -54,6 +54,15 @@ afterAll(async () => {
   await installation?.[Symbol.asyncDispose]();
   await postgres?.stop();
 });
+
+/** PostgreSQL goes away in the middle of the run "broken". */
+const exportRun: ServerStore['exportRun'] = async (namespace, run, ...signals) => {
+  if (run !== 'broken') return store.exportRun(namespace, run, ...signals);
+  return (async function* () {
+    yield [{ id: '1', source: 'site', url: 'http://site.test/', data: {} }];
+    throw new Error('PostgreSQL is away');
+  })();
+};
 
 type Page<T> = { readonly items: T[]; readonly nextCursor?: string };
 
@@ -112,6 +121,25 @@ test('dead letters are listed with their causes, executions with their counts', 
     expect(executions[0]).toMatchObject({ type: 'Crawl', succeeded: PAGES - 1, failed: 1, failedBy: { HttpError: 1 } });
   }
   expect(await all('executions?outcome=Failed', 500)).toEqual([]);
+});
+
+test('a run is exported whole, as lines or as one list, and what breaks off does not look whole', async () => {
+  const read = (name: string, format: string) =>
+    fetch(`${server.url}/api/v1/namespaces/default/runs/${name}/export?format=${format}`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+  const listed = (await all<Item>(`runs/${names[0]}/items`, 500)).map(({ itemId, url }) => ({ itemId, url })).reverse();
+  const list = (await (await read(names[0] ?? '', 'json')).json()) as Item[];
+  const text = await (await read(names[0] ?? '', 'jsonl')).text();
+  const lines = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Item);
+  for (const items of [list, lines]) expect(items.map(({ itemId, url }) => ({ itemId, url }))).toEqual(listed);
+  expect((await read('none', 'json')).status).toBe(404);
+  const broken = await read('broken', 'json');
+  expect(broken.status).toBe(200);
+  await expect(broken.text()).rejects.toThrow();
 });
 
 test('what spans all namespaces needs a right in all of them', async () => {

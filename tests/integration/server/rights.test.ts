@@ -1,6 +1,6 @@
 // Who may do what through the API: every route, for every identity, in two namespaces, against what SubjectAccessReview says.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Rule, type ServerFixture, startFixture } from './fixture.ts';
+import { type Rule, type ServerFixture, serveAs, startFixture } from './fixture.ts';
 
 const SCHEDULES = 'crawlschedules';
 const RUNS = 'crawlruns';
@@ -36,6 +36,11 @@ const ROUTES: readonly (readonly [verb: string, resource: string, method: string
   ['resume', RUNS, 'POST', 'runs/none/resume'],
   ['stop', RUNS, 'POST', 'runs/none/stop', {}],
   ['retry', RUNS, 'POST', 'runs/none/retry', {}],
+  ['list', RUNS, 'GET', 'items'],
+  ['list', RUNS, 'GET', 'executions'],
+  ['get', RUNS, 'GET', 'runs/none/items'],
+  ['get', RUNS, 'GET', 'runs/none/export'],
+  ['get', RUNS, 'GET', 'runs/none/dead-letters'],
   ['list', RUNS, 'GET', 'batches/00000000-0000-4000-8000-000000000000'],
 ];
 
@@ -69,7 +74,8 @@ test(`${cells.length} cells of identity, route and namespace are allowed or refu
     const isAllowed = namespace === 'red' && holds(identity, verb, resource);
     const { reason, detail } = answer.body as { reason?: string; detail?: string };
     const isRight = isAllowed
-      ? [200, 400, 404, 422].includes(answer.status)
+      ? // 503: this server has no PostgreSQL.
+        [200, 400, 404, 422, 503].includes(answer.status)
       : answer.status === 403 && reason === 'Forbidden' && detail?.includes(`may not ${verb} ${resource}`);
     if (!isRight) wrong.push(`${identity} ${method} ${namespace}/${rest}: ${answer.status} ${detail}`);
   }
@@ -91,6 +97,39 @@ test('the rights that /me tells are those that the API server gives', async () =
       }
     }
   }
+});
+
+test('a right that the server itself lacks is its own failure, and named', async () => {
+  const rbac = 'rbac.authorization.k8s.io';
+  const reviews = [
+    { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
+    { apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'], verbs: ['create'] },
+  ];
+  const metadata = { name: 'weak-server' };
+  await server.kubectl(['apply', '-f', '-'], {
+    apiVersion: 'v1',
+    kind: 'List',
+    items: [
+      { apiVersion: `${rbac}/v1`, kind: 'ClusterRole', metadata, rules: reviews },
+      {
+        ...{ apiVersion: `${rbac}/v1`, kind: 'ClusterRoleBinding', metadata },
+        roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: metadata.name },
+        subjects: [{ apiGroup: rbac, kind: 'User', name: 'weak' }],
+      },
+    ],
+  });
+  await using weak = await serveAs(server.cluster, 'weak');
+  const path = '/api/v1/namespaces/red/runs';
+  await expect
+    .poll(async () => (await weak.call('GET', path, tokens.get('viewer'))).status, { timeout: 10_000 })
+    .toBe(500);
+  expect(await weak.call('GET', path, tokens.get('viewer'))).toMatchObject({
+    body: { reason: 'ServerLacksRight', detail: expect.stringContaining('cannot list resource "crawlruns"') },
+  });
+  expect(await weak.call('GET', path, tokens.get('nobody'))).toMatchObject({
+    status: 403,
+    body: { reason: 'Forbidden' },
+  });
 });
 
 test('a right that is taken away is gone at the next look', async () => {
