@@ -20,7 +20,6 @@ import { createKubeApi, type KubeApi } from '../src/kube/client.ts';
 import { loadKubeConfig } from '../src/kube/kube-config.ts';
 import { durationMs } from '../src/resources/duration.ts';
 import { loadServerConfig, ServerConfigError } from '../src/server/server-config.ts';
-import { runServer } from '../src/server/server-process.ts';
 import type { OperatorStore } from '../src/store/operator-store.ts';
 import { createOperatorStore } from '../src/store/postgres-operator-store.ts';
 import { createLogger, type Logger, type LogLevel } from '../src/telemetry/logger.ts';
@@ -263,7 +262,13 @@ program
 program
   .command('server')
   .description('serve the API (configured by TRAWLER_* variables)')
-  .action(() => startOwn('server', loadServerConfig, runServer));
+  .action(() =>
+    startOwn('server', loadServerConfig, async (...options) => {
+      // Loaded here: the other processes do without its libraries and schemas.
+      const { runServer } = await import('../src/server/server-process.ts');
+      await runServer(...options);
+    }),
+  );
 program
   .command('migrate')
   .description('bring the database up to date and end')
