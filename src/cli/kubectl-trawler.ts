@@ -150,6 +150,15 @@ async function suspend(session: Session, name: string, suspend: boolean, note?: 
   await api.resource<CrawlRun>(CRAWL_RUNS).patch({ namespace, name }, { type: 'merge', body }, { signal });
 }
 
+/** Ends the run early. One that is stopping can still be terminated. */
+async function shutDown(session: Session, name: string, shutdown: 'Stop' | 'Terminate'): Promise<void> {
+  const run = await findRun(session, name);
+  if (isFinished(run)) throw new UsageError(`CrawlRun "${name}" has ended (${run.status?.phase}): nothing to stop`);
+  const { api, namespace, signal } = session;
+  const body = { spec: { shutdown } };
+  await api.resource<CrawlRun>(CRAWL_RUNS).patch({ namespace, name }, { type: 'merge', body }, { signal });
+}
+
 /** Who the API server takes us for. */
 async function userOf({ api, signal }: Session): Promise<string> {
   const review = await api
@@ -294,6 +303,22 @@ program
   .action(async (run: string) => {
     await withSession(program.opts(), (session) => suspend(session, run, false));
     report([run], program.opts(), 'resumed');
+  });
+
+program
+  .command('stop <run>')
+  .description('end a run early: pages in flight are finished, and results are kept')
+  .action(async (run: string) => {
+    await withSession(program.opts(), (session) => shutDown(session, run, 'Stop'));
+    report([run], program.opts(), 'stopping');
+  });
+
+program
+  .command('terminate <run>')
+  .description('end a run at once: pages in flight are given up, and results are kept')
+  .action(async (run: string) => {
+    await withSession(program.opts(), (session) => shutDown(session, run, 'Terminate'));
+    report([run], program.opts(), 'terminating');
   });
 
 program

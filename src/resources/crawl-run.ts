@@ -690,9 +690,11 @@ const runSpecShape = {
       'true pauses the run: pages in flight are finished, its pods end, and nothing is lost. It goes on where it stood when this is false again; its time-outs stand still meanwhile.',
     ),
   shutdown: z
-    .enum(['Stop'])
+    .enum(['Stop', 'Terminate'])
     .optional()
-    .describe('Stop ends the run early: pages in flight are finished, results are kept. It cannot be taken back.'),
+    .describe(
+      'Stop ends the run early: pages in flight are finished, results are kept. Terminate waits for no page: those in flight are given up, what was stored before is kept. Neither can be taken back; Stop can become Terminate.',
+    ),
 } as const;
 
 /** Fields of a run's spec that may change while it lives; every other one is fixed at creation. */
@@ -743,7 +745,7 @@ export const crawlRunSpec = withRules(z.object(runSpecShape).describe('What is c
   ...runFields.filter((name) => !MUTABLE_RUN_FIELDS.includes(name)).map(immutable),
   ...IMMUTABLE_PARTS.map(immutablePart),
   {
-    rule: '!has(oldSelf.shutdown) || has(self.shutdown)',
+    rule: "!has(oldSelf.shutdown) || (has(self.shutdown) && (self.shutdown == oldSelf.shutdown || self.shutdown == 'Terminate'))",
     message: 'shutdown cannot be taken back: create a new CrawlRun instead',
     reason: 'FieldValueForbidden',
     fieldPath: '.shutdown',

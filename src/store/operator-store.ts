@@ -142,6 +142,8 @@ export type RunSnapshot = {
   readonly outcome?: RunOutcome;
   readonly stopReason?: string;
   readonly stopRequestedAt?: Date;
+  /** It is stopped and waits for no page. */
+  readonly terminates: boolean;
   /** `metadata.generation` of the spec that is in force; absent of runs that an earlier release accepted. */
   readonly specGeneration?: number;
   /** Since when it is paused. */
@@ -248,6 +250,8 @@ export type OperatorStore = {
 
   /** Asks the workers to stop; the first reason stays. False when the run is unknown or finished. */
   requestStop(runId: string, reason: string, signal: AbortSignal): Promise<boolean>;
+  /** As `requestStop` for spec.shutdown, and the workers give up the pages that they have open. */
+  terminateRun(runId: string, signal: AbortSignal): Promise<void>;
   /**
    * Puts an edited spec in force, for claims from now on. What was changed, as `field: before -> after`; nothing when
    * the run is unknown or finished.

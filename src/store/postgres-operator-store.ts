@@ -93,6 +93,7 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     pauseRun: (runId, signal) => guarded(signal, () => runs.pauseRun(db, runId, signal)),
     resumeRun: (runId, signal) => guarded(signal, () => runs.resumeRun(db, runId, signal)),
     requestStop: (runId, reason, signal) => guarded(signal, () => runs.requestStop(db, runId, reason, signal)),
+    terminateRun: (runId, signal) => guarded(signal, () => runs.terminateRun(db, runId, signal)),
     closeCrawl: (runId, outcome, message, signal) =>
       guarded(signal, () => runs.closeCrawl(db, runId, outcome, message, signal)),
     finishStopped: (runId, outcome, message, signal) =>

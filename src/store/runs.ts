@@ -172,6 +172,20 @@ export async function requestStop(
   return run !== undefined;
 }
 
+/** Stops it and waits for no page; also where it was asked to stop before. */
+export async function terminateRun(db: Kysely<Database>, runId: string, signal: AbortSignal): Promise<void> {
+  await db
+    .updateTable('run')
+    .set({
+      terminates: true,
+      stop_reason: sql`coalesce(stop_reason, 'Shutdown')`,
+      stop_requested_at: sql`coalesce(stop_requested_at, clock_timestamp())`,
+    })
+    .where('run_id', '=', runId)
+    .where('finished_at', 'is', null)
+    .execute({ signal });
+}
+
 /** Its time stands still from now on. False when it has ended, or stands still already. */
 export async function pauseRun(db: Kysely<Database>, runId: string, signal: AbortSignal): Promise<boolean> {
   const run = await db

@@ -36,6 +36,7 @@ export type Database = {
     paused_seconds: Generated<number>;
     spec_generation: number | null;
     is_pace_changed: Generated<boolean>;
+    terminates: Generated<boolean>;
     finished_at: Date | null;
     outcome: RunOutcome | null;
     message: string | null;

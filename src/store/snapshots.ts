@@ -32,7 +32,7 @@ export async function snapshots(
       sql`finished_at is null or finished_at > now() - interval '1 hour'`;
   const { rows } = await sql<SnapshotRow>`
     select r.run_id, r.namespace, r.name, r.accepted_at, r.seeded_at, r.started_at, r.finished_at, r.outcome,
-      r.stop_reason, r.stop_requested_at, r.paused_at, r.paused_seconds,
+      r.stop_reason, r.stop_requested_at, r.terminates, r.paused_at, r.paused_seconds,
       r.spec_generation::float8 as spec_generation, r.message, sources.list as sources, workers.list as workers,
       blocked.list as blocked_hosts, shared.list as shared_hosts, traps.list as spider_traps,
       (select json_build_object('due', o.due_at is not null, 'settled', o.settled_at is not null, 'path', o.path,
@@ -143,6 +143,7 @@ type SnapshotRow = {
   outcome: RunOutcome | null;
   stop_reason: string | null;
   stop_requested_at: Date | null;
+  terminates: boolean;
   paused_at: Date | null;
   paused_seconds: number;
   spec_generation: number | null;
@@ -171,6 +172,7 @@ function snapshotOf(row: SnapshotRow): RunSnapshot {
     ...present('outcome', row.outcome),
     ...present('stopReason', row.stop_reason),
     ...present('stopRequestedAt', row.stop_requested_at),
+    terminates: row.terminates,
     ...present('specGeneration', row.spec_generation),
     ...present('pausedAt', row.paused_at),
     pausedMs: row.paused_seconds * 1_000,

@@ -2,11 +2,11 @@
 // others. See docs/decisions/0092-workers-that-hang.md.
 import type { CrawlRun } from '../../custom-resources/types.ts';
 import type { Pod } from '../../kube/builtin-types.ts';
-import { isConflict } from '../../kube/kube-error.ts';
 import type { ResourceClient } from '../../kube/resource-client.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { stallTimeoutMs } from '../../resources/stall-timeout.ts';
 import type { OperatorStore, RunSnapshot, WorkerSnapshot } from '../../store/operator-store.ts';
+import { endPod } from './end-pods.ts';
 import { longestSilenceMs } from './lost-node.ts';
 import { hasEnded } from './pods.ts';
 import { SILENCE } from './stall.ts';
@@ -51,16 +51,7 @@ export function createHungWorkers({ pods, store, now }: HungWorkerOptions) {
       const step = hungStep(pod, worker, silentMs, now());
       if (step === 'Leave') continue;
       if (step === 'Ask' && (await store.stallWorker(run.metadata.uid, uid, silentMs, signal)) === undefined) continue;
-      await end(pod, signal);
-    }
-  }
-
-  async function end(pod: Pod, signal: AbortSignal): Promise<void> {
-    const preconditions = { uid: pod.metadata.uid };
-    try {
-      await pods.delete(pod.metadata, { preconditions, gracePeriodSeconds: GRACE_SECONDS, signal });
-    } catch (error) {
-      if (!isConflict(error)) throw error; // another pod has its name by now
+      await endPod(pods, pod, GRACE_SECONDS, signal);
     }
   }
 

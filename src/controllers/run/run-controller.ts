@@ -56,7 +56,7 @@ export function createRunReconciler(options: RunControllerOptions) {
   const { runCache, podCache, queue, store, database, settings, now, logger } = options;
   const { accept, acceptLost, acceptedBefore, credentialsChecked } = createRunAcceptance(options);
   const { ensureJob, createJob, knownJob, knownOutputJob, stopKnownJob, pauseKnownJob } = createRunJobs(options);
-  const { stopWhenDue, releaseLostWorkers, endWithoutWorkers } = createRunEnd(options);
+  const { stopWhenDue, terminate, terminatePods, releaseLostWorkers, endWithoutWorkers } = createRunEnd(options);
   const { failLostPods } = createLostNodes(options);
   const { endHungWorkers } = createHungWorkers(options);
   const { announceBlocks, announceTraps, announceStall, announceObstacle, announceChange, announceEnd } =
@@ -168,6 +168,7 @@ export function createRunReconciler(options: RunControllerOptions) {
     }
 
     const pods = podsOf(podCache, run);
+    await terminate(run, snapshot, pods, signal);
     await failLostPods(run, spec, snapshot, pods, signal);
     await endHungWorkers(run, spec, snapshot, pods, signal);
     await releaseLostWorkers(run, snapshot, pods, signal);
@@ -285,6 +286,7 @@ export function createRunReconciler(options: RunControllerOptions) {
     const isStopped = run.spec.shutdown !== undefined;
     if (isStopped && !acceptedBefore(run) && knownJob(run) === undefined) return endUnaccepted(run, undefined, signal);
     const job = isStopped ? await stopKnownJob(run, signal) : knownJob(run);
+    await terminatePods(run, podsOf(podCache, run), signal);
     const message = `PostgreSQL: ${error.message}`;
     const obstacle: Obstacle = {
       condition: 'Accepted',

@@ -12,6 +12,7 @@ import type { OperatorStore, RunSnapshot, WorkerSnapshot } from '../../store/ope
 import type { Logger } from '../../telemetry/logger.ts';
 import type { JobCache } from '../caches.ts';
 import { type JobSettings, outputJob } from './crawl-job.ts';
+import { endPod, endsLaterThan, TERMINATE_GRACE_SECONDS } from './end-pods.ts';
 import { endStep, type GivenEnd } from './end-step.ts';
 import { endOfJob } from './job-end.ts';
 import { timeOutAt } from './pause.ts';
@@ -40,6 +41,7 @@ export function createRunEnd(options: RunEndOptions) {
     signal: AbortSignal,
   ): Promise<string | undefined> {
     if (snapshot.state === 'Finished' || snapshot.output?.due) return undefined;
+    if (run.spec.shutdown === 'Terminate') await store.terminateRun(run.metadata.uid, signal);
     const deadline = timeOutAt(spec, snapshot);
     const reason = run.spec.shutdown ? 'Shutdown' : deadline && now() >= deadline ? 'TimedOut' : undefined;
     if (reason === undefined) return undefined;
@@ -47,10 +49,30 @@ export function createRunEnd(options: RunEndOptions) {
     if (!asked) return undefined; // it ended in the meantime
     const message =
       reason === 'Shutdown'
-        ? 'stopping, as spec.shutdown asks'
+        ? `stopping, as spec.shutdown asks (${run.spec.shutdown})`
         : `stopping, since ${spec.timeoutSeconds} s (spec.timeoutSeconds) have passed since the first heartbeat`;
     events.record(run, { type: reason === 'Shutdown' ? 'Normal' : 'Warning', reason, action: 'StopRun', message });
     return reason;
+  }
+
+  /** Workers of a run that is terminated get no time for their pages; also of one that was asked to stop before. */
+  async function terminate(
+    run: CrawlRun,
+    { state, output, terminates }: RunSnapshot,
+    pods: readonly Pod[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (run.spec.shutdown !== 'Terminate' || state === 'Finished' || output?.due) return;
+    // First: a worker that hears SIGTERM asks what it is to do.
+    if (!terminates) await store.terminateRun(run.metadata.uid, signal);
+    await terminatePods(run, pods, signal);
+  }
+
+  async function terminatePods(run: CrawlRun, pods: readonly Pod[], signal: AbortSignal): Promise<void> {
+    if (run.spec.shutdown !== 'Terminate') return;
+    for (const pod of pods) {
+      if (endsLaterThan(TERMINATE_GRACE_SECONDS, pod)) await endPod(podClient, pod, TERMINATE_GRACE_SECONDS, signal);
+    }
   }
 
   /** Pods that are gone or have ended hold no pages any more: what they had leased goes back at once. */
@@ -182,5 +204,5 @@ export function createRunEnd(options: RunEndOptions) {
     return true;
   }
 
-  return { stopWhenDue, releaseLostWorkers, endWithoutWorkers };
+  return { stopWhenDue, terminate, terminatePods, releaseLostWorkers, endWithoutWorkers };
 }

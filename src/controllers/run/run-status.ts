@@ -295,7 +295,8 @@ function runMessage(seen: RunObservation, phase: RunPhase): string {
 }
 
 function stoppingMessage({ snapshot, obstacle }: RunObservation): string {
-  const stopping = `stopping (${snapshot?.stopReason ?? 'Shutdown'}): pages in flight are finished first`;
+  const pages = snapshot?.terminates ? 'pages in flight are given up' : 'pages in flight are finished first';
+  const stopping = `stopping (${snapshot?.stopReason ?? 'Shutdown'}): ${pages}`;
   return obstacle === undefined ? stopping : `${stopping}; ${obstacle.message}`;
 }
 

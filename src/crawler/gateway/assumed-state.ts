@@ -59,6 +59,11 @@ export class AssumedState {
     this.#dueFrom = null;
   }
 
+  /** Whether it may hold leases that it knows nothing of. */
+  get isUnsure(): boolean {
+    return this.#epoch !== this.#heardEpoch;
+  }
+
   linksAdded(leaseToken: string): void {
     this.#withAddedLinks.add(leaseToken);
   }

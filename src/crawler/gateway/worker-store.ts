@@ -64,7 +64,7 @@ export function createWorkerStore({ calls, workerId, waitMs = 0 }: WorkerStoreOp
     }
   };
 
-  const claimRequests = async (slots: number, signal: AbortSignal): Promise<CallAnswer<'claim'>> => {
+  const claimRequests = async (slots: number, waitMs: number, signal: AbortSignal): Promise<CallAnswer<'claim'>> => {
     try {
       const request = () => ({ workerId, slots, latenessMs: clock.lateness(), ...assumed.claim(), waitMs });
       const answer = await callOnSameServer('claim', request, signal);
@@ -117,16 +117,26 @@ export function createWorkerStore({ calls, workerId, waitMs = 0 }: WorkerStoreOp
     async claim(slots, signal) {
       if (!wasVain) await setClock(signal);
       const asked = performance.now();
-      const answer = await claimRequests(slots, signal);
+      const answer = await claimRequests(slots, waitMs, signal);
       wasVain = answer.state === 'Wait';
       if (answer.state === 'Wait' && answer.isSeeded === false && assumed.isSeeded) return { state: 'Unseeded' };
       if (answer.state === 'Wait') return { state: 'Wait', retryInMs: answer.retryInMs };
       if (answer.state !== 'Claimed') return answer;
-      for (const { leaseToken } of answer.claims) leases.add(leaseToken);
       clock.observe({ asked: asked + answer.heldMs, moment: answer.moment, now: answer.now });
-      await setClock(signal);
+      try {
+        await setClock(signal);
+      } catch (error) {
+        assumed.answerLost();
+        throw error;
+      }
+      for (const { leaseToken } of answer.claims) leases.add(leaseToken);
       const claims = answer.claims.map(({ turn, sendBy, ...claim }) => ({ ...claim, ...clock.window(turn, sendBy) }));
       return { state: 'Claimed', claims: claims as Claim[] };
+    },
+
+    async returnUnknownLeases(signal) {
+      // The first claim of an epoch leases nothing.
+      if (assumed.isUnsure) await claimRequests(1, 0, signal);
     },
 
     async reserveHost(host, signal) {

@@ -48,6 +48,8 @@ let status: WorkerStatus = {
 /** By request. */
 let open = new Map<string, OpenPage>();
 let beating: Promise<void> | undefined;
+/** There is news that the heartbeat under way does not carry. */
+let hasMoreNews = false;
 
 function heartbeatOf({ progress: _, waitMs: _waitMs, open: _open, ...rest }: WorkerStatus): Heartbeat {
   return { ...rest, podName: config.podName, nodeName: config.nodeName, rssBytes: process.memoryUsage.rss() };
@@ -67,6 +69,8 @@ async function beat(): Promise<void> {
 function beatSoon(): void {
   beating ??= beat().finally(() => {
     beating = undefined;
+    if (hasMoreNews) beatSoon();
+    hasMoreNews = false;
   });
 }
 
@@ -101,6 +105,7 @@ async function sendLastWords(stall: string, hung: readonly OpenPage[]): Promise<
 async function end(last: WorkerStatus): Promise<void> {
   clearInterval(beats);
   clearInterval(ticks);
+  hasMoreNews = false;
   await beating;
   status = last;
   await beat();
@@ -125,6 +130,8 @@ port.on('message', (message: ToThread) => {
   status = message.status;
   open = new Map(status.open.map((page) => [page.requestId, page]));
   watchdog.report(status);
-  if (isNews) beatSoon();
+  if (!isNews) return;
+  hasMoreNews = beating !== undefined;
+  beatSoon();
 });
 beatSoon();

@@ -96,6 +96,8 @@ export function startHeartbeat(
       waitsUntil = Math.max(waitsUntil, performance.now() + ms);
     },
     setState(next) {
+      // The last heartbeat says how it ended: what is learnt after that is no news.
+      if (ending) return;
       state = next;
       send('status');
     },

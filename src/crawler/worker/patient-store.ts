@@ -55,6 +55,7 @@ export function createPatientStore(store: WorkerStore, patience: Patience): Work
     loadRun: (signal) => patiently(signal, () => store.loadRun(signal)),
     seed: (seeds, signal) => patiently(signal, () => store.seed(seeds, signal)),
     claim: (slots, signal) => patiently(signal, () => store.claim(slots, signal)),
+    returnUnknownLeases: (signal) => patiently(signal, () => store.returnUnknownLeases(signal)),
     reserveHost: (host, signal) => patiently(signal, () => store.reserveHost(host, signal)),
     deferHost: (host, delayMs, signal) => patiently(signal, () => store.deferHost(host, delayMs, signal)),
     recallPage: (requestId, signal) => patiently(signal, () => store.recallPage(requestId, signal)),

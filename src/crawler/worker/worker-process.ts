@@ -3,7 +3,7 @@
 
 import { MAX_WAIT_MS } from '../../gateway/protocol/calls.ts';
 import { StoreError } from '../../gateway/protocol/store-error.ts';
-import type { RunAssignment, WorkerStore } from '../../gateway/protocol/worker-store.ts';
+import { type RunAssignment, TERMINATED, type WorkerStore } from '../../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { durationMs } from '../../resources/duration.ts';
 import { SPEC_VERSION } from '../../resources/group.ts';
@@ -127,6 +127,7 @@ function beginHeartbeat(
     {
       answer({ finished, stopReason }) {
         if (finished) shutdown.abandon('the run is finished');
+        else if (stopReason === TERMINATED) shutdown.abandon(stopReason);
         else if (stopReason !== undefined) shutdown.stop(stopReason);
       },
       line: (line) => keptLog.write(line),

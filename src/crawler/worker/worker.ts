@@ -43,7 +43,7 @@ export type PageSlots = {
 };
 
 export type WorkerOptions = {
-  readonly store: Pick<WorkerStore, 'claim' | 'commit' | 'finish' | 'areAllSourcesBlocked'>;
+  readonly store: Pick<WorkerStore, 'claim' | 'returnUnknownLeases' | 'commit' | 'finish' | 'areAllSourcesBlocked'>;
   readonly pages: PageCrawler;
   /** Puts the seeds in again. */
   readonly reseed: (signal: AbortSignal) => Promise<void>;
@@ -102,6 +102,7 @@ class CrawlLoop {
     await Promise.all(this.#underWay);
     await this.#committer.drained();
     this.#end.throwIfBroken();
+    await store.returnUnknownLeases(signals.quit);
     const { reason } = this.#end;
     return {
       finished: await store.finish(signals.quit),
@@ -158,8 +159,8 @@ class CrawlLoop {
   }
 
   /**
-   * A claim may wait long for work, and a stop ends that; undefined then. What it may have leased by that time, the gateway
-   * gives back.
+   * A claim may wait long for work, and a stop ends that; undefined then. What it may have leased by that time goes back at the
+   * end.
    */
   async #nextClaims(wanted: number): Promise<ClaimResult | undefined> {
     const { stopping } = this.#end;

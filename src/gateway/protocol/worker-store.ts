@@ -366,6 +366,8 @@ export type WorkerStore = {
   seed(seeds: readonly Discovery[], signal: AbortSignal): Promise<boolean>;
   /** At most `slots` requests, hosts first; extends nothing, waits for nothing. */
   claim(slots: number, signal: AbortSignal): Promise<ClaimResult>;
+  /** After a claim that was given up: what it may have leased goes back to the queue, now or when it gets there. */
+  returnUnknownLeases(signal: AbortSignal): Promise<void>;
   /** Takes the host's next place for one more document (robots.txt, a redirect's hop), or in stead of a lost one. */
   reserveHost(host: string, signal: AbortSignal): Promise<Place>;
   /** Pushes the host's next time at least this far away (Retry-After, 429). */
@@ -452,6 +454,9 @@ export type Heartbeat = {
   /** Why the worker ends itself now, since it hangs. */
   readonly stall?: string;
 };
+
+/** The stop reason with which pages that are open are given up. */
+export const TERMINATED = 'Terminated';
 
 /** The answer: whether to go on. */
 export type HeartbeatAnswer = {

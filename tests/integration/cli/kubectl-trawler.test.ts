@@ -187,6 +187,22 @@ test('pause and resume write the spec of a run, and who did it and why', async (
   expect(late).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('has ended') });
 });
 
+test('stop ends a run early, and terminate at once, also one that is stopping; neither is done to one that has ended', async () => {
+  await apply('short', { schedule: '@daily' });
+  const { runs } = JSON.parse((await trawler('--json', 'run', 'short')).stdout) as { runs: string[] };
+  const name = runs[0] ?? '';
+  const shutdown = async () => (await get<CrawlRun>('crawlrun', name)).spec.shutdown;
+  expect((await trawler('stop', name)).stdout).toBe(`crawlrun.trawler.dev/${name} stopping`);
+  expect(await shutdown()).toBe('Stop');
+  expect((await trawler('terminate', name)).stdout).toBe(`crawlrun.trawler.dev/${name} terminating`);
+  expect(await shutdown()).toBe('Terminate');
+  const back = await trawler('stop', name);
+  expect(back).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('shutdown cannot be taken back') });
+  await finish(name);
+  const late = await trawler('terminate', name);
+  expect(late).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('has ended') });
+});
+
 test('explain says why a run waits, for people and for programs, also where not all may be read', async () => {
   await apply('explained', { schedule: '@daily' });
   const { runs } = JSON.parse((await trawler('--json', 'run', 'explained')).stdout) as { runs: string[] };

@@ -1,17 +1,22 @@
-// Pods as a dead node leaves them, on a real API server: Terminating for ever, with the phase Running. The node is an
-// object whose kubelet never comes.
+// Pods as a dead node leaves them, on a real API server: Terminating for ever, with the phase Running; also on a node that answers. The
+// node is an object whose kubelet never comes.
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { createLostNodes } from '#src/controllers/run/lost-node.ts';
 import type { CrawlRun } from '#src/custom-resources/types.ts';
-import type { Pod, Secret } from '#src/kube/builtin-types.ts';
+import { NODES, type Node, PODS, type Pod, type Secret } from '#src/kube/builtin-types.ts';
+import type { EventRecorder } from '#src/kube/events.ts';
+import { crawlRunSpec } from '#src/resources/crawl-run.ts';
+import type { RunSnapshot } from '#src/store/operator-store.ts';
+import { createLogger } from '#src/telemetry/logger.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
 import { databaseHeartbeats } from '../../support/gateway.ts';
 import { gatewayDatabaseUrl } from '../../support/gateway-login.ts';
 import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
-import { type RunningOperator, startOperator } from '../../support/running-operator.ts';
+import { connect, type RunningOperator, startOperator } from '../../support/running-operator.ts';
 
 let cluster: ControlPlane;
 let postgres: PostgresServer;
@@ -101,6 +106,38 @@ test('a pod on a node that does not answer becomes Failed, and its Job makes ano
   expect(events.map(({ reason }) => reason)).toContain('NodeLost');
   const [run] = await list<CrawlRun>('crawlrun');
   expect(run?.status?.phase).toBe('Pending');
+});
+
+test('a pod that its node cannot end becomes Failed two minutes after its time, and goes', async () => {
+  await createNode('busy', 'True');
+  const pod = await createRun('stuck');
+  await leaveOnNode(pod, 'busy');
+  const api = connect(cluster.kubeconfigPath);
+  const reasons: string[] = [];
+  const failLostPods = async (laterMs: number) => {
+    const { failLostPods } = createLostNodes({
+      ...{ pods: api.resource<Pod>(PODS), nodes: api.resource<Node>(NODES) },
+      events: { record: (_, { reason }) => void reasons.push(reason) } as EventRecorder,
+      now: () => new Date(Date.now() + laterMs),
+      logger: createLogger('test', 'fatal'),
+    });
+    const run = JSON.parse(await kubectl(['get', 'crawlrun', 'stuck', '-n', 'default', '-o', 'json'])) as CrawlRun;
+    const snapshot = { workers: [] } as unknown as RunSnapshot;
+    await failLostPods(run, crawlRunSpec.parse(run.spec), snapshot, await podsOf('stuck'), AbortSignal.timeout(30_000));
+  };
+  try {
+    await failLostPods(60_000);
+    expect((await podsOf('stuck'))[0]?.status?.phase).toBe('Running');
+    await failLostPods(150_000);
+    expect(reasons).toEqual(['PodStuck']);
+    await eventually(async () => {
+      const uids = (await podsOf('stuck')).map(({ metadata }) => metadata.uid);
+      expect(uids).toHaveLength(1);
+      expect(uids).not.toContain(pod.metadata.uid);
+    });
+  } finally {
+    await api.close();
+  }
 });
 
 test('not while its worker gives heartbeats, though kubelet and pod seem dead', async () => {

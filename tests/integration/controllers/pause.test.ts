@@ -320,3 +320,36 @@ test('a worker that is silent while its pod runs is ended and replaced, and the 
   await using _other = await workerOf('shop', pod.metadata.uid);
   await eventually(async () => expect(await stalled()).toMatchObject({ status: 'False', reason: 'WorkerReplaced' }));
 }, 180_000);
+
+test('a run that is terminated gives its pods seconds, also when it was stopping already, and keeps what is stored', async () => {
+  await apply('shop');
+  await using worker = await workerOf('shop');
+  const [pod] = await podsOf('shop');
+  if (pod === undefined) expect.fail('the pod is gone');
+  await runOnNode(pod);
+  await worker.seed(pages, never);
+  const [stored, held] = [await claimSome(worker, 5), await claimSome(worker, 5)];
+  await worker.commit(
+    stored.map((claim) => done(claim)),
+    never,
+  );
+  await untilPhase('shop', 'Running');
+  const graceOf = async () => (await podsOf('shop'))[0]?.metadata.deletionGracePeriodSeconds;
+  await patch('shop', { shutdown: 'Stop' });
+  await eventually(async () => expect(await graceOf()).toBe(150));
+  await patch('shop', { shutdown: 'Terminate' });
+  await eventually(async () => expect(await graceOf()).toBe(15));
+  // Before its pods: a worker that is told to end asks what it is to do.
+  expect(await query('select stop_reason, terminates from trawler.run')).toEqual([
+    { stop_reason: 'Shutdown', terminates: true },
+  ]);
+  const { status } = await get<CrawlRun>('crawlrun', 'shop');
+  expect(status?.phase).toBe('Stopping');
+  // It does not make it in time.
+  await endOnNode(pod);
+  await untilPhase('shop', 'Stopped');
+  const ended = await get<CrawlRun>('crawlrun', 'shop');
+  const queued = PAGES - stored.length;
+  expect(held).toHaveLength(5);
+  expect(ended.status?.progress).toMatchObject({ succeeded: stored.length, items: stored.length, inFlight: 0, queued });
+}, 180_000);

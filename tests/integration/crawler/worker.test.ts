@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CrawlRunSpecInput } from '#src/resources/crawl-run.ts';
 import { type AccessLogEntry, createSite } from '../../../dev/site/server.ts';
+import { testClient } from '../../support/database-connections.ts';
 import { type CrawlDatabase, startCrawlDatabase, type TestRun, type TestWorker, until } from './fixture.ts';
 import { type Answer, html, startSite, type TestSite } from './site.ts';
 
@@ -62,6 +63,17 @@ async function expectWhole(run: TestRun, count: number): Promise<void> {
 function timesAsked(site: TestSite): number[] {
   const pages = site.requests.filter((path) => path.startsWith('/p/'));
   return [...Map.groupBy(pages, (path) => path).values()].map((requests) => requests.length);
+}
+
+async function leasesOf({ workerId }: TestWorker): Promise<number> {
+  const client = testClient(database.superuserUrl, { schema: 'trawler' });
+  await client.connect();
+  try {
+    const text = 'select count(*)::int as leases from request where leased_by = $1';
+    return (await client.query<{ leases: number }>(text, [workerId])).rows[0]?.leases ?? 0;
+  } finally {
+    await client.end();
+  }
 }
 
 const saysFinished = (worker: TestWorker) => worker.lines.find((line) => line.msg === 'run finished');
@@ -211,6 +223,57 @@ describe('a worker that ends early', PATIENT, () => {
     worker.process.kill('SIGTERM');
     expect(await worker.ended).toBe(143);
     expect((await run.snapshot()).progress).toMatchObject({ queued: 1, leased: 0 });
+  });
+
+  it('gives its pages up on the first SIGTERM when the run is terminated: what is stored stays, nothing is held', async () => {
+    const pages = pagesOf(300, 20);
+    // Every ninth page never answers.
+    for (let number = 8; number < 300; number += 9) pages[`/p/${number}`] = () => {};
+    await using site = await startSite(pages);
+    const fetch = { maxRetries: 0 };
+    // Nobody hears of it by a heartbeat of the usual interval.
+    await using run = await database.accept(specFor(site, { workers: 3, fetch, heartbeat: { interval: '10m' } }));
+    const workers = [1, 2, 3].map(() => run.startWorker(allow(site)));
+    const stuck = () => new Set(site.requests.filter((path) => Number(path.slice('/p/'.length)) % 9 === 8)).size;
+    await until('pages that hang, and others that do not', () => stuck() >= 6 && site.requests.length > 80);
+    await database.store.terminateRun(run.runId, never);
+    for (const { process } of workers) process.kill('SIGTERM');
+    expect(await Promise.all(workers.map(({ ended }) => ended))).toEqual([143, 143, 143]);
+    const { progress, workers: seen, failureCauses, stopReason, terminates } = await run.snapshot();
+    expect({ stopReason, terminates }).toEqual({ stopReason: 'Shutdown', terminates: true });
+    expect(seen.map(({ state, pagesInFlight }) => [state, pagesInFlight])).toEqual(Array(3).fill(['Stopped', 0]));
+    // None was waited for until its time was over.
+    expect(failureCauses).toEqual({});
+    expect(progress).toMatchObject({ leased: 0, failed: 0 });
+    expect(progress.total).toBe(progress.queued + progress.succeeded + progress.skipped);
+    const urls = (await run.items()).map(({ url }) => url);
+    expect([urls.length, new Set(urls).size]).toEqual([progress.succeeded, progress.succeeded]);
+    expect(progress.succeeded).toBeGreaterThan(40);
+    for (const worker of workers) expect(worker.lines.at(-1)).toMatchObject({ msg: 'worker stopped' });
+  });
+
+  it('loses no result by SIGTERM of one worker after the other under load, and holds nothing', async () => {
+    await using site = await startSite(pagesOf(400, 20));
+    await using run = await database.accept(specFor(site, { workers: 3 }));
+    const ended: TestWorker[] = [];
+    const atWork = [1, 2, 3].map(() => run.startWorker(allow(site)));
+    for (let turn = 1; turn <= 4; turn++) {
+      await until('pages', () => site.requests.length > turn * 60);
+      const worker = atWork.shift();
+      if (worker === undefined) throw new Error('no worker is left');
+      worker.process.kill('SIGTERM');
+      expect(await worker.ended).toBe(143);
+      expect(await leasesOf(worker)).toBe(0);
+      ended.push(worker);
+      atWork.push(run.startWorker(allow(site)));
+    }
+    expect(await Promise.all(atWork.map((worker) => worker.ended))).toEqual([0, 0, 0]);
+    await expectWhole(run, 400);
+    // Nobody asked for a page again.
+    expect(timesAsked(site)).toEqual(Array.from({ length: 400 }, () => 1));
+    const states = new Map((await run.snapshot()).workers.map(({ workerId, state }) => [workerId, state]));
+    expect(ended.map(({ workerId }) => states.get(workerId))).toEqual(['Stopped', 'Stopped', 'Stopped', 'Stopped']);
+    expect(atWork.map(({ workerId }) => states.get(workerId))).toEqual(['Completed', 'Completed', 'Completed']);
   });
 
   it('obeys a stop that the operator asked for', async () => {

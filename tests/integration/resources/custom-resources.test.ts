@@ -516,5 +516,7 @@ describe('the spec of a run', () => {
     await kubectl(patch('stopping', { shutdown: 'Stop', ttlSecondsAfterFinished: 60 }));
     await kubectl(patch('stopping', { ttlSecondsAfterFinished: null }));
     expect(await refusal(patch('stopping', { shutdown: null }), {})).toContain('shutdown cannot be taken back');
+    await kubectl(patch('stopping', { shutdown: 'Terminate' }));
+    expect(await refusal(patch('stopping', { shutdown: 'Stop' }), {})).toContain('shutdown cannot be taken back');
   });
 });

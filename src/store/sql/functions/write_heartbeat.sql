@@ -41,5 +41,6 @@ begin
     'stopReason', case
       when released is not null then coalesce(this_run.stop_reason, 'Released')
       -- What was asked of the crawl does not stop the writing of its results.
-      when not output_is_due(this_run.run_id) then this_run.stop_reason end);
+      when not output_is_due(this_run.run_id) then
+        case when this_run.terminates then 'Terminated' else this_run.stop_reason end end);
 end $$;

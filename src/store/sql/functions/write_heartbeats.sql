@@ -15,7 +15,7 @@ begin
     join run_token t on t.token_hash = token_hash(tokens[a.n]) and t.revoked_at is null
     where a.beat->'heartbeat'->>'stall' is null
   ), locked as materialized (
-    select a.n, a.heartbeat, w.run_id, w.worker_id, r.finished_at, r.stop_reason,
+    select a.n, a.heartbeat, w.run_id, w.worker_id, r.finished_at, r.stop_reason, r.terminates,
       r.lease_seconds * interval '1 s' as lease
     from asked a
     join run r on r.run_id = a.run_id and r.started_at is not null
@@ -35,7 +35,8 @@ begin
     returning l.n, json_build_object('finished', l.finished_at is not null,
       'stopReason', case
         when w.released_at is not null then coalesce(l.stop_reason, 'Released')
-        when not output_is_due(w.run_id) then l.stop_reason end) as answer
+        when not output_is_due(w.run_id) then
+          case when l.terminates then 'Terminated' else l.stop_reason end end) as answer
   )
   select json_agg(written.answer order by n) into answers
   from generate_series(1, cardinality(tokens)) n left join written using (n);

@@ -22,6 +22,7 @@ function seen(change: Partial<RunSnapshot>, rest: Partial<RunObservation> = {}):
     ...{ runId: 'run-uid', namespace: 'default', name: 'shop-1', state: 'Accepted', acceptedAt: NOW, seeded: false },
     ...{ progress, sources: [], workers: [], blockedHosts: [], sharedHosts: [], spiderTraps: [], errors: 0 },
     pausedMs: 0,
+    terminates: false,
     ...{ skipReasons: {}, itemsLeftOut: {}, partialPages: {}, failureCauses: {} },
     ...change,
   };

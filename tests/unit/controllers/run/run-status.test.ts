@@ -30,6 +30,7 @@ function snapshot(change: Partial<RunSnapshot> = {}): RunSnapshot {
     spiderTraps: [],
     errors: 0,
     pausedMs: 0,
+    terminates: false,
     skipReasons: {},
     itemsLeftOut: {},
     partialPages: {},

@@ -38,7 +38,15 @@ function seenWith(succeeded: number, change: Partial<RunSnapshot> = {}): RunObse
       sharedHosts: [],
       spiderTraps: [],
     },
-    ...{ errors: 0, pausedMs: 0, skipReasons: {}, itemsLeftOut: {}, partialPages: {}, failureCauses: {} },
+    ...{
+      errors: 0,
+      pausedMs: 0,
+      terminates: false,
+      skipReasons: {},
+      itemsLeftOut: {},
+      partialPages: {},
+      failureCauses: {},
+    },
     ...change,
   };
   return { pods: [], snapshot };

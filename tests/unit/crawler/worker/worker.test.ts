@@ -31,6 +31,7 @@ function hang(signal: AbortSignal): Promise<never> {
 function setUp(answers: (ClaimResult | Error | 'Hang')[], crawl: PageCrawler['crawl'], areBlocked = false) {
   const committed: Outcome[] = [];
   let reseeded = 0;
+  let returned = 0;
   const [stopping, abort, quit] = [new AbortController(), new AbortController(), new AbortController()];
   const result = () =>
     runWorker({
@@ -40,6 +41,9 @@ function setUp(answers: (ClaimResult | Error | 'Hang')[], crawl: PageCrawler['cr
           if (answer === 'Hang') return hang(signal);
           if (answer instanceof Error) throw answer;
           return answer;
+        },
+        async returnUnknownLeases() {
+          returned++;
         },
         async commit(outcomes) {
           committed.push(...outcomes);
@@ -60,7 +64,7 @@ function setUp(answers: (ClaimResult | Error | 'Hang')[], crawl: PageCrawler['cr
       log: pino({ level: 'silent' }),
     });
   const ends = () => Object.fromEntries(committed.map(({ claim, type }) => [claim.requestId, type]));
-  return { result, ends, committed, stopping, abort, reseeded: () => reseeded };
+  return { result, ends, committed, stopping, abort, reseeded: () => reseeded, returned: () => returned };
 }
 
 /** A page that hangs until it is given up. */
@@ -69,12 +73,14 @@ const hanging: PageCrawler['crawl'] = (_, { abort }) =>
 
 describe('the crawl loop', () => {
   it('does not wait for the claim that waits for work when it is stopped', async () => {
-    const { result, ends, stopping } = setUp([claimed('a'), 'Hang'], async (claim) => {
+    const { result, ends, stopping, returned } = setUp([claimed('a'), 'Hang'], async (claim) => {
       setTimeout(() => stopping.abort(new Error('received SIGTERM')));
       return done(claim);
     });
     expect(await result()).toMatchObject({ finished: true });
     expect(ends()).toEqual({ a: 'done' });
+    // It may have leased something all the same.
+    expect(returned()).toBe(1);
   });
 
   it('crawls what it claims, commits it and ends with the run', async () => {

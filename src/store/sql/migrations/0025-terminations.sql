@@ -1,0 +1,2 @@
+-- Whether a run that is stopped waits for no page.
+alter table run add column terminates boolean not null default false;
