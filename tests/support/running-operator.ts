@@ -6,6 +6,7 @@ import type { MaintenanceSettings } from '#src/controllers/maintenance.ts';
 import { createOperatorMetrics, type OperatorMetrics } from '#src/controllers/metrics.ts';
 import { type OperatorOptions, runOperator } from '#src/controllers/operator.ts';
 import { createKubeApi, type KubeApi } from '#src/kube/client.ts';
+import { actingAs } from '#src/kube/kube-config.ts';
 import { createKubeMetrics } from '#src/kube/metrics.ts';
 import type { OperatorStore } from '#src/store/operator-store.ts';
 import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
@@ -68,11 +69,11 @@ export function startOperator(
   };
 }
 
-/** A client of the control plane, as administrator. */
-export function connect(kubeconfigPath: string): KubeApi {
+/** A client of the control plane, as administrator or with the rights of another user. */
+export function connect(kubeconfigPath: string, user?: string): KubeApi {
   const config = new KubeConfig();
   config.loadFromFile(kubeconfigPath);
-  return createKubeApi(config, {
+  return createKubeApi(user === undefined ? config : actingAs(config, user), {
     logger: createLogger('client-test', 'fatal'),
     metrics: createKubeMetrics(new Registry()),
   });

@@ -390,7 +390,7 @@ describe("the operator's rights", () => {
       'trawler.dev/crawlruns/status': 'patch',
       'trawler.dev/crawlschedules/finalizers': 'update',
       'trawler.dev/crawlruns/finalizers': 'update',
-      'batch/jobs': 'create get list patch watch',
+      'batch/jobs': 'create delete get list patch watch',
       '/events': 'list',
       '/nodes': 'get',
       '/pods': 'delete list watch',

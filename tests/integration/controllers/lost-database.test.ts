@@ -17,6 +17,7 @@ import { type ControlPlane, startControlPlane } from '../../support/control-plan
 import { testClient } from '../../support/database-connections.ts';
 import { databaseHeartbeats, databaseWorkerStore } from '../../support/gateway.ts';
 import { gatewayDatabaseUrl } from '../../support/gateway-login.ts';
+import { operatorAccount } from '../../support/operator-rights.ts';
 import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
 import { connect, type RunningOperator, startOperator } from '../../support/running-operator.ts';
 import { heartbeat } from '../store/fixture.ts';
@@ -35,6 +36,7 @@ let cluster: ControlPlane;
 let postgres: PostgresServer;
 let database: TestDatabase;
 let operator: RunningOperator;
+let account: { api: KubeApi };
 let api: KubeApi;
 
 beforeAll(async () => {
@@ -44,11 +46,12 @@ beforeAll(async () => {
   await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s');
   api = connect(cluster.kubeconfigPath);
   database = await postgres.createDatabase();
-  operator = startOperator(cluster.kubeconfigPath, database.ownerUrl);
+  account = await operatorAccount(cluster.kubeconfigPath);
+  operator = startOperator(cluster.kubeconfigPath, database.ownerUrl, account);
 });
 afterAll(async () => {
   await operator?.stop();
-  await api?.close();
+  await Promise.all([api?.close(), account?.api.close()]);
   await Promise.all([cluster?.stop(), postgres?.stop()]);
 });
 

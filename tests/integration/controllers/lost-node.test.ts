@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createLostNodes } from '#src/controllers/run/lost-node.ts';
 import type { CrawlRun } from '#src/custom-resources/types.ts';
 import { NODES, type Node, PODS, type Pod, type Secret } from '#src/kube/builtin-types.ts';
+import type { KubeApi } from '#src/kube/client.ts';
 import type { EventRecorder } from '#src/kube/events.ts';
 import { crawlRunSpec } from '#src/resources/crawl-run.ts';
 import type { RunSnapshot } from '#src/store/operator-store.ts';
@@ -15,6 +16,7 @@ import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
 import { databaseHeartbeats } from '../../support/gateway.ts';
 import { gatewayDatabaseUrl } from '../../support/gateway-login.ts';
+import { operatorAccount } from '../../support/operator-rights.ts';
 import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
 import { connect, type RunningOperator, startOperator } from '../../support/running-operator.ts';
 
@@ -22,16 +24,19 @@ let cluster: ControlPlane;
 let postgres: PostgresServer;
 let database: TestDatabase;
 let operator: RunningOperator;
+let account: { api: KubeApi };
 
 beforeAll(async () => {
   [cluster, postgres] = await Promise.all([startControlPlane({ controllerManager: true }), startPostgres(15)]);
   await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
   await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
   database = await postgres.createDatabase({ createRole: true });
-  operator = startOperator(cluster.kubeconfigPath, database.ownerUrl);
+  account = await operatorAccount(cluster.kubeconfigPath);
+  operator = startOperator(cluster.kubeconfigPath, database.ownerUrl, account);
 });
 afterAll(async () => {
   await operator?.stop();
+  await account?.api.close();
   await Promise.all([cluster?.stop(), postgres?.stop()]);
 });
 

@@ -235,7 +235,10 @@ describe('a worker that ends early', PATIENT, () => {
     await using run = await database.accept(specFor(site, { workers: 3, fetch, heartbeat: { interval: '10m' } }));
     const workers = [1, 2, 3].map(() => run.startWorker(allow(site)));
     const stuck = () => new Set(site.requests.filter((path) => Number(path.slice('/p/'.length)) % 9 === 8)).size;
-    await until('pages that hang, and others that do not', () => stuck() >= 6 && site.requests.length > 80);
+    await until('pages that hang, and others that do not', async () => {
+      const { progress, workers: seen } = await run.snapshot();
+      return stuck() >= 6 && progress.succeeded > 40 && seen.length === 3;
+    });
     await database.store.terminateRun(run.runId, never);
     for (const { process } of workers) process.kill('SIGTERM');
     expect(await Promise.all(workers.map(({ ended }) => ended))).toEqual([143, 143, 143]);
