@@ -2,6 +2,7 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { faultFiles } from './failure-modes.ts';
 import { provideBinaries } from './setup/kubernetes.mjs';
 import { projectRoot } from './setup/paths.mjs';
 
@@ -80,12 +81,17 @@ async function main(asked: string[]): Promise<void> {
   const filters = asked.filter((argument) => !chosen.includes(argument));
   await mkdir(reports, { recursive: true });
   const total = { passed: 0, failed: 0, skipped: 0 };
-  for (const name of chosen.length > 0 ? chosen : suites) {
-    if (name !== 'unit') await waitForKubernetes();
-    const counts = await runSuite(name, filters);
+  const add = (counts: Counts) => {
     total.passed += counts.passed;
     total.failed += counts.failed;
     total.skipped += counts.skipped;
+  };
+  for (const name of chosen.length > 0 ? chosen : suites) {
+    if (name !== 'unit') await waitForKubernetes();
+    add(await runSuite(name, filters));
+    // Faults have their tests where they belong, and docs/failure-modes.md names them.
+    if (name !== 'faults' || filters.length > 0) continue;
+    for (const suite of ['integration', 'e2e']) add(await runSuite(suite, await faultFiles(suite)));
   }
   console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
   process.exitCode = total.failed === 0 ? 0 : 1;
