@@ -94,7 +94,7 @@ async function work(config: WorkerConfig, shutdown: Shutdown, log: Logger, keptL
   const calls = openGateway(config.gateway);
   const direct = createWorkerStore({ calls, workerId: config.workerId, waitMs: MAX_WAIT_MS });
   const store = createPatientStore(direct, { log, onRetry });
-  const { stopping, quit } = shutdown.signals;
+  const { stopping } = shutdown.signals;
   let state: 'Completed' | 'Stopped' | 'Failed' = 'Failed';
   try {
     const assignment = await store.loadRun(stopping);
@@ -104,9 +104,12 @@ async function work(config: WorkerConfig, shutdown: Shutdown, log: Logger, keptL
     checkVersion(assignment);
     log.info({ name: assignment.name, namespace: assignment.namespace }, 'run started');
     const context = { config, assignment, store, heartbeat, shutdown, log };
-    const end = await finishOutput(context, await crawlUnlessOver(context, quit));
+    const end = await finishOutput(context, await crawlUnlessOver(context));
     state = end.finished ? 'Completed' : 'Stopped';
     return report(end, shutdown, log);
+  } catch (error) {
+    if (endOf(error, shutdown.reason())[0] === 'Stopped') state = 'Stopped';
+    throw error;
   } finally {
     await heartbeat?.end(state);
     await store.close();
@@ -155,19 +158,21 @@ type WorkContext = {
 };
 
 /** A worker that comes after the crawl, such as that of a stopped run, is there for the output alone. */
-async function crawlUnlessOver(context: WorkContext, quit: AbortSignal): Promise<WorkerEnd> {
-  const { config, store } = context;
+async function crawlUnlessOver(context: WorkContext): Promise<WorkerEnd> {
+  const { config, store, shutdown } = context;
+  const { stopping, quit } = shutdown.signals;
   const { output } = context.assignment.spec;
   if (output !== undefined && (await store.finish(quit))) return { finished: true, totals: noTotals() };
   const spec = await withListedUrls(context.assignment.spec, config.urlListsDirectory);
-  if (!(await seed(context, spec, quit))) return { finished: true, totals: noTotals() };
+  // Another worker puts the seeds in when this one is stopped before it could.
+  if (!(await seed(context, spec, stopping))) return { finished: true, totals: noTotals() };
   return crawl(context, spec);
 }
 
 /** False when the run is finished: other workers may have done all before this one had started. */
-async function seed({ store, log }: WorkContext, spec: CrawlRunSpec, quit: AbortSignal): Promise<boolean> {
+async function seed({ store, log }: WorkContext, spec: CrawlRunSpec, signal: AbortSignal): Promise<boolean> {
   try {
-    const isFirst = await store.seed(seedsOf(spec), quit);
+    const isFirst = await store.seed(seedsOf(spec), signal);
     log.debug({ isFirst }, 'frontier seeded');
     return true;
   } catch (error) {

@@ -255,6 +255,22 @@ describe('a worker that ends early', PATIENT, () => {
     for (const worker of workers) expect(worker.lines.at(-1)).toMatchObject({ msg: 'worker stopped' });
   });
 
+  it('says that it was stopped, and not that it failed, when that comes while it begins', async () => {
+    await using site = await startSite(pagesOf(3, 0));
+    await using run = await database.accept(specFor(site));
+    const other = testClient(database.superuserUrl, { schema: 'trawler' });
+    await other.connect();
+    // No seed can be put in.
+    await other.query('begin; lock table request in exclusive mode');
+    const worker = run.startWorker(allow(site));
+    await until('the worker has begun', async () => (await run.snapshot()).workers.length === 1);
+    worker.process.kill('SIGTERM');
+    await until('it has heard', () => worker.lines.some(({ msg }) => msg === 'shutdown signal received'));
+    await other.end();
+    expect(await worker.ended).toBe(143);
+    expect((await run.snapshot()).workers.map(({ state }) => state)).toEqual(['Stopped']);
+  });
+
   it('loses no result by SIGTERM of one worker after the other under load, and holds nothing', async () => {
     await using site = await startSite(pagesOf(400, 20));
     await using run = await database.accept(specFor(site, { workers: 3 }));
