@@ -263,7 +263,8 @@ describe('a worker that ends early', PATIENT, () => {
     // No seed can be put in.
     await other.query('begin; lock table request in exclusive mode');
     const worker = run.startWorker(allow(site));
-    await until('the worker has begun', async () => (await run.snapshot()).workers.length === 1);
+    const waits = `select from pg_locks where relation = 'request'::regclass and not granted`;
+    await until('the seeds wait', async () => ((await other.query(waits)).rowCount ?? 0) > 0);
     worker.process.kill('SIGTERM');
     await until('it has heard', () => worker.lines.some(({ msg }) => msg === 'shutdown signal received'));
     await other.end();
