@@ -11,6 +11,8 @@ export const nodeAddress = '10.244.0.1';
 
 /** Named for us: other container tools have bridges of their own. */
 export const bridgeName = 'trawler0';
+/** Locally administered. A bridge without one takes the least of its ports', and so another with pods that come and go. */
+export const bridgeHardwareAddress = '02:74:72:61:77:6c';
 
 export const nodeName = 'trawler';
 

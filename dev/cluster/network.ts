@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { execa } from 'execa';
-import { bridgeName, nodeAddress, podSubnet } from './addresses.ts';
+import { bridgeHardwareAddress, bridgeName, nodeAddress, podSubnet } from './addresses.ts';
 
 const table = 'trawler';
 const bridgeFilter = '/proc/sys/net/bridge/bridge-nf-call-iptables';
@@ -14,6 +14,8 @@ async function ip(signal: AbortSignal, ...args: string[]): Promise<void> {
 /** Makes the bridge, forwards between it and the world, and masquerades what leaves the pods' subnet. */
 export async function ensureNetwork(signal: AbortSignal): Promise<void> {
   if (!existsSync(`/sys/class/net/${bridgeName}`)) await ip(signal, 'link', 'add', bridgeName, 'type', 'bridge');
+  // Pods send what is for a Service to the address that they know: when that changed, they reached none for minutes.
+  await ip(signal, 'link', 'set', bridgeName, 'address', bridgeHardwareAddress);
   await ip(signal, 'addr', 'replace', `${nodeAddress}/24`, 'dev', bridgeName);
   await ip(signal, 'link', 'set', bridgeName, 'up');
   await writeFile('/proc/sys/net/ipv4/ip_forward', '1');

@@ -1,5 +1,7 @@
 // The cluster is real: a Job's pod runs under the restricted policy, is reached by its Service's name, and its log is read.
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { bridgeName } from '../../dev/cluster/addresses.ts';
 import { webImage } from '../../dev/images/catalog.ts';
 import { apply, cluster, kubectl, testNamespace } from '../support/cluster.ts';
 
@@ -63,3 +65,12 @@ test('a pod reaches another by the name of its Service', async () => {
   await kubectl('wait', '--for=condition=Complete', 'job/visitor', '--namespace', namespace.name, '--timeout=120s');
   expect(await kubectl('logs', 'job/visitor', '--namespace', namespace.name)).toBe('200');
 });
+
+// Clusters that are named by TRAWLER_KUBECONFIG have their own network.
+test.skipIf(process.env['TRAWLER_KUBECONFIG'] !== undefined)(
+  'pods come and go, and the bridge keeps its address',
+  async () => {
+    // NET_ADDR_SET: one that was given, and not the least of the ports'.
+    expect((await readFile(`/sys/class/net/${bridgeName}/addr_assign_type`, 'utf8')).trim()).toBe('3');
+  },
+);
