@@ -198,20 +198,23 @@ test('two workers share a run and are one polite visitor', async () => {
   expect(tooFast).toEqual([]);
 });
 
-test('a run that is stopped in the middle keeps what it has', async () => {
-  await start('stopped', { politeness: { requestsPerSecond: 50 } });
-  await untilDone('stopped', 100);
+test.each([
+  ['stopped', 'Stop'],
+  ['terminated', 'Terminate'],
+])('a run that is %s in the middle keeps what it has', async (name, shutdown) => {
+  await start(name, { politeness: { requestsPerSecond: 50 } });
+  await untilDone(name, 100);
   await kubectl(
     'patch',
     'crawlrun',
-    'stopped',
+    name,
     '--namespace',
     namespace.name,
     '--type=merge',
     '--patch',
-    '{"spec":{"shutdown":"Stop"}}',
+    JSON.stringify({ spec: { shutdown } }),
   );
-  const run = await finished('stopped');
+  const run = await finished(name);
   expect(run.status?.phase, run.status?.message).toBe('Stopped');
   const items = await itemsOf(run.metadata.uid);
   expect(items.length).toBeGreaterThanOrEqual(100);

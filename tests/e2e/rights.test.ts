@@ -16,6 +16,7 @@ const SELDOM: Readonly<Record<string, string>> = {
   'get crawlschedules.trawler.dev': 'a status write has to meet a newer version',
   'get crawlruns.trawler.dev': 'the name of a run has to be taken, or a status write has to meet a newer version',
   'get jobs.batch': 'a Job has to be there before its cache has it',
+  'delete jobs.batch': 'PostgreSQL has to go back to a time before a file was written',
   'patch pods/status': 'a node has to be lost',
   'get nodes': 'a node has to be lost',
   'patch events.events.k8s.io': 'an Event has to repeat',
