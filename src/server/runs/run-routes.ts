@@ -3,10 +3,11 @@ import { createRoute, z } from '@hono/zod-openapi';
 import type { CrawlRun } from '../../custom-resources/types.ts';
 import type { ObjectRef } from '../../kube/kube-object.ts';
 import { RUN_PHASES, TRIGGER_TYPES } from '../../resources/crawl-run.ts';
-import { decodeCursor, encodeCursor, nextCursor, pageQuery } from '../http/cursor.ts';
+import { nextCursor, pageQuery } from '../http/cursor.ts';
 import { answers, body, conditional, createRoutes, inNamespace, named, signalOf } from '../http/env.ts';
 import { etagOf, expectedVersion } from '../http/etag.ts';
 import { ProblemError } from '../http/problem.ts';
+import { resourcePage } from '../http/resource-page.ts';
 import { runPatch, runSchema, shown } from '../http/resources.ts';
 import type { ServerParts } from '../parts.ts';
 
@@ -47,7 +48,6 @@ const remove = createRoute({
   responses: answers(z.object({ deleted: z.string() }), 'It is being deleted.'),
 });
 
-const position = z.object({ continue: z.string() });
 const resource = 'crawlruns';
 
 type Filters = {
@@ -75,16 +75,8 @@ export function runRoutes({ runs, access, audit }: ServerParts) {
     const { namespace } = c.req.valid('param');
     const { limit, cursor, labelSelector, ...wanted } = c.req.valid('query');
     await access.require(c.get('identity'), { verb: 'list', resource, namespace });
-    const from = decodeCursor(position, cursor);
-    const fieldSelector = fieldSelectorOf(wanted);
-    const page = await runs.list({
-      ...{ namespace, limit, signal: signalOf(c) },
-      ...(fieldSelector === undefined ? {} : { fieldSelector }),
-      ...(labelSelector === undefined ? {} : { labelSelector }),
-      ...(from === undefined ? {} : { continueToken: from.continue }),
-    });
-    const next = page.continueToken === undefined ? {} : { nextCursor: encodeCursor({ continue: page.continueToken }) };
-    return c.json({ items: page.items.map(shown), ...next }, 200);
+    const query = { namespace, limit, cursor, labelSelector, fieldSelector: fieldSelectorOf(wanted) };
+    return c.json(await resourcePage(runs, query, signalOf(c)), 200);
   });
 
   routes.openapi(get, async (c) => {

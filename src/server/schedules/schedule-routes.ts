@@ -2,10 +2,11 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { CrawlSchedule } from '../../custom-resources/types.ts';
 import type { ObjectRef } from '../../kube/kube-object.ts';
-import { decodeCursor, encodeCursor, nextCursor, pageQuery } from '../http/cursor.ts';
+import { nextCursor, pageQuery } from '../http/cursor.ts';
 import { answers, body, conditional, created, createRoutes, inNamespace, named, signalOf } from '../http/env.ts';
 import { etagOf, expectedVersion } from '../http/etag.ts';
 import { ProblemError } from '../http/problem.ts';
+import { resourcePage } from '../http/resource-page.ts';
 import { newSchedule, replacedSchedule, schedulePatch, scheduleSchema, shown } from '../http/resources.ts';
 import type { ServerParts } from '../parts.ts';
 
@@ -44,7 +45,6 @@ const remove = createRoute({
   responses: answers(z.object({ deleted: z.string() }), 'It is being deleted.'),
 });
 
-const position = z.object({ continue: z.string() });
 const resource = 'crawlschedules';
 
 export function scheduleRoutes({ schedules, access, audit }: ServerParts) {
@@ -54,14 +54,8 @@ export function scheduleRoutes({ schedules, access, audit }: ServerParts) {
     const { namespace } = c.req.valid('param');
     const { limit, cursor, labelSelector } = c.req.valid('query');
     await access.require(c.get('identity'), { verb: 'list', resource, namespace });
-    const from = decodeCursor(position, cursor);
-    const page = await schedules.list({
-      ...{ namespace, limit, signal: signalOf(c) },
-      ...(labelSelector === undefined ? {} : { labelSelector }),
-      ...(from === undefined ? {} : { continueToken: from.continue }),
-    });
-    const next = page.continueToken === undefined ? {} : { nextCursor: encodeCursor({ continue: page.continueToken }) };
-    return c.json({ items: page.items.map(shown), ...next }, 200);
+    const page = await resourcePage(schedules, { namespace, limit, cursor, labelSelector }, signalOf(c));
+    return c.json(page, 200);
   });
 
   routes.openapi(get, async (c) => {
