@@ -1,11 +1,12 @@
 // Why a run is as it is, from what the cluster shows of it: findings, the most important first. Pure functions.
-import type { CrawlRun, CrawlSchedule } from '../custom-resources/types.ts';
-import { isFinished, phaseOf } from '../custom-resources/types.ts';
+
 import type { ClusterEvent, Pod } from '../kube/builtin-types.ts';
 import { findCondition } from '../kube/conditions.ts';
 import { RUN_REASONS, type RunReason } from '../resources/conditions.ts';
 import { durationMs } from '../resources/duration.ts';
 import { RUN_REASON_GUIDE } from '../resources/run-states.ts';
+import type { CrawlRun, CrawlSchedule } from './types.ts';
+import { isFinished, phaseOf } from './types.ts';
 
 /** What was read of the cluster; what may not be read is named in `unread`, and the rest is explained all the same. */
 export type RunEvidence = {

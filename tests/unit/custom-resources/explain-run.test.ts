@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { explainRun, explanationLines } from '#src/cli/explain-run.ts';
+import { explainRun, explanationLines } from '#src/custom-resources/explain-run.ts';
 import type { CrawlRun } from '#src/custom-resources/types.ts';
 import type { ClusterEvent, Pod } from '#src/kube/builtin-types.ts';
 

@@ -2,7 +2,7 @@
 // database. Whoever may not execute in that pod reads the pods of the run, as long as they are there.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { LABEL } from '../resources/group.ts';
+import { LABEL } from '../../resources/group.ts';
 
 export type KubectlOptions = {
   readonly kubeconfig?: string;
