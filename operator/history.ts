@@ -1,4 +1,5 @@
 // `trawler history`: what stays of runs and of maintenance after their end, for a person or for a program.
+import { type Column, tableLines } from '../src/cli/table.ts';
 import type { Execution, ExecutionStore } from '../src/store/execution-store.ts';
 
 export type HistoryOptions = {
@@ -31,12 +32,12 @@ export async function history(
     ...(schedule === undefined ? {} : { scheduleName: schedule }),
   } as const;
   const found = await executions.list(query, signal);
-  return json ? found.map((one) => JSON.stringify(one)) : table(maintenance ? MAINTENANCE_COLUMNS : RUN_COLUMNS, found);
+  return json
+    ? found.map((one) => JSON.stringify(one))
+    : tableLines(maintenance ? MAINTENANCE_COLUMNS : RUN_COLUMNS, found);
 }
 
-type Column = readonly [title: string, cell: (execution: Execution) => string];
-
-const RUN_COLUMNS: readonly Column[] = [
+const RUN_COLUMNS: readonly Column<Execution>[] = [
   ['RUN', ({ name }) => name],
   ['TRIGGER', ({ trigger }) => trigger],
   ['RESULT', ({ outcome }) => outcome],
@@ -50,7 +51,7 @@ const RUN_COLUMNS: readonly Column[] = [
   ['CHANGES', ({ changes }) => countsOf(changes)],
 ];
 
-const MAINTENANCE_COLUMNS: readonly Column[] = [
+const MAINTENANCE_COLUMNS: readonly Column<Execution>[] = [
   ['SLOT', ({ scheduledTime }) => (scheduledTime ? seconds(scheduledTime) : '')],
   ['RESULT', ({ outcome }) => outcome],
   ['FINISHED', ({ finishedAt }) => seconds(finishedAt)],
@@ -71,15 +72,4 @@ function countsOf(counts: Readonly<Record<string, number>> = {}): string {
   return Object.entries(counts)
     .map(([name, count]) => `${name}=${count}`)
     .join(',');
-}
-
-function table(columns: readonly Column[], executions: readonly Execution[]): readonly string[] {
-  const rows = [columns.map(([title]) => title), ...executions.map((one) => columns.map(([, cell]) => cell(one)))];
-  const widths = columns.map((_, place) => Math.max(...rows.map((row) => row[place]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, place) => cell.padEnd(widths[place] ?? 0))
-      .join('   ')
-      .trimEnd(),
-  );
 }

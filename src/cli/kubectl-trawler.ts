@@ -2,8 +2,10 @@
 import { Command } from 'commander';
 import { KubeError } from '../kube/kube-error.ts';
 import { addBackfill } from './plugin/backfill-command.ts';
+import { addDead } from './plugin/dead-commands.ts';
 import { addExplain } from './plugin/explain-command.ts';
 import { OperatorUnreachable } from './plugin/in-operator.ts';
+import { addItems } from './plugin/items-command.ts';
 import { addNext } from './plugin/next-command.ts';
 import { addChanges, addHistory, addLogs } from './plugin/operator-commands.ts';
 import { addPause, addResume } from './plugin/pause-commands.ts';
@@ -11,6 +13,7 @@ import { addRetry } from './plugin/retry-command.ts';
 import { addRun } from './plugin/run-command.ts';
 import { UsageError } from './plugin/session.ts';
 import { addStop, addTerminate } from './plugin/stop-commands.ts';
+import { ServerError } from './plugin/trawler-server.ts';
 
 const program = new Command('kubectl trawler')
   .description('Runs of Trawler that kubectl alone cannot make, and when the next ones are due.')
@@ -23,14 +26,14 @@ const program = new Command('kubectl trawler')
 
 const ADD_COMMANDS = [
   ...[addNext, addRun, addBackfill, addRetry, addPause, addResume, addStop, addTerminate],
-  ...[addExplain, addLogs, addHistory, addChanges],
+  ...[addExplain, addItems, addDead, addLogs, addHistory, addChanges],
 ];
 for (const add of ADD_COMMANDS) add(program);
 
 try {
   await program.parseAsync();
 } catch (error) {
-  if (![UsageError, KubeError, OperatorUnreachable].some((kind) => error instanceof kind)) throw error;
+  if (![UsageError, KubeError, ServerError, OperatorUnreachable].some((kind) => error instanceof kind)) throw error;
   console.error(`error: ${(error as Error).message}`);
   process.exitCode = 1;
 }

@@ -1,8 +1,9 @@
 // `kubectl trawler logs`, `history` and `changes`: read in the operator's pod.
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { changesOptions, levelOption, positive } from '../options.ts';
 import { type LogSelection, runInOperator, runLogs } from './in-operator.ts';
 import { globalOptions, namespaceOf } from './session.ts';
+import { systemNamespaceOption } from './trawler-server.ts';
 
 type SystemOptions = { readonly systemNamespace: string };
 type HistorySelection = { readonly run?: string; readonly limit?: number };
@@ -73,8 +74,4 @@ export function addChanges(program: Command): void {
         process.exitCode = await runInOperator(['changes', run, ...flags], options);
       },
     );
-}
-
-export function systemNamespaceOption(): Option {
-  return new Option('--system-namespace <name>', 'namespace of the operator').default('trawler-system');
 }

@@ -17,6 +17,7 @@ const item = z
     data: z.record(z.string(), z.unknown()),
   })
   .openapi('Item');
+export type ItemRow = z.output<typeof item>;
 const items = answers(z.object({ items: z.array(item), nextCursor }), 'A page.');
 
 const ofNamespace = createRoute({
@@ -41,6 +42,8 @@ const deadLetter = z
     diedAt: z.iso.datetime(),
   })
   .openapi('DeadLetter');
+export type DeadLetter = z.output<typeof deadLetter>;
+
 const deadLetters = createRoute({
   ...{ method: 'get', path: '/api/v1/namespaces/{namespace}/runs/{name}/dead-letters', tags },
   summary: 'Pages of a run that used up their retries, the oldest first.',

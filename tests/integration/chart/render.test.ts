@@ -203,6 +203,13 @@ describe('the API server', () => {
       events: 'create patch',
     });
   });
+
+  test('is reached through the proxy of its Service by the groups that are named, or by nobody', async () => {
+    const role = one(await render(EVALUATION, 'server.enabled=true'), 'Role', 'trawler-server-callers');
+    expect(role.rules).toMatchObject([{ resources: ['services/proxy'], resourceNames: ['trawler-server:http'] }]);
+    const nobody = await render(EVALUATION, 'server.enabled=true', 'server.callers=null');
+    expect(nobody.filter(({ metadata }) => metadata.name === 'trawler-server-callers')).toEqual([]);
+  });
 });
 
 describe('the gateway', () => {

@@ -1,0 +1,74 @@
+// Rows of the server's lists, page by page, printed as a table, JSON, JSON Lines or CSV.
+import { once } from 'node:events';
+import { Option } from 'commander';
+import { stringify } from 'csv-stringify/sync';
+import { type Column, tableLines } from '../table.ts';
+import type { Query, TrawlerServer } from './trawler-server.ts';
+
+export const FORMATS = ['table', 'json', 'jsonl', 'csv'] as const;
+export type Format = (typeof FORMATS)[number];
+
+/** Most rows that the server gives at once. */
+const PAGE = 500;
+
+type Page<T> = { readonly items: readonly T[]; readonly nextCursor?: string };
+
+export function formatOption(): Option {
+  return new Option('-o, --output <format>', 'how it is printed').choices(FORMATS).default('table');
+}
+
+/** Pages of a list until its end or `limit` rows; no empty one. Rejects with a ServerError. */
+export async function* pagesOf<T>(
+  server: TrawlerServer,
+  path: string,
+  { limit, ...query }: Query & { readonly limit: number },
+  signal: AbortSignal,
+): AsyncGenerator<readonly T[]> {
+  let cursor: string | undefined;
+  for (let left = limit; left > 0; ) {
+    const page: Page<T> = await server.get(path, { ...query, limit: Math.min(PAGE, left), cursor }, signal);
+    if (page.items.length > 0) yield page.items;
+    if (page.nextCursor === undefined) return;
+    left -= page.items.length;
+    cursor = page.nextCursor;
+  }
+}
+
+/** JSON Lines go out page by page; the others need all rows: for their widths, their columns, or one value in the end. */
+export async function printRows<T extends object>(
+  pages: AsyncIterable<readonly T[]>,
+  format: Format,
+  columns: readonly Column<T>[],
+  record: (row: T) => object = (row) => row,
+): Promise<void> {
+  // Whoever reads may stop before the end, as head does.
+  process.stdout.on('error', () => process.exit());
+  if (format === 'jsonl') {
+    for await (const page of pages) await print(page.map((row) => JSON.stringify(row)));
+    return;
+  }
+  const rows: T[] = [];
+  for await (const page of pages) rows.push(...page);
+  if (format === 'json') await print([JSON.stringify({ items: rows })]);
+  else if (format === 'csv') await print([csvOf(rows.map(record)).trimEnd()]);
+  else if (rows.length === 0) console.error('nothing was found');
+  else await print(tableLines(columns, rows));
+}
+
+/** The columns of all rows; text that a spreadsheet would run is marked. */
+export function csvOf(records: readonly object[]): string {
+  const columns = [...new Set(records.flatMap((record) => Object.keys(record)))];
+  return stringify([...records], {
+    ...{ columns, header: true, escape_formulas: true },
+    cast: { boolean: String, object: (value) => JSON.stringify(value) },
+  });
+}
+
+async function print(lines: readonly string[]): Promise<void> {
+  if (!process.stdout.write(`${lines.join('\n')}\n`)) await once(process.stdout, 'drain');
+}
+
+/** Without fractions of seconds. */
+export function seconds(time: string): string {
+  return time.replace(/\.\d+Z$/, 'Z');
+}

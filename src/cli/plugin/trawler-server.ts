@@ -1,0 +1,226 @@
+// The plugin's way to Trawler's server: its URL, or the API server's proxy of its Service, which a kubeconfig alone reaches.
+// The proxy takes `Authorization` away, so the user's token goes in `Trawler-Token`.
+import { type Command, Option } from 'commander';
+import { Agent, type Dispatcher } from 'undici';
+import { connect } from '../../kube/connection.ts';
+import { actingAs } from '../../kube/kube-config.ts';
+import type { Problem } from '../../server/http/problem.ts';
+import { type Global, globalOptions, readKubeConfig, UsageError } from './session.ts';
+
+/** What the server, or something on the way to it, has refused; for the person at the terminal. */
+export class ServerError extends Error {
+  override readonly name = 'ServerError';
+  /** HTTP status; 0 without an answer. */
+  readonly status: number;
+  /** False where the request did not come as far as Trawler's server. */
+  readonly isOfServer: boolean;
+
+  constructor(
+    message: string,
+    { status, isOfServer, cause }: { status: number; isOfServer: boolean; cause?: unknown },
+  ) {
+    super(message, { cause });
+    this.status = status;
+    this.isOfServer = isOfServer;
+  }
+}
+
+export type Query = Readonly<Record<string, string | number | undefined>>;
+
+/** Every call rejects with a ServerError, or with the signal's reason. */
+export type TrawlerServer = {
+  get<T>(path: string, query: Query, signal: AbortSignal): Promise<T>;
+  send<T>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body: object, signal: AbortSignal): Promise<T>;
+  /** The answer's body as it comes. */
+  stream(path: string, query: Query, signal: AbortSignal): Promise<AsyncIterable<Buffer>>;
+  close(): Promise<void>;
+};
+
+export type ServerOptions = Global & {
+  /** `http://…`, or the name of the Service. */
+  readonly server: string;
+  readonly token?: string;
+  readonly systemNamespace: string;
+};
+
+const ANSWER_WITHIN_MS = 60_000;
+
+/** The options with which a command reaches the server. */
+export function serverOptions(): Option[] {
+  return [
+    new Option('--server <service>', "Trawler's server: its URL, or the name of its Service")
+      .env('TRAWLER_SERVER')
+      .default('trawler-server'),
+    new Option('--token <token>', 'token of Kubernetes for the server; that of the kubeconfig when left out').env(
+      'TRAWLER_TOKEN',
+    ),
+    systemNamespaceOption(),
+  ];
+}
+
+export function systemNamespaceOption(): Option {
+  return new Option('--system-namespace <name>', 'namespace of the operator').default('trawler-system');
+}
+
+/** A command that asks the server. */
+export function withServerOptions(command: Command): Command {
+  for (const option of serverOptions()) command.addOption(option);
+  return command;
+}
+
+export async function withServer<T>(command: Command, work: (server: TrawlerServer) => Promise<T>): Promise<T> {
+  const options = { ...globalOptions(command), ...command.opts<ServerOptions>() };
+  const server = await connectToServer(options);
+  try {
+    return await work(server);
+  } finally {
+    await server.close();
+  }
+}
+
+/** Throws a UsageError where there is no token to show. */
+export async function connectToServer(options: ServerOptions): Promise<TrawlerServer> {
+  const route = /^https?:\/\//.test(options.server) ? await direct(options) : await throughKubernetes(options);
+  return createClient(route);
+}
+
+type Route = {
+  readonly origin: string;
+  readonly prefix: string;
+  /** Read for each request: tokens are rotated. */
+  authorise(): Promise<{ readonly dispatcher: Dispatcher; readonly headers: Record<string, string> }>;
+  /** What an answer means that is not of Trawler's server. */
+  explain(status: number, message: string): string;
+  close(): Promise<void>;
+};
+
+async function direct(options: ServerOptions): Promise<Route> {
+  const { origin, pathname } = new URL(options.server);
+  const token = options.token ?? (await tokenOfKubeConfig(options));
+  const dispatcher = new Agent();
+  return {
+    ...{ origin, prefix: pathname.replace(/\/$/, '') },
+    authorise: async () => ({ dispatcher, headers: { authorization: `Bearer ${token}` } }),
+    explain: (_, message) => `${origin} is no server of Trawler, or something before it has refused: ${message}`,
+    close: () => dispatcher.close(),
+  };
+}
+
+async function throughKubernetes(options: ServerOptions): Promise<Route> {
+  const { server: service, systemNamespace: namespace, as } = options;
+  const token = options.token ?? (await tokenOfKubeConfig(options));
+  const config = readKubeConfig(options);
+  const connection = connect(as === undefined ? config : actingAs(config, as));
+  const proxy = `/api/v1/namespaces/${encodeURIComponent(namespace)}/services/${encodeURIComponent(service)}:http/proxy`;
+  return {
+    ...{ origin: connection.origin, prefix: connection.pathPrefix + proxy },
+    async authorise() {
+      const { dispatcher, headers } = await connection.authorise();
+      return { dispatcher, headers: { ...headers, 'trawler-token': token } };
+    },
+    explain: (status, message) => explainProxy(status, message, { service, namespace }),
+    close: () => connection.close(),
+  };
+}
+
+/** Pure: what the API server's refusal to pass a request on means, and what to do about it. */
+export function explainProxy(
+  status: number,
+  message: string,
+  { service, namespace }: { readonly service: string; readonly namespace: string },
+): string {
+  const elsewhere = 'with --server you name another Service or a URL';
+  switch (status) {
+    case 401:
+      return `the API server of Kubernetes does not accept your credentials: ${message}`;
+    case 403:
+      return `you may not reach Trawler's server through the API server of Kubernetes; ask for get and create on services/proxy "${service}:http" in namespace ${namespace} (server.callers of the chart), or give its URL with --server: ${message}`;
+    case 404:
+      return `Trawler's server is not there: ${message} in namespace ${namespace}. Switch it on with server.enabled=true of the chart (helm upgrade trawler … --reuse-values --set server.enabled=true); ${elsewhere}, with --system-namespace another namespace`;
+    case 502:
+    case 503:
+    case 504:
+      return `Trawler's server does not answer: ${message}. Look at its pods (kubectl -n ${namespace} get pods); where the API server of Kubernetes cannot reach pods, use kubectl -n ${namespace} port-forward service/${service} 8090:80 and --server http://localhost:8090`;
+    default:
+      return `the API server of Kubernetes does not pass the request on: ${message}`;
+  }
+}
+
+/** The server asks Kubernetes whose token it is; a client certificate cannot be passed on. */
+async function tokenOfKubeConfig(options: ServerOptions): Promise<string> {
+  if (options.as !== undefined) {
+    throw new UsageError("--as does not reach Trawler's server: give a token of that user with --token");
+  }
+  const connection = connect(readKubeConfig(options));
+  try {
+    const { headers } = await connection.authorise();
+    const [, token] = /^Bearer (.+)$/i.exec(headers['authorization'] ?? '') ?? [];
+    if (token !== undefined) return token;
+  } finally {
+    await connection.close();
+  }
+  throw new UsageError(
+    'your kubeconfig has no token that could be shown to Trawler\'s server, as it logs in otherwise; give one: --token "$(kubectl create token NAME)", where NAME is a service account with your rights',
+  );
+}
+
+function createClient(route: Route): TrawlerServer {
+  async function request(
+    method: Dispatcher.HttpMethod,
+    path: string,
+    { query = {}, body }: { readonly query?: Query; readonly body?: object },
+    signal: AbortSignal,
+  ): Promise<Dispatcher.ResponseData> {
+    const { dispatcher, headers } = await route.authorise();
+    const given = Object.entries(query).filter(([, value]) => value !== undefined);
+    try {
+      const answer = await dispatcher.request({
+        ...{ origin: route.origin, path: route.prefix + path, method, signal },
+        query: Object.fromEntries(given),
+        headers: {
+          ...headers,
+          ...{ accept: 'application/json', 'user-agent': 'kubectl-trawler' },
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        body: body === undefined ? null : JSON.stringify(body),
+        headersTimeout: ANSWER_WITHIN_MS,
+        bodyTimeout: ANSWER_WITHIN_MS,
+      });
+      if (answer.statusCode < 300) return answer;
+      throw refusal(answer.statusCode, answer.headers['content-type'], await answer.body.text(), route);
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (error instanceof ServerError) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      throw new ServerError(`${route.origin} does not answer: ${why}`, { status: 0, isOfServer: false, cause: error });
+    }
+  }
+  return {
+    async get<T>(path: string, query: Query, signal: AbortSignal) {
+      return (await (await request('GET', path, { query }, signal)).body.json()) as T;
+    },
+    async send<T>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body: object, signal: AbortSignal) {
+      return (await (await request(method, path, { body }, signal)).body.json()) as T;
+    },
+    stream: async (path, query, signal) => (await request('GET', path, { query }, signal)).body,
+    close: () => route.close(),
+  };
+}
+
+/** Trawler's server answers with problems, and with nothing else. */
+function refusal(status: number, type: unknown, text: string, { explain }: Route): ServerError {
+  const said = jsonOf(text);
+  if (String(type).startsWith('application/problem+json') && said?.detail !== undefined) {
+    return new ServerError(said.detail, { status, isOfServer: true });
+  }
+  const message = said?.message ?? `HTTP ${status} ${text.slice(0, 200)}`.trim();
+  return new ServerError(explain(status, message), { status, isOfServer: false });
+}
+
+function jsonOf(text: string): Partial<Problem & { readonly message: string }> | undefined {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
