@@ -6,6 +6,7 @@ import { stringify } from 'yaml';
 import { customResourceDefinitions } from '../src/resources/custom-resource-definition.ts';
 import { apiPage } from './api.ts';
 import { renderInstall } from './install-manifest.ts';
+import { metricsPage } from './metrics.ts';
 import { apiReference } from './reference.ts';
 import { statesPage } from './states.ts';
 
@@ -25,6 +26,7 @@ async function* generatedFiles(): AsyncGenerator<[path: string, content: string]
   yield ['docs/reference.md', apiReference(customResourceDefinitions())];
   yield ['docs/states.md', statesPage()];
   yield ['docs/api.md', apiPage()];
+  yield ['docs/metrics.md', metricsPage()];
   yield ['manifests/install.yaml', await renderInstall()];
 }
 

@@ -4,12 +4,11 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { Command, InvalidArgumentError } from 'commander';
-import { collectDefaultMetrics, Registry } from 'prom-client';
 import { changesOptions, levelOption, positive } from '../src/cli/options.ts';
 import { type Config, ConfigError, environmentName, loadConfig } from '../src/config.ts';
 import type { GatewaySettings, GatewayTls } from '../src/controllers/gateway/gateway.ts';
 import { type MaintenanceSettings, timetableOf } from '../src/controllers/maintenance.ts';
-import { createOperatorMetrics } from '../src/controllers/metrics.ts';
+import { createDatabaseMetrics, createOperatorMetrics } from '../src/controllers/metrics.ts';
 import { runOperator } from '../src/controllers/operator.ts';
 import { CRAWL_RUNS, CRAWL_SCHEDULES } from '../src/custom-resources/types.ts';
 import { GatewayConfigError, loadGatewayConfig } from '../src/gateway/gateway-config.ts';
@@ -21,8 +20,11 @@ import { loadKubeConfig } from '../src/kube/kube-config.ts';
 import { durationMs } from '../src/resources/duration.ts';
 import { loadServerConfig, ServerConfigError } from '../src/server/server-config.ts';
 import type { OperatorStore } from '../src/store/operator-store.ts';
+import { createPoolMetrics, type PoolMetrics } from '../src/store/pool-metrics.ts';
 import { createOperatorStore } from '../src/store/postgres-operator-store.ts';
+import { RELEASE } from '../src/store/release.ts';
 import { createLogger, type Logger, type LogLevel } from '../src/telemetry/logger.ts';
+import { createProcessRegistry } from '../src/telemetry/metrics.ts';
 import { startProbeServer } from '../src/telemetry/probe-server.ts';
 import { type Readiness, remembered } from '../src/telemetry/readiness.ts';
 import { type ChangesOptions, changes } from './changes.ts';
@@ -54,8 +56,9 @@ function caOf({ databaseCa }: Config): { ca?: string } {
   return databaseCa === undefined ? {} : { ca: databaseCa };
 }
 
-function openStore(config: Config, logger: Logger): OperatorStore {
+function openStore(config: Config, logger: Logger, metrics?: PoolMetrics): OperatorStore {
   return createOperatorStore({
+    ...(metrics === undefined ? {} : { metrics }),
     databaseUrl: config.databaseUrl,
     ...caOf(config),
     ...(config.databaseGatewayUrl === undefined ? {} : { gatewayDatabaseUrl: config.databaseGatewayUrl }),
@@ -95,10 +98,10 @@ async function operator(config: Config, logger: Logger): Promise<void> {
   const gateway = gatewayOf(config);
   const maintenance = maintenanceOf(config);
   const signal = untilSignalled(logger);
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: EVENT_LOOP_SAMPLE_MS });
+  const registry = createProcessRegistry('operator', RELEASE, EVENT_LOOP_SAMPLE_MS);
   const metrics = createOperatorMetrics(registry);
-  const store = openStore(config, logger);
+  const store = openStore(config, logger, createPoolMetrics(registry));
+  createDatabaseMetrics(registry, store);
   const api = createKubeApi(loadKubeConfig(), { logger, metrics });
   let isFilling = false;
   const probes = await startProbeServer({

@@ -119,6 +119,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   const events = createEventRecorder({ api, controller: `${GROUP}/operator`, instance: identity, urgency, ...shared });
   const all = Object.values(caches);
   await Promise.all(all.map((cache) => cache.synced(signal)));
+  metrics.fleet.follow(caches);
 
   const database = createDatabasePreparation({ store, migrate, onEmptied: announceEmptied, logger, signal });
   const queue = createRunQueue({ runCache, scheduleCache, limits });
@@ -155,6 +156,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     reconcile: createRunReconciler({
       ...{ runs, jobs, pods, nodes, secrets, claims, clusterEvents, runCache, jobCache, podCache },
       ...{ queue, store, database, gateway, events, settings, now, logger },
+      onRunEnded: (run, { outcome, at }) => metrics.runEnded(run, outcome, at),
       // The schedule's status has to hold the result before the run is deleted.
       isReported: (run) => isRunReported(run, scheduleCache),
     }),

@@ -1,8 +1,9 @@
 // The life of the gateway's process: wait for its certificate and its database login, serve, follow both as they change,
 // and end in two steps, so that no worker notices more than a closed connection.
 import { readFile } from 'node:fs/promises';
-import { collectDefaultMetrics, Registry } from 'prom-client';
+import { RELEASE } from '../store/release.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { createProcessRegistry } from '../telemetry/metrics.ts';
 import { startProbeServer } from '../telemetry/probe-server.ts';
 import type { Readiness } from '../telemetry/readiness.ts';
 import { type Gateway, startGateway } from './gateway.ts';
@@ -19,8 +20,7 @@ const END_WITHIN_MS = 15_000;
 
 /** Runs until the signal is aborted, and resolves when everything is closed. */
 export async function runGateway(config: GatewayConfig, logger: Logger, signal: AbortSignal): Promise<void> {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  const registry = createProcessRegistry('gateway', RELEASE);
   let gateway: Gateway | undefined;
   const watches: FileWatch[] = [];
   const probes = await startProbeServer({

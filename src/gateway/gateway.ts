@@ -1,8 +1,10 @@
 // The gateway put together: two pools of connections, the calls of workers over them, and the server that workers reach.
 import type { Registry } from 'prom-client';
 import { createPool } from '../store/connection.ts';
+import { createPoolMetrics } from '../store/pool-metrics.ts';
 import { createWorkerFunctions } from '../store/worker-calls.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { createCrawlMetrics } from './crawl-metrics.ts';
 import { type Certificate, startHttpServer } from './http-server.ts';
 import { DEFAULT_LIMITS, type GatewayLimits } from './limits.ts';
 import { createGatewayMetrics } from './metrics.ts';
@@ -44,8 +46,12 @@ export type Gateway = {
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { schema, poolSize, registry, logger, ca } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const poolMetrics = createPoolMetrics(registry);
   const openPools = (databaseUrl: string) => {
-    const access = { databaseUrl, ...(ca === undefined ? {} : { ca }), applicationName: 'trawler-gateway' };
+    const access = {
+      ...{ databaseUrl, applicationName: 'trawler-gateway', metrics: poolMetrics },
+      ...(ca === undefined ? {} : { ca }),
+    };
     return {
       calls: createPool({ ...access, max: poolSize }),
       reserved: createPool({ ...access, max: RESERVED_CONNECTIONS }),
@@ -62,7 +68,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       metrics.lookFailed();
       logger.debug({ error: String(error) }, 'a look for work failed');
     },
+    onCommitted: (run, { outcomes }, answer) => crawl.committed(run, outcomes, JSON.parse(answer) as string[]),
   });
+  const crawl = createCrawlMetrics(registry);
   const metrics = createGatewayMetrics(registry, {
     waitingClaims: () => service.waitingClaims,
     connectionsUsed: () => service.connectionsUsed,

@@ -1,5 +1,7 @@
-// What the gateway counts, for Prometheus.
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+// What the gateway counts of its own work, for Prometheus.
+import type { Registry } from 'prom-client';
+import { METRICS } from '../telemetry/metric-table.ts';
+import { counter, histogram, readGauge } from '../telemetry/metrics.ts';
 import { boundedLabel } from './bounded-label.ts';
 
 export type GatewayMetrics = {
@@ -19,74 +21,22 @@ export type GatewayGauges = {
 };
 
 /** Namespaces that are told apart. */
-const MAX_NAMESPACES = 200;
-/** From a tenth of a millisecond to a slow database; a claim that waits for work is not counted as slow. */
-const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+export const MAX_NAMESPACES = 200;
 
 export function createGatewayMetrics(registry: Registry, gauges: GatewayGauges): GatewayMetrics {
-  const registers = [registry];
-  const requests = new Counter({
-    name: 'trawler_gateway_requests_total',
-    help: 'Requests of workers, by call and status.',
-    labelNames: ['call', 'status'] as const,
-    registers,
-  });
-  const duration = new Histogram({
-    name: 'trawler_gateway_request_duration_seconds',
-    help: 'From the request to the answer, without the time that a claim waits for work.',
-    labelNames: ['call'] as const,
-    buckets: BUCKETS,
-    registers,
-  });
-  const refused = new Counter({
-    name: 'trawler_gateway_tokens_refused_total',
-    help: 'Requests without a token that is good.',
-    registers,
-  });
-  const turnedAway = new Counter({
-    name: 'trawler_gateway_turned_away_total',
-    help: 'Requests that were told to come again later, by reason.',
-    labelNames: ['reason'] as const,
-    registers,
-  });
+  const requests = counter(registry, METRICS.gatewayRequests);
+  const duration = histogram(registry, METRICS.gatewayRequestDuration);
+  const refused = counter(registry, METRICS.gatewayTokensRefused);
+  const turnedAway = counter(registry, METRICS.gatewayTurnedAway);
   const ofNamespace = boundedLabel(MAX_NAMESPACES);
-  const byNamespace = (name: string, help: string) =>
-    new Counter({
-      name,
-      help: `${help}, by the namespace of their run.`,
-      labelNames: ['namespace'] as const,
-      registers,
-    });
-  const namespaceSeconds = byNamespace(
-    'trawler_gateway_namespace_seconds_total',
-    'Time that requests took, without the time that claims wait for work',
-  );
-  const namespaceRequests = byNamespace('trawler_gateway_namespace_requests_total', 'Requests of workers');
-  const namespaceTurnedAway = byNamespace(
-    'trawler_gateway_namespace_turned_away_total',
-    'Requests that were told to come again later',
-  );
-  const looks = new Counter({
-    name: 'trawler_gateway_looks_failed_total',
-    help: 'Looks for work of waiting claims that the database did not answer.',
-    registers,
-  });
-  const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  gauge('trawler_gateway_waiting_claims', 'Claims that wait for work.', gauges.waitingClaims);
-  gauge('trawler_gateway_connections_used', 'Connections to PostgreSQL that answer a request.', gauges.connectionsUsed);
-  gauge(
-    'trawler_gateway_connections_waited_for',
-    'Requests that wait for a connection to PostgreSQL.',
-    gauges.connectionsWaitedFor,
-  );
+  const namespaceSeconds = counter(registry, METRICS.gatewayNamespaceSeconds);
+  const namespaceRequests = counter(registry, METRICS.gatewayNamespaceRequests);
+  const namespaceTurnedAway = counter(registry, METRICS.gatewayNamespaceTurnedAway);
+  const looks = counter(registry, METRICS.gatewayLooksFailed);
+  const now = (read: () => number) => () => [{ labels: {}, value: read() }];
+  readGauge(registry, METRICS.gatewayWaitingClaims, now(gauges.waitingClaims));
+  readGauge(registry, METRICS.gatewayConnectionsUsed, now(gauges.connectionsUsed));
+  readGauge(registry, METRICS.gatewayConnectionsWaitedFor, now(gauges.connectionsWaitedFor));
   return {
     answered(call, status, seconds, name) {
       requests.inc({ call, status: String(status) });

@@ -54,10 +54,12 @@ export type WorkerServiceOptions = {
   readonly poolSize: number;
   readonly limits: GatewayLimits;
   readonly onLookFailed: (error: unknown) => void;
+  /** A commit of the run was stored; JSON of the answer. */
+  readonly onCommitted: (run: CallingRun, request: CallArguments<'commit'>, answer: string) => void;
 };
 
 export function createWorkerService(options: WorkerServiceOptions): WorkerService {
-  const { functions, reserved, poolSize, limits, onLookFailed } = options;
+  const { functions, reserved, poolSize, limits, onLookFailed, onCommitted } = options;
   const line = new FairLine(poolSize, limits.waiting);
   const reservedLine = new FairLine(RESERVED_CONNECTIONS, limits.waiting);
   const bounded = () => AbortSignal.timeout(CALL_TIMEOUT_MS);
@@ -137,6 +139,7 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerServic
       if (name === 'write-log' && line.waiting > 0) throw new StoreError('Unavailable', 'calls of crawls go first');
       if (name === 'clock') return { json: JSON.stringify(await clock()), heldMs: 0 };
       const json = await throughLine(name, request, run, signal);
+      if (name === 'commit') onCommitted(run, request as CallArguments<'commit'>, json);
       const endedRun = (name === 'finish' || name === 'settle-output') && json === 'true';
       if ('mayBringWork' in CALLS[name] || endedRun) claims.stir(run.key, broughtBy(name, request));
       return { json, heldMs: 0 };

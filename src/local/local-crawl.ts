@@ -4,7 +4,6 @@ import { chmod, mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Registry } from 'prom-client';
 import { startGateway } from '../gateway/gateway.ts';
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import { SPEC_VERSION } from '../resources/group.ts';
@@ -14,6 +13,7 @@ import { createOperatorStore } from '../store/postgres-operator-store.ts';
 import { createRunItems } from '../store/run-items.ts';
 import { createToken, hashToken } from '../store/run-token.ts';
 import { createLogger } from '../telemetry/logger.ts';
+import { createRegistry } from '../telemetry/metrics.ts';
 import { startCleanUp } from './clean-up.ts';
 import { type ItemOutput, writeItems } from './item-output.ts';
 import { chromiumFor } from './local-chromium.ts';
@@ -79,7 +79,7 @@ export async function crawlLocally(options: LocalCrawl): Promise<LocalResult> {
     closing.push(() => store.close());
     await store.migrate(interruption.signal);
     const gateway = await startGateway({
-      ...{ port: 0, schema: SCHEMA, poolSize: GATEWAY_CONNECTIONS, registry: new Registry(), logger },
+      ...{ port: 0, schema: SCHEMA, poolSize: GATEWAY_CONNECTIONS, registry: createRegistry(), logger },
       databaseUrl: await store.gatewayDatabaseUrl(interruption.signal),
     });
     closing.push(() => gateway.close(0));

@@ -10,6 +10,7 @@ import { type Authenticate, tokenOf } from './auth/identity.ts';
 import { createRoutes, type ServerContext } from './http/env.ts';
 import { ProblemError, problemOf } from './http/problem.ts';
 import { requestLog } from './http/request-log.ts';
+import { countRequests, type RequestMetrics } from './http/request-metrics.ts';
 import { exportRoutes } from './items/export-routes.ts';
 import { itemRoutes } from './items/item-routes.ts';
 import type { ServerParts } from './parts.ts';
@@ -37,6 +38,7 @@ export type AppOptions = {
   readonly authenticate: Authenticate;
   readonly readiness: Readonly<Record<string, ReadinessCheck>>;
   readonly logger: Logger;
+  readonly requestMetrics?: RequestMetrics;
 };
 
 export const OPENAPI = {
@@ -45,8 +47,9 @@ export const OPENAPI = {
   security: [{ bearer: [] as string[] }, { header: [] as string[] }],
 };
 
-export function createApp({ parts, authenticate, readiness, logger }: AppOptions) {
+export function createApp({ parts, authenticate, readiness, logger, requestMetrics }: AppOptions) {
   const app = createRoutes();
+  if (requestMetrics !== undefined) app.use(countRequests(requestMetrics));
   app.use(requestLog(logger));
   app.use(compress());
   app.use(secureHeaders());

@@ -1,12 +1,15 @@
 // The life of the API server's process: serve until a signal, then answer what is under way and end.
 import { readFile } from 'node:fs/promises';
-import { collectDefaultMetrics, Registry } from 'prom-client';
 import { createKubeApi } from '../kube/client.ts';
 import { loadKubeConfig } from '../kube/kube-config.ts';
 import { createKubeMetrics } from '../kube/metrics.ts';
+import { createPoolMetrics, type PoolMetrics } from '../store/pool-metrics.ts';
+import { RELEASE } from '../store/release.ts';
 import { createServerStore, type ServerStore } from '../store/server-store.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { createProcessRegistry } from '../telemetry/metrics.ts';
 import { startProbeServer } from '../telemetry/probe-server.ts';
+import { createRequestMetrics } from './http/request-metrics.ts';
 import { startServer } from './server.ts';
 import type { ServerConfig } from './server-config.ts';
 
@@ -15,13 +18,14 @@ const END_WITHIN_MS = 20_000;
 
 /** Runs until the signal is aborted, and resolves when everything is closed. */
 export async function runServer(config: ServerConfig, logger: Logger, signal: AbortSignal): Promise<void> {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  const registry = createProcessRegistry('server', RELEASE);
   const metrics = createKubeMetrics(registry);
+  const requestMetrics = createRequestMetrics(registry);
+  const poolMetrics = createPoolMetrics(registry);
   const api = createKubeApi(loadKubeConfig(), { logger, metrics });
-  const store = await openStore(config);
+  const store = await openStore(config, poolMetrics);
   const server = await startServer({
-    ...{ api, port: config.port, identity: config.podName, metrics, logger },
+    ...{ api, port: config.port, identity: config.podName, metrics, requestMetrics, logger },
     ...(store === undefined ? {} : { store }),
   });
   const probes = await startProbeServer({
@@ -37,12 +41,12 @@ export async function runServer(config: ServerConfig, logger: Logger, signal: Ab
   }
 }
 
-async function openStore(config: ServerConfig): Promise<ServerStore | undefined> {
+async function openStore(config: ServerConfig, metrics: PoolMetrics): Promise<ServerStore | undefined> {
   const { database, databaseCaFile, databaseSchema: schema, poolSize } = config;
   if (database === undefined) return undefined;
   const databaseUrl = 'url' in database ? database.url : (await readFile(database.file, 'utf8')).trim();
   const ca = databaseCaFile === undefined ? {} : { ca: await readFile(databaseCaFile, 'utf8') };
-  return createServerStore({ databaseUrl, schema, poolSize, ...ca });
+  return createServerStore({ databaseUrl, schema, poolSize, metrics, ...ca });
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

@@ -15,6 +15,7 @@ import { createApp } from './app.ts';
 import { createAudit } from './audit.ts';
 import { createAccess } from './auth/access.ts';
 import { createAuthenticator } from './auth/identity.ts';
+import type { RequestMetrics } from './http/request-metrics.ts';
 
 export type ServerOptions = {
   readonly api: KubeApi;
@@ -22,6 +23,8 @@ export type ServerOptions = {
   /** The pod's name, for Events. */
   readonly identity: string;
   readonly metrics: KubeMetrics;
+  /** Requests are not counted without. */
+  readonly requestMetrics?: RequestMetrics;
   readonly logger: Logger;
   /** Without it, what is in PostgreSQL alone is answered with 503. The caller closes it. */
   readonly store?: ServerStore;
@@ -62,8 +65,8 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
       ...(store === undefined ? {} : { store }),
     },
     authenticate: createAuthenticator(api, rightsFreshMs),
-    readiness,
-    logger,
+    ...{ readiness, logger },
+    ...(options.requestMetrics === undefined ? {} : { requestMetrics: options.requestMetrics }),
   });
   const server = createAdaptorServer({
     fetch: app.fetch,

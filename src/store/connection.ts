@@ -1,6 +1,7 @@
 // Connections to Postgres: pools with our settings, and errors turned into StoreErrors.
 import pg from 'pg';
 import { StoreError, type StoreErrorReason } from '../gateway/protocol/store-error.ts';
+import type { PoolMetrics } from './pool-metrics.ts';
 
 export type PoolOptions = {
   readonly databaseUrl: string;
@@ -10,6 +11,7 @@ export type PoolOptions = {
   readonly max: number;
   /** Settings of each session. A pooler in front of the server may refuse them: workers get theirs from their role. */
   readonly sessionSettings?: Readonly<Record<string, string>>;
+  readonly metrics?: PoolMetrics;
 };
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -29,6 +31,7 @@ export function createPool(options: PoolOptions): pg.Pool {
   pool.on('error', () => {});
   // So does one that breaks between two statements of a call, which the pool no longer listens to.
   pool.on('connect', (client) => client.on('error', () => {}));
+  options.metrics?.watch(pool);
   return pool;
 }
 

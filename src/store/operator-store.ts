@@ -323,5 +323,7 @@ export type OperatorStore = {
   readonly logs: LogStore;
   /** What is to be sent to webhooks. */
   readonly notifications: NotificationStore;
+  /** Connections that the server has, of whomever, and may have. */
+  connections(signal: AbortSignal): Promise<{ readonly used: number; readonly most: number }>;
   close(): Promise<void>;
 };

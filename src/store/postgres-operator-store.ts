@@ -4,6 +4,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import { createBatcher } from './batch.ts';
 import { createComparisonStore } from './comparisons.ts';
 import { createPool, storeError } from './connection.ts';
+import { connections } from './connections.ts';
 import { createContact } from './contact.ts';
 import { contentChange, forgetPages } from './content-change.ts';
 import { createExecutionStore } from './executions.ts';
@@ -15,6 +16,7 @@ import { migrate } from './migrate.ts';
 import { createNotificationStore } from './notifications.ts';
 import { OperatorDialect } from './operator-dialect.ts';
 import type { Acceptance, AcceptedRun, OperatorStore, RunSnapshot } from './operator-store.ts';
+import type { PoolMetrics } from './pool-metrics.ts';
 import { deadLetters, firstItems } from './results.ts';
 import { dropDaysBefore, ensureDay, forgetLanes } from './retention.ts';
 import * as runs from './runs.ts';
@@ -33,6 +35,7 @@ export type OperatorStoreOptions = GatewayLogin & {
   readonly lockTimeoutMs?: number;
   /** Most connections of this process. */
   readonly poolSize?: number;
+  readonly metrics?: PoolMetrics;
 };
 
 const LOCK_TIMEOUT_MS = 30_000;
@@ -47,6 +50,7 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     databaseUrl: options.databaseUrl,
     ...(options.ca === undefined ? {} : { ca: options.ca }),
     applicationName: 'trawler-operator',
+    ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
     max: options.poolSize ?? 5,
     sessionSettings: {
       search_path: `${schema},pg_temp`,
@@ -81,6 +85,7 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
   return {
     migrate: (signal) => guarded(signal, () => migrate({ db, schema, login: options, logger }, signal)),
     makeLongChanges: (signal) => guarded(signal, () => makeLongChanges(db, schema, logger, signal)),
+    connections: (signal) => guarded(signal, () => connections(db, signal)),
     ping: (signal) => guarded(signal, async () => void (await sql`select 1`.execute(db, { signal }))),
     gatewayDatabaseUrl: (signal) => guarded(signal, () => gatewayUrl(db, schema, options, signal)),
     serverDatabaseUrl: (signal) => guarded(signal, () => serverUrl(db, schema, options, signal)),

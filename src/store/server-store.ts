@@ -2,6 +2,7 @@
 
 import { createPool, query } from './connection.ts';
 import type { Execution } from './execution-store.ts';
+import type { PoolMetrics } from './pool-metrics.ts';
 import { createRunItems, type RunItem, type RunItems } from './run-items.ts';
 import { checkSchemaName } from './schema-name.ts';
 
@@ -11,6 +12,7 @@ export type ServerStoreOptions = {
   readonly ca?: string;
   readonly schema: string;
   readonly poolSize: number;
+  readonly metrics?: PoolMetrics;
 };
 
 export type Item = {
@@ -156,11 +158,12 @@ const TOTALS = `
   from progress join run using (run_id) where finished_at is null`;
 
 export function createServerStore(options: ServerStoreOptions): ServerStore {
-  const { schema, poolSize: max, ca } = options;
+  const { schema, poolSize: max, ca, metrics } = options;
   checkSchemaName(schema);
   const pool = createPool({
     ...{ databaseUrl: options.databaseUrl, applicationName: 'trawler-server', max },
     ...(ca === undefined ? {} : { ca }),
+    ...(metrics === undefined ? {} : { metrics }),
     sessionSettings: { search_path: `${schema},pg_temp`, statement_timeout: '20s', jit: 'off' },
   });
   const orNull = <T>(value: T | undefined): T | null => value ?? null;

@@ -57,8 +57,14 @@ const FUNCTIONS: { readonly [Name in CallName]: (request: CallArguments<Name>) =
   'write-heartbeat': ({ workerId, heartbeat }) => ['write_heartbeat', workerId, storableJson(heartbeat)],
 };
 
-/** Whose token it is, and how many workers the run may have at once. */
-export type RunOfToken = { readonly runId: string; readonly namespace: string; readonly workers: number };
+/** Whose token it is, how many workers the run may have at once, and the schedule that it is of. */
+export type RunOfToken = {
+  readonly runId: string;
+  readonly namespace: string;
+  readonly workers: number;
+  /** Absent where the functions of an earlier release answer. */
+  readonly schedule?: string | null;
+};
 
 /** What workers of a run that wait may expect. */
 export type RunOutlook = {

@@ -2,7 +2,10 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { Registry } from 'prom-client';
+import { exposition, expositionType } from './exposition.ts';
 import type { ReadinessCheck } from './readiness.ts';
 
 export type ProbeServerOptions = {
@@ -35,11 +38,11 @@ export async function startProbeServer(options: ProbeServerOptions): Promise<Pro
       response.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
     }
   });
-  const metrics = createServer((_request, response) => {
-    options.registry.metrics().then(
-      (text) => response.writeHead(200, { 'content-type': options.registry.contentType }).end(text),
-      (error: unknown) => response.writeHead(500).end(String(error)),
-    );
+  const metrics = createServer((request, response) => {
+    const type = expositionType(request.headers.accept);
+    response.writeHead(200, { 'content-type': type });
+    // Whoever asks may go before the end, and a metric that cannot be read cuts the answer: a part is not taken for the whole.
+    pipeline(Readable.from(exposition(options.registry, type)), response).catch(() => response.destroy());
   });
   const [healthPort, metricsPort] = await Promise.all([
     listen(health, options.healthPort),

@@ -1,10 +1,11 @@
 // Gateways and workers' stores for tests: a real gateway on a free port, and the worker's side that speaks to it.
-import { Registry } from 'prom-client';
+import type { Registry } from 'prom-client';
 import { openGateway } from '#src/crawler/gateway/gateway-calls.ts';
 import { createHeartbeatStore, createWorkerStore } from '#src/crawler/gateway/worker-store.ts';
 import { type Gateway, type GatewayOptions, startGateway } from '#src/gateway/gateway.ts';
 import type { HeartbeatStore, WorkerStore } from '#src/gateway/protocol/worker-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
+import { createRegistry } from '#src/telemetry/metrics.ts';
 import { openDatabaseCalls } from './database-calls.ts';
 
 export type TestGateway = AsyncDisposable & {
@@ -16,7 +17,7 @@ export type TestGateway = AsyncDisposable & {
 export async function startTestGateway(
   options: Pick<GatewayOptions, 'databaseUrl' | 'schema'> & Partial<GatewayOptions>,
 ): Promise<TestGateway> {
-  const registry = new Registry();
+  const registry = createRegistry();
   const gateway = await startGateway({
     ...{ port: 0, poolSize: 20, registry, logger: createLogger('test', 'fatal') },
     ...options,

@@ -39,6 +39,8 @@ export type RunControllerOptions = RunAcceptanceOptions &
     readonly database: PreparedDatabase;
     readonly queue: RunQueue;
     readonly settings: JobSettings;
+    /** Its status shows the end now. */
+    readonly onRunEnded: (run: CrawlRun, end: RunEnd) => void;
   };
 
 /** Progress is read this often, less often the more runs are active: the API server and PostgreSQL are shared. */
@@ -326,6 +328,7 @@ export function createRunReconciler(options: RunControllerOptions) {
     const wait = await writeStatus(run, { ...seen, ...(changes ? { changes } : {}) }, signal);
     if (end) {
       announceEnd(run, end);
+      options.onRunEnded(run, end);
       if (seen.job) clusterEvents.forget(seen.job.metadata.uid);
       return { requeueAfterMs: 0 };
     }
