@@ -26,6 +26,8 @@ export const START_REASONS = [
   'SpecTooLarge',
   'PodFieldForbidden',
   'UnknownRun',
+  'NothingToRetry',
+  'DeadLettersGone',
   // Its Secret, its volume and its Job
   'SecretConflict',
   'SecretRefused',

@@ -41,6 +41,16 @@ export const RUN_REASON_GUIDE: Readonly<Record<RunReason, ReasonGuide>> = {
     meaning: 'The run whose dead letters are to be taken does not exist any more.',
     advice: 'Retry all of the crawl instead, by a new run of its schedule.',
   },
+  NothingToRetry: {
+    conditions: AT_THE_END,
+    meaning: 'The run that is to be tried again has nothing of what the retry asks for.',
+    advice: 'Read in the message what there is, and retry that, or all of the run: kubectl trawler retry NAME.',
+  },
+  DeadLettersGone: {
+    conditions: AT_THE_END,
+    meaning: 'PostgreSQL does not keep the dead letters that are to be taken.',
+    advice: 'Retry all of the run: kubectl trawler retry NAME.',
+  },
   SecretConflict: {
     conditions: ACCEPTED,
     meaning: "A Secret that does not belong to the run has the name of the run's Secret.",

@@ -42,7 +42,10 @@ export type AcceptedRun = {
 /** A spec that was edited while its run lives. */
 export type ChangedRun = Pick<AcceptedRun, 'runId' | 'spec'> & { readonly specGeneration: number };
 
-/** `Created` by this call, `Existing` from an earlier one, `Finished` when the run is over: nothing was changed. */
+/**
+ * `Created` by this call, `Existing` from an earlier one. `Finished` when the run is over: nothing was changed, or it is a
+ * retry that has nothing to do and has ended here.
+ */
 export type Acceptance = 'Created' | 'Existing' | 'Finished';
 
 /** Row E1 of what is promised: `total = queued + leased + succeeded + failed + skipped`. */

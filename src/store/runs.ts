@@ -32,7 +32,7 @@ export async function acceptRuns(
     const created = new Set(inserted.map(({ run_id }) => run_id));
     const isNew = ({ runId }: AcceptedRun) => created.has(runId);
     await storeDetails(trx, runs.filter(isNew), signal);
-    const over = new Set<string>();
+    const over = new Set(await seedRetries(trx, runs.filter(isNew), signal));
     for (const { runId } of inOrder) {
       if (!created.has(runId) && (await isOver(trx, runId, signal))) over.add(runId);
     }
@@ -41,7 +41,7 @@ export async function acceptRuns(
       runs.filter(({ runId }) => !over.has(runId)),
       signal,
     );
-    return runs.map((run) => (isNew(run) ? 'Created' : over.has(run.runId) ? 'Finished' : 'Existing'));
+    return runs.map((run) => (over.has(run.runId) ? 'Finished' : isNew(run) ? 'Created' : 'Existing'));
   });
 }
 
@@ -61,12 +61,21 @@ async function storeDetails(trx: Kysely<Database>, runs: readonly AcceptedRun[],
       .values(withOutput.map(({ runId }) => ({ run_id: runId })))
       .execute({ signal });
   }
+}
+
+/** Gives retries the dead letters that they are to take; the ids of those that have ended here, since there is nothing to take. */
+async function seedRetries(
+  trx: Kysely<Database>,
+  runs: readonly AcceptedRun[],
+  signal: AbortSignal,
+): Promise<string[]> {
+  const ended: string[] = [];
   for (const { runId, deadLettersOf } of runs) {
     if (deadLettersOf === undefined) continue;
-    await sql`select seed_dead_letters(${runId}::uuid, ${OPERATOR_ID}::uuid, ${deadLettersOf}::uuid)`.execute(trx, {
-      signal,
-    });
+    const seed = sql`seed_dead_letters(${runId}::uuid, ${OPERATOR_ID}::uuid, ${deadLettersOf}::uuid)`;
+    if (!(await call<boolean>(trx, seed, signal))) ended.push(runId);
   }
+  return ended;
 }
 
 async function storeTokens(trx: Kysely<Database>, runs: readonly AcceptedRun[], signal: AbortSignal): Promise<void> {

@@ -13,8 +13,14 @@ export type RetryStep =
   | { readonly type: 'Make'; readonly run: NewObject<CrawlRun>; readonly number: number };
 
 const RETRIED: readonly (RunPhase | undefined)[] = ['Failed', 'Partial', 'TimedOut'];
-/** The same spec would be refused again. */
-const FINAL: readonly RunReason[] = ['SpecInvalid', 'SpecTooLarge', 'PodFieldForbidden', 'UnknownRun'];
+/** The same spec would be refused again, or there is nothing to try again. */
+const FINAL: readonly RunReason[] = [
+  'SpecInvalid',
+  'SpecTooLarge',
+  'PodFieldForbidden',
+  'UnknownRun',
+  'NothingToRetry',
+];
 /** Every page was tried: what failed are dead letters, and nothing is left in the queue. */
 const ALL_TRIED: readonly RunReason[] = ['SomeRequestsFailed', 'AllRequestsFailed'];
 const LONGEST_BACKOFF_MS = 24 * 3_600_000;

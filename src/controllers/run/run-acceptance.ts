@@ -39,15 +39,19 @@ export function createRunAcceptance(options: RunAcceptanceOptions) {
     if (type === 'deleted' || isFinished(object)) credentialsCheckedAt.delete(object.metadata.uid);
   });
 
-  /** Secret first, then the row that knows its token: a pod never starts with a token that nobody knows. */
+  /**
+   * Secret first, then the row that knows its token: a pod never starts with a token that nobody knows. A run that `isKnown`
+   * to PostgreSQL has its dead letters already, and the run that they are of may be gone.
+   */
   async function accept(
     run: CrawlRun,
     spec: CrawlRunSpec,
+    isKnown: boolean,
     signal: AbortSignal,
   ): Promise<{ readonly acceptance: Acceptance } | { readonly obstacle: StartObstacle }> {
     const secret = await ensureSecret(run, signal);
     if (typeof secret !== 'string') return { obstacle: secret };
-    const earlier = retriedRun(run, spec);
+    const earlier = isKnown ? undefined : retriedRun(run, spec);
     if (earlier === 'Unknown') {
       const message = `spec.trigger.retryOf: there is no CrawlRun "${spec.trigger.retryOf}" any more whose dead letters could be taken`;
       return { obstacle: { condition: 'Accepted', patience: 'Final', reason: 'UnknownRun', message } };

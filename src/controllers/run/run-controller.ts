@@ -99,7 +99,7 @@ export function createRunReconciler(options: RunControllerOptions) {
         return obstacle ? reportOrGiveUp(run, spec, obstacle, signal) : { requeueAfterMs: 0 };
       }
       case 'RenewCredentials': {
-        const outcome = await accept(run, spec, signal);
+        const outcome = await accept(run, spec, true, signal);
         if ('obstacle' in outcome) return reportOrGiveUp(run, spec, { ...snapshotOf(snapshot), ...outcome }, signal);
         return work(run, spec, snapshot, signal);
       }
@@ -138,7 +138,7 @@ export function createRunReconciler(options: RunControllerOptions) {
     const refusal = specObstacle(run, spec, settings.allowedPodFields);
     if (refusal) return reportOrGiveUp(run, spec, { obstacle: refusal }, signal);
     const wasNew = isNew(run);
-    const outcome = await accept(run, spec, signal);
+    const outcome = await accept(run, spec, false, signal);
     if ('obstacle' in outcome) return reportOrGiveUp(run, spec, outcome, signal);
     if (!wasNew || outcome.acceptance !== 'Created') {
       return work(run, spec, await readSnapshot(run, signal), signal);

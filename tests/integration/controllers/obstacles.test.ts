@@ -205,6 +205,19 @@ const withDeadWebhook = (group: string, resource: string) => async (namespace: s
   });
 };
 
+/** A run that was stopped, after PostgreSQL had it or before. */
+async function stoppedRun(namespace: string, name: string, wasAccepted: boolean): Promise<void> {
+  const kind = { apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlRun' };
+  const shutdown = { shutdown: 'Stop' };
+  await apply({ ...kind, metadata: { name, namespace }, spec: { sources, ...(wasAccepted ? {} : shutdown) } });
+  if (wasAccepted) {
+    await kubectl(['wait', '-n', namespace, '--for=condition=Accepted', `crawlrun/${name}`, '--timeout=60s']);
+    const stop = ['--type=merge', '-p', JSON.stringify({ spec: shutdown })];
+    await kubectl(['patch', 'crawlrun', name, '-n', namespace, ...stop]);
+  }
+  await kubectl(['wait', '-n', namespace, '--for=condition=Finished', `crawlrun/${name}`, '--timeout=60s']);
+}
+
 const many = Array.from({ length: 50 }, (_, source) => ({
   name: `s${source}`,
   urls: Array.from({ length: 1_000 }, (__, page) => `http://s${source}.example/${page}`),
@@ -235,6 +248,24 @@ const FINAL: readonly Case[] = [
     spec: { trigger: { type: 'Retry', retryOf: 'gone', only: 'Dead' } },
     reason: 'UnknownRun',
     words: /spec\.trigger\.retryOf.*"gone"/,
+  },
+  {
+    what: 'a retry of a run without dead letters',
+    spec: { trigger: { type: 'Retry', retryOf: 'first', only: 'Dead' } },
+    prepare: async (namespace) => {
+      await stoppedRun(namespace, 'first', true);
+    },
+    reason: 'NothingToRetry',
+    words: /^run "first" has no dead letters/,
+  },
+  {
+    what: 'a retry of a run whose dead letters are not kept',
+    spec: { trigger: { type: 'Retry', retryOf: 'first', only: 'Dead' } },
+    prepare: async (namespace) => {
+      await stoppedRun(namespace, 'first', false);
+    },
+    reason: 'DeadLettersGone',
+    words: /keeps no dead letters of run "first".*retry all of it/,
   },
   {
     what: 'a name server that is no address',
@@ -393,6 +424,7 @@ describe.concurrent('a run', () => {
       expect(ended.status?.phase).toBe('Failed');
       expect(conditionOf(ended, 'Finished')).toMatchObject({ status: 'True', reason });
       expect(ended.status?.message).toMatch(words);
+      expect(ended.status?.jobName).toBeUndefined();
       final.set(what, {
         what,
         spec: what.includes('no room') ? { sources: '…' } : spec,

@@ -222,6 +222,45 @@ describe('a CrawlRun', () => {
     expect(await get<Secret>('secret', 'shop')).toEqual(before);
   });
 
+  test('that has the dead letters of another goes on when that is deleted and the operator is another', async () => {
+    const operator = startOperator();
+    await apply(run('first'));
+    await eventually(async () => expect((await list<Pod>('pods')).length).toBe(1));
+    const access = await accessOf('first');
+    const [worker, heartbeats] = [databaseWorkerStore(access), databaseHeartbeats(access)];
+    await heartbeats.beat(heartbeat, never);
+    await worker.seed([{ source: 'shop', url: 'http://shop.example/', host: 'shop.example', depth: 0 }], never);
+    const result = await worker.claim(1, never);
+    const claims = result.state === 'Claimed' ? result.claims : [];
+    const dead = { type: 'dead', cause: 'Timeout', message: 'no answer' } as const;
+    await worker.commit(
+      claims.map((claim) => ({ ...dead, claim })),
+      never,
+    );
+    expect(await worker.finish(never)).toBe(true);
+    await Promise.all([worker.close(), heartbeats.close()]);
+    await kubectl(['wait', '-n', namespace, '--for=condition=Finished', 'crawlrun/first', '--timeout=45s']);
+    await apply(run('second', { trigger: { type: 'Retry', retryOf: 'first', only: 'Dead' } }));
+    await eventually(async () => expect((await get<Job>('job', 'second')).metadata.name).toBe('second'));
+    await operator.stop();
+    await kubectl(['delete', 'crawlrun', 'first', '-n', namespace]);
+    const admin = testClient(database.superuserUrl);
+    await admin.connect();
+    await admin.query('delete from trawler.run_token');
+    startOperator();
+    // Its credentials are looked at once more, as the token shows that is there again.
+    await eventually(async () => {
+      const { status } = await get<CrawlRun>('crawlrun', 'second');
+      expect(status?.message).not.toContain('there is no CrawlRun');
+      expect((await admin.query('select from trawler.run_token')).rowCount).toBeGreaterThan(0);
+    });
+    await admin.end();
+    expect((await get<CrawlRun>('crawlrun', 'second')).status).toMatchObject({
+      phase: 'Pending',
+      progress: { total: 1, queued: 1 },
+    });
+  });
+
   test('whose gateway has no certificate yet says so, and begins when there is one', async () => {
     const tls = { source: 'Existing', secretName: 'issued' } as const;
     running.push(startOperatorOn(cluster.kubeconfigPath, database.ownerUrl, { gateway: { ...GATEWAY, tls } }));

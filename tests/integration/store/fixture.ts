@@ -10,7 +10,7 @@ import type {
   WorkerStore,
 } from '#src/gateway/protocol/worker-store.ts';
 import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
-import type { OperatorStore } from '#src/store/operator-store.ts';
+import type { Acceptance, OperatorStore } from '#src/store/operator-store.ts';
 import { createOperatorStore, type OperatorStoreOptions } from '#src/store/postgres-operator-store.ts';
 import { createToken, hashToken } from '#src/store/run-token.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
@@ -42,6 +42,7 @@ export type RunOptions = {
 
 export type TestRun = {
   readonly runId: string;
+  readonly acceptance: Acceptance;
   readonly token: string;
   readonly spec: ReturnType<typeof crawlRunSpec.parse>;
   worker(workerId?: string): WorkerStore & { readonly workerId: string };
@@ -73,7 +74,7 @@ export async function install(
     const runId = randomUUID();
     const token = createToken();
     const resolved = crawlRunSpec.parse({ sources: [{ name: 'site', urls: ['http://site.test/'] }], ...spec });
-    await operator.acceptRun(
+    const acceptance = await operator.acceptRun(
       {
         runId,
         runDay: run.runDay ?? RUN_DAY,
@@ -91,6 +92,7 @@ export async function install(
     const access = { gatewayUrl: gateway.url, token };
     return {
       runId,
+      acceptance,
       token,
       spec: resolved,
       worker(workerId = randomUUID()) {

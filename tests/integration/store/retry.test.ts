@@ -1,8 +1,22 @@
 // A run that tries the dead letters of another again, and functions whose shape has changed, on real PostgreSQL.
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { endOf } from '#src/controllers/run/run-status.ts';
 import type { Claim, Outcome } from '#src/gateway/protocol/worker-store.ts';
+import type { RunReason } from '#src/resources/conditions.ts';
+import type { CrawlRunSpecInput } from '#src/resources/crawl-run.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
-import { claimSome, done, FAST, install, never, urls, workUntilFinished } from './fixture.ts';
+import {
+  claimSome,
+  done,
+  FAST,
+  type Installation,
+  install,
+  never,
+  type RunOptions,
+  urls,
+  workUntilFinished,
+} from './fixture.ts';
 
 let server: PostgresServer;
 beforeAll(async () => {
@@ -37,11 +51,118 @@ it('takes the dead letters of the earlier run as its seeds, and nothing else', a
   expect(snapshot).toMatchObject({ outcome: 'Succeeded', progress: { total: 2, succeeded: 2 } });
 });
 
-it('a retry of a run without dead letters finishes at once', async () => {
-  await using installation = await install(server);
-  const first = await installation.createRun(FAST);
-  const retry = await installation.createRun(FAST, { deadLettersOf: first.runId });
-  expect(await retry.worker().finish(never)).toBe(true);
+/** A run of three pages of which as many die, crawled to its end; `isLive` leaves it at work. */
+async function crawledRun(installation: Installation, dead: number, options: RunOptions = {}, isLive = false) {
+  const run = await installation.createRun(FAST, options);
+  const worker = run.worker();
+  await worker.seed(urls(3), never);
+  const outcomes = (await claimSome(worker, 3)).map(
+    (claim, place): Outcome =>
+      place < dead ? { type: 'dead', claim, cause: 'Timeout', message: 'no answer' } : done(claim),
+  );
+  await worker.commit(isLive ? outcomes.slice(0, dead) : outcomes, never);
+  if (!isLive) expect(await worker.finish(never)).toBe(true);
+  return run;
+}
+
+type Retry = { readonly spec?: Partial<CrawlRunSpecInput>; readonly of: string };
+type NothingToDo = (installation: Installation) => Promise<Retry>;
+
+describe('a retry that has nothing to do has failed at once, and says why', () => {
+  it.each<[string, RunReason, RegExp, NothingToDo]>([
+    [
+      'a run without dead letters',
+      'NothingToRetry',
+      /^run "run-\w+" has no dead letters: there is nothing/,
+      async (all) => ({
+        of: (await crawledRun(all, 0)).runId,
+      }),
+    ],
+    [
+      'a run at work',
+      'NothingToRetry',
+      /has no dead letters yet: it has not ended/,
+      async (all) => ({
+        of: (await crawledRun(all, 0, {}, true)).runId,
+      }),
+    ],
+    [
+      'a retry that has succeeded',
+      'NothingToRetry',
+      /has no dead letters: there is nothing/,
+      async (all) => {
+        const retry = await all.createRun(FAST, { deadLettersOf: (await crawledRun(all, 1)).runId });
+        await workUntilFinished(retry.worker());
+        return { of: retry.runId };
+      },
+    ],
+    [
+      'sources that are switched off',
+      'NothingToRetry',
+      /none of the 2 dead letters .* active source/,
+      async (all) => ({
+        of: (await crawledRun(all, 2)).runId,
+        spec: {
+          sources: [
+            { name: 'site', active: false, urls: ['http://site.test/'] },
+            { name: 'other', urls: ['http://other.test/'] },
+          ],
+        },
+      }),
+    ],
+    [
+      'a run that PostgreSQL has never known',
+      'DeadLettersGone',
+      /no dead letters of run "shop-1" any more/,
+      async () => ({
+        of: randomUUID(),
+        spec: { trigger: { type: 'Retry', retryOf: 'shop-1', only: 'Dead' } },
+      }),
+    ],
+    [
+      'a day that was dropped',
+      'DeadLettersGone',
+      /keeps no dead letters of run/,
+      async (all) => {
+        const { runId } = await crawledRun(all, 1, { runDay: '2026-01-01' });
+        await all.operator.dropDaysBefore('2026-02-01', [], never);
+        return { of: runId };
+      },
+    ],
+    [
+      'a day that was dropped and made again',
+      'DeadLettersGone',
+      /keeps no dead letters of run/,
+      async (all) => {
+        const { runId } = await crawledRun(all, 1, { runDay: '2026-01-01' });
+        await all.operator.dropDaysBefore('2026-02-01', [], never);
+        await all.createRun(FAST, { runDay: '2026-01-01' });
+        return { of: runId };
+      },
+    ],
+    [
+      'a retry that had failed for that',
+      'NothingToRetry',
+      /has no dead letters/,
+      async (all) => ({
+        of: (await all.createRun(FAST, { deadLettersOf: randomUUID() })).runId,
+      }),
+    ],
+  ])('%s', async (_what, reason, words, prepare) => {
+    await using installation = await install(server);
+    const { of, spec = {} } = await prepare(installation);
+    const retry = await installation.createRun({ ...FAST, ...spec }, { deadLettersOf: of });
+    expect(retry.acceptance).toBe('Finished');
+    await expect(retry.worker().claim(1, never)).rejects.toMatchObject({ reason: 'TokenRefused' });
+    const snapshot = await installation.operator.snapshot(retry.runId, never);
+    expect(snapshot).toMatchObject({ state: 'Finished', outcome: 'Failed', stopReason: reason });
+    expect(snapshot && endOf({ snapshot })).toMatchObject({ reason, message: expect.stringMatching(words) });
+    const { rows } = await installation.admin.query(
+      'select outcome, reason, message from execution where execution_id = $1',
+      [retry.runId],
+    );
+    expect(rows).toEqual([{ outcome: 'Failed', reason, message: snapshot?.message }]);
+  });
 });
 
 it('replaces a function whose result has another type than before', async () => {

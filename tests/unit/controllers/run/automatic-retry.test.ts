@@ -31,6 +31,8 @@ describe('what is retried, and how much of it', () => {
     ['it has no dead letters', withoutDead(run('Failed', 'AllRequestsFailed')), 'All'],
     ['pages were left over', run('TimedOut', 'TimedOut'), 'All'],
     ['the workers failed', run('Failed', 'WorkersFailed'), 'All'],
+    ['the dead letters that it was to take are gone', withoutDead(run('Failed', 'DeadLettersGone', retryOf(1))), 'All'],
+    ['it had nothing to retry', withoutDead(run('Failed', 'NothingToRetry', retryOf(1))), undefined],
     ['its data is lost', run('Failed', 'DataLost'), 'All'],
     ['all is wanted', run('Partial', 'SomeRequestsFailed', { retryPolicy: { onlyDead: false } }), 'All'],
     ['it succeeded', run('Succeeded', 'Succeeded'), undefined],
