@@ -7,6 +7,7 @@ import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import type { CrawlScheduleSpec } from '../resources/crawl-schedule.ts';
 import { ANNOTATION, LABEL } from '../resources/group.ts';
 import { runName } from '../resources/names.ts';
+import { inheritedSources, type RetryPart } from './retries.ts';
 import type { CrawlRun, CrawlSchedule } from './types.ts';
 
 /** What `kubectl apply` notes: the object as its own user gave it. */
@@ -86,7 +87,7 @@ export function backfillRun(schedule: CrawlSchedule, spec: CrawlScheduleSpec, sl
  * none is made twice.
  */
 export function automaticRetry(run: CrawlRun, only: Trigger['only'], number: number): NewObject<CrawlRun> {
-  const { metadata, spec } = retryRun(run, only, number);
+  const { metadata, spec } = retryRun(run, { only }, number);
   const { name } = run.metadata;
   const first = run.spec.trigger?.attempt === undefined ? name : name.replace(/-auto-\d+$/, '');
   return {
@@ -95,8 +96,8 @@ export function automaticRetry(run: CrawlRun, only: Trigger['only'], number: num
   };
 }
 
-/** The same crawl again: all of it, or the dead letters of the run alone. `attempt` counts from 1. */
-export function retryRun(run: CrawlRun, only: Trigger['only'], attempt: number): NewObject<CrawlRun> {
+/** The same crawl again, all of it or a part. `attempt` counts from 1. */
+export function retryRun(run: CrawlRun, { only, causes, sources }: RetryPart, attempt: number): NewObject<CrawlRun> {
   const { shutdown: _stopped, suspend: _paused, ...spec } = run.spec;
   const { metadata } = run;
   const owner = controllerOf(run);
@@ -107,6 +108,7 @@ export function retryRun(run: CrawlRun, only: Trigger['only'], attempt: number):
     ...annotations
   } = metadata.annotations ?? {};
   const { scheduledTime } = run.spec.trigger ?? {};
+  const confinedTo = sources ?? inheritedSources(run);
   return {
     metadata: {
       name: `${metadata.name}-retry-${attempt}`,
@@ -121,6 +123,8 @@ export function retryRun(run: CrawlRun, only: Trigger['only'], attempt: number):
         type: 'Retry',
         retryOf: metadata.name,
         only,
+        ...(causes === undefined ? {} : { causes }),
+        ...(confinedTo === undefined ? {} : { sources: confinedTo }),
         ...(scheduledTime === undefined ? {} : { scheduledTime }),
       },
     },

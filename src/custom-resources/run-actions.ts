@@ -4,6 +4,7 @@ import type { NewObject } from '../kube/kube-object.ts';
 import type { ResourceClient } from '../kube/resource-client.ts';
 import { ANNOTATION } from '../resources/group.ts';
 import { retryRun } from './new-runs.ts';
+import type { RetryPart } from './retries.ts';
 import type { CrawlRun } from './types.ts';
 
 type Runs = Pick<ResourceClient<CrawlRun>, 'create'>;
@@ -29,11 +30,11 @@ export async function createRun(
 export async function createRetry(
   runs: Runs,
   run: CrawlRun,
-  only: 'All' | 'Dead',
+  part: RetryPart,
   signal: AbortSignal,
 ): Promise<CrawlRun | undefined> {
   for (let attempt = 1; attempt <= RETRY_LIMIT; attempt += 1) {
-    const created = await createRun(runs, retryRun(run, only, attempt), signal);
+    const created = await createRun(runs, retryRun(run, part, attempt), signal);
     if (created !== undefined) return created;
   }
   return undefined;

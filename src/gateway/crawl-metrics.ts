@@ -1,11 +1,11 @@
 // What workers did, counted from the commits that they make: the counters stay when their pods go.
 import type { Registry } from 'prom-client';
+import { FAILURE_CAUSES } from '../resources/failure-causes.ts';
 import { METRICS } from '../telemetry/metric-table.ts';
 import { counter, runCounter, runHistogram } from '../telemetry/metrics.ts';
 import { boundedLabel, OTHER } from './bounded-label.ts';
 import { MAX_NAMESPACES } from './metrics.ts';
 import type { CallArguments } from './protocol/calls.ts';
-import { FAILURE_CAUSES } from './protocol/worker-store.ts';
 
 export type CrawlMetrics = {
   /** A commit was stored; `ours` are the keys of the outcomes that counted, since the worker still held their leases. */

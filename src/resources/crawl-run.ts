@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { boundedDuration } from './bounded-duration.ts';
 import { conditions } from './conditions.ts';
+import { FAILURE_CAUSES } from './failure-causes.ts';
 import { keyOfData, nameOf } from './object-key.ts';
 import { podTemplate } from './pod-template.ts';
 import { HEADER_NAME_PATTERN, HEADER_VALUE_PATTERN, RESERVED_HEADERS } from './request-headers.ts';
@@ -644,16 +645,30 @@ export const crawlSpecRules: readonly ValidationRule[] = [
 
 export const TRIGGER_TYPES = ['Schedule', 'CatchUp', 'Manual', 'Backfill', 'Retry'] as const;
 
+/** Which part of a run its retry crawls. */
+export const retryPart = {
+  only: z
+    .enum(['All', 'Dead', 'FailedSources'])
+    .default('All')
+    .describe(
+      'With Retry: All starts anew, Dead takes the dead letters of that run alone, FailedSources starts those sources anew that have failed or were not crawled to their end.',
+    ),
+  causes: z
+    .array(z.enum(FAILURE_CAUSES))
+    .min(1)
+    .max(50)
+    .optional()
+    .describe('With Dead: the dead letters of these causes alone.'),
+  sources: z.array(z.string().min(1).max(63)).min(1).max(100).optional().describe('With Retry: these sources alone.'),
+} as const;
+
 const trigger = withRules(
   z
     .object({
       type: z.enum(TRIGGER_TYPES).default('Manual').describe('Who asked for the run.'),
       scheduledTime: z.iso.datetime({ offset: true }).optional().describe('The nominal time that the run is for.'),
       retryOf: z.string().min(1).max(253).optional().describe('With Retry: the name of the run that is tried again.'),
-      only: z
-        .enum(['All', 'Dead'])
-        .default('All')
-        .describe('With Retry: All starts anew, Dead takes the dead letters of that run alone.'),
+      ...retryPart,
       attempt: z
         .int()
         .min(1)
@@ -672,9 +687,21 @@ const trigger = withRules(
     },
     {
       rule: "!has(self.only) || self.only == 'All' || (has(self.type) && self.type == 'Retry')",
-      message: 'Dead is for runs of type Retry',
+      message: 'Dead and FailedSources are for runs of type Retry',
       reason: 'FieldValueInvalid',
       fieldPath: '.only',
+    },
+    {
+      rule: "!has(self.causes) || (has(self.only) && self.only == 'Dead')",
+      message: 'causes are those of dead letters: set only to Dead',
+      reason: 'FieldValueInvalid',
+      fieldPath: '.causes',
+    },
+    {
+      rule: "!has(self.sources) || (has(self.type) && self.type == 'Retry')",
+      message: 'a part of the sources is for runs of type Retry: set active of the others to false',
+      reason: 'FieldValueInvalid',
+      fieldPath: '.sources',
     },
   ],
 );
@@ -750,8 +777,19 @@ export const crawlRunSpec = withRules(z.object(runSpecShape).describe('What is c
     reason: 'FieldValueForbidden',
     fieldPath: '.shutdown',
   },
+  {
+    rule: '!has(self.trigger) || !has(self.trigger.sources) || self.trigger.sources.all(name, self.sources.exists(source, source.name == name))',
+    message: 'there is no source of that name in sources',
+    reason: 'FieldValueInvalid',
+    fieldPath: '.trigger.sources',
+  },
   ...crawlSpecRules,
 ]);
+
+/** Whether a run crawls only a part of what its schedule asks for. */
+export function isPartialRetry({ only, sources }: z.input<z.ZodObject<typeof retryPart>> = {}): boolean {
+  return (only !== undefined && only !== 'All') || sources !== undefined;
+}
 
 /** The spec with every default filled in. */
 export type CrawlRunSpec = z.output<typeof crawlRunSpec>;

@@ -38,11 +38,11 @@ export const RUN_REASON_GUIDE: Readonly<Record<RunReason, ReasonGuide>> = {
   },
   UnknownRun: {
     conditions: ACCEPTED,
-    meaning: 'The run whose dead letters are to be taken does not exist any more.',
+    meaning: 'The run whose dead letters or failed sources are to be taken does not exist any more.',
     advice: 'Retry all of the crawl instead, by a new run of its schedule.',
   },
   NothingToRetry: {
-    conditions: AT_THE_END,
+    conditions: ACCEPTED,
     meaning: 'The run that is to be tried again has nothing of what the retry asks for.',
     advice: 'Read in the message what there is, and retry that, or all of the run: kubectl trawler retry NAME.',
   },

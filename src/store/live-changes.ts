@@ -23,7 +23,7 @@ export async function changeRun(
     .executeTakeFirst({ signal });
   if (known === undefined) return [];
   const changes = changesOf(known.spec, spec);
-  if (changes.length > 0) await putInForce(db, runId, spec, known.delay_ms, signal);
+  if (changes.length > 0) await putInForce(db, runId, sameSources(known.spec, spec), known.delay_ms, signal);
   await db.updateTable('run').set({ spec_generation: specGeneration }).where('run_id', '=', runId).execute({ signal });
   return changes;
 }
@@ -60,6 +60,12 @@ async function putInForce(
     .set({ spec: JSON.stringify(spec) })
     .where('run_id', '=', runId)
     .execute({ signal });
+}
+
+/** A retry has sources switched off that its CrawlRun does not. */
+function sameSources(before: CrawlRunSpec, after: CrawlRunSpec): CrawlRunSpec {
+  const inactive = new Set(before.sources.filter(({ active }) => !active).map(({ name }) => name));
+  return { ...after, sources: after.sources.map((source) => ({ ...source, active: !inactive.has(source.name) })) };
 }
 
 /** As `field: before -> after`. */

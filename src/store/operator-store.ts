@@ -37,6 +37,8 @@ export type AcceptedRun = {
   readonly tokenHash: Buffer;
   /** UID of the run whose dead letters are this one's seeds; the start URLs are when absent. */
   readonly deadLettersOf?: string;
+  /** Of those dead letters the ones of these causes alone. */
+  readonly causes?: readonly FailureCause[];
 };
 
 /** A spec that was edited while its run lives. */

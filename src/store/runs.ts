@@ -70,9 +70,10 @@ async function seedRetries(
   signal: AbortSignal,
 ): Promise<string[]> {
   const ended: string[] = [];
-  for (const { runId, deadLettersOf } of runs) {
+  for (const { runId, deadLettersOf, causes } of runs) {
     if (deadLettersOf === undefined) continue;
-    const seed = sql`seed_dead_letters(${runId}::uuid, ${OPERATOR_ID}::uuid, ${deadLettersOf}::uuid)`;
+    const chosen = causes === undefined ? null : [...causes];
+    const seed = sql`seed_dead_letters(${runId}::uuid, ${OPERATOR_ID}::uuid, ${deadLettersOf}::uuid, ${chosen}::text[])`;
     if (!(await call<boolean>(trx, seed, signal))) ended.push(runId);
   }
   return ended;

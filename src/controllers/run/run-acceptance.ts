@@ -15,6 +15,7 @@ import type { RunCache } from '../caches.ts';
 import type { Gateway } from '../gateway/gateway.ts';
 import { type JobSettings, runDay } from './crawl-job.ts';
 import { obstacleOfAnswer, type StartObstacle } from './obstacle.ts';
+import { retriedPart } from './retried-part.ts';
 import { logFields } from './run-log-fields.ts';
 import { ensureRunSecret } from './run-secret.ts';
 
@@ -53,10 +54,16 @@ export function createRunAcceptance(options: RunAcceptanceOptions) {
     if (typeof secret !== 'string') return { obstacle: secret };
     const earlier = isKnown ? undefined : retriedRun(run, spec);
     if (earlier === 'Unknown') {
-      const message = `spec.trigger.retryOf: there is no CrawlRun "${spec.trigger.retryOf}" any more whose dead letters could be taken`;
+      const what = spec.trigger.only === 'Dead' ? 'dead letters' : 'failed sources';
+      const message = `spec.trigger.retryOf: there is no CrawlRun "${spec.trigger.retryOf}" any more whose ${what} could be taken`;
       return { obstacle: { condition: 'Accepted', patience: 'Final', reason: 'UnknownRun', message } };
     }
-    return { acceptance: await storeRun(run, spec, secret, earlier, signal) };
+    const part = isKnown ? spec : retriedPart(spec, earlier);
+    if (typeof part === 'string') {
+      return { obstacle: { condition: 'Accepted', patience: 'Final', reason: 'NothingToRetry', message: part } };
+    }
+    const deadLettersOf = spec.trigger.only === 'Dead' ? earlier : undefined;
+    return { acceptance: await storeRun(run, part, secret, deadLettersOf, signal) };
   }
 
   /**
@@ -100,9 +107,10 @@ export function createRunAcceptance(options: RunAcceptanceOptions) {
     run: CrawlRun,
     spec: CrawlRunSpec,
     token: string,
-    earlier: CrawlRun | undefined,
+    deadLettersOf: CrawlRun | undefined,
     signal: AbortSignal,
   ): Promise<Acceptance> {
+    const { causes } = spec.trigger;
     const scheduleUid = run.metadata.ownerReferences?.find((owner) => owner.controller)?.uid;
     const acceptance = await store.acceptRun(
       {
@@ -116,7 +124,8 @@ export function createRunAcceptance(options: RunAcceptanceOptions) {
         specGeneration: run.metadata.generation ?? 0,
         spec,
         tokenHash: hashToken(token),
-        ...(earlier ? { deadLettersOf: earlier.metadata.uid } : {}),
+        ...(deadLettersOf ? { deadLettersOf: deadLettersOf.metadata.uid } : {}),
+        ...(causes ? { causes } : {}),
       },
       signal,
     );
@@ -125,7 +134,7 @@ export function createRunAcceptance(options: RunAcceptanceOptions) {
     return acceptance;
   }
 
-  /** The run whose dead letters this one takes; undefined when it takes its start URLs. */
+  /** The run whose dead letters or failed sources this one takes; undefined when it takes its start URLs. */
   function retriedRun(run: CrawlRun, { trigger }: CrawlRunSpec): CrawlRun | 'Unknown' | undefined {
     if (trigger.retryOf === undefined || trigger.only === 'All') return undefined;
     return runCache.get({ namespace: run.metadata.namespace, name: trigger.retryOf }) ?? 'Unknown';

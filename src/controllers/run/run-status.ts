@@ -6,7 +6,7 @@ import { findCondition, isConditionTrue, type NewCondition, setCondition } from 
 import { timestamp } from '../../kube/time.ts';
 import { clampToSchema } from '../../resources/clamp.ts';
 import { type Condition, isStartReason, type RunConditionType, type RunReason } from '../../resources/conditions.ts';
-import { type CrawlRunStatus, crawlRunStatus, type RunPhase } from '../../resources/crawl-run.ts';
+import { type CrawlRunStatus, crawlRunStatus, isPartialRetry, type RunPhase } from '../../resources/crawl-run.ts';
 import type { ContentChange, Progress, RunOutcome, RunSnapshot, SourceSnapshot } from '../../store/operator-store.ts';
 import { defined } from '../defined.ts';
 import type { Obstacle } from './obstacle.ts';
@@ -253,10 +253,10 @@ function finalVerdicts(run: CrawlRun, seen: RunObservation): [RunConditionType, 
   ];
 }
 
-/** A retry of dead letters gives a part of the items: nothing is expected of it. PostgreSQL judges alike (misses_expectation). */
+/** A retry of a part gives a part of the items: nothing is expected of it. PostgreSQL judges alike (misses_expectation). */
 function unexpectedVerdicts({ spec }: CrawlRun, { outcome }: RunEnd, items: number): [RunConditionType, Verdict][] {
   const expected = spec.expect?.items;
-  const isJudged = (outcome === 'Succeeded' || outcome === 'Partial') && spec.trigger?.only !== 'Dead';
+  const isJudged = (outcome === 'Succeeded' || outcome === 'Partial') && !isPartialRetry(spec.trigger);
   if (expected === undefined || !isJudged) return [];
   const { min, max } = expected;
   const verdict = (status: 'True' | 'False', reason: RunReason, bound: string): [RunConditionType, Verdict] => [

@@ -1,6 +1,9 @@
 // What a worker may ask of Postgres: its run, the frontier and its own heartbeat. Everything is fenced by the run's
 // token and by lease tokens, so that a worker that lost a request, or whose run has ended, can write nothing.
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
+import type { FailureCause } from '../../resources/failure-causes.ts';
+
+export type { FailureCause };
 
 /** What the operator stored when it accepted the run. */
 export type RunAssignment = {
@@ -252,38 +255,6 @@ export const SKIP_REASONS = [
   'TooManyLinks',
 ] as const;
 export type SkipReason = (typeof SKIP_REASONS)[number];
-
-/** Fixed list: why a fetch or an extraction failed. */
-export const FAILURE_CAUSES = [
-  'Timeout',
-  'DnsError',
-  'ConnectionError',
-  'TlsError',
-  'HttpError',
-  'RateLimited',
-  /** A challenge, a captcha or an empty shell in place of the page; the message names the evidence. */
-  'Blocked',
-  /** The proxy of the spec could not be reached, or refused to go on. */
-  'ProxyError',
-  'TooManyRedirects',
-  'TooLarge',
-  'AddressForbidden',
-  'InvalidUrl',
-  'RobotsUnavailable',
-  /** The host did not answer for so long that the run gave it up: the page was not tried, or not again. */
-  'HostUnreachable',
-  'MissingField',
-  /** A start URL leads to another site, which the message names. */
-  'MovedAway',
-  'BrowserError',
-  'ExtractionError',
-  /** What was to be a sitemap is none. */
-  'BadSitemap',
-  /** The picture of the page could not be stored. */
-  'ScreenshotError',
-  'LeaseExpired',
-] as const;
-export type FailureCause = (typeof FAILURE_CAUSES)[number];
 
 /** How often a page that its host refuses is tried again, apart from the run's own retries. */
 export const MAX_BLOCKED_RETRIES = 3;

@@ -1,7 +1,9 @@
 // What is done with a run: pause with a note, resume, stop, retry. Each has a verb of its own on crawlruns.
 import { createRoute, z } from '@hono/zod-openapi';
+import { nothingToRetry, partInWords } from '../../custom-resources/retries.ts';
 import { createRetry, pausePatch, RETRY_LIMIT, resumePatch, stopPatch } from '../../custom-resources/run-actions.ts';
 import { type CrawlRun, isFinished, phaseOf } from '../../custom-resources/types.ts';
+import { retryPart } from '../../resources/crawl-run.ts';
 import type { AuditedAction } from '../audit.ts';
 import type { Verb } from '../auth/access.ts';
 import type { Identity } from '../auth/identity.ts';
@@ -34,9 +36,9 @@ const retry = createRoute({
     method: 'post',
     path: `${single}/retry`,
     tags,
-    summary: 'Crawl a finished run again, all of it or what failed.',
+    summary: 'Crawl a finished run again: all of it, its dead letters (also by cause), or its failed sources.',
   },
-  request: { params: named, body: body(z.strictObject({ only: z.enum(['All', 'Dead']).default('All') })) },
+  request: { params: named, body: body(z.strictObject(retryPart)) },
   responses: created(runSchema, 'The new run.'),
 });
 
@@ -88,12 +90,14 @@ export function runActionRoutes({ runs, access, audit }: ServerParts) {
     if (!isFinished(run)) {
       throw new ProblemError('Conflict', `run "${ref.name}" has not finished: it retries its own pages`);
     }
-    const { only } = c.req.valid('json');
-    const made = await createRetry(runs, run, only, signalOf(c));
+    const part = c.req.valid('json');
+    const nothing = nothingToRetry(run, part);
+    if (nothing !== undefined) throw new ProblemError('Conflict', `run "${ref.name}": ${nothing}`);
+    const made = await createRetry(runs, run, part, signalOf(c));
     if (made === undefined) {
       throw new ProblemError('Conflict', `run "${ref.name}" was retried ${RETRY_LIMIT} times already`);
     }
-    audit('RetryRequested', made, identity, `${only} of ${ref.name}`);
+    audit('RetryRequested', made, identity, `${partInWords(part)} of ${ref.name}`);
     return c.json(shown(made), 201);
   });
 

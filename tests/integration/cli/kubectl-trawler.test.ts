@@ -162,6 +162,22 @@ test('retry crawls a finished run again, and only a finished one', async () => {
   expect((await trawler('retry', name, '--dead')).stdout).toBe(`crawlrun.trawler.dev/${name}-retry-1 created`);
   const retried = await get<CrawlRun>('crawlrun', `${name}-retry-1`);
   expect(retried.spec.trigger).toMatchObject({ type: 'Retry', retryOf: name, only: 'Dead' });
+  await trawler('retry', name, '--cause', 'HttpError,Timeout', '--sources', 'shop');
+  expect((await get<CrawlRun>('crawlrun', `${name}-retry-2`)).spec.trigger).toMatchObject({
+    ...{ only: 'Dead', causes: ['HttpError', 'Timeout'], sources: ['shop'] },
+  });
+  await trawler('retry', name, '--failed-sources');
+  expect((await get<CrawlRun>('crawlrun', `${name}-retry-3`)).spec.trigger).toMatchObject({ only: 'FailedSources' });
+  expect(await trawler('retry', name, '--cause', 'Timout')).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining('HttpError'),
+  });
+  expect(await trawler('retry', name, '--dead', '--failed-sources')).toMatchObject({ exitCode: 1 });
+  await writeStatus('crawlrun', name, { progress: { failed: 0 } });
+  expect(await trawler('retry', name, '--dead')).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining('no dead letters'),
+  });
 });
 
 test('pause and resume write the spec of a run, and who did it and why', async () => {

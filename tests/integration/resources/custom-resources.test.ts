@@ -415,7 +415,27 @@ describe('what is refused, by name', () => {
     [
       'dead letters of no run',
       run('bad', { trigger: { only: 'Dead' } }),
-      'spec.trigger.only: Invalid value: Dead is for runs of type Retry',
+      'spec.trigger.only: Invalid value: Dead and FailedSources are for runs of type Retry',
+    ],
+    [
+      'causes of a retry of all',
+      run('bad', { trigger: { type: 'Retry', retryOf: 'a', causes: ['Timeout'] } }),
+      'spec.trigger.causes: Invalid value: causes are those of dead letters',
+    ],
+    [
+      'a cause that is none',
+      run('bad', { trigger: { type: 'Retry', retryOf: 'a', only: 'Dead', causes: ['Timout'] } }),
+      'spec.trigger.causes[0]: Unsupported value: "Timout"',
+    ],
+    [
+      'a part of the sources of a manual run',
+      run('bad', { trigger: { sources: ['shop'] } }),
+      'spec.trigger.sources: Invalid value: a part of the sources is for runs of type Retry',
+    ],
+    [
+      'a retry of a source that is none',
+      run('bad', { trigger: { type: 'Retry', retryOf: 'a', sources: ['shop', 'shp'] } }),
+      'spec.trigger.sources: Invalid value: there is no source of that name',
     ],
     [
       'a cron schedule that adapts',

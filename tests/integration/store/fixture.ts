@@ -4,6 +4,7 @@ import type pg from 'pg';
 import type {
   Claim,
   Discovery,
+  FailureCause,
   Heartbeat,
   HeartbeatStore,
   Outcome,
@@ -37,6 +38,7 @@ export type RunOptions = {
   readonly scheduleUid?: string;
   readonly runDay?: string;
   readonly deadLettersOf?: string;
+  readonly causes?: readonly FailureCause[];
   readonly image?: string;
 };
 
@@ -82,6 +84,7 @@ export async function install(
         name: `run-${runId.slice(0, 8)}`,
         ...(run.scheduleUid === undefined ? {} : { scheduleUid: run.scheduleUid }),
         ...(run.deadLettersOf === undefined ? {} : { deadLettersOf: run.deadLettersOf }),
+        ...(run.causes === undefined ? {} : { causes: run.causes }),
         ...(run.image === undefined ? {} : { image: run.image }),
         specVersion: 1,
         spec: resolved,

@@ -65,6 +65,32 @@ async function crawledRun(installation: Installation, dead: number, options: Run
   return run;
 }
 
+it('takes the dead letters of the named causes and active sources alone', async () => {
+  await using installation = await install(server);
+  const sources = ['site', 'other'].map((name) => ({ name, urls: [`http://${name}.test/`] }));
+  const first = await installation.createRun({ ...FAST, sources });
+  const worker = first.worker();
+  await worker.seed([...urls(3), ...urls(3, { source: 'other', prefix: 'other' })], never);
+  const causes = ['Timeout', 'HttpError', 'DnsError'] as const;
+  await workUntilFinished(worker, 6, (claim) => {
+    const cause = causes[Number(claim.url.at(-1))] ?? 'Timeout';
+    return { type: 'dead', claim, cause, message: 'no answer' };
+  });
+  const retried = async (options: Partial<RunOptions>, active = ['site', 'other']) => {
+    const part = sources.map((source) => ({ ...source, active: active.includes(source.name) }));
+    const run = await installation.createRun({ ...FAST, sources: part }, { deadLettersOf: first.runId, ...options });
+    const { claims } = await workUntilFinished(run.worker());
+    return claims.map(({ url }) => new URL(url).pathname).sort();
+  };
+  expect(await retried({ causes: ['Timeout', 'DnsError'] })).toEqual(['/other0', '/other2', '/page0', '/page2']);
+  expect(await retried({ causes: ['HttpError'] }, ['other'])).toEqual(['/other1']);
+  const none = await installation.createRun({ ...FAST, sources }, { deadLettersOf: first.runId, causes: ['TlsError'] });
+  expect(await installation.operator.snapshot(none.runId, never)).toMatchObject({
+    stopReason: 'NothingToRetry',
+    message: expect.stringMatching(/no dead letters of the cause TlsError; it has DnsError 2, HttpError 2, Timeout 2$/),
+  });
+});
+
 type Retry = { readonly spec?: Partial<CrawlRunSpecInput>; readonly of: string };
 type NothingToDo = (installation: Installation) => Promise<Retry>;
 

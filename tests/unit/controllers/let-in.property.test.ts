@@ -75,7 +75,7 @@ test('what a schedule makes of its spec', () => {
       };
       expect(scheduleStatus(undefined, seen, NOW).lastRun?.name).toBeDefined();
       manualRun(schedule, spec, NOW);
-      retryRun(run, 'All', 1);
+      retryRun(run, { only: 'All' }, 1);
     }),
     { numRuns: 300 },
   );

@@ -1,7 +1,7 @@
 // Causes of failures, as Node, undici and servers report them.
 import { describe, expect, it } from 'vitest';
 import { CrawlError, failureOfError, failureOfStatus } from '#src/crawler/failure.ts';
-import { FAILURE_CAUSES } from '#src/gateway/protocol/worker-store.ts';
+import { FAILURE_CAUSES } from '#src/resources/failure-causes.ts';
 
 const coded = (code: string, message = 'x') => Object.assign(new Error(message), { code });
 

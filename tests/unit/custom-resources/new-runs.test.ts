@@ -80,7 +80,7 @@ test('a retry has the same spec and owner, and does not inherit the stop', () =>
     },
     spec: { ...created.spec, shutdown: 'Stop' },
   };
-  const retry = retryRun(run, 'Dead', 2);
+  const retry = retryRun(run, { only: 'Dead', causes: ['Timeout'] }, 2);
   expect(retry.metadata).toMatchObject({
     name: 'shop-1767225600-retry-2',
     labels: created.metadata.labels,
@@ -89,6 +89,12 @@ test('a retry has the same spec and owner, and does not inherit the stop', () =>
   expect(retry.metadata.annotations).toEqual({ note: 'x' });
   expect(retry.spec).toEqual({
     ...created.spec,
-    trigger: { type: 'Retry', retryOf: 'shop-1767225600', only: 'Dead', scheduledTime: '2026-01-01T00:00:00Z' },
+    trigger: {
+      type: 'Retry',
+      retryOf: 'shop-1767225600',
+      only: 'Dead',
+      causes: ['Timeout'],
+      scheduledTime: '2026-01-01T00:00:00Z',
+    },
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { crawlingVerdict, percentage, runStatus } from '#src/controllers/run/run-status.ts';
 import type { CrawlRun } from '#src/custom-resources/types.ts';
+import type { CrawlRunSpecInput } from '#src/resources/crawl-run.ts';
 import type { Progress, RunOutcome, RunSnapshot } from '#src/store/operator-store.ts';
 
 const NOW = new Date('2026-01-01T12:00:30Z');
@@ -267,7 +268,13 @@ describe('runStatus', () => {
     };
     if (expected === undefined) expect(of({})).toBeUndefined();
     else expect(of({})).toMatchObject(expected);
-    expect(of({ trigger: { type: 'Retry', retryOf: 'shop-0', only: 'Dead' } })).toBeUndefined();
+    for (const part of [
+      { only: 'Dead' },
+      { only: 'FailedSources' },
+      { sources: ['shop'] },
+    ] satisfies CrawlRunSpecInput['trigger'][]) {
+      expect(of({ trigger: { type: 'Retry', retryOf: 'shop-0', ...part } })).toBeUndefined();
+    }
   });
 
   test('a run whose URLs were all left out has failed, and says for what', () => {
