@@ -19,6 +19,7 @@ import { createKubeApi, type KubeApi } from '../src/kube/client.ts';
 import { loadKubeConfig } from '../src/kube/kube-config.ts';
 import { durationMs } from '../src/resources/duration.ts';
 import { loadServerConfig, ServerConfigError } from '../src/server/server-config.ts';
+import { type LogsOptions, logs } from '../src/store/log-lines.ts';
 import type { OperatorStore } from '../src/store/operator-store.ts';
 import { createPoolMetrics, type PoolMetrics } from '../src/store/pool-metrics.ts';
 import { createOperatorStore } from '../src/store/postgres-operator-store.ts';
@@ -29,7 +30,6 @@ import { startProbeServer } from '../src/telemetry/probe-server.ts';
 import { type Readiness, remembered } from '../src/telemetry/readiness.ts';
 import { type ChangesOptions, changes } from './changes.ts';
 import { type HistoryOptions, history } from './history.ts';
-import { type LogsOptions, logs } from './logs.ts';
 
 const EXIT_CONFIG = 78; // EX_CONFIG of sysexits.h
 const EXIT_LEADERSHIP_LOST = 75; // EX_TEMPFAIL: another leads, the pod starts anew

@@ -7,6 +7,24 @@ import { LABEL } from '../resources/group.ts';
 import type { RunEvidence } from './explain-run.ts';
 import { CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from './types.ts';
 
+/** About the run and its Job, which has its name, and warnings about its pods. Rejects with a KubeError. */
+export async function readRunEvents(
+  api: KubeApi,
+  run: CrawlRun,
+  signal: AbortSignal,
+): Promise<readonly ClusterEvent[]> {
+  const { uid, name, namespace } = run.metadata;
+  const events = api.resource<ClusterEvent>(CLUSTER_EVENTS);
+  const named = await events.list({ namespace, fieldSelector: `involvedObject.name=${name}`, signal });
+  const warnings = await events.list({ namespace, fieldSelector: 'type=Warning', signal });
+  const pods = await api.resource<Pod>(PODS).list({ namespace, labelSelector: `${LABEL.runUid}=${uid}`, signal });
+  const podUids = new Set(pods.items.map(({ metadata }) => metadata.uid));
+  return [
+    ...named.items.filter(({ involvedObject }) => ['CrawlRun', 'Job'].includes(involvedObject.kind ?? '')),
+    ...warnings.items.filter(({ involvedObject }) => podUids.has(involvedObject.uid ?? '')),
+  ];
+}
+
 /** What may not be read is named, and the rest is read all the same. Rejects with a KubeError for all other trouble. */
 export async function readRunEvidence(api: KubeApi, run: CrawlRun, signal: AbortSignal): Promise<RunEvidence> {
   const unread: string[] = [];
@@ -19,7 +37,7 @@ export async function readRunEvidence(api: KubeApi, run: CrawlRun, signal: Abort
       return undefined;
     }
   }
-  const { uid, namespace = 'default' } = run.metadata;
+  const { uid, namespace } = run.metadata;
   const selector = { namespace, labelSelector: `${LABEL.runUid}=${uid}`, signal };
   const pods = await allowed(api.resource<Pod>(PODS).list(selector));
   const warnings = { namespace, fieldSelector: 'type=Warning', signal };

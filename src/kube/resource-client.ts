@@ -68,6 +68,11 @@ export interface FieldValidation {
   fieldValidation?: 'Strict';
 }
 
+export interface CreateOptions extends RequestOptions, FieldValidation {
+  /** The API server does all but store it. */
+  dryRun?: boolean;
+}
+
 export interface DeleteOptions extends RequestOptions {
   /** Deletes only this very object: another UID or version is a Conflict. */
   preconditions?: { uid?: string; resourceVersion?: string };
@@ -92,7 +97,7 @@ export interface ResourceClient<T extends KubeObject> {
   list(options: ListOptions): Promise<KubeList<T>>;
   /** Ends when the API server ends it, or by force soon after timeoutSeconds. */
   watch(options: WatchOptions): AsyncIterable<WatchEvent<T>>;
-  create(object: NewObject<T>, options: RequestOptions & FieldValidation): Promise<T>;
+  create(object: NewObject<T>, options: CreateOptions): Promise<T>;
   /** Writes the whole object; its resourceVersion is the precondition. */
   replace(object: T, options: WriteOptions): Promise<T>;
   /** A `metadata.resourceVersion` in the body makes the patch conditional. */
@@ -211,7 +216,7 @@ export function createResourceClient<T extends KubeObject>(
     throw new KubeError({ status: 0, reason: 'BadAnswer', message: `unknown watch event ${kind}` });
   }
 
-  async function create(object: NewObject<T>, options: RequestOptions & FieldValidation): Promise<T> {
+  async function create(object: NewObject<T>, options: CreateOptions): Promise<T> {
     const body = { apiVersion: apiVersionOf(type), kind: type.kind, ...object };
     const path = collection(object.metadata.namespace);
     if (type.namespaced && !object.metadata.namespace) throw new Error(`a new ${type.kind} without a namespace`);
@@ -220,7 +225,7 @@ export function createResourceClient<T extends KubeObject>(
       verb: 'create',
       method: 'POST',
       path,
-      query: validation(options),
+      query: { ...validation(options), ...(options.dryRun ? { dryRun: 'All' } : {}) },
       body,
     })) as T;
   }

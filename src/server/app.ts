@@ -14,20 +14,28 @@ import { countRequests, type RequestMetrics } from './http/request-metrics.ts';
 import { exportRoutes } from './items/export-routes.ts';
 import { itemRoutes } from './items/item-routes.ts';
 import type { ServerParts } from './parts.ts';
+import { changeRoutes } from './runs/change-routes.ts';
 import { executionRoutes } from './runs/execution-routes.ts';
+import { explainRoutes } from './runs/explain-routes.ts';
+import { logRoutes } from './runs/log-routes.ts';
 import { runActionRoutes } from './runs/run-action-routes.ts';
+import { runDetailRoutes } from './runs/run-detail-routes.ts';
 import { runRoutes } from './runs/run-routes.ts';
 import { crawlNowRoutes } from './schedules/crawl-now-routes.ts';
+import { nextRoutes } from './schedules/next-routes.ts';
+import { previewRoutes } from './schedules/preview-routes.ts';
 import { scheduleActionRoutes } from './schedules/schedule-action-routes.ts';
 import { scheduleRoutes } from './schedules/schedule-routes.ts';
 import { healthRoutes } from './system/health-routes.ts';
 import { meRoutes } from './system/me-routes.ts';
+import { schedulerRoutes } from './system/scheduler-routes.ts';
 import { statusRoutes } from './system/status-routes.ts';
 
 /** In the order of the reference page. */
 const ROOMS = [
-  ...[meRoutes, statusRoutes, scheduleRoutes, scheduleActionRoutes],
-  ...[crawlNowRoutes, runRoutes, runActionRoutes, executionRoutes, itemRoutes, exportRoutes],
+  ...[meRoutes, statusRoutes, schedulerRoutes, scheduleRoutes, scheduleActionRoutes, previewRoutes, nextRoutes],
+  ...[crawlNowRoutes, runRoutes, runActionRoutes, runDetailRoutes, explainRoutes, logRoutes, executionRoutes],
+  ...[itemRoutes, exportRoutes, changeRoutes],
 ];
 
 /** A CrawlSchedule may have 1.5 MiB in etcd. */

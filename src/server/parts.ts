@@ -1,5 +1,6 @@
 // What every room of routes is given.
 import type { CrawlRun, CrawlSchedule } from '../custom-resources/types.ts';
+import type { KubeApi } from '../kube/client.ts';
 import type { ResourceClient } from '../kube/resource-client.ts';
 import type { ServerStore } from '../store/server-store.ts';
 import type { Audit } from './audit.ts';
@@ -7,11 +8,14 @@ import type { Access } from './auth/access.ts';
 import { ProblemError } from './http/problem.ts';
 
 export type ServerParts = {
+  readonly api: KubeApi;
   readonly schedules: ResourceClient<CrawlSchedule>;
   readonly runs: ResourceClient<CrawlRun>;
   readonly access: Access;
   readonly audit: Audit;
   readonly now: () => Date;
+  /** The operator that leads, by its Lease; nothing where there is no Lease. Rejects with a KubeError. */
+  readonly leader: (signal: AbortSignal) => Promise<{ readonly holder?: string; readonly renewedAt?: string }>;
   /** Undefined without a login to PostgreSQL. */
   readonly store?: ServerStore;
 };

@@ -25,7 +25,8 @@ export async function runServer(config: ServerConfig, logger: Logger, signal: Ab
   const api = createKubeApi(loadKubeConfig(), { logger, metrics });
   const store = await openStore(config, poolMetrics);
   const server = await startServer({
-    ...{ api, port: config.port, identity: config.podName, metrics, requestMetrics, logger },
+    ...{ api, port: config.port, identity: config.podName, systemNamespace: config.namespace },
+    ...{ metrics, requestMetrics, logger },
     ...(store === undefined ? {} : { store }),
   });
   const probes = await startProbeServer({

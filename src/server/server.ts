@@ -4,7 +4,7 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '../custom-resources/types.ts';
-import { SELF_SUBJECT_REVIEWS } from '../kube/builtin-types.ts';
+import { LEASES, type Lease, SELF_SUBJECT_REVIEWS } from '../kube/builtin-types.ts';
 import type { KubeApi } from '../kube/client.ts';
 import { createEventRecorder } from '../kube/events.ts';
 import type { KubeMetrics } from '../kube/metrics.ts';
@@ -20,6 +20,8 @@ import type { RequestMetrics } from './http/request-metrics.ts';
 export type ServerOptions = {
   readonly api: KubeApi;
   readonly port: number;
+  /** The operator's namespace, where its Lease is. */
+  readonly systemNamespace: string;
   /** The pod's name, for Events. */
   readonly identity: string;
   readonly metrics: KubeMetrics;
@@ -46,7 +48,7 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 
 export async function startServer(options: ServerOptions): Promise<ApiServer> {
-  const { api, identity, metrics, logger, rightsFreshMs, store } = options;
+  const { api, identity, metrics, logger, rightsFreshMs, store, systemNamespace } = options;
   const ending = new AbortController();
   const events = createEventRecorder({
     ...{ api, logger, metrics, controller: 'trawler.dev/server', instance: identity, signal: ending.signal },
@@ -57,11 +59,13 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   };
   const app = createApp({
     parts: {
+      api,
       schedules: api.resource<CrawlSchedule>(CRAWL_SCHEDULES),
       runs: api.resource<CrawlRun>(CRAWL_RUNS),
       access: createAccess(api, rightsFreshMs),
       audit: createAudit(events, logger),
       now: () => new Date(),
+      leader: (signal) => readLeader(api, systemNamespace, signal),
       ...(store === undefined ? {} : { store }),
     },
     authenticate: createAuthenticator(api, rightsFreshMs),
@@ -83,6 +87,16 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
       await events.done;
     },
   };
+}
+
+/** Held by the operator that leads, as its pod's name, an underscore and an id. */
+const OPERATOR_LEASE = 'trawler-operator';
+
+async function readLeader(api: KubeApi, namespace: string, signal: AbortSignal) {
+  const lease = await api.resource<Lease>(LEASES).get({ namespace, name: OPERATOR_LEASE }, { signal });
+  const [holder] = lease?.spec?.holderIdentity?.split('_').filter(Boolean) ?? [];
+  const renewedAt = lease?.spec?.renewTime;
+  return { ...(holder === undefined ? {} : { holder }), ...(renewedAt ? { renewedAt } : {}) };
 }
 
 async function kubernetesAnswers(api: KubeApi): Promise<Readiness> {

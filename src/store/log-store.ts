@@ -32,11 +32,15 @@ export type LogProgress = {
 };
 
 /** Every call rejects with a StoreError. */
-export type LogStore = {
+export type LogReads = {
   /** UID of the newest run of that name. */
   runOf(namespace: string, name: string, signal: AbortSignal): Promise<string | undefined>;
   parts(runId: string, query: LogQuery, signal: AbortSignal): Promise<readonly LogPart[]>;
   progress(runId: string, signal: AbortSignal): Promise<LogProgress>;
+};
+
+/** Every call rejects with a StoreError. */
+export type LogStore = LogReads & {
   /** Drops what was stored before a day, YYYY-MM-DD (UTC); how many parts. */
   forget(firstKept: string, signal: AbortSignal): Promise<number>;
 };

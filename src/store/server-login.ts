@@ -17,6 +17,13 @@ const READABLE = [
   'blocked_host',
   'lane',
   'execution',
+  'robots',
+  'crawl_delay',
+  'unreachable_host',
+  'comparison',
+  'change',
+  'run_log',
+  'run_log_total',
 ] as const;
 
 const POLICY = 'server_reads';

@@ -1,9 +1,16 @@
 // What the API server reads of PostgreSQL: pages of items, dead letters and executions, each by keyset, and totals.
-
-import { createPool, query } from './connection.ts';
+import { Kysely, PostgresDialect } from 'kysely';
+import { type ChangeReads, createChangeReads } from './change-reads.ts';
+import type { ComparisonStore } from './comparison-store.ts';
+import { createComparisonStore } from './comparisons.ts';
+import { createPool, query, storeError } from './connection.ts';
 import type { Execution } from './execution-store.ts';
+import type { LogReads } from './log-store.ts';
+import { createLogStore } from './logs.ts';
 import type { PoolMetrics } from './pool-metrics.ts';
 import { createRunItems, type RunItem, type RunItems } from './run-items.ts';
+import { createRunReads, type RunReads } from './run-reads.ts';
+import type { Database } from './schema.ts';
 import { checkSchemaName } from './schema-name.ts';
 
 export type ServerStoreOptions = {
@@ -80,27 +87,30 @@ export type Totals = {
 };
 
 /** Every call rejects with a StoreError. */
-export type ServerStore = {
-  /** The newest first. */
-  items(query: ItemQuery, signal: AbortSignal): Promise<readonly Item[]>;
-  /**
-   * All items of the newest run of that name in the order in which they were stored, no empty page among them; undefined when
-   * there is no such run. `signal` ends the search for the run, `whileRead` the reading.
-   */
-  exportRun(
-    namespace: string,
-    run: string,
-    signal: AbortSignal,
-    whileRead: AbortSignal,
-  ): Promise<AsyncIterable<readonly RunItem[]> | undefined>;
-  /** The oldest first. */
-  deadLetters(query: DeadLetterQuery, signal: AbortSignal): Promise<readonly DeadLetterRow[]>;
-  /** Those that have ended, the newest first. */
-  executions(filter: ExecutionFilter, signal: AbortSignal): Promise<readonly ExecutionRow[]>;
-  totals(signal: AbortSignal): Promise<Totals>;
-  ping(signal: AbortSignal): Promise<void>;
-  close(): Promise<void>;
-};
+export type ServerStore = RunReads &
+  ChangeReads & {
+    readonly logs: LogReads;
+    readonly comparisons: Pick<ComparisonStore, 'runOf' | 'changes' | 'unchangedUrls'>;
+    /** The newest first. */
+    items(query: ItemQuery, signal: AbortSignal): Promise<readonly Item[]>;
+    /**
+     * All items of the newest run of that name in the order in which they were stored, no empty page among them; undefined when
+     * there is no such run. `signal` ends the search for the run, `whileRead` the reading.
+     */
+    exportRun(
+      namespace: string,
+      run: string,
+      signal: AbortSignal,
+      whileRead: AbortSignal,
+    ): Promise<AsyncIterable<readonly RunItem[]> | undefined>;
+    /** The oldest first. */
+    deadLetters(query: DeadLetterQuery, signal: AbortSignal): Promise<readonly DeadLetterRow[]>;
+    /** Those that have ended, the newest first. */
+    executions(filter: ExecutionFilter, signal: AbortSignal): Promise<readonly ExecutionRow[]>;
+    totals(signal: AbortSignal): Promise<Totals>;
+    ping(signal: AbortSignal): Promise<void>;
+    close(): Promise<void>;
+  };
 
 /** Null parameters leave a filter out. A run's items come by their key; of several runs each gives its newest. */
 const ITEMS = `
@@ -166,8 +176,17 @@ export function createServerStore(options: ServerStoreOptions): ServerStore {
     ...(metrics === undefined ? {} : { metrics }),
     sessionSettings: { search_path: `${schema},pg_temp`, statement_timeout: '20s', jit: 'off' },
   });
+  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+  const guarded = <T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> =>
+    call().catch((error: unknown) => {
+      throw signal.aborted ? signal.reason : storeError(error);
+    });
   const orNull = <T>(value: T | undefined): T | null => value ?? null;
   return {
+    ...createRunReads(pool),
+    ...createChangeReads(pool),
+    logs: createLogStore(db, guarded),
+    comparisons: createComparisonStore(db, guarded),
     items({ namespace, run, schedule, source, before, limit }, signal) {
       const values = [namespace, ...[run, schedule, source, before].map(orNull), limit];
       return query<Item>(pool, () => ({ text: ITEMS, values }), signal);

@@ -50,7 +50,7 @@ const patched = {
   annotations: z.record(z.string(), z.string().nullable()).optional(),
 };
 
-const scheduleSpecInput = anything.openapi('CrawlScheduleSpec', resourceSchema('crawlschedules', 'spec'));
+export const scheduleSpecInput = anything.openapi('CrawlScheduleSpec', resourceSchema('crawlschedules', 'spec'));
 
 export const newSchedule = z.strictObject({
   metadata: z.strictObject({ name: z.string().min(1).max(52), ...given }),

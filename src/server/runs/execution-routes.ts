@@ -1,8 +1,10 @@
 // Executions: what stays of runs and of maintenance when they have ended, also when their resources are gone.
 import { createRoute, z } from '@hono/zod-openapi';
 import { TRIGGER_TYPES } from '../../resources/crawl-run.ts';
+import type { Execution, ExecutionDetails } from '../../store/execution-store.ts';
 import { decodeCursor, encodeCursor, nextCursor, pageQuery } from '../http/cursor.ts';
 import { answers, createRoutes, inNamespace, signalOf } from '../http/env.ts';
+import { ProblemError } from '../http/problem.ts';
 import { databaseOf, type ServerParts } from '../parts.ts';
 
 const OUTCOMES = ['Succeeded', 'Partial', 'Failed', 'Stopped', 'TimedOut'] as const;
@@ -32,6 +34,27 @@ const execution = z
   })
   .openapi('Execution');
 
+const changeCounts = z.object({
+  with: z.string().nullable().describe('The run before.'),
+  specChanged: z.boolean().describe('Changes may be those of the spec and not of the site.'),
+  urls: counts,
+  items: counts,
+  leftOutRows: z.int(),
+});
+const details = execution
+  .extend({
+    image: z.string().optional(),
+    open: z.int().describe('Pages that had not ended.'),
+    changes: counts.optional().describe('Pages by what became of their items.'),
+    compared: changeCounts.optional().describe('Against the run before, once that is counted.'),
+    work: counts.optional().describe('Of maintenance: what it did.'),
+    sources: z.array(z.record(z.string(), z.unknown())).describe('The first 100.'),
+    firstItems: z.array(z.object({ source: z.string(), url: z.string(), data: z.unknown() })),
+  })
+  .openapi('ExecutionDetails');
+
+export type ExecutionRow = z.output<typeof execution>;
+
 const list = createRoute({
   method: 'get',
   path: '/api/v1/namespaces/{namespace}/executions',
@@ -47,6 +70,15 @@ const list = createRoute({
     }),
   },
   responses: answers(z.object({ items: z.array(execution), nextCursor }), 'A page.'),
+});
+
+const get = createRoute({
+  method: 'get',
+  path: '/api/v1/namespaces/{namespace}/executions/{executionId}',
+  tags: ['Runs'],
+  summary: 'All that stays of one: also its sources, its first items, and how it compares with the run before.',
+  request: { params: inNamespace.extend({ executionId: z.guid() }) },
+  responses: answers(details, 'What stays.'),
 });
 
 const before = z.object({ at: z.string().max(40), id: z.guid() });
@@ -71,18 +103,48 @@ export function executionRoutes(parts: ServerParts) {
     );
     const last = rows.length === limit ? rows.at(-1) : undefined;
     const next = last === undefined ? {} : { nextCursor: encodeCursor({ at: last.position, id: last.executionId }) };
-    const items = rows.map((row) => ({
-      ...{ executionId: row.executionId, type: row.type, name: row.name, trigger: row.trigger },
-      ...(row.scheduleName === undefined ? {} : { schedule: row.scheduleName }),
-      ...(row.scheduledTime === undefined ? {} : { scheduledTime: row.scheduledTime.toISOString() }),
-      ...(row.startedAt === undefined ? {} : { startedAt: row.startedAt.toISOString() }),
-      ...{ finishedAt: row.finishedAt.toISOString(), outcome: row.outcome },
-      ...(row.reason === undefined ? {} : { reason: row.reason }),
-      ...(row.message === undefined ? {} : { message: row.message }),
-      ...{ succeeded: row.succeeded, failed: row.failed, skipped: row.skipped, items: row.items, bytes: row.bytes },
-      ...{ failedBy: { ...row.failedBy }, skippedBy: { ...row.skippedBy } },
-    }));
-    return c.json({ items, ...next }, 200);
+    return c.json({ items: rows.map(shownExecution), ...next }, 200);
   });
+
+  routes.openapi(get, async (c) => {
+    const { namespace, executionId } = c.req.valid('param');
+    await parts.access.require(c.get('identity'), { verb: 'list', resource: 'crawlruns', namespace });
+    const found = await databaseOf(parts).execution(namespace, executionId, signalOf(c));
+    if (found === undefined) {
+      throw new ProblemError('NotFound', `nothing is kept of an execution "${executionId}" in "${namespace}"`);
+    }
+    return c.json(shownDetails(found), 200);
+  });
+
   return routes;
+}
+
+function shownExecution(row: Execution): ExecutionRow {
+  return {
+    ...{ executionId: row.executionId, type: row.type, name: row.name, trigger: row.trigger },
+    ...(row.scheduleName === undefined ? {} : { schedule: row.scheduleName }),
+    ...(row.scheduledTime === undefined ? {} : { scheduledTime: row.scheduledTime.toISOString() }),
+    ...(row.startedAt === undefined ? {} : { startedAt: row.startedAt.toISOString() }),
+    ...{ finishedAt: row.finishedAt.toISOString(), outcome: row.outcome },
+    ...(row.reason === undefined ? {} : { reason: row.reason }),
+    ...(row.message === undefined ? {} : { message: row.message }),
+    ...{ succeeded: row.succeeded, failed: row.failed, skipped: row.skipped, items: row.items, bytes: row.bytes },
+    ...{ failedBy: { ...row.failedBy }, skippedBy: { ...row.skippedBy } },
+  };
+}
+
+function shownDetails(row: ExecutionDetails): z.output<typeof details> {
+  const { compared } = row;
+  return {
+    ...shownExecution(row),
+    ...(row.image === undefined ? {} : { image: row.image }),
+    open: row.open,
+    ...(row.changes === undefined ? {} : { changes: { ...row.changes } }),
+    ...(compared === undefined
+      ? {}
+      : { compared: { ...compared, urls: { ...compared.urls }, items: { ...compared.items } } }),
+    ...(row.work === undefined ? {} : { work: { ...row.work } }),
+    sources: row.sources.map((source) => ({ ...source })),
+    firstItems: row.firstItems.map((item) => ({ ...item })),
+  };
 }

@@ -187,20 +187,26 @@ describe('the API server', () => {
       named(manifests)
         .map(({ kind }) => kind)
         .sort(),
-    ).toEqual([...['ClusterRole', 'ClusterRoleBinding', 'Deployment', 'Service', 'ServiceAccount']]);
+    ).toEqual([
+      ...['ClusterRole', 'ClusterRoleBinding', 'Deployment', 'Role', 'RoleBinding', 'Service', 'ServiceAccount'],
+    ]);
     const deployment = one(manifests, 'Deployment', 'trawler-server');
     expect(deployment.spec['replicas']).toBe(3);
     expect(container(deployment).args).toEqual(['server']);
     const own = one(manifests, 'Role', 'trawler-operator').rules ?? [];
     expect(own.flatMap(({ resourceNames = [] }) => resourceNames)).toContain('trawler-server-login');
     const rules = one(manifests, 'ClusterRole', 'trawler-server').rules ?? [];
-    const rights = rules.flatMap(({ resources, verbs }) => resources.map((resource) => [resource, verbs.join(' ')]));
+    const rights = rules.flatMap(({ apiGroups, resources, verbs }) =>
+      resources.map((resource) => [[...apiGroups.filter(Boolean), resource].join('/'), verbs.join(' ')]),
+    );
     expect(Object.fromEntries(rights)).toEqual({
-      tokenreviews: 'create',
-      subjectaccessreviews: 'create',
-      crawlschedules: 'get list create update patch delete',
-      crawlruns: 'get list create patch delete',
-      events: 'create patch',
+      'authentication.k8s.io/tokenreviews': 'create',
+      'authorization.k8s.io/subjectaccessreviews': 'create',
+      'trawler.dev/crawlschedules': 'get list create update patch delete',
+      'trawler.dev/crawlruns': 'get list create patch delete',
+      'events.k8s.io/events': 'create patch',
+      pods: 'list',
+      events: 'list',
     });
   });
 

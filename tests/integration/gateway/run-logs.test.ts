@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openGateway } from '#src/crawler/gateway/gateway-calls.ts';
-import { type LogsOptions, logs } from '../../../operator/logs.ts';
+import { type LogsOptions, logs } from '#src/store/log-lines.ts';
 import { startTestGateway } from '../../support/gateway.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { FAST, type Installation, install, never, type TestRun, urls } from '../store/fixture.ts';

@@ -39,7 +39,8 @@ export async function startFixture(options: { readonly store?: ServerStore } = {
   await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
   const api = connect(cluster.kubeconfigPath);
   const server = await startServer({
-    ...{ api, port: 0, identity: 'server-test', metrics: createKubeMetrics(new Registry()), ...options },
+    ...{ api, port: 0, identity: 'server-test', systemNamespace: 'default', ...options },
+    metrics: createKubeMetrics(new Registry()),
     // Each test may change rights and see the change at once.
     rightsFreshMs: 1,
     logger: createLogger('server-test', 'fatal'),
@@ -104,7 +105,9 @@ export async function serveAs(cluster: ControlPlane, user: string) {
   const logger = createLogger('server-test', 'fatal');
   const metrics = createKubeMetrics(new Registry());
   const api = createKubeApi(actingAs(loadKubeConfig(cluster.kubeconfigPath), user), { logger, metrics });
-  const server = await startServer({ api, port: 0, identity: user, metrics, rightsFreshMs: 1, logger });
+  const server = await startServer({
+    ...{ api, port: 0, identity: user, systemNamespace: 'default', metrics, rightsFreshMs: 1, logger },
+  });
   return {
     call: (method: string, path: string, token: string | undefined) =>
       callAt(`http://127.0.0.1:${server.port}`, method, path, token),

@@ -1,9 +1,12 @@
 // Items, dead letters, executions and totals through the API, from a real PostgreSQL with the login that only reads.
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { compareRuns } from '#src/controllers/comparisons.ts';
 import { createServerStore, type ServerStore } from '#src/store/server-store.ts';
+import { createLogger } from '#src/telemetry/logger.ts';
 import { testClient } from '../../support/database-connections.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
-import { claimSome, FAST, type Installation, install, never, urls } from '../store/fixture.ts';
+import { claimSome, FAST, heartbeat, type Installation, install, never, urls } from '../store/fixture.ts';
 import { type ServerFixture, startFixture } from './fixture.ts';
 
 let postgres: PostgresServer;
@@ -13,20 +16,28 @@ let server: ServerFixture;
 let token: string;
 let databaseUrl: string;
 const names: string[] = [];
+const SCHEDULE_UID = '6f1c9d1e-7a3b-4c55-8b3a-2f0a4d5e6f70';
 const PAGES = 7;
 
 /** A run of as many pages, whose last one dies; the others give an item each. */
 async function crawl(): Promise<void> {
-  const run = await installation.createRun({ ...FAST, scheduleName: 'shop' });
+  const run = await installation.createRun({ ...FAST, scheduleName: 'shop' }, { scheduleUid: SCHEDULE_UID });
   const worker = run.worker();
   await worker.seed(urls(PAGES), never);
+  await run.heartbeats(worker.workerId).beat(heartbeat, never);
+  await worker.reportBlock('site.test', 'a captcha', never);
+  const line = (level: string, msg: string) => JSON.stringify({ level, time: new Date().toISOString(), msg });
+  const data = gzipSync(`${line('info', 'page done')}\n${line('warn', 'page failed')}\n`).toString('base64');
+  const at = Date.now();
+  const part = { seq: 1, firstAt: at, lastAt: at, lines: 2, lost: 0, data };
+  await installation.admin.query('select write_log($1, $2, $3)', [run.token, worker.workerId, JSON.stringify(part)]);
   for (let left = PAGES; left > 0; ) {
     const claims = await claimSome(worker, left);
     const facts = { status: 200, bytes: 10 };
     const outcomes = claims.map((claim, place) =>
       left - place === 1
         ? { type: 'dead' as const, claim, cause: 'HttpError' as const, message: 'gone', facts }
-        : { type: 'done' as const, claim, items: [{ n: PAGES - left + place }], links: [], facts },
+        : { type: 'done' as const, claim, items: [{ n: PAGES - left + place, crawl: names.length }], links: [], facts },
     );
     left -= claims.length;
     await worker.commit(outcomes, never);
@@ -36,6 +47,7 @@ async function crawl(): Promise<void> {
     run.runId,
   ]);
   names.push(rows[0]?.name ?? '');
+  await compareRuns({ store: installation.operator, logger: createLogger('test', 'fatal') }, never);
 }
 
 beforeAll(async () => {
@@ -121,6 +133,85 @@ test('dead letters are listed with their causes, executions with their counts', 
     expect(executions[0]).toMatchObject({ type: 'Crawl', succeeded: PAGES - 1, failed: 1, failedBy: { HttpError: 1 } });
   }
   expect(await all('executions?outcome=Failed', 500)).toEqual([]);
+});
+
+test('a run is shown with its sources, its workers and its hosts, page by page', async () => {
+  const counts = { known: PAGES, succeeded: PAGES - 1, failed: 1, waiting: 0, inProgress: 0, percentage: 100 };
+  expect(await all(`runs/${names[0]}/sources`, 1)).toEqual([
+    expect.objectContaining({ name: 'site', active: true, items: PAGES - 1, ...counts }),
+  ]);
+  const [worker] = await all<Record<string, unknown>>(`runs/${names[0]}/workers`, 1);
+  expect(worker).toMatchObject({ pod: 'pod-0', node: 'node-0', lastHeartbeatAt: expect.any(String), memoryBytes: 1 });
+  expect(worker).not.toHaveProperty('stall');
+  expect(await all(`runs/${names[0]}/hosts`, 1)).toEqual([
+    expect.objectContaining({ host: 'site.test', waiting: 0, blocks: 1, evidence: 'a captcha', slowdown: 4 }),
+  ]);
+  expect(await all('runs/none/hosts', 1)).toEqual([]);
+});
+
+test('an execution by its id has its sources, its first items and what changed', async () => {
+  const [newest] = await all<{ executionId: string }>('executions?schedule=shop', 1);
+  const path = (namespace: string) => `/api/v1/namespaces/${namespace}/executions/${newest?.executionId}`;
+  expect(await server.call('GET', path('default'), token)).toMatchObject({
+    status: 200,
+    body: {
+      ...{ name: names[1], open: 0, sources: [{ name: 'site' }] },
+      firstItems: Array.from({ length: PAGES - 1 }, () => ({ source: 'site' })),
+      compared: { with: names[0], urls: { changed: PAGES - 1 } },
+    },
+  });
+  await server.kubectl(['create', 'namespace', 'empty']);
+  const reader = await server.account('empty', 'reader', [{ resources: ['crawlruns'], verbs: ['get', 'list'] }]);
+  expect(await server.call('GET', path('empty'), reader)).toMatchObject({ status: 404 });
+});
+
+test('changes of a run are listed page by page, and a feed of the schedule goes on where its reader stopped', async () => {
+  type Change = { readonly kind: string; readonly change: string; readonly url: string; readonly run?: string };
+  for (const limit of [1, 3, 500]) {
+    const changed = await all<Change>(`runs/${names[1]}/changes?kind=Url`, limit);
+    expect(new Set(changed.map(({ url }) => url)).size, `pages of ${limit}`).toBe(PAGES - 1);
+    expect(changed.every(({ change }) => change === 'Changed')).toBe(true);
+  }
+  expect(await all(`runs/${names[0]}/changes`, 500)).toEqual([]);
+  expect(await all(`runs/${names[1]}/changes?change=Unchanged`, 500)).toEqual([]);
+  const unlisted = `/api/v1/namespaces/default/runs/${names[1]}/changes?change=Unchanged&kind=Item`;
+  expect(await server.call('GET', unlisted, token)).toMatchObject({ status: 400 });
+
+  const feed = async (cursor?: unknown) => {
+    const more = cursor === undefined ? '' : `&cursor=${String(cursor)}`;
+    const path = `/api/v1/namespaces/default/schedules/shop/changes?kind=Url&limit=4${more}`;
+    return (await server.call('GET', path, token)).body as unknown as Page<Change>;
+  };
+  const first = await feed();
+  const second = await feed(first.nextCursor);
+  expect([...first.items, ...second.items].map(({ url }) => url)).toEqual(
+    (await all<Change>(`runs/${names[1]}/changes?kind=Url`, 500)).map(({ url }) => url),
+  );
+  expect(await feed(second.nextCursor)).toEqual({ items: [], nextCursor: second.nextCursor });
+  await crawl();
+  const later = await feed(second.nextCursor);
+  expect(new Set(later.items.map(({ run }) => run))).toEqual(new Set([names.pop()]));
+});
+
+test('what pods have logged is read as lines, by level and by number', async () => {
+  const read = async (query: string) => {
+    const path = `/api/v1/namespaces/default/runs/${names[0]}/logs?${query}`;
+    const answer = await fetch(server.url + path, { headers: { authorization: `Bearer ${token}` } });
+    const text = await answer.text();
+    return [
+      answer.status,
+      ...text
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line).msg),
+    ];
+  };
+  expect(await read('')).toEqual([200, 'page done', 'page failed']);
+  expect(await read('level=warn')).toEqual([200, 'page failed']);
+  expect(await read('tail=1&follow=true')).toEqual([200, 'page failed']);
+  expect(await read('since=1ms')).toEqual([200]);
+  const missing = await server.call('GET', '/api/v1/namespaces/default/runs/none/logs', token);
+  expect(missing).toMatchObject({ status: 404, body: { reason: 'NotFound' } });
 });
 
 test('a run is exported whole, as lines or as one list, and what breaks off does not look whole', async () => {

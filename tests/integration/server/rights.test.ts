@@ -41,6 +41,16 @@ const ROUTES: readonly (readonly [verb: string, resource: string, method: string
   ['get', RUNS, 'GET', 'runs/none/items'],
   ['get', RUNS, 'GET', 'runs/none/export'],
   ['get', RUNS, 'GET', 'runs/none/dead-letters'],
+  ['create', SCHEDULES, 'POST', 'schedules/preview', { spec: { no: 1 } }],
+  ['list', RUNS, 'GET', 'schedules/none/changes'],
+  ['get', RUNS, 'GET', 'runs/none/changes'],
+  ['get', RUNS, 'GET', 'runs/none/sources'],
+  ['get', RUNS, 'GET', 'runs/none/workers'],
+  ['get', RUNS, 'GET', 'runs/none/hosts'],
+  ['get', RUNS, 'GET', 'runs/none/explain'],
+  ['get', RUNS, 'GET', 'runs/none/events'],
+  ['get', RUNS, 'GET', 'runs/none/logs'],
+  ['list', RUNS, 'GET', 'executions/00000000-0000-4000-8000-000000000000'],
   ['list', RUNS, 'GET', 'batches/00000000-0000-4000-8000-000000000000'],
 ];
 

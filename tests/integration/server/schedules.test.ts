@@ -47,6 +47,12 @@ const get = async <T>(kind: string, name: string) =>
 const create = (name: string, more: object = {}) =>
   call('POST', 'schedules', { metadata: { name }, spec: { ...spec, ...more } });
 
+/** As the operator would. */
+async function writeStatus(kind: string, name: string, status: object): Promise<void> {
+  const patch = ['--subresource=status', '--type=merge', '--patch', JSON.stringify({ status })];
+  await server.kubectl(['patch', kind, name, '-n', namespace, ...patch]);
+}
+
 test('a schedule is made, read, changed and deleted, and its versions are held by If-Match', async () => {
   const made = await create('shop');
   expect(made).toMatchObject({
@@ -240,6 +246,89 @@ test('a run is paused, changed, resumed and stopped; one that has ended is retri
   const stopped = await call('GET', 'runs?phase=Stopped');
   expect((stopped.body as unknown as { items: CrawlRun[] }).items.map(({ metadata }) => metadata.name)).toEqual([name]);
   expect(await call('DELETE', `runs/${name}`)).toMatchObject({ status: 200 });
+});
+
+test('a run is explained, and its Events are told, the newest first', async () => {
+  await create('shop');
+  const { body } = await call('POST', 'schedules/shop/run', {});
+  const [{ name = '' } = {}] = body['runs'] as { name: string }[];
+  const message = 'waiting: number 2 in line';
+  const condition = { type: 'Progressing', status: 'False', reason: 'WaitingForSlot', message, observedGeneration: 1 };
+  const conditions = [{ ...condition, lastTransitionTime: '2030-01-01T00:00:00Z' }];
+  await writeStatus('crawlrun', name, { observedGeneration: 1, phase: 'Queued', conditions });
+  expect(await call('GET', `runs/${name}/explain`)).toMatchObject({
+    status: 200,
+    body: {
+      ...{ run: name, phase: 'Queued', since: '2030-01-01T00:00:00Z', unread: [] },
+      findings: [{ reason: 'WaitingForSlot', message, advice: expect.stringContaining('spec.priority') }],
+    },
+  });
+  expect(await call('GET', 'runs/none/explain')).toMatchObject({ status: 404 });
+  await vi.waitFor(async () => {
+    const { body: events } = await call('GET', `runs/${name}/events`);
+    expect(events['items']).toEqual([
+      expect.objectContaining({ reason: 'RunRequested', object: `CrawlRun/${name}`, time: expect.any(String) }),
+    ]);
+  }, 20_000);
+});
+
+test('a spec is checked and shown with its defaults and next times, and nothing is stored', async () => {
+  const preview = (more: object) => call('POST', 'schedules/preview', { spec: { ...spec, ...more } });
+  const daily = await preview({ timeZone: 'Etc/UTC' });
+  expect(daily).toMatchObject({ status: 200, body: { schedule: { spec: { concurrencyPolicy: 'Forbid' } } } });
+  const times = daily.body['times'] as string[];
+  expect(times).toHaveLength(5);
+  expect(times.every((time) => time.endsWith('T06:00:00.000Z') && Date.parse(time) > Date.now())).toBe(true);
+  expect(await preview({ suspend: true })).toMatchObject({
+    body: { times: [], message: expect.stringContaining('suspend') },
+  });
+  expect(await preview({ schedule: '0 6 * * 9' })).toMatchObject({
+    status: 422,
+    body: { reason: 'Invalid', errors: [{ field: 'spec.schedule' }] },
+  });
+  expect(await preview({ timeZone: 'Mars/Base' })).toMatchObject({
+    status: 422,
+    body: { errors: [{ field: 'spec.timeZone' }] },
+  });
+  expect(await preview({ no: 1 })).toMatchObject({ status: 400, body: { errors: [{ field: 'spec.no' }] } });
+  expect(await call('GET', 'schedules')).toMatchObject({ body: { items: [] } });
+});
+
+test('the next runs of all schedules come in the order of their times, and the scheduler says who leads', async () => {
+  for (const [name, times] of Object.entries({
+    early: ['2030-01-01T00:00:00Z', '2030-01-01T02:00:00Z'],
+    late: ['2030-01-01T01:00:00Z'],
+  })) {
+    await create(name);
+    await writeStatus('crawlschedule', name, { nextScheduleTimes: times, activeCount: name === 'late' ? 1 : 0 });
+  }
+  const next = (query: string) => server.call('GET', `/api/v1/next?${query}`, token);
+  const { body } = await next(`namespace=${namespace}`);
+  expect((body['items'] as { schedule: string; isBusy: boolean }[]).map((one) => [one.schedule, one.isBusy])).toEqual([
+    ['early', false],
+    ['late', true],
+    ['early', false],
+  ]);
+  expect((await next(`namespace=${namespace}&limit=1`)).body['items']).toMatchObject([{ schedule: 'early' }]);
+  expect(await next('')).toMatchObject({ status: 403 });
+  expect(await server.call('GET', '/api/v1/system/scheduler', token)).toMatchObject({ status: 403 });
+
+  await server.kubectl(['apply', '-f', '-'], {
+    ...{
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { name: 'trawler-operator', namespace: 'default' },
+    },
+    spec: { holderIdentity: 'operator-1_4711', renewTime: '2030-01-01T00:00:00.000000Z' },
+  });
+  const admin = await server.account(namespace, 'admin', []);
+  const rule = ['--verb=list', '--resource=crawlschedules.trawler.dev'];
+  await server.kubectl(['create', 'clusterrole', `all-${namespace}`, ...rule]);
+  const account = `--serviceaccount=${namespace}:admin`;
+  await server.kubectl(['create', 'clusterrolebinding', `all-${namespace}`, `--clusterrole=all-${namespace}`, account]);
+  await expect
+    .poll(async () => (await server.call('GET', '/api/v1/system/scheduler', admin)).body, { timeout: 10_000 })
+    .toMatchObject({ leader: 'operator-1', schedules: expect.any(Number), nextDue: { schedule: 'early', namespace } });
 });
 
 test('without a token, with a wrong one, or for what is not there, an answer is a problem with its reason', async () => {

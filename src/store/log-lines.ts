@@ -1,9 +1,9 @@
-// `trawler logs`: what the pods of a run have logged, while they are there and when they are gone, in the order of its times.
+// What the pods of a run have logged, while they are there and when they are gone, in the order of its times.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import type { LogPart, LogStore } from '../src/store/log-store.ts';
-import { LOG_LEVELS, type LogLevel } from '../src/telemetry/logger.ts';
+import { LOG_LEVELS, type LogLevel } from '../telemetry/logger.ts';
+import type { LogPart, LogReads } from './log-store.ts';
 
 export type LogsOptions = {
   readonly namespace: string;
@@ -32,7 +32,7 @@ const unpack = promisify(gunzip);
 
 /** @throws Error for a run that nothing is known of */
 export async function* logs(
-  store: LogStore,
+  store: LogReads,
   run: string,
   { namespace, follow, tail, since, level }: LogsOptions,
   signal: AbortSignal,
@@ -54,7 +54,7 @@ export async function* logs(
 
 /** Lines wait until no part can have an earlier one. */
 async function* allLines(
-  store: LogStore,
+  store: LogReads,
   runId: string,
   recent: { readonly since?: Date },
   until: bigint,
@@ -72,7 +72,7 @@ async function* allLines(
 }
 
 async function* lastLines(
-  store: LogStore,
+  store: LogReads,
   runId: string,
   recent: { readonly since?: Date },
   until: bigint,
@@ -90,7 +90,7 @@ async function* lastLines(
 }
 
 async function* newLines(
-  store: LogStore,
+  store: LogReads,
   runId: string,
   lastId: string,
   wanted: (line: Line) => boolean,
@@ -117,7 +117,7 @@ async function* newLines(
 
 /** Those that were there at the beginning: what comes later belongs to who follows. */
 async function* partsOf(
-  store: LogStore,
+  store: LogReads,
   runId: string,
   order: 'ByTime' | 'ByTimeDown',
   recent: { readonly since?: Date },
