@@ -252,6 +252,8 @@ test('what a run of the release before had queued, leased and put aside is crawl
     drop table lane_key;
     drop index lane_by_id;
     drop index lane_by_host;
+    drop index run_by_name;
+    drop index run_of_namespace;
     alter table lane alter column lane_id set generated always,
       add constraint run_host_pkey primary key (lane_id),
       add constraint run_host_run_id_host_id_source_no_key unique (run_id, host_id, source_no);
