@@ -1,10 +1,7 @@
 // NetworkPolicies that are enforced in the native cluster: the firewall of kube-router, compiled here, beside kube-proxy.
-import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { cacheDirectory, projectRoot } from '../setup/paths.mjs';
+import { compileGo } from '../go-programs.ts';
 import type { Step, StepContext } from '../steps.ts';
 import { nodeName, serviceSubnet } from './addresses.ts';
 import type { Program } from './control-plane.ts';
@@ -13,7 +10,6 @@ import { adminKubeconfig } from './node.ts';
 
 const NAME = 'kube-router';
 const PACKAGE = 'github.com/cloudnativelabs/kube-router/v2/cmd/kube-router';
-const source = join(projectRoot, 'dev', NAME);
 
 /** Brings the firewall up; until `stopEnforcingSteps`, or until the cluster goes. */
 export const enforcingSteps: Step[] = [
@@ -61,21 +57,8 @@ function firewall(path: string): Program {
 
 /** The path of the program, compiled when what it is made of has changed (about two minutes, needs Go). */
 async function compile(report: StepContext['report'], signal: AbortSignal): Promise<string> {
-  const hash = createHash('sha256');
-  for (const file of ['go.mod', 'go.sum']) hash.update(await readFile(join(source, file)));
-  const directory = join(cacheDirectory, `${NAME}-${hash.digest('hex').slice(0, 12)}`);
-  const path = join(directory, NAME);
-  if (existsSync(path)) return path;
-  report('compiling it (only the first time, 2 min on 2 cores)');
-  await mkdir(directory, { recursive: true });
-  const unfinished = `${path}.${process.pid}`;
-  await execa('go', ['build', '-trimpath', '-ldflags=-s -w', '-o', unfinished, PACKAGE], {
-    cwd: source,
-    env: { CGO_ENABLED: '0' },
-    cancelSignal: signal,
-  });
-  await rename(unfinished, path);
-  return path;
+  const onCompile = () => report('compiling it (only the first time, 2 min on 2 cores)');
+  return join(await compileGo({ folder: NAME, packages: [PACKAGE] }, onCompile, signal), NAME);
 }
 
 /** Its rules stay when it ends, and would go on dropping packets. */
