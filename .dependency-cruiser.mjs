@@ -9,7 +9,7 @@ const allowed = {
   kube: ['kube', 'telemetry'],
   'custom-resources': ['custom-resources', 'kube', 'resources'],
   gateway: ['gateway', 'store', 'resources', 'telemetry'],
-  store: ['store', 'gateway/protocol', 'resources', 'telemetry'],
+  store: ['store', 'crawler/urls', 'gateway/protocol', 'resources', 'telemetry'],
   controllers: [
     'controllers',
     'crawler/network',

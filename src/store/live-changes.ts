@@ -23,7 +23,9 @@ export async function changeRun(
     .executeTakeFirst({ signal });
   if (known === undefined) return [];
   const changes = changesOf(known.spec, spec);
-  if (changes.length > 0) await putInForce(db, runId, sameSources(known.spec, spec), known.delay_ms, signal);
+  if (changes.length > 0) {
+    await putInForce(db, runId, known.spec, sameSources(known.spec, spec), known.delay_ms, signal);
+  }
   await db.updateTable('run').set({ spec_generation: specGeneration }).where('run_id', '=', runId).execute({ signal });
   return changes;
 }
@@ -31,6 +33,7 @@ export async function changeRun(
 async function putInForce(
   db: Kysely<Database>,
   runId: string,
+  before: CrawlRunSpec,
   spec: CrawlRunSpec,
   delayBefore: number,
   signal: AbortSignal,
@@ -55,11 +58,17 @@ async function putInForce(
     .execute({ signal });
   await db.updateTable('host_share').set({ weight }).where('run_id', '=', runId).execute({ signal });
   // Before the generation: it is what the next look compares with.
-  await db
-    .updateTable('run_spec')
-    .set({ spec: JSON.stringify(spec) })
-    .where('run_id', '=', runId)
-    .execute({ signal });
+  const { isForWorkers, wantsReview } = reachOf(before, spec);
+  await sql`
+    select change_live_spec(${runId}::uuid, ${JSON.stringify(spec)}::jsonb, ${spec.limits.maxDepth ?? null}::int,
+      ${isForWorkers}::boolean, ${wantsReview}::boolean)`.execute(db, { signal });
+}
+
+/** Whether workers go by what was changed, and whether what is known of the run already is to be held against it. */
+function reachOf(before: CrawlRunSpec, after: CrawlRunSpec): { isForWorkers: boolean; wantsReview: boolean } {
+  const [old, now] = [scopeFields(before), scopeFields(after)];
+  const wantsReview = Object.keys(now).some((field) => old[field] !== now[field]);
+  return { wantsReview, isForWorkers: wantsReview || before.concurrency !== after.concurrency };
 }
 
 /** A retry has sources switched off that its CrawlRun does not. */
@@ -76,13 +85,26 @@ export function changesOf(before: CrawlRunSpec, after: CrawlRunSpec): readonly s
   );
 }
 
-function liveFields({ workers, priority, timeoutSeconds, limits, politeness }: CrawlRunSpec): Record<string, unknown> {
+function liveFields(spec: CrawlRunSpec): Record<string, unknown> {
+  const { workers, concurrency, priority, timeoutSeconds, limits, politeness } = spec;
   return {
     workers,
+    concurrency,
     priority,
     timeoutSeconds,
     'limits.maxPages': limits.maxPages,
     'politeness.requestsPerSecond': politeness.requestsPerSecond,
     'politeness.delay': politeness.delay,
+    ...scopeFields(spec),
+  };
+}
+
+/** What says which of the links that were found are crawled. */
+function scopeFields({ limits, sources }: CrawlRunSpec): Record<string, unknown> {
+  return {
+    'limits.maxDepth': limits.maxDepth ?? 'none',
+    ...Object.fromEntries(
+      sources.map(({ name, scope }) => [`sources[${name}].scope.exclude`, JSON.stringify(scope.exclude)]),
+    ),
   };
 }

@@ -151,6 +151,8 @@ export type RunSnapshot = {
   readonly terminates: boolean;
   /** `metadata.generation` of the spec that is in force; absent of runs that an earlier release accepted. */
   readonly specGeneration?: number;
+  /** What it knows is still to be held against its edited spec; it does not end before. */
+  readonly isUnderReview: boolean;
   /** Since when it is paused. */
   readonly pausedAt?: Date;
   /** For how long it was paused before. */
@@ -262,6 +264,11 @@ export type OperatorStore = {
    * the run is unknown or finished.
    */
   changeRun(run: ChangedRun, signal: AbortSignal): Promise<readonly string[]>;
+  /**
+   * Holds a part of what the run knows against its edited spec, after a change of patterns or depth: see `RunSnapshot.isUnderReview`.
+   * False when nothing is left of that.
+   */
+  reviewQueue(runId: string, signal: AbortSignal): Promise<boolean>;
   /** Its time stands still from now on; false when it has ended, or stands still already. */
   pauseRun(runId: string, signal: AbortSignal): Promise<boolean>;
   resumeRun(runId: string, signal: AbortSignal): Promise<void>;

@@ -17,6 +17,7 @@ import { createNotificationStore } from './notifications.ts';
 import { OperatorDialect } from './operator-dialect.ts';
 import type { Acceptance, AcceptedRun, OperatorStore, RunSnapshot } from './operator-store.ts';
 import type { PoolMetrics } from './pool-metrics.ts';
+import { reviewPart } from './queue-review.ts';
 import { deadLetters, firstItems } from './results.ts';
 import { dropDaysBefore, ensureDay, forgetLanes } from './retention.ts';
 import * as runs from './runs.ts';
@@ -95,6 +96,7 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     activeRuns: (signal) => guarded(signal, () => runs.activeRuns(db, signal)),
     newestScheduledTimes: (signal) => guarded(signal, () => runs.newestScheduledTimes(db, signal)),
     changeRun: (run, signal) => guarded(signal, () => changeRun(db, run, signal)),
+    reviewQueue: (runId, signal) => guarded(signal, () => reviewPart(db, runId, signal)),
     pauseRun: (runId, signal) => guarded(signal, () => runs.pauseRun(db, runId, signal)),
     resumeRun: (runId, signal) => guarded(signal, () => runs.resumeRun(db, runId, signal)),
     requestStop: (runId, reason, signal) => guarded(signal, () => runs.requestStop(db, runId, reason, signal)),

@@ -36,6 +36,7 @@ export type Database = {
     paused_seconds: Generated<number>;
     spec_generation: number | null;
     is_pace_changed: Generated<boolean>;
+    live_version: Generated<number>;
     terminates: Generated<boolean>;
     finished_at: Date | null;
     outcome: RunOutcome | null;

@@ -33,7 +33,8 @@ export async function snapshots(
   const { rows } = await sql<SnapshotRow>`
     select r.run_id, r.namespace, r.name, r.accepted_at, r.seeded_at, r.started_at, r.finished_at, r.outcome,
       r.stop_reason, r.stop_requested_at, r.terminates, r.paused_at, r.paused_seconds,
-      r.spec_generation::float8 as spec_generation, r.message, sources.list as sources, workers.list as workers,
+      r.spec_generation::float8 as spec_generation,
+      exists (select from queue_review q where q.run_id = r.run_id) as is_under_review, r.message, sources.list as sources, workers.list as workers,
       blocked.list as blocked_hosts, shared.list as shared_hosts, traps.list as spider_traps,
       (select json_build_object('due', o.due_at is not null, 'settled', o.settled_at is not null, 'path', o.path,
         'bytes', o.bytes, 'items', o.items, 'sha256', o.sha256, 'error', o.error)
@@ -147,6 +148,7 @@ type SnapshotRow = {
   paused_at: Date | null;
   paused_seconds: number;
   spec_generation: number | null;
+  is_under_review: boolean;
   message: string | null;
   sources: SourceRow[];
   workers: WorkerRow[];
@@ -174,6 +176,7 @@ function snapshotOf(row: SnapshotRow): RunSnapshot {
     ...present('stopRequestedAt', row.stop_requested_at),
     terminates: row.terminates,
     ...present('specGeneration', row.spec_generation),
+    isUnderReview: row.is_under_review,
     ...present('pausedAt', row.paused_at),
     pausedMs: row.paused_seconds * 1_000,
     ...present('message', row.message),

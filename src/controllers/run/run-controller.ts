@@ -48,6 +48,8 @@ const REFRESH_MS = 3_000;
 const REFRESH_MS_PER_ACTIVE_RUN = 50;
 /** A paused run is woken by its spec, its Job and its pods; this is for what they do not tell. */
 const PAUSED_REFRESH_MS = 30_000;
+/** How long one look may hold what a run knows against its edited spec; the rest follows at the next one. */
+const REVIEW_MS = 2_000;
 /** Those who are next are woken at once; the others see their place in line this often. */
 const QUEUE_REFRESH_MS = 30_000;
 
@@ -157,7 +159,18 @@ export function createRunReconciler(options: RunControllerOptions) {
     signal: AbortSignal,
   ): Promise<ReconcileResult> {
     if (read === undefined) return { requeueAfterMs: 0 };
-    await changeSpec(run, spec, read, signal);
+    const hasChanged = await changeSpec(run, spec, read, signal);
+    const isUnderReview = (read.isUnderReview || hasChanged) && (await reviewQueue(run, signal));
+    const result = await lookAfter(run, spec, read, signal);
+    return isUnderReview ? { requeueAfterMs: 0 } : result;
+  }
+
+  async function lookAfter(
+    run: CrawlRun,
+    spec: CrawlRunSpec,
+    read: RunSnapshot,
+    signal: AbortSignal,
+  ): Promise<ReconcileResult> {
     const stopReason = read.stopReason ?? (await stopWhenDue(run, spec, read, signal));
     const snapshot: RunSnapshot = stopReason === undefined ? read : { ...read, stopReason };
     if (isPaused(run, snapshot, stopReason)) return pause(run, spec, snapshot, signal);
@@ -186,17 +199,25 @@ export function createRunReconciler(options: RunControllerOptions) {
     return reportOrGiveUp(run, spec, { snapshot, ...found, pods, ...(obstacle ? { obstacle } : {}) }, signal);
   }
 
-  /** Puts an edited spec in force. */
+  /** Puts an edited spec in force; whether that changed anything. */
   async function changeSpec(
     run: CrawlRun,
     spec: CrawlRunSpec,
     { state, specGeneration }: RunSnapshot,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const { uid, generation = 0 } = run.metadata;
-    if (state === 'Finished' || specGeneration === generation) return;
+    if (state === 'Finished' || specGeneration === generation) return false;
     const changes = await store.changeRun({ runId: uid, spec, specGeneration: generation }, signal);
     if (changes.length > 0) announceChange(run, changes);
+    return changes.length > 0;
+  }
+
+  /** Holds what the run knows against its edited spec; whether something of that is left. */
+  async function reviewQueue({ metadata: { uid } }: CrawlRun, signal: AbortSignal): Promise<boolean> {
+    const until = performance.now() + REVIEW_MS;
+    while (await store.reviewQueue(uid, signal)) if (performance.now() > until) return true;
+    return false;
   }
 
   /** Keeps the Job suspended, and gives back what workers held that have ended. */

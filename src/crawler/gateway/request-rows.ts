@@ -8,11 +8,12 @@ type LinkRow = CallRequest<'add-links'>['links'][number];
 type OutcomeRow = CallRequest<'commit'>['outcomes'][number];
 
 export function linkRow(link: Discovery): LinkRow {
-  const { url, host, source, depth, redirects, listingPage, kind } = link;
+  const { url, host, source, depth, redirects, listingPage, excludedBy, kind } = link;
   const common = {
     ...{ url, host, source, depth },
     ...(redirects === undefined ? {} : { redirects: [...redirects] }),
     ...(listingPage === undefined ? {} : { listingPage }),
+    ...(excludedBy === undefined ? {} : { excludedBy }),
   };
   // A page may link to its sitemap as to any other file: that is another request.
   return kind === 'Sitemap'
@@ -37,8 +38,12 @@ export function newLinks(outcomes: readonly Outcome[], known: KnownUrls): LinkRo
 }
 
 export function outcomeRow(outcome: Outcome): OutcomeRow {
-  const { claim, type, scopeMoves } = outcome;
-  const facts = scopeMoves === undefined ? outcome.facts : { ...outcome.facts, scopeMoves };
+  const { claim, type, scopeMoves, cutAtDepth } = outcome;
+  const ofLinks = {
+    ...(scopeMoves === undefined ? {} : { scopeMoves }),
+    ...(cutAtDepth === undefined ? {} : { maxDepth: cutAtDepth }),
+  };
+  const facts = Object.keys(ofLinks).length === 0 ? outcome.facts : { ...outcome.facts, ...ofLinks };
   const common = {
     ...{ key: claim.requestId, token: claim.leaseToken, type },
     ...(facts === undefined ? {} : { facts }),
@@ -55,7 +60,11 @@ export function outcomeRow(outcome: Outcome): OutcomeRow {
       };
     }
     case 'skipped':
-      return { ...common, reason: outcome.reason };
+      return {
+        ...common,
+        reason: outcome.reason,
+        ...(outcome.judgedBy === undefined ? {} : { judgedBy: outcome.judgedBy }),
+      };
     case 'retry':
       return { ...common, cause: outcome.cause, message: outcome.message, delayMs: outcome.delayMs };
     case 'dead': {

@@ -131,7 +131,7 @@ export function createWorkerStore({ calls, workerId, waitMs = 0 }: WorkerStoreOp
       }
       for (const { leaseToken } of answer.claims) leases.add(leaseToken);
       const claims = answer.claims.map(({ turn, sendBy, ...claim }) => ({ ...claim, ...clock.window(turn, sendBy) }));
-      return { state: 'Claimed', claims: claims as Claim[] };
+      return { state: 'Claimed', claims: claims as Claim[], liveVersion: answer.liveVersion };
     },
 
     async returnUnknownLeases(signal) {

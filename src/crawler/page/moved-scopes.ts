@@ -4,12 +4,11 @@
 import type { Claim, WorkerStore } from '../../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { createScope, isSameSite, type Scope } from '../urls/scope.ts';
+import { startsOf } from '../urls/start-urls.ts';
 import { normaliseUrl } from '../urls/url.ts';
 
 /** Places that other workers found are read after this time, or as soon as a claimed page is out of the known scope. */
 const FRESH_MS = 5_000;
-
-type Source = CrawlRunSpec['sources'][number];
 
 /** What becomes of a start URL that leads out of its scope. */
 export type Move = 'Moved' | 'OtherSite' | 'TooMany';
@@ -66,7 +65,7 @@ export function createMovedScopes(
 
   return {
     scopeOf: (name) => known.get(name)?.scope,
-    isStart: (name, url) => starts.get(name)?.has(normaliseUrl(url)?.href ?? url) ?? false,
+    isStart: (name, url) => starts.get(name)?.(url) ?? false,
     beginsWithSitemaps: (name) => known.get(name)?.source.urls.length === 0,
     async refresh({ source, kind, isReread = false }, url, signal) {
       const entry = known.get(source);
@@ -90,8 +89,4 @@ export function createMovedScopes(
 /** The folder of the URL: scopes reach no finer. */
 function placeOf(url: URL): string {
   return new URL('.', `${url.origin}${url.pathname}`).href;
-}
-
-function startsOf({ urls, sitemaps }: Source): ReadonlySet<string> {
-  return new Set([...urls, ...sitemaps].map((url) => normaliseUrl(url)?.href ?? url));
 }

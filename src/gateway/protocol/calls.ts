@@ -41,6 +41,7 @@ const link = z.object({
   redirects: z.array(url).max(20).optional(),
   sitemap: z.literal(true).optional(),
   listingPage: count.optional(),
+  excludedBy: count.optional(),
   from: z.array(uuid).max(MAX_OUTCOMES).optional(),
 });
 const links = z.array(link).max(MAX_LINKS);
@@ -64,6 +65,7 @@ const outcome = z.object({
   leftOut: counts.optional(),
   itemsLeftOut: counts.optional(),
   page: z.record(z.string(), z.unknown()).optional(),
+  judgedBy: count.optional(),
 });
 
 /** When a host may be asked, from when until when, in milliseconds of the database's clock. */
@@ -97,6 +99,8 @@ const claimAnswer = z.discriminatedUnion('state', [
     state: z.literal('Claimed'),
     server: z.string(),
     dueFrom: z.number().nullish(),
+    /** Which change of the spec is in force; 0 before there was any. */
+    liveVersion: z.number().default(0),
     claims: z.array(claim),
     ...times,
     /** How long the question lay with the gateway before it was put to the database. */
@@ -120,6 +124,7 @@ const runAssignment = z.object({
   /** Not checked: a spec of a later version is refused by its number. */
   spec: z.custom<CrawlRunSpec>((value) => typeof value === 'object' && value !== null),
   isScheduled: z.boolean(),
+  liveVersion: z.number().default(0),
   startedAt: z.coerce.date().nullish(),
 });
 

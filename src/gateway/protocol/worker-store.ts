@@ -15,6 +15,8 @@ export type RunAssignment = {
   readonly spec: CrawlRunSpec;
   /** Whether the run is one of a schedule's, so that what it learns of pages serves the next one. */
   readonly isScheduled: boolean;
+  /** Which change of the spec it is of; 0 before there was any. */
+  readonly liveVersion: number;
   /** Wall-clock time of the run's first heartbeat, the start of `timeoutSeconds`; absent before it. */
   readonly startedAt?: Date;
 };
@@ -37,6 +39,11 @@ export type Discovery = {
   readonly kind?: 'Sitemap';
   /** Which page of a listing it is; absent for the first one, and for what is no listing. */
   readonly listingPage?: number;
+  /**
+   * Present when a pattern excludes it that may be taken back: by which change of the spec. It is kept without being crawled, unless
+   * there is a later change.
+   */
+  readonly excludedBy?: number;
 };
 
 /** What a server said of the version of a page that it sent (RFC 9110, 8.8); as it was written. */
@@ -106,7 +113,8 @@ export type Claim = Discovery &
 
 /** Why there is nothing to do now: `Wait` until some host or retry is due, `Stopping` on demand, `Finished` for good. */
 export type ClaimResult =
-  | { readonly state: 'Claimed'; readonly claims: readonly Claim[] }
+  /** `liveVersion`: which change of the spec the claims are to be crawled by. */
+  | { readonly state: 'Claimed'; readonly claims: readonly Claim[]; readonly liveVersion: number }
   | { readonly state: 'Wait'; readonly retryInMs: number }
   /** The database has lost the seeds that were put in: they have to be put in again. */
   | { readonly state: 'Unseeded' }
@@ -150,7 +158,12 @@ export type Outcome = { readonly claim: Claim; readonly facts?: FetchFacts } & F
         /** For the next run of the schedule: the links only when the page has validators. */
         readonly page?: KnownPage & { readonly links?: PageLinks };
       }
-    | { readonly type: 'skipped'; readonly reason: SkipReason }
+    | {
+        readonly type: 'skipped';
+        readonly reason: SkipReason;
+        /** Of what an edited spec speaks against: by which change. With a later one the request is queued again. */
+        readonly judgedBy?: number;
+      }
     | { readonly type: 'retry'; readonly cause: FailureCause; readonly message: string; readonly delayMs: number }
     | {
         readonly type: 'dead';
@@ -170,6 +183,8 @@ export type FoundLinks = {
    * for its links when there are more.
    */
   readonly scopeMoves?: number;
+  /** Present when links were left out for the run's depth limit: which it was. The page is read again for its links when it is raised. */
+  readonly cutAtDepth?: number;
 };
 
 /**
@@ -232,6 +247,8 @@ export type Truncation = (typeof TRUNCATIONS)[number];
 export const SKIP_REASONS = [
   'RobotsDisallowed',
   'OutOfScope',
+  /** Excluded by a pattern that the run was given on its way. */
+  'Excluded',
   'MaxPages',
   'MaxDepth',
   /** A next page of a listing that has as many as are followed. */

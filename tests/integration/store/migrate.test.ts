@@ -242,10 +242,11 @@ test('what a run of the release before had queued, leased and put aside is crawl
     [run.runId],
   );
   await admin.query(`
-    drop table delivery, notification, disabled_target, execution, comparison, change, run_log, run_log_total, long_change;
+    drop table queue_review, delivery, notification, disabled_target, execution, comparison, change, run_log, run_log_total, long_change;
     drop sequence change_id_seq;
     alter table run drop column image, drop column paused_at, drop column paused_seconds,
-      drop column spec_generation, drop column is_pace_changed, drop column has_item_ranges, drop column terminates;
+      drop column spec_generation, drop column is_pace_changed, drop column has_item_ranges, drop column terminates,
+      drop column live_version;
     alter table request drop column first_item, drop column last_item;
     alter table worker drop column stalled_at, drop column stall;
     alter table progress drop column bytes, drop column partial_pages;

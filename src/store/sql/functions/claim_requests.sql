@@ -5,7 +5,7 @@
 --
 -- claim_epoch and held: a worker that cannot know what it holds any more begins a new epoch, see begin_claim_epoch.
 -- server is what the last answer said, null at first: TR003 when another server answers now. due_from is the dueFrom of
--- the last answer, null to look at all lanes, see pick_lanes.
+-- the last answer, null to look at all lanes, see pick_lanes. liveVersion: who knows an older one of the spec reads it once more.
 --
 -- Locks, always in this order: the worker's turn (advisory), worker, claim lock of the run, lane and host (skipping locked ones), request, progress.
 -- Nothing after the claim lock is ever waited for but progress, which only this worker writes, one call at a time.
@@ -126,6 +126,6 @@ begin
     return json_build_object('state', 'Wait', 'retryInMs', retry_in_ms(next_due(this_run.run_id, look_from), horizon));
   end if;
   return json_build_object('state', 'Claimed', 'server', server_identity(), 'claims', claims,
-    'dueFrom', extract(epoch from locked.first_due) * 1000,
+    'dueFrom', extract(epoch from locked.first_due) * 1000, 'liveVersion', this_run.live_version,
     'moment', extract(epoch from time_now) * 1000, 'now', extract(epoch from clock_timestamp()) * 1000);
 end $$;

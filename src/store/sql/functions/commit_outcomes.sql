@@ -1,8 +1,9 @@
 -- Ends claimed requests: outcomes is JSON
--- [{key, token, type, reason?, cause?, message?, delayMs?, facts?, items?, leftOut?, itemsLeftOut?, page?}],
+-- [{key, token, type, reason?, cause?, message?, delayMs?, facts?, items?, leftOut?, itemsLeftOut?, page?, judgedBy?}],
 -- links as for discover, with from: the keys of the requests that they were found at. What is not leased with its
 -- token any more is left alone, and so is what was found at it alone; links without an outcome that is ours are refused.
--- A page that was read before, and is read once more for its links, has its items already.
+-- A page that was read before, and is read once more for its links, has its items already. What a worker skipped by an edited spec
+-- (judgedBy) that is not the newest any more is queued again.
 -- Returns the keys that were still ours. server as for claim_requests: links that another server knew may be unknown here.
 --
 -- Locks in order: the worker's turn (advisory), request by key, progress, page by key, then as discover, then lane by id.
@@ -33,8 +34,9 @@ begin
       left(o.message, 1000) as message, o.delay_ms,
       case
         when o.type = 'done' then 'done'
-        when o.type = 'skipped' then 'skipped'
-        when o.type = 'released' then 'queued'
+        when o.type = 'skipped' and (o.judged_by is null
+          or o.judged_by >= (select live_version from run where run_id = this_run.run_id)) then 'skipped'
+        when o.type in ('released', 'skipped') then 'queued'
         when o.type = 'retry' and (case when o.cause = 'Blocked' then r.blocks < most_blocked_retries
           else r.attempts < this_run.max_retries end) then 'queued'
         else 'dead'
@@ -136,6 +138,9 @@ begin
   end if;
   if this_run.has_moved then
     perform note_left_links(this_run, ours);
+  end if;
+  if this_run.is_depth_limited then
+    perform note_cut_links(this_run.run_id, ours);
   end if;
   if this_run.schedule_uid is not null then
     perform remember_pages(this_run, this_worker, outcomes, ours);

@@ -1,5 +1,6 @@
 -- Puts the links that the frontier does not know yet into it; links is JSON: [{key, url, host, source, depth, redirects,
--- sitemap, listingPage}]. Deeper links than the run follows, and those of inactive sources, are left out;
+-- sitemap, listingPage, excludedBy}]. Deeper links than the run follows, and those of inactive sources, are left out;
+-- what is excluded by the newest spec (excludedBy is the number of its change) comes in as skipped, to be queued should that be taken back;
 -- in runs with a depth limit, links that make a known request nearer are noted for take_shorter_paths. The
 -- caller hands what it returns to queue_at_hosts, together with whatever else it queues: those rows have to be locked in one go.
 --
@@ -18,18 +19,20 @@ declare
   redirects_of jsonb[];
   are_sitemaps boolean[];
   listing_pages smallint[];
+  excluded_by int[];
+  newest int;
   arrivals arrival[];
   new_lanes int;
 begin
   select array_agg(key order by place), array_agg(url order by place), array_agg(l.host order by place),
     array_agg(s.source_no order by place), array_agg(depth order by place),
     array_agg(l.redirects order by place), array_agg(coalesce(sitemap, false) order by place),
-    array_agg(coalesce(listing_page, 1) order by place)
-  into keys, urls, hosts, source_nos, depths, redirects_of, are_sitemaps, listing_pages
+    array_agg(coalesce(listing_page, 1) order by place), array_agg(l.excluded_by order by place)
+  into keys, urls, hosts, source_nos, depths, redirects_of, are_sitemaps, listing_pages, excluded_by
   from rows from (json_to_recordset(links)
     as (key uuid, url text, host text, source text, depth smallint, redirects jsonb, sitemap boolean,
-      "listingPage" smallint)) with ordinality
-    as l(key, url, host, source, depth, redirects, sitemap, listing_page, place)
+      "listingPage" smallint, "excludedBy" int)) with ordinality
+    as l(key, url, host, source, depth, redirects, sitemap, listing_page, excluded_by, place)
   join source s on s.run_id = this_run.run_id and s.name = l.source and s.active
   where (sitemap or this_run.max_depth is null or depth <= this_run.max_depth)
     and (
@@ -76,6 +79,11 @@ begin
     end if;
   end if;
 
+  if array_remove(excluded_by, null) <> '{}' then
+    -- As it is now: the caller may have waited since it read its run.
+    newest := (select live_version from run where run_id = this_run.run_id);
+  end if;
+
   with target as materialized (
     select l.host, l.source_no, r.lane_id
     from (select distinct host, source_no from unnest(hosts, source_nos) as l(host, source_no)) l
@@ -85,24 +93,30 @@ begin
       where r.run_id = this_run.run_id and r.host_id = h.host_id and r.source_no = l.source_no offset 0) r
   ), added as (
     insert into request (run_id, url_key, run_day, lane_id, available_at, source_no, depth, priority, url,
-      redirects, is_sitemap, listing_page)
+      redirects, is_sitemap, listing_page, state, reason, finished_at)
     select this_run.run_id, key, this_run.run_day, target.lane_id, time_now + place * interval '1 us',
-      l.source_no, depth, depth, url, l.redirects, l.is_sitemap, l.listing_page
-    from unnest(keys, urls, hosts, source_nos, depths, redirects_of, are_sitemaps, listing_pages) with ordinality
-      as l(key, url, host, source_no, depth, redirects, is_sitemap, listing_page, place)
+      l.source_no, depth, depth, url, l.redirects, l.is_sitemap, l.listing_page,
+      case when l.excluded_by >= newest then 'skipped' else 'queued' end::request_state,
+      case when l.excluded_by >= newest then 'Excluded' end, case when l.excluded_by >= newest then time_now end
+    from unnest(keys, urls, hosts, source_nos, depths, redirects_of, are_sitemaps, listing_pages, excluded_by) with ordinality
+      as l(key, url, host, source_no, depth, redirects, is_sitemap, listing_page, excluded_by, place)
     join target on target.host = l.host and target.source_no = l.source_no
     order by key
     on conflict do nothing
-    returning lane_id, source_no, is_sitemap, priority
+    returning lane_id, source_no, is_sitemap, priority, state
   ), counted as (
-    insert into progress as p (run_id, worker_id, source_no, discovered, sitemaps)
-    select this_run.run_id, this_worker, source_no, count(*), count(*) filter (where is_sitemap)
+    insert into progress as p (run_id, worker_id, source_no, discovered, sitemaps, skipped, skipped_by)
+    select this_run.run_id, this_worker, source_no, count(*), count(*) filter (where is_sitemap),
+      count(*) filter (where state = 'skipped'),
+      case when bool_or(state = 'skipped') then jsonb_build_object('Excluded', count(*) filter (where state = 'skipped')) else '{}' end
     from added group by source_no order by source_no
     on conflict (run_id, worker_id, source_no)
-    do update set discovered = p.discovered + excluded.discovered, sitemaps = p.sitemaps + excluded.sitemaps
+    do update set discovered = p.discovered + excluded.discovered, sitemaps = p.sitemaps + excluded.sitemaps,
+      skipped = p.skipped + excluded.skipped,
+      skipped_by = case when excluded.skipped_by = '{}' then p.skipped_by else add_counts(p.skipped_by, excluded.skipped_by) end
   )
   select array_agg((lane_id, n, 0, time_now, first)::arrival) into arrivals
-  from (select lane_id, count(*)::int as n, min(priority) as first from added group by 1) lanes;
+  from (select lane_id, count(*)::int as n, min(priority) as first from added where state = 'queued' group by 1) lanes;
   if this_run.is_depth_limited then
     perform note_shorter_paths(this_run, links);
   end if;

@@ -1,4 +1,5 @@
--- The token's run as JSON, for a worker that begins: {runId, namespace, name, specVersion, spec, isScheduled, startedAt}.
+-- The token's run as JSON, for a worker that begins, or whose spec was edited: {runId, namespace, name, specVersion, spec,
+-- liveVersion, isScheduled, startedAt}.
 create or replace function load_run(token text) returns json
 language plpgsql stable security definer set search_path from current as $$
 declare
@@ -7,7 +8,7 @@ begin
   return (
     select json_build_object('runId', this_run.run_id, 'namespace', this_run.namespace, 'name', this_run.name,
       'specVersion', version, 'spec', spec, 'isScheduled', this_run.schedule_uid is not null,
-      'startedAt', this_run.started_at)
+      'startedAt', this_run.started_at, 'liveVersion', this_run.live_version)
     from run_spec where run_id = this_run.run_id
   );
 end $$;

@@ -1,7 +1,8 @@
 -- Gives requests the depth of the shorter paths that were found to them, at most bound requests a call. Returns
 -- whether it has locked any lanes: then the caller's transaction has to end, since it must not wait for anything else.
 -- What is queued only changes its priority. A page that was read is queued once more, for its links: some may have been
--- left out, and all are nearer now. So is a sitemap, or a page with links to where the scope has moved: see move_scope.
+-- left out, and all are nearer now. So is a sitemap, or a page with links to where the scope has moved, see move_scope, or with such as were too
+-- deep for the limit of then; and what was skipped for its depth is queued.
 -- What is leased waits until it ends, and so does what is in a lane that another claim has locked. See
 -- docs/decisions/0043-depth.md.
 --
@@ -54,14 +55,15 @@ begin
       -- All that may have given links.
       r.state = 'done' or (r.state = 'skipped' and r.reason in ('Redirected', 'Canonical', 'NoIndex'))
         or (r.state = 'dead' and r.reason in ('MissingField', 'ExtractionError', 'ScreenshotError'))
-        or (w.reads_again and r.state = 'skipped') as is_read_again
+        or (r.state = 'skipped' and (w.reads_again or r.reason = 'MaxDepth')) as is_read_again
     from (
       select url_key, min(depth) as depth, bool_or(reads_again) as reads_again from taken
       group by url_key offset 0) w
     cross join lateral (
       select * from request r
       where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = w.url_key limit 1) r
-    where r.depth > w.depth or (w.reads_again and (r.is_sitemap or misses_moves(r.run_id, r.source_no, r.facts)))
+    where r.depth > w.depth or (w.reads_again and (r.is_sitemap or misses_moves(r.run_id, r.source_no, r.facts)
+      or misses_depth(this_run, r.facts)))
   ), moved as (
     update request r
     set depth = n.depth,

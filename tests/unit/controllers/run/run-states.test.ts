@@ -23,6 +23,7 @@ function seen(change: Partial<RunSnapshot>, rest: Partial<RunObservation> = {}):
     ...{ progress, sources: [], workers: [], blockedHosts: [], sharedHosts: [], spiderTraps: [], errors: 0 },
     pausedMs: 0,
     terminates: false,
+    isUnderReview: false,
     ...{ skipReasons: {}, itemsLeftOut: {}, partialPages: {}, failureCauses: {} },
     ...change,
   };

@@ -32,6 +32,7 @@ function snapshot(change: Partial<RunSnapshot> = {}): RunSnapshot {
     errors: 0,
     pausedMs: 0,
     terminates: false,
+    isUnderReview: false,
     skipReasons: {},
     itemsLeftOut: {},
     partialPages: {},

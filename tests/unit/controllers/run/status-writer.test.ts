@@ -42,6 +42,7 @@ function seenWith(succeeded: number, change: Partial<RunSnapshot> = {}): RunObse
       errors: 0,
       pausedMs: 0,
       terminates: false,
+      isUnderReview: false,
       skipReasons: {},
       itemsLeftOut: {},
       partialPages: {},

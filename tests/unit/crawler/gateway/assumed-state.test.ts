@@ -13,7 +13,10 @@ it('looks where the last answer said, and at all lanes every two seconds', () =>
   assumed.claimAnswered({ ...wait, dueFrom: 1_000 });
   vi.advanceTimersByTime(1_999);
   expect(assumed.claim().dueFrom).toBe(1_000);
-  assumed.claimAnswered({ state: 'Claimed', server: 's', claims: [], moment: 0, now: 0, heldMs: 0, dueFrom: 2_000 });
+  assumed.claimAnswered({
+    ...{ state: 'Claimed', server: 's', claims: [], moment: 0, now: 0, heldMs: 0 },
+    ...{ dueFrom: 2_000, liveVersion: 0 },
+  });
   expect(assumed.claim().dueFrom).toBe(2_000);
   vi.advanceTimersByTime(1);
   expect(assumed.claim().dueFrom).toBeNull();

@@ -19,7 +19,11 @@ function claimOf(requestId: string, from = 0): Claim {
   return { requestId, leaseToken: requestId, url, source: 's', host: 'site.example', depth: 0, attempt: 1, from };
 }
 
-const claimed = (...ids: string[]): ClaimResult => ({ state: 'Claimed', claims: ids.map((id) => claimOf(id)) });
+const claimed = (...ids: string[]): ClaimResult => ({
+  state: 'Claimed',
+  claims: ids.map((id) => claimOf(id)),
+  liveVersion: 0,
+});
 const done = (claim: Claim): Outcome => ({ type: 'done', claim, items: [], links: [] });
 
 /** A claim that waits for work which never comes. */
