@@ -168,14 +168,16 @@ const sourceFields = z.object({
   limits: sourceLimits.prefault({}),
 });
 
-const source = withRules(sourceFields, [
+const sourceRules: readonly ValidationRule[] = [
   {
     rule: '(has(self.urls) && size(self.urls) > 0) || (has(self.sitemaps) && size(self.sitemaps) > 0) || has(self.urlsFrom)',
     message: 'a source needs a start URL, a list of them or a sitemap',
     reason: 'FieldValueRequired',
     fieldPath: '.urls',
   },
-]);
+];
+
+const source = withRules(sourceFields, sourceRules);
 
 const header = withRules(
   z.object({
@@ -519,14 +521,18 @@ export const retryPolicy = z
   })
   .describe('Makes a new run for one that has failed, in whole or in part, or has timed out.');
 
+function listOf<Source extends z.ZodType>(source: Source) {
+  return keyedBy(z.array(source).min(1).max(100).describe('The sites to crawl.'), 'name');
+}
+
+const oneIsActive: ValidationRule = {
+  rule: 'self.exists(source, !has(source.active) || source.active)',
+  message: 'at least one source must be active',
+  reason: 'FieldValueInvalid',
+};
+
 export const crawlSpecShape = {
-  sources: withRules(keyedBy(z.array(source).min(1).max(100).describe('The sites to crawl.'), 'name'), [
-    {
-      rule: 'self.exists(source, !has(source.active) || source.active)',
-      message: 'at least one source must be active',
-      reason: 'FieldValueInvalid',
-    },
-  ]),
+  sources: withRules(listOf(source), [oneIsActive]),
   fetch: fetching.prefault({}),
   politeness: politeness.prefault({}),
   proxy: proxy.optional(),
@@ -706,10 +712,44 @@ const trigger = withRules(
   ],
 );
 
+/** A rule that the field at the path is what it was: both objects lack it, or both have it with one value. */
+function immutable(path: string): ValidationRule {
+  const [parent = path, child] = path.split('.');
+  const isIn = (object: string) =>
+    child === undefined ? `has(${object}.${parent})` : `(has(${object}.${parent}) && has(${object}.${path}))`;
+  return {
+    rule: `${isIn('self')} == ${isIn('oldSelf')} && (!${isIn('self')} || self.${path} == oldSelf.${path})`,
+    message: `${path} cannot be changed: create a new CrawlRun instead`,
+    reason: 'FieldValueForbidden',
+    fieldPath: `.${path}`,
+  };
+}
+
+/** Of a source of a run only the patterns may change that links are left out by. */
+const immutableOfSource = [
+  ...Object.keys(sourceFields.shape).filter((name) => name !== 'name' && name !== 'scope'),
+  ...Object.keys(scope.shape)
+    .filter((name) => name !== 'exclude')
+    .map((name) => `scope.${name}`),
+];
+
+const sourcesOfRun = withRules(
+  listOf(withRules(sourceFields.clone(), [...sourceRules, ...immutableOfSource.map(immutable)])),
+  [
+    oneIsActive,
+    {
+      rule: 'self.map(source, source.name) == oldSelf.map(source, source.name)',
+      message: 'sources cannot be added, removed or put into another order: create a new CrawlRun instead',
+      reason: 'FieldValueForbidden',
+    },
+  ],
+);
+
 const runSpecShape = {
   scheduleName: z.string().min(1).max(52).optional().describe('The CrawlSchedule that the run belongs to.'),
   trigger: trigger.prefault({}),
   ...crawlSpecShape,
+  sources: sourcesOfRun,
   suspend: z
     .boolean()
     .optional()
@@ -730,47 +770,22 @@ export const MUTABLE_RUN_FIELDS: readonly (keyof typeof runSpecShape)[] = [
   'shutdown',
   'ttlSecondsAfterFinished',
   'workers',
+  'concurrency',
   'priority',
   'timeoutSeconds',
   'limits',
   'politeness',
+  'sources',
 ];
 
-/** What stays fixed of those. */
-const IMMUTABLE_PARTS = [
-  'limits.maxDepth',
-  'politeness.robots',
-  'politeness.robotsMeta',
-  'politeness.nofollow',
-] as const;
-
-/** Both objects have defaults, so they are there in every stored spec. */
-function immutablePart(path: (typeof IMMUTABLE_PARTS)[number]) {
-  const [parent = path] = path.split('.');
-  const same = `has(self.${path}) == has(oldSelf.${path}) && (!has(self.${path}) || self.${path} == oldSelf.${path})`;
-  return {
-    rule: `!has(self.${parent}) || !has(oldSelf.${parent}) || (${same})`,
-    message: `${path} cannot be changed: create a new CrawlRun instead`,
-    reason: 'FieldValueForbidden',
-    fieldPath: `.${path}`,
-  } as const;
-}
-
-function immutable(name: keyof typeof runSpecShape) {
-  const same = `has(self.${name}) == has(oldSelf.${name}) && (!has(self.${name}) || self.${name} == oldSelf.${name})`;
-  return {
-    rule: same,
-    message: `${name} cannot be changed: create a new CrawlRun instead`,
-    reason: 'FieldValueForbidden',
-    fieldPath: `.${name}`,
-  } as const;
-}
+/** What stays fixed of those, beside most of `sources`. */
+const IMMUTABLE_PARTS = ['politeness.robots', 'politeness.robotsMeta', 'politeness.nofollow'] as const;
 
 const runFields = Object.keys(runSpecShape) as (keyof typeof runSpecShape)[];
 
 export const crawlRunSpec = withRules(z.object(runSpecShape).describe('What is crawled and how.'), [
   ...runFields.filter((name) => !MUTABLE_RUN_FIELDS.includes(name)).map(immutable),
-  ...IMMUTABLE_PARTS.map(immutablePart),
+  ...IMMUTABLE_PARTS.map(immutable),
   {
     rule: "!has(oldSelf.shutdown) || (has(self.shutdown) && (self.shutdown == oldSelf.shutdown || self.shutdown == 'Terminate'))",
     message: 'shutdown cannot be taken back: create a new CrawlRun instead',

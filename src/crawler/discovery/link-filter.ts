@@ -16,6 +16,10 @@ export type Finding = {
   readonly within: (url: URL) => boolean;
   /** Whether one of the others may come to be a matter of the crawl. */
   readonly mayBeLater?: (url: URL) => boolean;
+  /** The run's depth limit as it is now, where its spec was edited. */
+  readonly maxDepth?: number;
+  /** Which of the others are to be kept nevertheless, since only a pattern speaks against them that may be taken back. */
+  readonly isExcluded?: (url: URL) => boolean;
   /** Whether the others are counted. */
   readonly counted?: boolean;
   /** The page that they were found on. */
@@ -31,6 +35,10 @@ export type ChosenLinks = {
   /** The next page of the listing. */
   readonly next?: URL;
   readonly leftOut: LeftOut;
+  /** Those that are kept without being followed. */
+  readonly excluded: readonly URL[];
+  /** Whether links were left out that only the run's depth limit speaks against. */
+  readonly isCutOff: boolean;
   /** Whether there are links that are no matter of the crawl yet, but may come to be. */
   readonly hasLater: boolean;
 };
@@ -49,7 +57,9 @@ type Verdict = 'Followed' | SkipReason;
 type Rules = {
   readonly clean: UrlCleaner;
   readonly traps: TrapDetector;
-  readonly maxDepth: number;
+  /** Of the source alone, and of the run as it began. */
+  readonly sourceDepth: number;
+  readonly runDepth: number;
   readonly maxListingPages: number;
   readonly onTrap: (trap: Trap, url: URL) => void;
   /** What was decided of a link before. */
@@ -68,7 +78,8 @@ export function createLinkFilter(
   const rules: Rules = {
     clean: createUrlCleaner(source.scope.dropParameters, fragmentRule(source.scope.fragments, fetch.render)),
     traps: createTrapDetector(source.limits.maxVariants),
-    maxDepth: Math.min(...[source.limits.maxDepth, limits.maxDepth, Number.POSITIVE_INFINITY].filter(isSet)),
+    sourceDepth: source.limits.maxDepth ?? Number.POSITIVE_INFINITY,
+    runDepth: limits.maxDepth ?? Number.POSITIVE_INFINITY,
     maxListingPages: source.limits.followNext?.maxPages ?? 1,
     onTrap,
     before: (link) => verdicts.get(keyOf(link)),
@@ -82,13 +93,13 @@ function chosenOf(rules: Rules, links: PageLinks, finding: Finding): ChosenLinks
   const tally = createTally(rules);
   if (page !== undefined) rules.decide(page.href, 'Followed');
   const nextPage = listing === undefined ? undefined : nextPageOf(rules, links, page);
-  const { candidates, hasLater } = candidatesOf(rules, links, finding, tally, nextPage);
+  const { candidates, ...others } = candidatesOf(rules, links, finding, tally, nextPage);
   if (page !== undefined && text !== undefined) rules.traps.read(page, text, leadsOn(rules, page, candidates));
   const isNextFollowed =
     nextPage !== undefined && isFollowed(rules, nextPage, nextObjection(rules, nextPage, listing), tally);
   const follow = candidates.filter((url) => isFollowed(rules, url, objection(rules, url), tally));
   if (links.unread > 0) tally.count('TooManyLinks', links.unread);
-  return { follow, leftOut: tally.leftOut, hasLater, ...(isNextFollowed ? { next: nextPage } : {}) };
+  return { follow, leftOut: tally.leftOut, ...others, ...(isNextFollowed ? { next: nextPage } : {}) };
 }
 
 type Tally = {
@@ -121,9 +132,13 @@ function candidatesOf(
   finding: Finding,
   tally: Tally,
   nextPage: URL | undefined,
-): { readonly candidates: readonly URL[]; readonly hasLater: boolean } {
+): { readonly candidates: readonly URL[] } & Pick<ChosenLinks, 'hasLater' | 'excluded' | 'isCutOff'> {
   const candidates = new Map<string, URL>();
+  const excluded = new Map<string, URL>();
+  const { depth, maxDepth: runDepth = rules.runDepth } = finding;
+  const isTooDeep = depth > Math.min(rules.sourceDepth, runDepth);
   let hasLater = false;
+  let isCutOff = false;
   const { references, nofollow = [], base } = links;
 
   function consider(reference: string, isNofollow: boolean): void {
@@ -137,16 +152,19 @@ function candidatesOf(
     if (url.href === nextPage?.href) return;
     if (!finding.within(url)) {
       hasLater ||= finding.mayBeLater?.(url) ?? false;
-      if (finding.counted) tally.leaveOut(url.href, 'OutOfScope');
+      if (!isNofollow && !isTooDeep && finding.isExcluded?.(url)) excluded.set(url.href, url);
+      else if (finding.counted) tally.leaveOut(url.href, 'OutOfScope');
     } else if (isNofollow) {
       if (!candidates.has(url.href)) tally.leaveOut(url.href, 'Nofollow');
-    } else if (finding.depth > rules.maxDepth) tally.leaveOut(url.href, 'MaxDepth');
-    else candidates.set(url.href, url);
+    } else if (isTooDeep) {
+      isCutOff ||= depth <= rules.sourceDepth;
+      tally.leaveOut(url.href, 'MaxDepth');
+    } else candidates.set(url.href, url);
   }
 
   for (const reference of references) consider(reference, false);
   for (const reference of nofollow) consider(reference, true);
-  return { candidates: [...candidates.values()], hasLater };
+  return { candidates: [...candidates.values()], excluded: [...excluded.values()], hasLater, isCutOff };
 }
 
 /** Whether the page is the first one that links to another than those of its kind. */
@@ -181,10 +199,6 @@ function nextPageOf({ clean }: Rules, { next, base }: PageLinks, page: URL | und
 function nextObjection(rules: Rules, url: URL, listing: Finding['listing']): SkipReason | undefined {
   if (listing === undefined || !listing.within(url)) return 'OutOfScope';
   return listing.page >= rules.maxListingPages ? 'MaxListingPages' : objection(rules, url);
-}
-
-function isSet<T>(value: T | undefined): value is T {
-  return value !== undefined;
 }
 
 /** Forgets what was used longest ago when it is full. */

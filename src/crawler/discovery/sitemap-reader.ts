@@ -33,7 +33,12 @@ const BATCH = 1_000;
 const LEAST_TIMEOUT_MS = 4 * 60_000;
 
 /** What holds for the source that the sitemap belongs to. */
-export type SitemapRules = { readonly scope: Scope; readonly chooseLinks: LinkFilter };
+export type SitemapRules = {
+  readonly scope: Scope;
+  readonly chooseLinks: LinkFilter;
+  /** Present once the spec was edited: by which change. */
+  readonly edited?: { readonly version: number } | undefined;
+};
 
 export type SitemapEnd = { readonly facts: FetchFacts } & (
   | { readonly type: 'read'; readonly leftOut: LeftOut }
@@ -107,10 +112,13 @@ function createIntake(claim: Claim, sitemap: URL, rules: SitemapRules): Intake {
   function pages(references: readonly string[]): Discovery[] {
     const links = { references, base: sitemap.href, unread: 0 };
     // The scope as it is by now: a start URL may have moved meanwhile.
-    const { scope } = rules;
-    const chosen = rules.chooseLinks(links, { depth: 0, within: scope.followsListed, counted: true });
+    const { scope, edited } = rules;
+    const finding = { depth: 0, within: scope.followsListed, counted: true };
+    const chosen = rules.chooseLinks(links, { ...finding, ...(edited && { isExcluded: scope.excludesListed }) });
     for (const [reason, entries] of Object.entries(chosen.leftOut)) count(reason as SkipReason, entries);
-    return chosen.follow.map((url) => ({ source, url: url.href, host: hostKey(url), depth: 0 }));
+    const request = (url: URL): Discovery => ({ source, url: url.href, host: hostKey(url), depth: 0 });
+    const excluded = edited ? chosen.excluded.map((url) => ({ ...request(url), excludedBy: edited.version })) : [];
+    return [...chosen.follow.map(request), ...excluded];
   }
 
   function sitemaps(references: readonly string[]): Discovery[] {

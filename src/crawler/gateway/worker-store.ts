@@ -257,8 +257,12 @@ export function createHeartbeatStore({ calls, workerId }: WorkerStoreOptions): H
   return {
     async beat(heartbeat: Heartbeat, signal) {
       const bounded = AbortSignal.any([signal, AbortSignal.timeout(HEARTBEAT_TIMEOUT_MS)]);
-      const { finished, stopReason } = await calls.call('write-heartbeat', { workerId, heartbeat }, bounded);
-      return { finished, ...(stopReason == null ? {} : { stopReason }) };
+      const { finished, stopReason, liveVersion } = await calls.call(
+        'write-heartbeat',
+        { workerId, heartbeat },
+        bounded,
+      );
+      return { finished, liveVersion, ...(stopReason == null ? {} : { stopReason }) };
     },
     close: () => calls.close(),
   };

@@ -14,6 +14,7 @@ import { type HostPacer, HostPausedError } from '../network/host-pacer.ts';
 import type { Routes } from '../network/routes.ts';
 import { enterStage } from '../page-stage.ts';
 import type { Renderer } from '../rendering/renderer.ts';
+import { createObjections } from '../urls/objections.ts';
 import { hostKey } from '../urls/url.ts';
 import { createFailPage } from './failed-page.ts';
 import type { HostReports } from './host-reports.ts';
@@ -26,7 +27,7 @@ import { type CrawlSignals, createPageVisits, type RedirectRules, type Visit } f
 import { createPassages } from './passages.ts';
 import { inPlaceOf } from './requests.ts';
 import { createSitemapClaims } from './sitemap-claim.ts';
-import { createSourceRules, type SourceRules } from './source-rules.ts';
+import { createSourceRules, type EditedSpec, type SourceRules } from './source-rules.ts';
 
 export type PageCrawler = {
   /**
@@ -34,6 +35,8 @@ export type PageCrawler = {
    * cannot answer; a page's own trouble is always an outcome.
    */
   readonly crawl: (claim: Claim, signals: CrawlSignals) => Promise<Outcome>;
+  /** Pages go by the edited spec from now on, those under way for their links. */
+  readonly change: (edited: EditedSpec) => void;
 };
 
 export function createPageCrawler(options: {
@@ -57,7 +60,9 @@ export function createPageCrawler(options: {
   const { spec, store, reports, traps, routes, robots, pacer } = options;
   const extraction = createExtraction(spec.extract);
   const moved = createMovedScopes(spec, store);
-  const sources = createSourceRules(spec, extraction.plan, moved.scopeOf, traps.noticed);
+  let edited: EditedSpec | undefined;
+  let objectionTo: ReturnType<typeof createObjections> = () => undefined;
+  const sources = createSourceRules(spec, extraction.plan, moved.scopeOf, () => edited, traps.noticed);
   const passages = createPassages();
   const failPage = createFailPage(options);
   const { addNamedSitemaps, readSitemap } = createSitemapClaims({ ...options, sources, moved, failPage });
@@ -72,6 +77,13 @@ export function createPageCrawler(options: {
     if ('failure' in answer) return failPage(claim, answer.failure, undefined, signals.abort);
     await addNamedSitemaps(claim, url, answer.sitemaps, signals.abort);
     return answer.allowed ? undefined : skipped(claim, 'RobotsDisallowed');
+  }
+
+  /** It was found under another spec, or by a worker that did not know this one yet. */
+  function skippedByEdit(claim: Claim): Outcome | undefined {
+    if (edited === undefined || claim.kind === 'Sitemap' || claim.isReread) return undefined;
+    const objection = objectionTo(claim);
+    return objection && { ...skipped(claim, objection), judgedBy: edited.version };
   }
 
   /** As for any other request: its scope, robots.txt, and a place of its own at the host. */
@@ -177,6 +189,8 @@ export function createPageCrawler(options: {
     routes.learn(claim);
     if (reports.isParked(claim)) return { type: 'released', claim };
     await moved.refresh(claim, url, signals.abort);
+    const unwanted = skippedByEdit(claim);
+    if (unwanted !== undefined) return unwanted;
     const refused = await refusal(claim, url, signals);
     if (refused !== undefined) return refused;
     await pacer.untilPlace(claim.host, claim, signals.stopping);
@@ -190,6 +204,11 @@ export function createPageCrawler(options: {
   }
 
   return {
+    change(next) {
+      edited = next;
+      moved.change(next.sources);
+      objectionTo = createObjections(next, moved.scopeOf, 'Read');
+    },
     async crawl(claim, signals) {
       try {
         return await crawl(claim, signals);

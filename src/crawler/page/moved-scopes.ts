@@ -22,6 +22,8 @@ export type MovedScopes = {
     url: URL,
     signal: AbortSignal,
   ) => Promise<void>;
+  /** The sources of an edited spec, which are the same but for their patterns. */
+  readonly change: (sources: CrawlRunSpec['sources']) => void;
   /** Whether the URL is one that the source begins with. */
   readonly isStart: (source: string, url: string) => boolean;
   /** Whether the source has sitemaps in place of start URLs. */
@@ -46,8 +48,7 @@ export function createMovedScopes(
     const entry = known.get(name);
     const moved = urls.join(' ');
     if (entry === undefined || entry.moved === moved) return;
-    const places = urls.map((url) => normaliseUrl(url)).filter((url) => url !== undefined);
-    known.set(name, { ...entry, scope: createScope(entry.source, places), moved });
+    known.set(name, { ...entry, scope: createScope(entry.source, placesOf(urls)), moved });
   }
 
   async function read(signal: AbortSignal): Promise<void> {
@@ -65,6 +66,12 @@ export function createMovedScopes(
 
   return {
     scopeOf: (name) => known.get(name)?.scope,
+    change(edited) {
+      for (const source of edited) {
+        const moved = known.get(source.name)?.moved ?? '';
+        known.set(source.name, { source, scope: createScope(source, placesOf(moved.split(' '))), moved });
+      }
+    },
     isStart: (name, url) => starts.get(name)?.(url) ?? false,
     beginsWithSitemaps: (name) => known.get(name)?.source.urls.length === 0,
     async refresh({ source, kind, isReread = false }, url, signal) {
@@ -84,6 +91,10 @@ export function createMovedScopes(
       return 'Moved';
     },
   };
+}
+
+function placesOf(urls: readonly string[]): readonly URL[] {
+  return urls.map((url) => normaliseUrl(url)).filter((url) => url !== undefined);
 }
 
 /** The folder of the URL: scopes reach no finer. */

@@ -7,7 +7,7 @@ import type { RawPage } from '../html/raw-page.ts';
 import { registrableDomain } from '../urls/scope.ts';
 import { normaliseUrl } from '../urls/url.ts';
 import { countsOf, MAX_REDIRECTS } from './outcomes.ts';
-import { inPlaceOf, requestFor } from './requests.ts';
+import { excludedRequest, inPlaceOf, requestFor } from './requests.ts';
 import type { SourceRules } from './source-rules.ts';
 
 /** Remembered pages that were skipped in favour of their canonical ones. */
@@ -61,11 +61,21 @@ export function createPageLinks(spec: CrawlRunSpec, sources: ReadonlyMap<string,
     if (rules === undefined) return { links: [] };
     const { followsLink: within, followsNext, mayReachLater: mayBeLater, moves } = rules.scope;
     const listing = { page: listingPage, within: followsNext };
-    const finding = { depth: depth + 1, within, mayBeLater, page: url, text, listing };
-    const { follow, next, leftOut, hasLater } = rules.chooseLinks(page, finding);
+    const { edited } = rules;
+    const { maxDepth } = edited?.limits ?? spec.limits;
+    const finding = {
+      ...{ depth: depth + 1, within, mayBeLater, page: url, text, listing },
+      ...(edited && { maxDepth: maxDepth ?? Number.POSITIVE_INFINITY, isExcluded: rules.scope.excludesLink }),
+    };
+    const { follow, next, leftOut, hasLater, excluded, isCutOff } = rules.chooseLinks(page, finding);
     const links: Discovery[] = follow.map((link) => requestFor(source, link, depth + 1));
+    if (edited) links.push(...excluded.map((link) => excludedRequest(source, link, depth + 1, edited.version)));
     if (next !== undefined) links.unshift({ ...requestFor(source, next, depth), listingPage: listingPage + 1 });
-    return { links, ...countsOf(leftOut), ...(hasLater ? { scopeMoves: moves } : {}) };
+    return {
+      ...{ links, ...countsOf(leftOut) },
+      ...(hasLater ? { scopeMoves: moves } : {}),
+      ...(isCutOff && maxDepth !== undefined ? { cutAtDepth: maxDepth } : {}),
+    };
   }
 
   return { linksToFollow, canonicalOf, linksOf };

@@ -21,6 +21,9 @@ export type Scope = {
   /** Whether the URL is at a place of the source, whatever its patterns say. */
   readonly reaches: (url: URL) => boolean;
   readonly excludes: (url: URL) => boolean;
+  /** Whether an exclude pattern is all that keeps a link to the URL, or a page that a sitemap lists, from being followed. */
+  readonly excludesLink: (url: URL) => boolean;
+  readonly excludesListed: (url: URL) => boolean;
   /** To how many places start URLs have moved, as far as is known. */
   readonly moves: number;
   /** Whether the URL is out of reach, but another start URL that moves may take the scope there while pages are read already. */
@@ -49,6 +52,8 @@ export function createScope(source: Source, moved: readonly URL[] = []): Scope {
     followsNext: isNear,
     reaches,
     excludes,
+    excludesLink: (url) => reach(url) && included(url) && excludes(url),
+    excludesListed: (url) => reaches(url) && included(url) && excludes(url),
     moves: moved.length,
     mayReachLater: mayMoveLate(source) ? (url) => isOnOneOf(sites, url) && !reaches(url) : () => false,
   };

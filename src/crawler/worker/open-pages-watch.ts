@@ -8,18 +8,23 @@ import type { PageSlots } from './worker.ts';
 /** Twenty of the periods in which the kernel allots processor time. */
 const LOOK_EVERY_MS = 2_000;
 
-export type OpenPagesWatch = PageSlots & { readonly end: () => void };
+export type OpenPagesWatch = PageSlots & {
+  /** The spec wants another number of them from now on. */
+  readonly change: (most: number) => void;
+  readonly end: () => void;
+};
 
 /**
  * @param read looks at the kernel's counters
  * @param onChange called with the number at first and after each change
  */
 export function watchOpenPages(
-  { concurrency: most, fetch }: Pick<CrawlRunSpec, 'concurrency' | 'fetch'>,
+  { concurrency, fetch }: Pick<CrawlRunSpec, 'concurrency' | 'fetch'>,
   read: () => LoadSample,
   log: Logger,
   onChange: (pages: number) => void,
 ): OpenPagesWatch {
+  let most = concurrency;
   let before = read();
   const capacity = { cpus: before.cpus, memory: before.memory.limit };
   let now = startWith(firstOpenPages(most, fetch.render, capacity));
@@ -54,6 +59,16 @@ export function watchOpenPages(
     taken(count) {
       taken = count;
       mostTaken = Math.max(mostTaken, count);
+    },
+    change(wanted) {
+      const first = firstOpenPages(wanted, fetch.render, capacity);
+      // Where the load had taken places away, more come back step by step.
+      const open = wanted > most && now.open === most ? first : Math.min(now.open, wanted);
+      most = wanted;
+      if (open === now.open) return;
+      log.info({ pages: open, before: now.open }, 'another concurrency');
+      now = startWith(open);
+      onChange(open);
     },
     end: () => clearInterval(timer),
   };

@@ -32,6 +32,7 @@ import type { Renderer } from '../rendering/renderer.ts';
 import { findMemoryLimit } from './cgroup.ts';
 import { type HeartbeatClient, startHeartbeat } from './heartbeat.ts';
 import { createKeptLog, type KeptLog } from './kept-log.ts';
+import { createLiveSpec, type LiveSpec } from './live-spec.ts';
 import { readLoad } from './load.ts';
 import { watchMemory } from './memory-watch.ts';
 import { type OpenPagesWatch, watchOpenPages } from './open-pages-watch.ts';
@@ -100,10 +101,11 @@ async function work(config: WorkerConfig, shutdown: Shutdown, log: Logger, keptL
     const assignment = await store.loadRun(stopping);
     keptLog.shareWith(assignment.spec.workers);
     log.info('gateway connected');
-    heartbeat = beginHeartbeat(config, assignment, shutdown, log, keptLog);
+    const live = createLiveSpec(store.loadRun, log);
+    heartbeat = beginHeartbeat(config, assignment, shutdown, live, log, keptLog);
     checkVersion(assignment);
     log.info({ name: assignment.name, namespace: assignment.namespace }, 'run started');
-    const context = { config, assignment, store, heartbeat, shutdown, log };
+    const context = { config, assignment, store, live, heartbeat, shutdown, log };
     const end = await finishOutput(context, await crawlUnlessOver(context));
     state = end.finished ? 'Completed' : 'Stopped';
     return report(end, shutdown, log);
@@ -120,6 +122,7 @@ function beginHeartbeat(
   config: WorkerConfig,
   { spec }: RunAssignment,
   shutdown: Shutdown,
+  live: LiveSpec,
   log: Logger,
   keptLog: KeptLog,
 ): HeartbeatClient {
@@ -128,7 +131,8 @@ function beginHeartbeat(
   return startHeartbeat(
     { config, intervalMs, stallMs, logLevel: config.logLevel },
     {
-      answer({ finished, stopReason }) {
+      answer({ finished, stopReason, liveVersion }) {
+        live.heard(liveVersion, shutdown.signals.stopping);
         if (finished) shutdown.abandon('the run is finished');
         else if (stopReason === TERMINATED) shutdown.abandon(stopReason);
         else if (stopReason !== undefined) shutdown.stop(stopReason);
@@ -152,6 +156,7 @@ type WorkContext = {
   readonly config: WorkerConfig;
   readonly assignment: RunAssignment;
   readonly store: WorkerStore;
+  readonly live: LiveSpec;
   readonly heartbeat: HeartbeatClient;
   readonly shutdown: Shutdown;
   readonly log: Logger;
@@ -206,7 +211,7 @@ async function finishOutput(
 
 /** @param spec with the lists of URLs that the assignment's only names */
 async function crawl(options: WorkContext, spec: CrawlRunSpec): Promise<WorkerEnd> {
-  const { config, assignment, store, heartbeat, shutdown, log } = options;
+  const { config, assignment, store, live, heartbeat, shutdown, log } = options;
   // A custom extractor may give something else of the same page when its module has changed.
   const remembersPages = assignment.isScheduled && spec.extract?.module === undefined;
   const { userAgent } = spec.fetch;
@@ -241,13 +246,20 @@ async function crawl(options: WorkContext, spec: CrawlRunSpec): Promise<WorkerEn
     heartbeat.setState('Crawling');
     const { signals } = shutdown;
     memory = keepWithinMemory(renderer, shutdown, log);
-    slots = watchOpenPages(spec, readLoad, log, heartbeat.setConcurrency);
+    const places = watchOpenPages(spec, readLoad, log, heartbeat.setConcurrency);
+    slots = places;
+    live.onChange(async (version, edited) => {
+      const { sources, limits, concurrency } = await withListedUrls(edited, config.urlListsDirectory);
+      pages.change({ version, sources, limits });
+      places.change(concurrency);
+    });
     signals.stopping.addEventListener('abort', () => heartbeat.setState('Stopping'), { once: true });
     const { activity } = heartbeat;
     const reseed = async (quit: AbortSignal) => void (await seed(options, spec, quit));
     // A host that can still go by the proxy is not given up.
     const enoughRefusals = ENOUGH_REFUSALS + (proxy?.mode === 'Auto' ? proxy.failureThreshold : 0);
-    return await runWorker({ store, pages, reseed, slots, enoughRefusals, signals, activity, log });
+    const followSpec = live.follow;
+    return await runWorker({ store, pages, followSpec, reseed, slots, enoughRefusals, signals, activity, log });
   } finally {
     memory?.end();
     slots?.end();

@@ -44,7 +44,9 @@ export type PageSlots = {
 
 export type WorkerOptions = {
   readonly store: Pick<WorkerStore, 'claim' | 'returnUnknownLeases' | 'commit' | 'finish' | 'areAllSourcesBlocked'>;
-  readonly pages: PageCrawler;
+  readonly pages: Pick<PageCrawler, 'crawl'>;
+  /** Takes up what was changed of the spec, when a claim is to be crawled by another version than the last one. */
+  readonly followSpec: (version: number, signal: AbortSignal) => Promise<void>;
   /** Puts the seeds in again. */
   readonly reseed: (signal: AbortSignal) => Promise<void>;
   readonly slots: PageSlots;
@@ -121,6 +123,8 @@ class CrawlLoop {
       else {
         const sleepMs = wanted > 0 ? Math.ceil(this.#claimPace.at - now) : MAX_SLEEP_MS;
         await this.#wakeUp.sleep(sleepMs, this.#end.stopping);
+        // There may be more slots than before, though no page has ended.
+        this.#fillSlots();
       }
     }
   }
@@ -138,8 +142,7 @@ class CrawlLoop {
       case 'Claimed':
         this.#claimPace.succeeded();
         activity.progress();
-        this.#line.add(result.claims);
-        this.#fillSlots();
+        await this.#takeUp(result);
         return false;
       case 'Wait':
         if (this.#isIdle() && (await store.finish(signals.quit))) return true;
@@ -156,6 +159,18 @@ class CrawlLoop {
         this.#end.finish();
         return true;
     }
+  }
+
+  async #takeUp({ claims, liveVersion }: Extract<ClaimResult, { state: 'Claimed' }>): Promise<void> {
+    try {
+      await this.#options.followSpec(liveVersion, this.#end.stopping);
+    } catch (error) {
+      for (const claim of claims) this.#committer.add({ type: 'released', claim });
+      if (this.#end.stopping.aborted && !(error instanceof StoreError)) return;
+      throw error;
+    }
+    this.#line.add(claims);
+    this.#fillSlots();
   }
 
   /**

@@ -305,7 +305,7 @@ export const CALLS = {
   'release-output': call(z.object({ fence }), done),
   'write-heartbeat': call(
     z.object({ workerId: uuid, heartbeat }),
-    z.object({ finished: z.boolean(), stopReason: z.string().nullish() }),
+    z.object({ finished: z.boolean(), stopReason: z.string().nullish(), liveVersion: z.number().default(0) }),
   ),
   /** A part of what the worker has logged. `Unavailable` while calls of crawls wait: what is kept of logs never costs these. */
   'write-log': call(

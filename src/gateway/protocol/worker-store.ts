@@ -450,6 +450,8 @@ export const TERMINATED = 'Terminated';
 export type HeartbeatAnswer = {
   readonly finished: boolean;
   readonly stopReason?: string;
+  /** Which change of the spec is in force. */
+  readonly liveVersion: number;
 };
 
 export type HeartbeatStore = {

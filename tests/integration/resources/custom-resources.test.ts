@@ -471,11 +471,9 @@ describe('the spec of a run', () => {
   const changes: Record<string, unknown> = {
     scheduleName: 'other',
     trigger: { type: 'Backfill', scheduledTime: '2026-01-01T00:00:00Z' },
-    sources: [{ name: 'other', urls: ['http://other.example/'] }],
     fetch: { userAgent: 'Other' },
     extract: { fields: [{ name: 'a', selector: 'a' }] },
     output: { volumeClaim: 'other' },
-    concurrency: 9,
     browser: { recycleAfterPages: 9 },
     proxy: { urlSecretRef: { name: 'other' } },
     heartbeat: { interval: '9s' },
@@ -509,10 +507,9 @@ describe('the spec of a run', () => {
 
   test('limits, pace, workers, priority and time-out can be changed, but not every part of them', async () => {
     await kubectl(create, run('live'));
-    const edit = { workers: 2, priority: 1, timeoutSeconds: 99, limits: { maxPages: 9 } };
+    const edit = { workers: 2, concurrency: 9, priority: 1, timeoutSeconds: 99, limits: { maxPages: 9, maxDepth: 9 } };
     await kubectl(patch('live', { ...edit, politeness: { requestsPerSecond: 9, delay: '1s' } }));
     for (const [part, change] of [
-      ['limits.maxDepth', { limits: { maxDepth: 9 } }],
       ['politeness.robots', { politeness: { robots: 'Ignore' } }],
       ['politeness.robotsMeta', { politeness: { robotsMeta: 'Ignore' } }],
       ['politeness.nofollow', { politeness: { nofollow: 'Ignore' } }],
@@ -522,12 +519,50 @@ describe('the spec of a run', () => {
     }
   });
 
+  test('of sources only the patterns can be changed that leave links out, and the API server says which other is fixed', async () => {
+    const [first = { name: '' }] = sources;
+    const second = { name: 'second', urls: ['http://second.example/'], scope: { mode: 'Host', exclude: ['**/a'] } };
+    await kubectl(create, run('scopes', { sources: [first, second] }));
+    const edited = (change: object) => patch('scopes', { sources: [first, { ...second, ...change }] });
+    await kubectl(edited({ scope: { mode: 'Host', exclude: ['**/a', '**/b'] } }));
+    await kubectl(edited({ scope: { mode: 'Host' } }));
+    await kubectl(
+      patch('scopes', {
+        sources: [
+          { ...first, scope: { exclude: ['**/c'] } },
+          { ...second, scope: { mode: 'Host' } },
+        ],
+      }),
+    );
+    for (const [part, change] of [
+      ['urls', { urls: ['http://other.example/'], scope: { mode: 'Host' } }],
+      ['active', { active: false, scope: { mode: 'Host' } }],
+      ['limits', { limits: { maxPages: 3 }, scope: { mode: 'Host' } }],
+      ['scope.mode', { scope: { mode: 'Any' } }],
+      ['scope.mode', { scope: {} }],
+      ['scope.include', { scope: { mode: 'Host', include: ['**'] } }],
+      ['scope.dropParameters', { scope: { mode: 'Host', dropParameters: [] } }],
+    ] as const) {
+      const edit = patch('scopes', {
+        sources: [
+          { ...first, scope: { exclude: ['**/c'] } },
+          { ...second, ...change },
+        ],
+      });
+      expect(await refusal(edit, {})).toContain(`${part} cannot be changed: create a new CrawlRun instead`);
+    }
+    for (const others of [[first], [second, first], [first, second, { ...second, name: 'third' }]])
+      expect(await refusal(patch('scopes', { sources: others }), {})).toContain('sources cannot be added, removed');
+  });
+
   test('a run of 10,000 long URLs is within the cost that the API server grants to rules', async () => {
     const many = Array.from({ length: 100 }, (_, source) => ({
       name: `s${source}`,
       urls: Array.from({ length: 100 }, (_, page) => `http://s${source}.example/${'x'.repeat(80)}/${page}`),
     }));
     await kubectl(create, run('large', { sources: many }));
+    const [source, ...others] = many;
+    await kubectl(patch('large', { sources: [{ ...source, scope: { exclude: ['**/x'] } }, ...others] }));
     await kubectl(patch('large', { shutdown: 'Stop' }));
   });
 

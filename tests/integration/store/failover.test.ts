@@ -69,6 +69,7 @@ async function work(run: TestRun, gatewayUrl: string): Promise<WorkerEnd> {
     return await runWorker({
       store,
       pages: { crawl: (claim) => read(claim, store) },
+      followSpec: async () => {},
       reseed: seed,
       slots: { open: () => 4, taken: () => {} },
       enoughRefusals: 1_000,

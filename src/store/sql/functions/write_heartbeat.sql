@@ -37,7 +37,7 @@ begin
     perform note_stall(this_run, w.pod_name || ': ' || w.stall)
     from worker w where w.run_id = this_run.run_id and w.worker_id = this_worker;
   end if;
-  return json_build_object('finished', this_run.finished_at is not null,
+  return json_build_object('finished', this_run.finished_at is not null, 'liveVersion', this_run.live_version,
     'stopReason', case
       when released is not null then coalesce(this_run.stop_reason, 'Released')
       -- What was asked of the crawl does not stop the writing of its results.

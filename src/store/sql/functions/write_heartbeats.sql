@@ -15,7 +15,7 @@ begin
     join run_token t on t.token_hash = token_hash(tokens[a.n]) and t.revoked_at is null
     where a.beat->'heartbeat'->>'stall' is null
   ), locked as materialized (
-    select a.n, a.heartbeat, w.run_id, w.worker_id, r.finished_at, r.stop_reason, r.terminates,
+    select a.n, a.heartbeat, w.run_id, w.worker_id, r.finished_at, r.stop_reason, r.terminates, r.live_version,
       r.lease_seconds * interval '1 s' as lease
     from asked a
     join run r on r.run_id = a.run_id and r.started_at is not null
@@ -32,7 +32,7 @@ begin
     from locked l, json_to_record(l.heartbeat) as h("podName" text, "nodeName" text, state text, "pagesInFlight" int,
       concurrency int, "currentUrl" text, "idleMs" bigint, "rssBytes" bigint, errors int)
     where w.run_id = l.run_id and w.worker_id = l.worker_id
-    returning l.n, json_build_object('finished', l.finished_at is not null,
+    returning l.n, json_build_object('finished', l.finished_at is not null, 'liveVersion', l.live_version,
       'stopReason', case
         when w.released_at is not null then coalesce(l.stop_reason, 'Released')
         when not output_is_due(w.run_id) then

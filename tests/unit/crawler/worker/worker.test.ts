@@ -57,6 +57,7 @@ function setUp(answers: (ClaimResult | Error | 'Hang')[], crawl: PageCrawler['cr
         areAllSourcesBlocked: async () => areBlocked,
       },
       pages: { crawl },
+      followSpec: async () => {},
       async reseed() {
         reseeded++;
         answers.unshift(claimed('seed'));
