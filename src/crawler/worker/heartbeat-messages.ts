@@ -23,6 +23,8 @@ export type HeartbeatStart = {
   /** How long the worker may have pages open, or the output to be written, without any progress. */
   readonly stallMs: number;
   readonly logLevel: LogLevel;
+  /** Of worked-page.ts. */
+  readonly workedPage: SharedArrayBuffer;
 };
 
 /** Sent by the main thread every second; its absence is how a blocked main thread is noticed. */
@@ -36,8 +38,6 @@ export type WorkerStatus = Omit<Heartbeat, 'podName' | 'nodeName' | 'rssBytes' |
 
 export type ToThread =
   | { readonly type: 'status'; readonly status: WorkerStatus }
-  /** A page has entered a stage; sent at once, since the stage may block the main thread. */
-  | { readonly type: 'page'; readonly page: OpenPage }
   /** One last heartbeat, then the thread ends. */
   | { readonly type: 'end'; readonly status: WorkerStatus };
 

@@ -10,6 +10,7 @@ import { hungOutcomes, hungPages, stallMessage } from './hung-pages.ts';
 import { lastWord } from './kept-log.ts';
 import { writeTerminationMessage } from './termination.ts';
 import { createWatchdog } from './watchdog.ts';
+import { readWorkedPage } from './worked-page.ts';
 
 const TICK_MS = 1_000;
 /** How long the end of a worker that hangs may wait for that. */
@@ -17,7 +18,7 @@ const LAST_WORD_MS = 5_000;
 
 if (parentPort === null) throw new Error('heartbeat-thread runs as a worker thread');
 const port = parentPort;
-const { config, intervalMs, stallMs, logLevel } = workerData as HeartbeatStart;
+const { config, intervalMs, stallMs, logLevel, workedPage } = workerData as HeartbeatStart;
 let lastLine = '';
 const log = createLogger(
   'crawler',
@@ -45,8 +46,6 @@ let status: WorkerStatus = {
   waitMs: 0,
   open: [],
 };
-/** By request. */
-let open = new Map<string, OpenPage>();
 let beating: Promise<void> | undefined;
 /** There is news that the heartbeat under way does not carry. */
 let hasMoreNews = false;
@@ -77,7 +76,7 @@ function beatSoon(): void {
 function watch(): void {
   const stall = watchdog.tick();
   if (stall === undefined) return;
-  const hung = hungPages([...open.values()], stall);
+  const hung = hungPages(status.open, readWorkedPage(workedPage), stall);
   const reason = stallMessage(stall, hung);
   log.fatal({ reason }, 'worker hangs');
   writeTerminationMessage('Stalled', reason);
@@ -121,14 +120,9 @@ port.on('message', (message: ToThread) => {
     void end(message.status);
     return;
   }
-  if (message.type === 'page') {
-    open.set(message.page.requestId, message.page);
-    return;
-  }
   // A new state is news that should not wait for the next beat.
   const isNews = message.status.state !== status.state;
   status = message.status;
-  open = new Map(status.open.map((page) => [page.requestId, page]));
   watchdog.report(status);
   if (!isNews) return;
   hasMoreNews = beating !== undefined;

@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import type { Claim, Heartbeat, HeartbeatAnswer } from '../../gateway/protocol/worker-store.ts';
 import type { PageStage } from '../page-stage.ts';
 import type { FromThread, HeartbeatStart, OpenPage, ToThread, WorkerStatus } from './heartbeat-messages.ts';
+import { sharedPage, writeWorkedPage } from './worked-page.ts';
 import type { WorkerActivity } from './worker.ts';
 
 const STATUS_MS = 1_000;
@@ -24,7 +25,7 @@ export type HeartbeatClient = {
 };
 
 export function startHeartbeat(
-  start: HeartbeatStart,
+  start: Omit<HeartbeatStart, 'workedPage'>,
   on: {
     readonly answer: (answer: HeartbeatAnswer) => void;
     /** The thread has logged it. */
@@ -33,7 +34,10 @@ export function startHeartbeat(
     readonly died: (error: Error) => void;
   },
 ): HeartbeatClient {
-  const thread = new Worker(new URL('./heartbeat-thread.ts', import.meta.url), { workerData: start });
+  const memory = sharedPage();
+  const workerData = { ...start, workedPage: memory } satisfies HeartbeatStart;
+  const thread = new Worker(new URL('./heartbeat-thread.ts', import.meta.url), { workerData });
+  const worked = writeWorkedPage(memory);
   const pages = new Map<string, OpenPage>();
   let state: Heartbeat['state'] = 'Initialising';
   let concurrency = 0;
@@ -59,7 +63,7 @@ export function startHeartbeat(
   function entered({ requestId, leaseToken, url, attempt }: Claim, stage: PageStage): void {
     const page = { requestId, leaseToken, url, attempt, stage, since: Date.now() };
     pages.set(requestId, page);
-    thread.postMessage({ type: 'page', page } satisfies ToThread);
+    worked.entered(page);
     progressed();
   }
 
@@ -86,6 +90,7 @@ export function startHeartbeat(
       pageEntered: entered,
       pageEnded({ requestId }) {
         pages.delete(requestId);
+        worked.ended(requestId);
         progressed();
       },
       exception() {

@@ -2,19 +2,23 @@
 // hang one worker after the other. Pure functions.
 import type { CallRequest } from '../../gateway/protocol/calls.ts';
 import { backOffMs } from '../back-off.ts';
-import type { PageStage } from '../page-stage.ts';
 import type { OpenPage } from './heartbeat-messages.ts';
 import type { Stall } from './watchdog.ts';
+import { isWork } from './worked-page.ts';
 
-/** Stages in which the main thread itself works for a page. */
-const ON_MAIN_THREAD: readonly PageStage[] = ['Reading', 'Extracting', 'Screenshot'];
-
-/** A main thread that is blocked works for the page that last entered a stage of work; otherwise every open page stands still. */
-export function hungPages(open: readonly OpenPage[], { kind }: Stall): readonly OpenPage[] {
+/**
+ * A main thread that is blocked works for the page that last entered a stage of work; otherwise every open page stands still.
+ * @param worked the page that the main thread works for, where it has said so
+ */
+export function hungPages(
+  open: readonly OpenPage[],
+  worked: OpenPage | undefined,
+  { kind }: Stall,
+): readonly OpenPage[] {
   const oldestFirst = open.toSorted((a, b) => a.since - b.since);
   if (kind === 'Idle') return oldestFirst;
-  const worked = oldestFirst.findLast(({ stage }) => ON_MAIN_THREAD.includes(stage));
-  return worked === undefined ? oldestFirst : [worked];
+  const last = worked ?? oldestFirst.findLast(({ stage }) => isWork(stage));
+  return last === undefined ? oldestFirst : [last];
 }
 
 /** What hangs, for how long, at which page and in which stage. */

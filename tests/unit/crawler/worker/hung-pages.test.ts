@@ -23,7 +23,12 @@ it.each<[string, 'Blocked' | 'Idle', OpenPage[], OpenPage[]]>([
   ['without progress all of them stand still', 'Idle', [lastReading, fetching], [fetching, lastReading]],
   ['nothing is open while the output is written', 'Idle', [], []],
 ])('%s', (_, kind, open, hung) => {
-  expect(hungPages(open, { kind, ms: 1 })).toEqual(hung);
+  expect(hungPages(open, undefined, { kind, ms: 1 })).toEqual(hung);
+});
+
+it('a blocked main thread works for the page of which it has just said so', () => {
+  expect(hungPages([lastReading, fetching], reading, { kind: 'Blocked', ms: 1 })).toEqual([reading]);
+  expect(hungPages([lastReading], reading, { kind: 'Idle', ms: 1 })).toEqual([lastReading]);
 });
 
 it.each<['Blocked' | 'Idle', OpenPage[], string]>([
