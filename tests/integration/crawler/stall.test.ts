@@ -127,13 +127,13 @@ describe('a worker that is stopped as a whole', PATIENT, () => {
     let opened = 0;
     const waits: Answer = () => void opened++;
     await using shop = await site({ '/a': waits });
-    await using run = await database.accept(specFor(shop, { fetch: { pageTimeout: '30s', maxRetries: 0 } }));
-    await using otherRun = await database.accept(specFor(shop, { fetch: { pageTimeout: '30s', maxRetries: 0 } }));
+    await using run = await database.accept(specFor(shop, { fetch: { pageTimeout: '2m', maxRetries: 0 } }));
+    await using otherRun = await database.accept(specFor(shop, { fetch: { pageTimeout: '2m', maxRetries: 0 } }));
     await query('update run set lease_seconds = 2 where run_id = any ($1)', [[run.runId, otherRun.runId]]);
     const [worker, other] = [run.startWorker(allow(shop)), otherRun.startWorker(allow(shop))];
     await until('both have said that a page is open', async () => {
       const workers = (await Promise.all([run.snapshot(), otherRun.snapshot()])).flatMap(({ workers }) => workers);
-      return opened === 2 && workers.length === 2 && workers.every(({ pagesInFlight }) => pagesInFlight === 1);
+      return opened === 2 && workers.length === 2 && workers.every(({ currentUrl }) => currentUrl?.endsWith('/a'));
     });
     const look = async () => {
       // As the operator does it all the time.
@@ -155,7 +155,11 @@ describe('a worker that is stopped as a whole', PATIENT, () => {
     expect(await look()).toBeUndefined();
 
     const [replacement, itself] = [run.startWorker(allow(shop)), worker.process];
-    await until('the page is tried again', () => opened >= 3);
+    await until('the page is tried again', async () =>
+      (await run.snapshot()).workers.some(
+        ({ workerId, currentUrl }) => workerId === replacement.workerId && currentUrl?.endsWith('/a'),
+      ),
+    );
     itself.kill('SIGCONT');
     await until('it has heard that it was given up', async () =>
       (await run.snapshot()).workers.some(({ stall, state }) => stall !== undefined && state === 'Stopping'),
