@@ -27,7 +27,7 @@ type Row = KnownRequest & {
 };
 
 /** Of one part: the last key that was looked at, null at the end, and the requests that a change may mean something for. */
-type Part = { readonly last: string | null; readonly rows: readonly Row[] };
+export type Part = { readonly last: string | null; readonly rows: readonly Row[] };
 
 export type Moved = readonly { readonly source: string; readonly url: string }[];
 
@@ -63,6 +63,36 @@ const PART_OF_REQUESTS = `
         when state = 'skipped' and reason in ('Excluded', 'MaxDepth') then true
         else state <> 'leased' and cut_at is not null end), '[]') as rows
   from looked join source using (source_no) where source.run_id = $2`;
+
+/** What an edit would do: how many requests it means each of these for, and the first of those that it would skip. */
+export type ReviewPreview = Readonly<Record<Verdict, number>> & { readonly skipped: readonly string[] };
+
+/** Shown of what would be skipped. */
+const MOST_SHOWN = 20;
+
+/**
+ * Counts what a review would do, part by part, and changes nothing. What workers find meanwhile is not in it.
+ * @param day the run's
+ */
+export async function previewReview(
+  read: (text: string, values: readonly unknown[]) => Promise<readonly Part[]>,
+  { runId, day, spec, moved }: { runId: string; day: string; spec: CrawlRunSpec; moved: Moved },
+): Promise<ReviewPreview> {
+  const judge = createJudge(spec, moved);
+  const counts = { Excluded: 0, MaxDepth: 0, QueueAgain: 0, ReadAgain: 0 };
+  const skipped: string[] = [];
+  for (let after: string | null = FIRST_KEY; after !== null; ) {
+    const [part]: readonly Part[] = await read(PART_OF_REQUESTS, [day, runId, after, PART]);
+    for (const row of part?.rows ?? []) {
+      const verdict = judge(row);
+      if (verdict === undefined) continue;
+      counts[verdict]++;
+      if ((verdict === 'Excluded' || verdict === 'MaxDepth') && skipped.length < MOST_SHOWN) skipped.push(row.url);
+    }
+    after = part?.last ?? null;
+  }
+  return { ...counts, skipped };
+}
 
 /** Looks at one part, and does with it what the change means. False when nothing is left to be looked at. */
 export async function reviewPart(db: Kysely<Database>, runId: string, signal: AbortSignal): Promise<boolean> {

@@ -9,6 +9,7 @@ const READABLE = [
   'run',
   'run_spec',
   'source',
+  'moved_place',
   'progress',
   'worker',
   'request',

@@ -1,5 +1,6 @@
 // What the API server reads of PostgreSQL: pages of items, dead letters and executions, each by keyset, and totals.
 import { Kysely, PostgresDialect } from 'kysely';
+import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import { type ChangeReads, createChangeReads } from './change-reads.ts';
 import type { ComparisonStore } from './comparison-store.ts';
 import { createComparisonStore } from './comparisons.ts';
@@ -8,6 +9,7 @@ import type { Execution } from './execution-store.ts';
 import type { LogReads } from './log-store.ts';
 import { createLogStore } from './logs.ts';
 import type { PoolMetrics } from './pool-metrics.ts';
+import { type Moved, type Part, previewReview, type ReviewPreview } from './queue-review.ts';
 import { createRunItems, type RunItem, type RunItems } from './run-items.ts';
 import { createRunReads, type RunReads } from './run-reads.ts';
 import type { Database } from './schema.ts';
@@ -86,6 +88,8 @@ export type Totals = {
   readonly workers: number;
 };
 
+type LiveRun = { readonly runId: string; readonly day: string; readonly moved: Moved };
+
 /** Every call rejects with a StoreError. */
 export type ServerStore = RunReads &
   ChangeReads & {
@@ -103,6 +107,16 @@ export type ServerStore = RunReads &
       signal: AbortSignal,
       whileRead: AbortSignal,
     ): Promise<AsyncIterable<readonly RunItem[]> | undefined>;
+    /**
+     * What an edit of the live run's patterns or depth would do to what it knows; changes nothing. `spec` is the edited one with
+     * its defaults. Undefined when no run of that name is live.
+     */
+    previewChange(
+      namespace: string,
+      run: string,
+      spec: CrawlRunSpec,
+      signal: AbortSignal,
+    ): Promise<ReviewPreview | undefined>;
     /** The oldest first. */
     deadLetters(query: DeadLetterQuery, signal: AbortSignal): Promise<readonly DeadLetterRow[]>;
     /** Those that have ended, the newest first. */
@@ -158,6 +172,12 @@ const EXECUTIONS = `
 const NEWEST_RUN = `
   select run_id as "runId" from run where namespace = $1 and name = $2 order by accepted_at desc limit 1`;
 
+const LIVE_RUN = `
+  select run_id as "runId", run_day::text as day, coalesce((
+    select json_agg(json_build_object('source', s.name, 'url', m.url))
+    from moved_place m join source s using (run_id, source_no) where m.run_id = run.run_id), '[]') as moved
+  from run where namespace = $1 and name = $2 and finished_at is null order by accepted_at desc limit 1`;
+
 const TOTALS = `
   select (select count(*) from run where finished_at is null)::int as "activeRuns",
     coalesce(sum(discovered - leased - succeeded - failed - skipped), 0)::float8 as waiting,
@@ -198,6 +218,13 @@ export function createServerStore(options: ServerStoreOptions): ServerStore {
         signal,
       );
       return found && pagesOf(createRunItems(pool, found.runId), whileRead);
+    },
+    async previewChange(namespace, run, spec, signal) {
+      const values = [namespace, run];
+      const [live] = await query<LiveRun>(pool, () => ({ text: LIVE_RUN, values }), signal);
+      if (live === undefined) return undefined;
+      const read = (text: string, values: readonly unknown[]) => query<Part>(pool, () => ({ text, values }), signal);
+      return previewReview(read, { ...live, spec });
     },
     deadLetters({ namespace, run, cause, source, after, limit }, signal) {
       const values = [namespace, run, ...[cause, source, after?.at, after?.key].map(orNull), limit];

@@ -562,7 +562,8 @@ describe('the spec of a run', () => {
     }));
     await kubectl(create, run('large', { sources: many }));
     const [source, ...others] = many;
-    await kubectl(patch('large', { sources: [{ ...source, scope: { exclude: ['**/x'] } }, ...others] }));
+    const edited = [{ ...source, scope: { exclude: ['**/x'] } }, ...others];
+    await kubectl(['replace', '-f', '-'], run('large', { sources: edited }));
     await kubectl(patch('large', { shutdown: 'Stop' }));
   });
 

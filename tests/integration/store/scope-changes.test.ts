@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Claim, Discovery, Outcome } from '#src/gateway/protocol/worker-store.ts';
 import { type CrawlRunSpec, crawlRunSpec } from '#src/resources/crawl-run.ts';
 import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
+import { createServerStore } from '#src/store/server-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { POSTGRES_VERSIONS, type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import {
@@ -140,6 +141,34 @@ describe.each(POSTGRES_VERSIONS)('a scope that is changed on PostgreSQL %i', (ve
       await expectExact(installation, run.runId);
     } finally {
       await next.close();
+    }
+  });
+
+  it('is previewed by the login of the API server: what the change would do, and nothing is changed', async () => {
+    await using installation = await install(server);
+    const run = await installation.createRun({ ...FAST, limits: { maxPages: 100_000 } });
+    const worker = run.worker();
+    await worker.seed(
+      [...urls(2_500, { prefix: 'old/', depth: 1 }), ...urls(50, { prefix: 'deep/', depth: 4 })],
+      never,
+    );
+    const databaseUrl = await installation.operator.serverDatabaseUrl(never);
+    const api = createServerStore({ databaseUrl, schema: SCHEMA, poolSize: 1 });
+    try {
+      const name = `run-${run.runId.slice(0, 8)}`;
+      const preview = (change: { exclude?: string[]; maxDepth?: number | null }) =>
+        api.previewChange('default', name, specWith(run, change), never);
+      const counts = { Excluded: 2_500, MaxDepth: 50, QueueAgain: 0, ReadAgain: 0 };
+      const edit = { exclude: ['**/old/**'], maxDepth: 3 };
+      expect(await preview(edit)).toMatchObject({ ...counts, skipped: { length: 20 } });
+      expect(await statesOf(installation, run.runId)).toEqual({ queued: 2_550 });
+      await installation.operator.changeRun({ runId: run.runId, spec: specWith(run, edit), specGeneration: 2 }, never);
+      await review(installation, run.runId);
+      expect(await preview({})).toMatchObject({ Excluded: 0, MaxDepth: 0, QueueAgain: 2_550, skipped: [] });
+      expect(await preview({ exclude: ['**/page1*'], maxDepth: null })).toMatchObject({ QueueAgain: 2_550 });
+      expect(await api.previewChange('default', 'another', run.spec, never)).toBeUndefined();
+    } finally {
+      await api.close();
     }
   });
 
