@@ -1,10 +1,13 @@
-// `npm run generate`: writes what is derived from the zod schemas and the chart. With --check it writes nothing and
+// `npm run generate`: writes what is derived from the zod schemas, the metrics and the chart. With --check it writes nothing and
 // fails when a file is not what it would write.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, relative, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { customResourceDefinitions } from '../src/resources/custom-resource-definition.ts';
 import { apiPage } from './api.ts';
+import { overview } from './dashboards/overview.ts';
+import { run } from './dashboards/run.ts';
+import { schedule } from './dashboards/schedule.ts';
 import { renderInstall } from './install-manifest.ts';
 import { metricsPage } from './metrics.ts';
 import { apiReference } from './reference.ts';
@@ -27,6 +30,9 @@ async function* generatedFiles(): AsyncGenerator<[path: string, content: string]
   yield ['docs/states.md', statesPage()];
   yield ['docs/api.md', apiPage()];
   yield ['docs/metrics.md', metricsPage()];
+  for (const [name, dashboard] of Object.entries({ overview, schedule, run })) {
+    yield [`helm/trawler/files/dashboards/${name}.json`, `${JSON.stringify(dashboard, null, 1)}\n`];
+  }
   yield ['manifests/install.yaml', await renderInstall()];
 }
 
