@@ -1,9 +1,10 @@
 // Measures requests to the API server: client-node as it comes against the shared connection pool of src/kube.
 // Run: node tests/bench/kube-client.ts   (starts a control plane of its own; about a minute)
+
 import { subscribe } from 'node:diagnostics_channel';
 import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { pino } from 'pino';
-import { Registry } from 'prom-client';
+import { createRegistry } from '#src/telemetry/metrics.ts';
 import { CONFIG_MAPS, type ConfigMap } from '../../src/kube/builtin-types.ts';
 import { createKubeApi } from '../../src/kube/client.ts';
 import { createKubeMetrics } from '../../src/kube/metrics.ts';
@@ -39,7 +40,7 @@ function withClientNode(api: CoreV1Api): Create {
 }
 
 function withSharedPool(config: KubeConfig): Create {
-  const metrics = createKubeMetrics(new Registry());
+  const metrics = createKubeMetrics(createRegistry());
   const options = { logger: pino({ level: 'silent' }), metrics, qps: 1e6, burst: 1e6 };
   const configMaps = createKubeApi(config, options).resource<ConfigMap>(CONFIG_MAPS);
   const { signal } = new AbortController();

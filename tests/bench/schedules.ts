@@ -14,8 +14,8 @@ import { parseArgs } from 'node:util';
 import { KubeConfig } from '@kubernetes/client-node';
 import { execa } from 'execa';
 import { pino } from 'pino';
-import { Registry } from 'prom-client';
 import { parseAllDocuments } from 'yaml';
+import { createRegistry } from '#src/telemetry/metrics.ts';
 import { binary } from '../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../dev/setup/paths.mjs';
 import { CRAWL_SCHEDULES, type CrawlSchedule } from '../../src/custom-resources/types.ts';
@@ -116,7 +116,7 @@ interface Client<T extends KubeObject> {
 
 function clientOf<T extends KubeObject>(plane: ControlPlane, type: ResourceType): Client<T> {
   const config = adminConfig(plane);
-  const metrics = createKubeMetrics(new Registry());
+  const metrics = createKubeMetrics(createRegistry());
   const api = createKubeApi(config, { logger: pino({ level: 'silent' }), metrics, qps: 1e6, burst: 1e6 });
   const objects: ResourceClient<T> = api.resource<T>(type);
   const namespaces = api.resource<Namespace>(NAMESPACES);
@@ -364,7 +364,7 @@ async function measureRelist(
 
 /** See bareCreates. */
 async function measureBareCreates(config: KubeConfig) {
-  const metrics = createKubeMetrics(new Registry());
+  const metrics = createKubeMetrics(createRegistry());
   const api = createKubeApi(config, { logger: pino({ level: 'silent' }), metrics, qps: 1e6, burst: 1e6 });
   const namespaces = Array.from({ length: NAMESPACE_COUNT }, (_, n) => namespaceOf(n));
   try {

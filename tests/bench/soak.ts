@@ -5,6 +5,7 @@
 // so that it is pruned and makes room. Meanwhile schedules are deleted and made again, and all the operator's connections to
 // the API server are broken. With more schedules than the machine can serve, the line of runs to look after grows, and
 // with it the operator's memory: then the slopes say nothing, see queued_runs.
+
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +15,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { execa } from 'execa';
 import type pg from 'pg';
 import { pino } from 'pino';
-import { Registry } from 'prom-client';
+import { createRegistry } from '#src/telemetry/metrics.ts';
 import { binary } from '../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../dev/setup/paths.mjs';
 import { CRAWL_SCHEDULES, type CrawlSchedule } from '../../src/custom-resources/types.ts';
@@ -113,7 +114,7 @@ async function earlyEnd(operator: OperatorProcess): Promise<never> {
 async function soak(pid: number, databaseUrl: string) {
   const database = testPool(databaseUrl);
   const api = createKubeApi(direct, {
-    ...{ logger: pino({ level: 'silent' }), metrics: createKubeMetrics(new Registry()), qps: 1e6, burst: 1e6 },
+    ...{ logger: pino({ level: 'silent' }), metrics: createKubeMetrics(createRegistry()), qps: 1e6, burst: 1e6 },
   });
   try {
     return figuresOf(await load(pid, database, api));

@@ -1,11 +1,11 @@
 // What all fault tests stand on: a real API server with its controllers and audit log, a real PostgreSQL, the operator.
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { execa } from 'execa';
 import { pino } from 'pino';
-import { Registry } from 'prom-client';
 import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '#src/custom-resources/types.ts';
 import {
   JOBS,
@@ -19,6 +19,7 @@ import {
 } from '#src/kube/builtin-types.ts';
 import { createKubeApi } from '#src/kube/client.ts';
 import { createKubeMetrics } from '#src/kube/metrics.ts';
+import { createRegistry } from '#src/telemetry/metrics.ts';
 import { binary } from '../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../support/control-plane.ts';
@@ -66,7 +67,7 @@ export async function startWorld(): Promise<World> {
 function clients(config: KubeConfig) {
   const api = createKubeApi(config, {
     logger: pino({ level: 'silent' }),
-    metrics: createKubeMetrics(new Registry()),
+    metrics: createKubeMetrics(createRegistry()),
   });
   return {
     schedules: api.resource<CrawlSchedule>(CRAWL_SCHEDULES),

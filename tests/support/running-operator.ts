@@ -1,6 +1,6 @@
 // The operator in the test's own process, on a control plane and a PostgreSQL of the test's.
+
 import { KubeConfig } from '@kubernetes/client-node';
-import { Registry } from 'prom-client';
 import type { GatewaySettings } from '#src/controllers/gateway/gateway.ts';
 import type { MaintenanceSettings } from '#src/controllers/maintenance.ts';
 import { createOperatorMetrics, type OperatorMetrics } from '#src/controllers/metrics.ts';
@@ -11,6 +11,7 @@ import { createKubeMetrics } from '#src/kube/metrics.ts';
 import type { OperatorStore } from '#src/store/operator-store.ts';
 import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
+import { createRegistry } from '#src/telemetry/metrics.ts';
 import { JOB_SETTINGS } from './job-settings.ts';
 
 /** The gateway as operators of tests know it; none is there. */
@@ -45,7 +46,7 @@ export function startOperator(
   const ending = new AbortController();
   const logger = createLogger('operator-test', 'fatal');
   const api = connect(kubeconfigPath);
-  const metrics = createOperatorMetrics(new Registry());
+  const metrics = createOperatorMetrics(createRegistry());
   const store = createOperatorStore({ databaseUrl, schema: 'trawler', logger });
   const done = runOperator({
     ...{ api, store, logger, migrate: true, limits: {}, maintenance: MAINTENANCE, reconcilers: 8 },
@@ -75,6 +76,6 @@ export function connect(kubeconfigPath: string, user?: string): KubeApi {
   config.loadFromFile(kubeconfigPath);
   return createKubeApi(user === undefined ? config : actingAs(config, user), {
     logger: createLogger('client-test', 'fatal'),
-    metrics: createKubeMetrics(new Registry()),
+    metrics: createKubeMetrics(createRegistry()),
   });
 }

@@ -1,12 +1,13 @@
 // What each command begins with: the options that all have, the kubeconfig, and a way to the API server.
+
 import type { Command } from 'commander';
-import { Registry } from 'prom-client';
 import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '../../custom-resources/types.ts';
 import { createKubeApi, type KubeApi } from '../../kube/client.ts';
 import { actingAs, loadKubeConfig } from '../../kube/kube-config.ts';
 import { createKubeMetrics } from '../../kube/metrics.ts';
 import { type CrawlScheduleSpec, crawlScheduleSpec } from '../../resources/crawl-schedule.ts';
 import { createLogger } from '../../telemetry/logger.ts';
+import { createRegistry } from '../../telemetry/metrics.ts';
 
 /** What went wrong, for the person at the terminal. */
 export class UsageError extends Error {}
@@ -49,7 +50,7 @@ export async function withSession<T>(options: Global, work: (session: Session) =
   if (!context) throw new UsageError(`no context named ${config.getCurrentContext()} in the kubeconfig`);
   const api = createKubeApi(options.as === undefined ? config : actingAs(config, options.as), {
     logger: createLogger('kubectl-trawler', 'fatal'),
-    metrics: createKubeMetrics(new Registry()),
+    metrics: createKubeMetrics(createRegistry()),
   });
   try {
     const namespace = options.namespace ?? context.namespace ?? 'default';

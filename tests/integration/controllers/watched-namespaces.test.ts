@@ -1,9 +1,9 @@
 // Two installs in one cluster, each with namespaces of its own, and what an operator may not read.
+
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { execa } from 'execa';
 import { pino } from 'pino';
-import { Registry } from 'prom-client';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { podsOf, startCaches } from '#src/controllers/caches.ts';
 import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun } from '#src/custom-resources/types.ts';
@@ -11,6 +11,7 @@ import { accessTrouble } from '#src/kube/access.ts';
 import { JOBS, PODS } from '#src/kube/builtin-types.ts';
 import { createKubeApi } from '#src/kube/client.ts';
 import { createKubeMetrics } from '#src/kube/metrics.ts';
+import { createRegistry } from '#src/telemetry/metrics.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
@@ -54,7 +55,7 @@ async function clientOf(account: string) {
   config.loadFromFile(cluster.kubeconfigPath);
   config.users = [{ name: account, token }];
   config.contexts = config.contexts.map((context) => ({ ...context, user: account }));
-  return createKubeApi(config, { logger, metrics: createKubeMetrics(new Registry()) });
+  return createKubeApi(config, { logger, metrics: createKubeMetrics(createRegistry()) });
 }
 
 const followed = (api: ReturnType<typeof createKubeApi>) =>
@@ -78,7 +79,7 @@ describe('what an operator may read', () => {
     ]);
     const admin = new KubeConfig();
     admin.loadFromFile(cluster.kubeconfigPath);
-    const mayAll = createKubeApi(admin, { logger, metrics: createKubeMetrics(new Registry()) });
+    const mayAll = createKubeApi(admin, { logger, metrics: createKubeMetrics(createRegistry()) });
     expect(await accessTrouble(followed(mayAll), undefined, never)).toBe(
       'the API server does not serve crawlschedules.trawler.dev/v1alpha1: install the CRDs (crds/ or the chart)',
     );
@@ -150,7 +151,7 @@ describe('two operators in one cluster', () => {
     const ending = new AbortController();
     const config = new KubeConfig();
     config.loadFromFile(cluster.kubeconfigPath);
-    const metrics = createKubeMetrics(new Registry());
+    const metrics = createKubeMetrics(createRegistry());
     const api = createKubeApi(config, { logger, metrics });
     const { podCache, runCache, ...others } = startCaches({ api, logger, metrics, signal: ending.signal });
     await Promise.all([podCache, runCache].map((cache) => cache.synced(never)));

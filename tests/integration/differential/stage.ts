@@ -1,9 +1,10 @@
 // One API server with both controllers on it: kube-controller-manager, and Trawler's operator with its PostgreSQL.
+
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { Registry } from 'prom-client';
 import { createKubeMetrics } from '#src/kube/metrics.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
+import { createRegistry } from '#src/telemetry/metrics.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { startControlPlane } from '../../support/control-plane.ts';
@@ -34,7 +35,7 @@ export async function startStage(): Promise<Stage> {
   await Promise.all([kubectl('create', 'namespace', 'cronjob'), kubectl('create', 'namespace', 'trawler')]);
 
   const watching = new AbortController();
-  const metrics = createKubeMetrics(new Registry());
+  const metrics = createKubeMetrics(createRegistry());
   const api = connect(cluster.kubeconfigPath);
   const shared = { api, logger, metrics, signal: watching.signal };
   const [cronJob, trawler] = await Promise.all([

@@ -1,12 +1,13 @@
 // What the tests of src/kube share: a client, a small resource of their own, and waiting for a condition.
+
 import { setTimeout as delay } from 'node:timers/promises';
 import { KubeConfig } from '@kubernetes/client-node';
 import { pino } from 'pino';
-import { Registry } from 'prom-client';
 import { createKubeApi, type KubeApi, type KubeApiOptions } from '#src/kube/client.ts';
 import { type Condition, isConditionTrue } from '#src/kube/conditions.ts';
 import type { KubeObject, ResourceType } from '#src/kube/kube-object.ts';
 import { createKubeMetrics, type KubeMetrics } from '#src/kube/metrics.ts';
+import { createRegistry } from '#src/telemetry/metrics.ts';
 
 export const logger = pino({ level: process.env['TRAWLER_LOG_LEVEL'] ?? 'silent' });
 
@@ -16,7 +17,7 @@ export interface TestApi {
 }
 
 export function apiOf(config: KubeConfig, options: Partial<KubeApiOptions> = {}): TestApi {
-  const metrics = createKubeMetrics(new Registry());
+  const metrics = createKubeMetrics(createRegistry());
   return { metrics, api: createKubeApi(config, { logger, metrics, ...options }) };
 }
 

@@ -1,13 +1,14 @@
 // The API server in the test's own process, on a real API server of Kubernetes, with identities whose rights are RBAC's.
+
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { Registry } from 'prom-client';
 import { createKubeApi } from '#src/kube/client.ts';
 import { actingAs, loadKubeConfig } from '#src/kube/kube-config.ts';
 import { createKubeMetrics } from '#src/kube/metrics.ts';
 import { startServer } from '#src/server/server.ts';
 import type { ServerStore } from '#src/store/server-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
+import { createRegistry } from '#src/telemetry/metrics.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
@@ -40,7 +41,7 @@ export async function startFixture(options: { readonly store?: ServerStore } = {
   const api = connect(cluster.kubeconfigPath);
   const server = await startServer({
     ...{ api, port: 0, identity: 'server-test', systemNamespace: 'default', ...options },
-    metrics: createKubeMetrics(new Registry()),
+    metrics: createKubeMetrics(createRegistry()),
     // Each test may change rights and see the change at once.
     rightsFreshMs: 1,
     logger: createLogger('server-test', 'fatal'),
@@ -103,7 +104,7 @@ async function callAt(
 /** Another server on the same cluster, whose own account is this user. */
 export async function serveAs(cluster: ControlPlane, user: string) {
   const logger = createLogger('server-test', 'fatal');
-  const metrics = createKubeMetrics(new Registry());
+  const metrics = createKubeMetrics(createRegistry());
   const api = createKubeApi(actingAs(loadKubeConfig(cluster.kubeconfigPath), user), { logger, metrics });
   const server = await startServer({
     ...{ api, port: 0, identity: user, systemNamespace: 'default', metrics, rightsFreshMs: 1, logger },

@@ -1,12 +1,13 @@
 // Repeats, floods and failures of events, on a clock of the test.
+
 import { pino } from 'pino';
-import { Registry } from 'prom-client';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { KubeApi } from '#src/kube/client.ts';
 import { createEventRecorder, type EventNote } from '#src/kube/events.ts';
 import { KubeError } from '#src/kube/kube-error.ts';
 import type { KubeObject } from '#src/kube/kube-object.ts';
 import { createKubeMetrics } from '#src/kube/metrics.ts';
+import { createRegistry } from '#src/telemetry/metrics.ts';
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
@@ -34,7 +35,7 @@ function recorder() {
     }),
   } as unknown as KubeApi;
   const stop = new AbortController();
-  const metrics = createKubeMetrics(new Registry());
+  const metrics = createKubeMetrics(createRegistry());
   const logger = pino({ level: 'silent' });
   const options = { api, metrics, logger, controller: 'test', instance: 'test-0', signal: stop.signal };
   return { ...createEventRecorder(options), sent, broken, stop, metrics };

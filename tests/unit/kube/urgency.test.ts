@@ -1,10 +1,11 @@
 // Urgent keys of several queues go first, in the order of the queues; what can wait does, but not for ever.
+
 import { pino } from 'pino';
-import { Registry } from 'prom-client';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createKubeMetrics } from '#src/kube/metrics.ts';
 import { createUrgency, PATIENCE_MS } from '#src/kube/urgency.ts';
 import { createWorkQueue, type ReconcileResult } from '#src/kube/work-queue.ts';
+import { createRegistry } from '#src/telemetry/metrics.ts';
 
 beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] }));
 afterEach(() => vi.useRealTimers());
@@ -21,7 +22,7 @@ function twoQueues() {
   const queue = (name: string) =>
     createWorkQueue({
       ...{ name, workers: 1, urgency, logger: pino({ level: 'silent' }), signal: new AbortController().signal },
-      metrics: createKubeMetrics(new Registry()),
+      metrics: createKubeMetrics(createRegistry()),
       reconcile: (key) => {
         started.push(key);
         return new Promise((resolve) => running.set(key, resolve));

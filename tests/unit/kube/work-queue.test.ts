@@ -1,10 +1,11 @@
 // Dedupe, order, back-off, delays and draining of the work queue, on a clock of the test.
+
 import { pino } from 'pino';
-import { Registry } from 'prom-client';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { KubeError } from '#src/kube/kube-error.ts';
 import { createKubeMetrics } from '#src/kube/metrics.ts';
 import { createWorkQueue, type ReconcileResult } from '#src/kube/work-queue.ts';
+import { createRegistry } from '#src/telemetry/metrics.ts';
 
 beforeEach(() => vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'] }));
 afterEach(() => vi.useRealTimers());
@@ -24,7 +25,7 @@ const logger = pino({ level: 'silent' });
 /** A queue whose reconciles last until the test ends them. */
 function heldQueue(workers = 2, drainMs = 20_000) {
   const stop = new AbortController();
-  const metrics = createKubeMetrics(new Registry());
+  const metrics = createKubeMetrics(createRegistry());
   const started: string[] = [];
   const running = new Map<string, PromiseWithResolvers<ReconcileResult>>();
   const signals = new Map<string, AbortSignal>();
