@@ -4,6 +4,7 @@
 /** A folder of src and the folders of src that it may import from. */
 const allowed = {
   telemetry: ['telemetry'],
+  formats: ['formats'],
   resources: ['resources'],
   schedule: ['schedule', 'resources'],
   kube: ['kube', 'telemetry'],
@@ -22,7 +23,7 @@ const allowed = {
     'resources',
     'telemetry',
   ],
-  crawler: ['crawler', 'gateway/protocol', 'resources', 'telemetry'],
+  crawler: ['crawler', 'formats', 'gateway/protocol', 'resources', 'telemetry'],
   notifications: ['notifications', 'crawler/network', 'store', 'resources', 'telemetry'],
   local: ['local', 'crawler', 'gateway', 'store', 'resources', 'telemetry'],
   cli: [
@@ -30,6 +31,7 @@ const allowed = {
     'local',
     'crawler/network',
     'store/release.ts',
+    'formats',
     'custom-resources',
     'kube',
     'schedule',
@@ -37,7 +39,17 @@ const allowed = {
     'resources',
     'telemetry',
   ],
-  server: ['server', 'custom-resources', 'gateway/protocol', 'kube', 'store', 'schedule', 'resources', 'telemetry'],
+  server: [
+    'server',
+    'formats',
+    'custom-resources',
+    'gateway/protocol',
+    'kube',
+    'store',
+    'schedule',
+    'resources',
+    'telemetry',
+  ],
 };
 
 /** A room of src/crawler and the rooms beside it that it may import from; the files above them are for all. */

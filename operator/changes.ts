@@ -1,5 +1,5 @@
 // `trawler changes`: what a run found that its schedule's run before had not, page by page and item by item, to read or to export.
-import { stringify } from 'csv-stringify/sync';
+import { csvRows } from '../src/formats/csv.ts';
 import type { Change, ComparisonStore } from '../src/store/comparison-store.ts';
 
 export type ChangesOptions = {
@@ -38,7 +38,7 @@ export async function* changes(
   if (output === 'csv') yield csv(COLUMNS);
   for await (const one of rows(comparisons, runId, { kind, change }, signal)) {
     const { id: _, ...row } = one;
-    yield output === 'csv' ? csv(COLUMNS.map((column) => cell(row[column]))) : JSON.stringify(row);
+    yield output === 'csv' ? csv(COLUMNS.map((column) => row[column])) : JSON.stringify(row);
   }
 }
 
@@ -61,10 +61,6 @@ async function* rows(
   }
 }
 
-function csv(cells: readonly string[]): string {
-  return stringify([[...cells]], { escape_formulas: true }).trimEnd();
-}
-
-function cell(value: unknown): string {
-  return value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value);
+function csv(cells: readonly unknown[]): string {
+  return csvRows([cells], 'unix').trimEnd();
 }

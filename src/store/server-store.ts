@@ -90,6 +90,12 @@ export type Totals = {
 
 type LiveRun = { readonly runId: string; readonly day: string; readonly moved: Moved };
 
+export type RunExport = {
+  readonly pages: AsyncIterable<readonly RunItem[]>;
+  /** The names of all fields that its items have. */
+  readonly fields: RunItems['fields'];
+};
+
 /** Every call rejects with a StoreError. */
 export type ServerStore = RunReads &
   ChangeReads & {
@@ -106,7 +112,7 @@ export type ServerStore = RunReads &
       run: string,
       signal: AbortSignal,
       whileRead: AbortSignal,
-    ): Promise<AsyncIterable<readonly RunItem[]> | undefined>;
+    ): Promise<RunExport | undefined>;
     /**
      * What an edit of the live run's patterns or depth would do to what it knows; changes nothing. `spec` is the edited one with
      * its defaults. Undefined when no run of that name is live.
@@ -217,7 +223,9 @@ export function createServerStore(options: ServerStoreOptions): ServerStore {
         () => ({ text: NEWEST_RUN, values: [namespace, run] }),
         signal,
       );
-      return found && pagesOf(createRunItems(pool, found.runId), whileRead);
+      if (found === undefined) return undefined;
+      const items = createRunItems(pool, found.runId);
+      return { pages: pagesOf(items, whileRead), fields: items.fields };
     },
     async previewChange(namespace, run, spec, signal) {
       const values = [namespace, run];

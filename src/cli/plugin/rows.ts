@@ -1,7 +1,7 @@
 // Rows of the server's lists, page by page, printed as a table, JSON, JSON Lines or CSV.
 import { once } from 'node:events';
 import { Option } from 'commander';
-import { stringify } from 'csv-stringify/sync';
+import { csvRows, valuesOf } from '../../formats/csv.ts';
 import { type Column, tableLines } from '../table.ts';
 import type { Query, TrawlerServer } from './trawler-server.ts';
 
@@ -55,13 +55,10 @@ export async function printRows<T extends object>(
   else await print(tableLines(columns, rows));
 }
 
-/** The columns of all rows; text that a spreadsheet would run is marked. */
+/** The columns of all rows. */
 export function csvOf(records: readonly object[]): string {
   const columns = [...new Set(records.flatMap((record) => Object.keys(record)))];
-  return stringify([...records], {
-    ...{ columns, header: true, escape_formulas: true },
-    cast: { boolean: String, object: (value) => JSON.stringify(value) },
-  });
+  return csvRows([columns, ...records.map((record) => valuesOf({ ...record }, columns))], 'unix');
 }
 
 async function print(lines: readonly string[]): Promise<void> {

@@ -1,5 +1,5 @@
 // Items as text: JSON, JSON Lines or CSV, page by page, so that no format needs all of them at once. Pure functions.
-import { stringify } from 'csv-stringify/sync';
+import { csvRows, valuesOf } from '../../formats/csv.ts';
 import type { OutputItem } from '../../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 
@@ -43,27 +43,10 @@ function record(item: OutputItem, spec: CrawlRunSpec): Record<string, unknown> {
   return Object.fromEntries(present.map((name) => [name, values[name]]));
 }
 
-/**
- * RFC 4180, in UTF-8 without a byte order mark. Lists and objects are JSON. What comes from a page is not to be run as a
- * formula by a spreadsheet: text that begins like one gets an apostrophe before it, numbers do not.
- */
 function csv(columns: readonly string[]): OutputFormat {
-  const rows = (records: readonly (readonly unknown[])[]) =>
-    stringify([...records], {
-      record_delimiter: 'windows',
-      quote_record_delimiter: true,
-      escape_formulas: true,
-      cast: { boolean: String, object: (value) => JSON.stringify(value) },
-    });
   return {
-    head: rows([columns]),
-    page: (items) =>
-      rows(
-        items.map((item) => {
-          const values: Record<string, unknown> = { source: item.source, url: item.url, ...item.data };
-          return columns.map((name) => (Object.hasOwn(values, name) ? values[name] : undefined));
-        }),
-      ),
+    head: csvRows([columns]),
+    page: (items) => csvRows(items.map(({ source, url, data }) => valuesOf({ source, url, ...data }, columns))),
     tail: '',
   };
 }

@@ -70,10 +70,11 @@ afterAll(async () => {
 /** PostgreSQL goes away in the middle of the run "broken". */
 const exportRun: ServerStore['exportRun'] = async (namespace, run, ...signals) => {
   if (run !== 'broken') return store.exportRun(namespace, run, ...signals);
-  return (async function* () {
+  async function* pages() {
     yield [{ id: '1', source: 'site', url: 'http://site.test/', data: {} }];
     throw new Error('PostgreSQL is away');
-  })();
+  }
+  return { pages: pages(), fields: async () => [] };
 };
 
 type Page<T> = { readonly items: T[]; readonly nextCursor?: string };
@@ -214,7 +215,7 @@ test('what pods have logged is read as lines, by level and by number', async () 
   expect(missing).toMatchObject({ status: 404, body: { reason: 'NotFound' } });
 });
 
-test('a run is exported whole, as lines or as one list, and what breaks off does not look whole', async () => {
+test('a run is exported whole, as lines, as one list or as CSV, and what breaks off does not look whole', async () => {
   const read = (name: string, format: string) =>
     fetch(`${server.url}/api/v1/namespaces/default/runs/${name}/export?format=${format}`, {
       headers: { authorization: `Bearer ${token}` },
@@ -227,6 +228,9 @@ test('a run is exported whole, as lines or as one list, and what breaks off does
     .split('\n')
     .map((line) => JSON.parse(line) as Item);
   for (const items of [list, lines]) expect(items.map(({ itemId, url }) => ({ itemId, url }))).toEqual(listed);
+  const csv = (await (await read(names[0] ?? '', 'csv')).text()).trimEnd().split('\r\n');
+  expect(csv[0]).toBe('itemId,run,source,url,crawl,n');
+  expect(csv.slice(1).map((row) => row.split(',')[0])).toEqual(listed.map(({ itemId }) => itemId));
   expect((await read('none', 'json')).status).toBe(404);
   const broken = await read('broken', 'json');
   expect(broken.status).toBe(200);
