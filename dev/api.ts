@@ -40,6 +40,9 @@ Rights are verbs on \`crawlschedules\` and \`crawlruns\` of \`trawler.dev\`: \`g
 Errors are RFC 9457 problems with a \`reason\` and, where fields are at fault, their paths in \`errors\`. Lists end with \`nextCursor\` while
 there is more: give it back as \`cursor\`. An answer about one object has its version as \`ETag\`; with \`If-Match\` a change is made to that
 version alone, else the answer is 412.
+
+A request that starts runs may carry an \`Idempotency-Key\` of your choice: sent again with its key, it is answered with the runs that it has
+made.
 `;
 
 export function apiPage(): string {

@@ -5,7 +5,7 @@ import { isFinished, phaseOf } from '../../custom-resources/types.ts';
 import { answers, body, createRoutes, inNamespace, signalOf } from '../http/env.ts';
 import { ProblemError } from '../http/problem.ts';
 import type { ServerParts } from '../parts.ts';
-import { crawlNow, started } from './crawl-now.ts';
+import { crawlNow, idempotent, started } from './crawl-now.ts';
 import { batchSelector } from './schedule-action-routes.ts';
 import { findSchedule } from './schedule-routes.ts';
 
@@ -21,7 +21,7 @@ const request = z.strictObject({
 
 const start = createRoute({
   ...{ method: 'post', path: '/api/v1/crawl-now', tags: ['Runs'], summary: 'Crawl now.' },
-  request: { body: body(request) },
+  request: { body: body(request), headers: idempotent },
   responses: answers(started, 'What was started, before it has begun.'),
 });
 
@@ -71,7 +71,8 @@ export function crawlNowRoutes(parts: ServerParts) {
             signal,
           )
         : [await findSchedule(schedules, { namespace, name }, signal)];
-    return c.json(await crawlNow(parts, wanted, source === undefined ? {} : { source }, identity, signal), 200);
+    const choice = { ...(source === undefined ? {} : { source }), key: c.req.valid('header')['idempotency-key'] };
+    return c.json(await crawlNow(parts, wanted, choice, identity, signal), 200);
   });
 
   routes.openapi(progress, async (c) => {

@@ -1,7 +1,7 @@
 // Runs on request, of one schedule or of many: what is asked for gets one id, and runs that are made carry it.
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { z } from '@hono/zod-openapi';
-import { manualRun } from '../../custom-resources/new-runs.ts';
+import { manualRun, requestedRun } from '../../custom-resources/new-runs.ts';
 import { createRun } from '../../custom-resources/run-actions.ts';
 import type { CrawlRun, CrawlSchedule } from '../../custom-resources/types.ts';
 import type { NewObject } from '../../kube/kube-object.ts';
@@ -21,7 +21,20 @@ export const started = z
   })
   .openapi('StartedRuns');
 
-type Choice = { readonly source?: string };
+export const idempotent = z.object({
+  'idempotency-key': z
+    .string()
+    .min(1)
+    .max(255)
+    .optional()
+    .describe('The same key gives the same runs, as long as they are there: send a request again with its key.'),
+});
+
+type Choice = {
+  readonly source?: string;
+  /** Of the caller: what was made with it is not made again. */
+  readonly key?: string | undefined;
+};
 
 /** The run with this source alone active. Throws a NotFound that names the source. */
 export function withSource(run: NewObject<CrawlRun>, schedule: string, source: string): NewObject<CrawlRun> {
@@ -33,17 +46,23 @@ export function withSource(run: NewObject<CrawlRun>, schedule: string, source: s
   return { ...run, spec: { ...run.spec, sources: sources.map((one) => ({ ...one, active: one.name === source })) } };
 }
 
-/** Makes a run of each schedule. What cannot be made is told after those that were. */
+/**
+ * Makes a run of each schedule. What cannot be made is told after those that were. Throws an Invalid for a key that came with
+ * another request.
+ */
 export async function crawlNow(
   { runs, audit, now }: ServerParts,
   schedules: readonly CrawlSchedule[],
-  { source }: Choice,
+  { source, key }: Choice,
   identity: Identity,
   signal: AbortSignal,
 ): Promise<z.output<typeof started>> {
-  const batchId = randomUUID();
+  const request = key === undefined ? undefined : `${identity.username}/${key}`;
+  const batchId = request === undefined ? randomUUID() : uuidOf(request);
   const wanted = schedules.map((schedule) => {
-    const run = manualRun(schedule, crawlScheduleSpec.parse(schedule.spec), now());
+    const spec = crawlScheduleSpec.parse(schedule.spec);
+    const run =
+      request === undefined ? manualRun(schedule, spec, now()) : requestedRun(schedule, spec, `api/${request}`);
     const labelled = {
       ...run,
       metadata: { ...run.metadata, labels: { ...run.metadata.labels, [LABEL.batch]: batchId } },
@@ -53,9 +72,9 @@ export async function crawlNow(
   const made: CrawlRun[] = [];
   for (const run of wanted) {
     const created = await createRun(runs, run, signal);
-    if (created === undefined) continue;
-    made.push(created);
-    audit('RunRequested', created, identity);
+    if (created !== undefined) audit('RunRequested', created, identity);
+    const known = created ?? (request === undefined ? undefined : await madeBefore(runs, run, batchId, signal));
+    if (known !== undefined) made.push(known);
   }
   const [first] = made;
   if (first === undefined) {
@@ -76,4 +95,30 @@ export async function crawlNow(
       schedule: spec.scheduleName ?? '',
     })),
   };
+}
+
+/** The run that the same request has made; undefined when it is gone again. */
+async function madeBefore(
+  runs: ServerParts['runs'],
+  { metadata, spec }: NewObject<CrawlRun>,
+  batchId: string,
+  signal: AbortSignal,
+): Promise<CrawlRun | undefined> {
+  const found = await runs.get({ namespace: metadata.namespace, name: metadata.name }, { signal });
+  if (found === undefined) return undefined;
+  const activeOf = ({ sources }: { readonly sources: CrawlRun['spec']['sources'] }) =>
+    sources.filter(({ active }) => active !== false).map(({ name }) => name);
+  const isSame = found.metadata.labels?.[LABEL.batch] === batchId && `${activeOf(found.spec)}` === `${activeOf(spec)}`;
+  if (isSame) return found;
+  throw new ProblemError('Invalid', 'this Idempotency-Key came with another request before', {
+    errors: [{ field: 'Idempotency-Key', message: 'came with another request before' }],
+  });
+}
+
+/** A UUID of version 8 (RFC 9562): the same text gives the same one. */
+function uuidOf(text: string): string {
+  const bytes = createHash('sha256').update(text).digest().subarray(0, 16);
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }

@@ -4,7 +4,7 @@ import { LABEL } from '../../resources/group.ts';
 import { answers, body, createRoutes, named, signalOf } from '../http/env.ts';
 import { scheduleSchema, shown } from '../http/resources.ts';
 import type { ServerParts } from '../parts.ts';
-import { crawlNow, started } from './crawl-now.ts';
+import { crawlNow, idempotent, started } from './crawl-now.ts';
 import { findSchedule } from './schedule-routes.ts';
 import { resumeSchedulePatch, suspendSchedulePatch } from './suspension.ts';
 
@@ -23,7 +23,10 @@ const resume = createRoute({
 });
 const run = createRoute({
   ...{ method: 'post', path: `${single}/run`, tags, summary: 'Run a schedule now, all of it or one source.' },
-  request: { params: named, body: body(z.strictObject({ source: z.string().min(1).max(63).optional() })) },
+  request: {
+    ...{ params: named, headers: idempotent },
+    body: body(z.strictObject({ source: z.string().min(1).max(63).optional() })),
+  },
   responses: answers(started, 'The run.'),
 });
 const next = createRoute({
@@ -70,7 +73,7 @@ export function scheduleActionRoutes(parts: ServerParts) {
     const identity = c.get('identity');
     await access.require(identity, { verb: 'run', resource, ...ref });
     const schedule = await findSchedule(schedules, ref, signalOf(c));
-    const choice = source === undefined ? {} : { source };
+    const choice = { ...(source === undefined ? {} : { source }), key: c.req.valid('header')['idempotency-key'] };
     const answer = await crawlNow(parts, [schedule], choice, identity, signalOf(c));
     return c.json(answer, 200);
   });

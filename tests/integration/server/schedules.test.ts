@@ -248,6 +248,29 @@ test('a run is paused, changed, resumed and stopped; one that has ended is retri
   expect(await call('DELETE', `runs/${name}`)).toMatchObject({ status: 200 });
 });
 
+test('a request that is sent again with its key makes nothing twice, and a key is for one request', async () => {
+  for (const name of ['one', 'two']) await create(name);
+  const headers = (key: string) => ({ 'idempotency-key': key });
+  const now = (key: string, body: object) =>
+    server.call('POST', '/api/v1/crawl-now', token, { body, headers: headers(key) });
+  const [first, second] = await Promise.all([now('k1', { namespace }), now('k1', { namespace })]);
+  expect(first).toMatchObject({ status: 200, body: { runs: [{ schedule: 'one' }, { schedule: 'two' }] } });
+  expect(second.body).toEqual(first.body);
+  const single = await call('POST', 'schedules/one/run', {}, headers('k2'));
+  expect((await call('POST', 'schedules/one/run', {}, headers('k2'))).body).toEqual(single.body);
+  const runs = async () => ((await call('GET', 'runs')).body['items'] as unknown[]).length;
+  expect(await runs()).toBe(3);
+
+  const two = [1, 2].map((n) => ({ name: `s${n}`, urls: [`https://s${n}.example/`] }));
+  await create('sources', { runTemplate: { spec: { sources: two } } });
+  expect(await call('POST', 'schedules/sources/run', { source: 's1' }, headers('k3'))).toMatchObject({ status: 200 });
+  expect(await call('POST', 'schedules/sources/run', { source: 's2' }, headers('k3'))).toMatchObject({
+    status: 422,
+    body: { errors: [{ field: 'Idempotency-Key' }] },
+  });
+  expect(await runs()).toBe(4);
+});
+
 test('a run is explained, and its Events are told, the newest first', async () => {
   await create('shop');
   const { body } = await call('POST', 'schedules/shop/run', {});
