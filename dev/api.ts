@@ -42,7 +42,7 @@ there is more: give it back as \`cursor\`. An answer about one object has its ve
 version alone, else the answer is 412.
 
 A request that starts runs may carry an \`Idempotency-Key\` of your choice: sent again with its key, it is answered with the runs that it has
-made.
+made. Who sends more than \`server.requestsPerMinute\` of the chart is answered with 429 and \`Retry-After\`.
 `;
 
 export function apiPage(): string {

@@ -9,6 +9,7 @@ import type { ReadinessCheck } from '../telemetry/readiness.ts';
 import { type Authenticate, tokenOf } from './auth/identity.ts';
 import { createRoutes, type ServerContext } from './http/env.ts';
 import { ProblemError, problemOf } from './http/problem.ts';
+import { REQUESTS_PER_MINUTE, rateLimit } from './http/rate-limit.ts';
 import { requestLog } from './http/request-log.ts';
 import { countRequests, type RequestMetrics } from './http/request-metrics.ts';
 import { exportRoutes } from './items/export-routes.ts';
@@ -46,6 +47,8 @@ export type AppOptions = {
   readonly authenticate: Authenticate;
   readonly readiness: Readonly<Record<string, ReadinessCheck>>;
   readonly logger: Logger;
+  /** Of one identity, in one replica. */
+  readonly requestsPerMinute?: number;
   readonly requestMetrics?: RequestMetrics;
 };
 
@@ -55,7 +58,8 @@ export const OPENAPI = {
   security: [{ bearer: [] as string[] }, { header: [] as string[] }],
 };
 
-export function createApp({ parts, authenticate, readiness, logger, requestMetrics }: AppOptions) {
+export function createApp({ parts, authenticate, readiness, logger, ...options }: AppOptions) {
+  const { requestsPerMinute = REQUESTS_PER_MINUTE, requestMetrics } = options;
   const app = createRoutes();
   if (requestMetrics !== undefined) app.use(countRequests(requestMetrics));
   app.use(requestLog(logger));
@@ -81,6 +85,7 @@ export function createApp({ parts, authenticate, readiness, logger, requestMetri
     c.set('identity', identity);
     await next();
   });
+  app.use(rateLimit(requestsPerMinute));
   for (const room of ROOMS) {
     app.route('/', room(parts));
   }

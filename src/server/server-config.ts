@@ -1,6 +1,7 @@
 // The API server's configuration: its pod's environment, checked by one schema.
 import { z } from 'zod';
 import { LOG_LEVELS } from '../telemetry/logger.ts';
+import { REQUESTS_PER_MINUTE } from './http/rate-limit.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 
@@ -18,6 +19,7 @@ const environment = z.object({
     .regex(/^[a-z_][a-z0-9_]{0,40}$/, 'must be a lower-case SQL name of at most 41 characters')
     .default('trawler'),
   TRAWLER_SERVER_POOL_SIZE: z.coerce.number().int().min(1).max(100).default(5),
+  TRAWLER_SERVER_REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).max(1_000_000).default(REQUESTS_PER_MINUTE),
   TRAWLER_NAMESPACE: z.string().min(1).default('default'),
   TRAWLER_POD_NAME: z.string().min(1).default('server'),
   TRAWLER_HEALTH_PORT: port.default(8_080),
@@ -32,6 +34,8 @@ export type ServerConfig = {
   readonly databaseCaFile?: string;
   readonly databaseSchema: string;
   readonly poolSize: number;
+  /** Of one identity, in one replica. */
+  readonly requestsPerMinute: number;
   /** The operator's own namespace, where its Lease is. */
   readonly namespace: string;
   /** As Events name it. */
@@ -62,6 +66,7 @@ export function loadServerConfig(variables: NodeJS.ProcessEnv): ServerConfig {
     ...(ca === undefined ? {} : { databaseCaFile: ca }),
     databaseSchema: values.TRAWLER_DATABASE_SCHEMA,
     poolSize: values.TRAWLER_SERVER_POOL_SIZE,
+    requestsPerMinute: values.TRAWLER_SERVER_REQUESTS_PER_MINUTE,
     namespace: values.TRAWLER_NAMESPACE,
     podName: values.TRAWLER_POD_NAME,
     healthPort: values.TRAWLER_HEALTH_PORT,

@@ -26,7 +26,7 @@ export async function runServer(config: ServerConfig, logger: Logger, signal: Ab
   const store = await openStore(config, poolMetrics);
   const server = await startServer({
     ...{ api, port: config.port, identity: config.podName, systemNamespace: config.namespace },
-    ...{ metrics, requestMetrics, logger },
+    ...{ metrics, requestMetrics, logger, requestsPerMinute: config.requestsPerMinute },
     ...(store === undefined ? {} : { store }),
   });
   const probes = await startProbeServer({

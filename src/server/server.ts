@@ -30,6 +30,8 @@ export type ServerOptions = {
   readonly logger: Logger;
   /** Without it, what is in PostgreSQL alone is answered with 503. The caller closes it. */
   readonly store?: ServerStore;
+  /** How many requests one identity may send to this replica in a minute. */
+  readonly requestsPerMinute?: number;
   /** How long an answer about a token or a right is good, in milliseconds. */
   readonly rightsFreshMs?: number;
 };
@@ -70,6 +72,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     },
     authenticate: createAuthenticator(api, rightsFreshMs),
     ...{ readiness, logger },
+    ...(options.requestsPerMinute === undefined ? {} : { requestsPerMinute: options.requestsPerMinute }),
     ...(options.requestMetrics === undefined ? {} : { requestMetrics: options.requestMetrics }),
   });
   const server = createAdaptorServer({

@@ -30,7 +30,9 @@ export type ServerFixture = {
   stop(): Promise<void>;
 };
 
-export async function startFixture(options: { readonly store?: ServerStore } = {}): Promise<ServerFixture> {
+type FixtureOptions = { readonly store?: ServerStore; readonly requestsPerMinute?: number };
+
+export async function startFixture(options: FixtureOptions = {}): Promise<ServerFixture> {
   const cluster = await startControlPlane();
   const kubectl = async (args: string[], input?: object) => {
     const stdin = input === undefined ? {} : { input: JSON.stringify(input) };
@@ -102,12 +104,12 @@ async function callAt(
 }
 
 /** Another server on the same cluster, whose own account is this user. */
-export async function serveAs(cluster: ControlPlane, user: string) {
+export async function serveAs(cluster: ControlPlane, user: string, options: FixtureOptions = {}) {
   const logger = createLogger('server-test', 'fatal');
   const metrics = createKubeMetrics(createRegistry());
   const api = createKubeApi(actingAs(loadKubeConfig(cluster.kubeconfigPath), user), { logger, metrics });
   const server = await startServer({
-    ...{ api, port: 0, identity: user, systemNamespace: 'default', metrics, rightsFreshMs: 1, logger },
+    ...{ api, port: 0, identity: user, systemNamespace: 'default', metrics, rightsFreshMs: 1, logger, ...options },
   });
   return {
     call: (method: string, path: string, token: string | undefined) =>

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { CrawlRun, CrawlSchedule } from '#src/custom-resources/types.ts';
-import { type ServerFixture, startFixture } from './fixture.ts';
+import { type ServerFixture, serveAs, startFixture } from './fixture.ts';
 
 const EVERYTHING = [{ resources: ['crawlschedules', 'crawlruns'], verbs: ['*'] }];
 const spec = {
@@ -269,6 +269,28 @@ test('a request that is sent again with its key makes nothing twice, and a key i
     body: { errors: [{ field: 'Idempotency-Key' }] },
   });
   expect(await runs()).toBe(4);
+});
+
+test('an identity that sends too many requests is told when to come again, and others are not', async () => {
+  const other = await server.account(namespace, 'other', EVERYTHING);
+  const third = await server.account(namespace, 'third', EVERYTHING);
+  await server.kubectl([
+    'create',
+    'clusterrolebinding',
+    'busy-server',
+    '--clusterrole=cluster-admin',
+    '--user=busy-server',
+  ]);
+  await using busy = await serveAs(server.cluster, 'busy-server', { requestsPerMinute: 30 });
+  await vi.waitFor(async () => expect((await busy.call('GET', '/api/v1/me', third)).status).not.toBe(500), 20_000);
+  // More than two windows let pass.
+  const answers = await Promise.all(Array.from({ length: 12 }, () => busy.call('GET', '/api/v1/me', token)));
+  const refused = answers.filter(({ status }) => status === 429);
+  expect(refused.length).toBeGreaterThan(0);
+  expect(refused[0]).toMatchObject({ body: { reason: 'TooManyRequests' } });
+  expect(Number(refused[0]?.headers.get('retry-after'))).toBeGreaterThan(0);
+  expect((await busy.call('GET', '/api/v1/me', other)).status).not.toBe(429);
+  expect(await busy.call('GET', '/health', undefined)).toMatchObject({ status: 200 });
 });
 
 test('a run is explained, and its Events are told, the newest first', async () => {
