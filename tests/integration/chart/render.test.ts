@@ -211,9 +211,11 @@ describe('the API server', () => {
   });
 
   test('is reached through the proxy of its Service by the groups that are named, or by nobody', async () => {
-    const role = one(await render(EVALUATION, 'server.enabled=true'), 'Role', 'trawler-server-callers');
+    const named = await render(EVALUATION, 'server.enabled=true', 'server.callers={crawl-team}');
+    const role = one(named, 'Role', 'trawler-server-callers');
     expect(role.rules).toMatchObject([{ resources: ['services/proxy'], resourceNames: ['trawler-server:http'] }]);
-    const nobody = await render(EVALUATION, 'server.enabled=true', 'server.callers=null');
+    expect(one(named, 'RoleBinding', 'trawler-server-callers')).toMatchObject({ subjects: [{ name: 'crawl-team' }] });
+    const nobody = await render(EVALUATION, 'server.enabled=true');
     expect(nobody.filter(({ metadata }) => metadata.name === 'trawler-server-callers')).toEqual([]);
   });
 });
