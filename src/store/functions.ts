@@ -48,5 +48,11 @@ export const WORKER_FUNCTIONS = [
   'learn_host_rendering(text, text, boolean)',
 ] as const;
 
+/** What the API server may call beside what it reads. */
+export const SERVER_FUNCTIONS = [
+  'wanted_dead_letters(uuid, jsonb, timestamptz, uuid, timestamptz, int)',
+  'change_dead_letters(uuid, boolean, jsonb, timestamptz, uuid, timestamptz, int)',
+] as const;
+
 /** Changes whenever a function does: the sign that they have to be created again. */
 export const FUNCTIONS_CHECKSUM = createHash('sha256').update(functions.join('\n')).digest('hex');

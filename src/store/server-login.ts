@@ -1,6 +1,8 @@
-// The login that the API server uses: it reads what runs did and writes nothing. Made where the operator may create roles.
+// The login that the API server uses: it reads what runs did, and writes by the functions that are its alone. Made where the
+// operator may create roles.
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { StoreError } from '../gateway/protocol/store-error.ts';
+import { SERVER_FUNCTIONS } from './functions.ts';
 import { ensureReadingLogin, type GatewayLogin, loginUrl, serverRoles } from './gateway-login.ts';
 import type { Database } from './schema.ts';
 
@@ -35,6 +37,7 @@ export async function grantToServer(trx: Transaction<Database>, schema: string, 
   if (role === undefined) return;
   const to = sql.id(role);
   await sql`grant usage on schema ${sql.id(schema)} to ${to}`.execute(trx);
+  for (const name of SERVER_FUNCTIONS) await sql`grant execute on function ${sql.raw(name)} to ${to}`.execute(trx);
   for (const table of READABLE) {
     await sql`grant select on ${sql.id(table)} to ${to}`.execute(trx);
     // Creating a policy locks the table for everybody: only where it is missing.

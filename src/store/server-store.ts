@@ -1,10 +1,11 @@
-// What the API server reads of PostgreSQL: pages of items, dead letters and executions, each by keyset, and totals.
+// What the API server asks of PostgreSQL: pages of items and executions, each by keyset, totals, and what files beside it add.
 import { Kysely, PostgresDialect } from 'kysely';
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import { type ChangeReads, createChangeReads } from './change-reads.ts';
 import type { ComparisonStore } from './comparison-store.ts';
 import { createComparisonStore } from './comparisons.ts';
 import { createPool, query, storeError } from './connection.ts';
+import { createDeadLetterStore, type DeadLetterStore } from './dead-letter-store.ts';
 import type { Execution } from './execution-store.ts';
 import type { LogReads } from './log-store.ts';
 import { createLogStore } from './logs.ts';
@@ -44,28 +45,6 @@ export type ItemQuery = {
   readonly limit: number;
 };
 
-export type DeadLetterRow = {
-  readonly key: string;
-  readonly source: string;
-  readonly url: string;
-  readonly depth: number;
-  readonly cause: string;
-  readonly message: string;
-  readonly attempts: number;
-  readonly diedAt: Date;
-  /** With all digits, for the cursor. */
-  readonly position: string;
-};
-
-export type DeadLetterQuery = {
-  readonly namespace: string;
-  readonly run: string;
-  readonly cause?: string;
-  readonly source?: string;
-  readonly after?: { readonly at: string; readonly key: string };
-  readonly limit: number;
-};
-
 export type ExecutionFilter = {
   readonly namespace: string;
   readonly schedule?: string;
@@ -98,7 +77,8 @@ export type RunExport = {
 
 /** Every call rejects with a StoreError. */
 export type ServerStore = RunReads &
-  ChangeReads & {
+  ChangeReads &
+  DeadLetterStore & {
     readonly logs: LogReads;
     readonly comparisons: Pick<ComparisonStore, 'runOf' | 'changes' | 'unchangedUrls'>;
     /** The newest first. */
@@ -123,8 +103,6 @@ export type ServerStore = RunReads &
       spec: CrawlRunSpec,
       signal: AbortSignal,
     ): Promise<ReviewPreview | undefined>;
-    /** The oldest first. */
-    deadLetters(query: DeadLetterQuery, signal: AbortSignal): Promise<readonly DeadLetterRow[]>;
     /** Those that have ended, the newest first. */
     executions(filter: ExecutionFilter, signal: AbortSignal): Promise<readonly ExecutionRow[]>;
     totals(signal: AbortSignal): Promise<Totals>;
@@ -151,17 +129,6 @@ const ITEMS = `
   join request q on q.run_day = r.run_day and q.run_id = r.run_id and q.url_key = i.url_key
   join source s on s.run_id = r.run_id and s.source_no = i.source_no
   order by i.item_id desc limit $6`;
-
-const DEAD_LETTERS = `
-  select q.url_key as key, s.name as source, q.url, q.depth, coalesce(q.reason, 'LeaseExpired') as cause,
-    coalesce(q.errors->-1->>'message', '') as message, coalesce(jsonb_array_length(q.errors), 0) as attempts,
-    q.finished_at as "diedAt", q.finished_at::text as position
-  from (select run_id, run_day from run where namespace = $1 and name = $2 order by accepted_at desc limit 1) r
-  join request q on q.run_day = r.run_day and q.run_id = r.run_id and q.state = 'dead'
-  join source s on s.run_id = r.run_id and s.source_no = q.source_no
-  where ($3::text is null or q.reason = $3) and ($4::text is null or s.name = $4)
-    and ($5::timestamptz is null or (q.finished_at, q.url_key) > ($5::timestamptz, $6::uuid))
-  order by q.finished_at, q.url_key limit $7`;
 
 const EXECUTIONS = `
   select execution_id as "executionId", type, namespace, name, schedule_name as "scheduleName", trigger,
@@ -211,6 +178,7 @@ export function createServerStore(options: ServerStoreOptions): ServerStore {
   return {
     ...createRunReads(pool),
     ...createChangeReads(pool),
+    ...createDeadLetterStore(pool),
     logs: createLogStore(db, guarded),
     comparisons: createComparisonStore(db, guarded),
     items({ namespace, run, schedule, source, before, limit }, signal) {
@@ -233,10 +201,6 @@ export function createServerStore(options: ServerStoreOptions): ServerStore {
       if (live === undefined) return undefined;
       const read = (text: string, values: readonly unknown[]) => query<Part>(pool, () => ({ text, values }), signal);
       return previewReview(read, { ...live, spec });
-    },
-    deadLetters({ namespace, run, cause, source, after, limit }, signal) {
-      const values = [namespace, run, ...[cause, source, after?.at, after?.key].map(orNull), limit];
-      return query<DeadLetterRow>(pool, () => ({ text: DEAD_LETTERS, values }), signal);
     },
     async executions({ namespace, schedule, type, outcome, trigger, before, limit }, signal) {
       const values = [namespace, ...[schedule, type, outcome, trigger, before?.at, before?.id].map(orNull), limit];

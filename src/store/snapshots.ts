@@ -43,7 +43,7 @@ export async function snapshots(
     cross join lateral (
       select json_agg(json_build_object(
         'name', s.name, 'active', s.active, 'result', s.result,
-        'message', coalesce(s.message, c.last_error),
+        'message', case when c.failed > 0 then coalesce(s.message, c.last_error) end,
         'total', c.discovered, 'queued', c.discovered - c.leased - c.succeeded - c.failed - c.skipped,
         'leased', c.leased, 'succeeded', c.succeeded, 'failed', c.failed, 'skipped', c.skipped, 'items', c.items,
         'lastSuccessAt', c.last_success_at, 'skippedBy', c.skipped_by, 'failedBy', c.failed_by,
@@ -254,7 +254,8 @@ function addUp<K extends string>(counts: readonly Partial<Record<K, number>>[]):
   for (const count of counts) {
     for (const key of Object.keys(count) as K[]) total[key] = (total[key] ?? 0) + (count[key] ?? 0);
   }
-  return total;
+  // Dead letters that were requeued are counted, and taken back in another row.
+  return Object.fromEntries(Object.entries(total).filter(([, count]) => count !== 0)) as Partial<Record<K, number>>;
 }
 
 /** SQL's null is our absent property. */

@@ -270,6 +270,8 @@ export const SKIP_REASONS = [
   'SpiderTrap',
   /** A link beyond the bound on links of one page. */
   'TooManyLinks',
+  /** A dead letter that a person has cleared. */
+  'Cleared',
 ] as const;
 export type SkipReason = (typeof SKIP_REASONS)[number];
 

@@ -2,6 +2,7 @@
 // statement and of those within functions, on tables as large as they get.
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { createServerStore } from '#src/store/server-store.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import {
   claimSome,
@@ -12,6 +13,7 @@ import {
   install,
   never,
   RUN_DAY,
+  SCHEMA,
   type TestRun,
   urls,
 } from './fixture.ts';
@@ -125,7 +127,7 @@ async function expectIndexed(call: () => Promise<unknown>): Promise<void> {
 }
 
 test('a scan of everything is noticed', async () => {
-  const plans = await plansOf(() => installation.admin.query("select from run where name = 'run-7'"));
+  const plans = await plansOf(() => installation.admin.query('select from run where max_retries = 7'));
   expect(plans).toMatch(/Seq Scan on run\b/);
 });
 
@@ -165,6 +167,36 @@ describe('the operator finds by an index', () => {
     await expectIndexed(() => installation.operator.requestStop(randomUUID(), 'Shutdown', never));
     await expectIndexed(() => installation.operator.revokeToken(randomUUID(), never));
   });
+});
+
+test('dead letters are listed, counted, queued again and cleared by an index', async () => {
+  const { admin, operator } = installation;
+  const databaseUrl = await operator.serverDatabaseUrl(never);
+  await using stack = new AsyncDisposableStack();
+  const store = createServerStore({ databaseUrl, schema: SCHEMA, poolSize: 1 });
+  stack.defer(() => store.close());
+  const crawl = await installation.createRun(FAST);
+  const worker = crawl.worker();
+  await worker.seed(urls(3), never);
+  const claims = await claimSome(worker, 3);
+  await worker.commit(
+    claims.map((claim) => ({ claim, type: 'dead', cause: 'Timeout', message: 'for the plan' })),
+    never,
+  );
+  const { rows } = await admin.query<{ name: string }>('select name from run where run_id = $1', [crawl.runId]);
+  const query = { namespace: 'default', run: rows[0]?.name ?? '', limit: 50 };
+  const [first] = claims;
+  const calls = [
+    async () => expect(await store.deadLetters(query, never)).toHaveLength(3),
+    () => store.countDeadLetters(crawl.runId, { host: 'site.test' }, undefined, never),
+    async () =>
+      expect(await store.requeueDeadLetters(crawl.runId, { url: first?.url }, never)).toMatchObject({ changed: 1 }),
+    async () => expect(await store.clearDeadLetters(crawl.runId, {}, 'infinity', never)).toMatchObject({ changed: 2 }),
+  ];
+  for (const call of calls) {
+    const plans = await plansOf(() => expectIndexed(call));
+    expect(plans).toMatch(/Index Scan using request_\w*finished_at\w*/);
+  }
 });
 
 test('a worker finds all that it asks by an index', async () => {

@@ -1,7 +1,7 @@
 // What a worker's login and token allow: its own run, through the functions that are meant for it, and nothing else.
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { WORKER_FUNCTIONS } from '#src/store/functions.ts';
+import { SERVER_FUNCTIONS, WORKER_FUNCTIONS } from '#src/store/functions.ts';
 import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { testClient, testPool } from '../../support/database-connections.ts';
@@ -135,14 +135,25 @@ describe.each(POSTGRES_VERSIONS)('rights on PostgreSQL %i', (version) => {
     expect(rows.map((row) => row.relname)).toEqual(['function_set', 'kysely_migration', 'kysely_migration_lock']);
   });
 
-  it('lets a worker call the functions meant for it and no other, all with a fixed search path', async () => {
+  /** All functions, and which of them the login of this URL may call. */
+  async function functionsOf(loginUrl: string) {
     const { rows } = await installation.admin.query<{ call: string; allowed: boolean; config: string[] | null }>(
       `select format('%s(%s)', proname, pg_get_function_identity_arguments(oid)) as call,
          has_function_privilege($1, oid, 'execute') as allowed, proconfig as config
        from pg_proc where pronamespace = '${SCHEMA}'::regnamespace order by 1`,
-      [new URL(installation.workerUrl).username],
+      [new URL(loginUrl).username],
     );
-    const names = (calls: readonly string[]) => calls.map((call) => call.replace(/\(.*/, '')).sort();
+    return rows;
+  }
+  const names = (calls: readonly string[]) => calls.map((call) => call.replace(/\(.*/, '')).sort();
+
+  it('lets the API server call the functions that are its alone and no other', async () => {
+    const rows = await functionsOf(await installation.operator.serverDatabaseUrl(never));
+    expect(names(rows.filter((row) => row.allowed).map((row) => row.call))).toEqual(names(SERVER_FUNCTIONS));
+  });
+
+  it('lets a worker call the functions meant for it and no other, all with a fixed search path', async () => {
+    const rows = await functionsOf(installation.workerUrl);
     expect(names(rows.filter((row) => row.allowed).map((row) => row.call))).toEqual(names(WORKER_FUNCTIONS));
     // An expression that the planner puts in the place of the call, with names of pg_catalog alone: it has no settings.
     const withSettings = rows.filter((row) => !row.call.startsWith('last_send('));

@@ -15,7 +15,7 @@ begin
     from source s left join progress p on p.run_id = s.run_id and p.source_no = s.source_no
     where s.run_id = this_run.run_id group by s.source_no, s.active
   ), results as (
-    update source s set message = c.last_error, result = case
+    update source s set message = case when c.failed > 0 then c.last_error end, result = case
       when not c.active then 'Inactive'
       when c.open > 0 or this_run.seeded_at is null then 'Stopped'
       when c.succeeded = 0 and c.failed + c.skipped > 0 then 'Failed'
