@@ -16,6 +16,7 @@ import { exportRoutes } from './items/export-routes.ts';
 import { itemRoutes } from './items/item-routes.ts';
 import type { ServerParts } from './parts.ts';
 import { changeRoutes } from './runs/change-routes.ts';
+import { deadLetterRoutes } from './runs/dead-letter-routes.ts';
 import { executionRoutes } from './runs/execution-routes.ts';
 import { explainRoutes } from './runs/explain-routes.ts';
 import { logRoutes } from './runs/log-routes.ts';
@@ -36,7 +37,7 @@ import { statusRoutes } from './system/status-routes.ts';
 const ROOMS = [
   ...[meRoutes, statusRoutes, schedulerRoutes, scheduleRoutes, scheduleActionRoutes, previewRoutes, nextRoutes],
   ...[crawlNowRoutes, runRoutes, runActionRoutes, runDetailRoutes, explainRoutes, logRoutes, executionRoutes],
-  ...[itemRoutes, exportRoutes, changeRoutes],
+  ...[itemRoutes, exportRoutes, deadLetterRoutes, changeRoutes],
 ];
 
 /** A CrawlSchedule may have 1.5 MiB in etcd. */

@@ -15,7 +15,9 @@ export type AuditedAction =
   | 'RunRequested'
   | 'Paused'
   | 'StopRequested'
-  | 'RetryRequested';
+  | 'RetryRequested'
+  | 'DeadLettersRequeued'
+  | 'DeadLettersCleared';
 
 /** Returns at once: an Event that cannot be written is logged by the recorder and fails no request. */
 export type Audit = (action: AuditedAction, object: NamespacedObject, by: Identity, detail?: string) => void;

@@ -31,7 +31,7 @@ export type DeadLetterQuery = DeadLetterFilter & {
   readonly limit: number;
 };
 
-/** `until`: when the last one of them died, with all digits; absent when there is none. */
+/** `until`: when the last one of them died, by ISO 8601 with all digits; absent when there is none. */
 export type DeadLetterCount = { readonly count: number; readonly until?: string };
 
 /**
@@ -76,7 +76,8 @@ const DEAD_LETTERS = `
   order by q.finished_at, q.url_key`;
 
 const COUNT = `
-  select count(*)::int as count, max(finished_at)::text as until from wanted_dead_letters($1, $2, null, null, $3, null)`;
+  select count(*)::int as count, to_char(max(finished_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as until
+  from wanted_dead_letters($1, $2, null, null, $3, null)`;
 
 const CHANGE = 'select change_dead_letters($1, $2, $3, $4, $5, $6, $7) as change';
 

@@ -1,13 +1,16 @@
 // `kubectl trawler dead`: pages of a run that used up their retries.
-import type { Command } from 'commander';
-import type { DeadLetter } from '../../server/items/item-routes.ts';
+import { type Command, Option } from 'commander';
+import { FAILURE_CAUSES } from '../../resources/failure-causes.ts';
+import type { Cleared, DeadLetter, Requeued } from '../../server/runs/dead-letter-routes.ts';
 import { positive } from '../options.ts';
 import type { Column } from '../table.ts';
 import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
-import { globalOptions, namespaceOf, untilInterrupted } from './session.ts';
+import { globalOptions, namespaceOf, UsageError, untilInterrupted } from './session.ts';
 import { withServer, withServerOptions } from './trawler-server.ts';
 
-type Options = { readonly output: Format; readonly limit: number; readonly source?: string; readonly cause?: string };
+type Filter = { readonly source?: string; readonly cause?: string; readonly host?: string; readonly url?: string };
+type ListOptions = Filter & { readonly output: Format; readonly limit: number };
+type ChangeOptions = Filter & { readonly all?: boolean; readonly yes?: boolean };
 
 const COLUMNS: readonly Column<DeadLetter>[] = [
   ['TIME', ({ diedAt }) => seconds(diedAt)],
@@ -20,20 +23,85 @@ const COLUMNS: readonly Column<DeadLetter>[] = [
 
 export function addDead(program: Command): void {
   const dead = program.command('dead').description('pages of a run that used up their retries');
-  const list = dead
-    .command('list <run>')
-    .description('the oldest first')
+  addList(dead);
+  addRequeue(dead);
+  addClear(dead);
+}
+
+function addList(dead: Command): void {
+  const list = withFilter(dead.command('list <run>').description('the oldest first'))
     .option('--limit <count>', 'most of them', positive, 100)
-    .option('--source <name>', 'those of one source')
-    .option('--cause <cause>', 'those of one cause, such as HttpError')
     .addOption(formatOption());
-  withServerOptions(list).action(async (run: string, { output, ...query }: Options) => {
-    const namespace = namespaceOf(globalOptions(list));
-    const path = `/api/v1/namespaces/${namespace}/runs/${encodeURIComponent(run)}/dead-letters`;
-    const { limit, source, cause } = query;
+  withServerOptions(list).action(async (run: string, options: ListOptions) => {
+    const query = { ...filterOf(options), limit: options.limit };
     await withServer(list, async (server) => {
-      const pages = pagesOf<DeadLetter>(server, path, { limit, source, cause }, untilInterrupted());
-      await printRows(pages, output, COLUMNS);
+      const pages = pagesOf<DeadLetter>(server, pathOf(list, run), query, untilInterrupted());
+      await printRows(pages, options.output, COLUMNS);
     });
   });
+}
+
+function addRequeue(dead: Command): void {
+  const requeue = withFilter(dead.command('requeue <run>').description('try them again while the run lives')).option(
+    '--all',
+    'all of them',
+  );
+  withServerOptions(requeue).action(async (run: string, options: ChangeOptions) => {
+    const wanted = filterOfChange(options);
+    await withServer(requeue, async (server) => {
+      const path = `${pathOf(requeue, run)}/requeue`;
+      const answer = await server.send<Requeued>('POST', path, wanted, untilInterrupted());
+      if (globalOptions(requeue).json) console.log(JSON.stringify(answer));
+      else console.log(`${answer.requeued} dead letters of crawlrun.trawler.dev/${run} queued again`);
+    });
+  });
+}
+
+function addClear(dead: Command): void {
+  const clear = withFilter(dead.command('clear <run>').description('skip them for good while the run lives'))
+    .option('--all', 'all of them')
+    .option('--yes', 'do it; without it they are counted');
+  withServerOptions(clear).action(async (run: string, options: ChangeOptions) => {
+    const wanted = filterOfChange(options);
+    await withServer(clear, async (server) => {
+      const path = `${pathOf(clear, run)}/clear`;
+      const signal = untilInterrupted();
+      const { count = 0, confirm } = await server.send<Cleared>('POST', path, wanted, signal);
+      if (confirm !== undefined && !options.yes) {
+        throw new UsageError(`this skips ${count} dead letters of CrawlRun "${run}" for good; say --yes to do it`);
+      }
+      const { cleared = 0 } =
+        confirm === undefined ? {} : await server.send<Cleared>('POST', path, { ...wanted, confirm }, signal);
+      if (globalOptions(clear).json) console.log(JSON.stringify({ cleared }));
+      else console.log(`${cleared} dead letters of crawlrun.trawler.dev/${run} cleared`);
+    });
+  });
+}
+
+function withFilter(command: Command): Command {
+  return command
+    .option('--source <name>', 'those of one source')
+    .addOption(new Option('--cause <cause>', 'those of one cause, such as HttpError').choices(FAILURE_CAUSES))
+    .option('--host <name>', 'those of one host')
+    .option('--url <url>', 'one of them, or with * at the end all that begin so');
+}
+
+function filterOf({ source, cause, host, url }: Filter): Filter {
+  const given = Object.entries({ source, cause, host, url }).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given);
+}
+
+/** Nothing is changed because a filter was forgotten. */
+function filterOfChange({ all, ...options }: ChangeOptions): Filter {
+  const filter = filterOf(options);
+  const isFiltered = Object.keys(filter).length > 0;
+  if (isFiltered === (all === true)) {
+    throw new UsageError('say which: --source, --cause, --host, --url, or else --all');
+  }
+  return filter;
+}
+
+function pathOf(command: Command, run: string): string {
+  const namespace = namespaceOf(globalOptions(command));
+  return `/api/v1/namespaces/${namespace}/runs/${encodeURIComponent(run)}/dead-letters`;
 }

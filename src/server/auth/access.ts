@@ -18,6 +18,7 @@ export type Verb =
   | 'resume'
   | 'stop'
   | 'retry'
+  | 'clear'
   | 'run'
   | 'suspend';
 

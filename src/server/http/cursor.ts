@@ -19,10 +19,15 @@ export function encodeCursor(position: unknown): string {
 /** Throws a BadRequest for what is no cursor of this list. */
 export function decodeCursor<T extends z.ZodType>(schema: T, cursor: string | undefined): z.output<T> | undefined {
   if (cursor === undefined) return undefined;
-  const parsed = schema.safeParse(jsonOf(cursor));
-  if (parsed.success) return parsed.data;
+  const position = decodeOpaque(schema, cursor);
+  if (position !== undefined) return position;
   const errors = [{ field: 'cursor', message: 'is no cursor of this list' }];
   throw new ProblemError('BadRequest', 'cursor: is no cursor of this list', { errors });
+}
+
+/** Undefined for what is not of that shape. */
+export function decodeOpaque<T extends z.ZodType>(schema: T, text: string): z.output<T> | undefined {
+  return schema.safeParse(jsonOf(text)).data;
 }
 
 function jsonOf(cursor: string): unknown {

@@ -1,4 +1,4 @@
-// What runs found and what they could not read: items, the newest first, and dead letters by cause.
+// What runs found: items, the newest first.
 import { createRoute, z } from '@hono/zod-openapi';
 import { decodeCursor, encodeCursor, nextCursor, pageQuery } from '../http/cursor.ts';
 import { answers, createRoutes, inNamespace, named, signalOf } from '../http/env.ts';
@@ -31,29 +31,7 @@ const ofRun = createRoute({
   request: { params: named, query: pageQuery.extend({ source }) },
 });
 
-const deadLetter = z
-  .object({
-    source: z.string(),
-    url: z.string(),
-    depth: z.int(),
-    cause: z.string(),
-    message: z.string(),
-    attempts: z.int(),
-    diedAt: z.iso.datetime(),
-  })
-  .openapi('DeadLetter');
-export type DeadLetter = z.output<typeof deadLetter>;
-
-const deadLetters = createRoute({
-  ...{ method: 'get', path: '/api/v1/namespaces/{namespace}/runs/{name}/dead-letters', tags },
-  summary: 'Pages of a run that used up their retries, the oldest first.',
-  request: { params: named, query: pageQuery.extend({ source, cause: z.string().max(63).optional() }) },
-  responses: answers(z.object({ items: z.array(deadLetter), nextCursor }), 'A page.'),
-});
-
 const beforeItem = z.object({ before: z.string().regex(/^\d{1,19}$/) });
-/** The key is a half of a hash in the form of a UUID, not a UUID of RFC 9562. */
-const afterLetter = z.object({ at: z.string().max(40), key: z.guid() });
 
 type ItemFilter = {
   readonly run?: string;
@@ -101,29 +79,6 @@ export function itemRoutes(parts: ServerParts) {
     const { source: from, ...rest } = c.req.valid('query');
     await access.require(c.get('identity'), { verb: 'get', resource: 'crawlruns', namespace, name });
     return c.json(await page(namespace, { run: name, source: from }, rest, signalOf(c)), 200);
-  });
-
-  routes.openapi(deadLetters, async (c) => {
-    const { namespace, name } = c.req.valid('param');
-    const { limit, cursor, source: from, cause } = c.req.valid('query');
-    await access.require(c.get('identity'), { verb: 'get', resource: 'crawlruns', namespace, name });
-    const after = decodeCursor(afterLetter, cursor);
-    const rows = await databaseOf(parts).deadLetters(
-      {
-        ...{ namespace, run: name, limit },
-        ...(from === undefined ? {} : { source: from }),
-        ...(cause === undefined ? {} : { cause }),
-        ...(after === undefined ? {} : { after }),
-      },
-      signalOf(c),
-    );
-    const last = rows.length === limit ? rows.at(-1) : undefined;
-    const next = last === undefined ? {} : { nextCursor: encodeCursor({ at: last.position, key: last.key }) };
-    const shown = rows.map(({ key: _key, position: _position, diedAt, ...row }) => ({
-      ...row,
-      diedAt: diedAt.toISOString(),
-    }));
-    return c.json({ items: shown, ...next }, 200);
   });
 
   return routes;

@@ -9,7 +9,7 @@ export const RIGHTS: readonly Pick<Right, 'verb' | 'resource'>[] = [
   ...(['get', 'list', 'create', 'update', 'patch', 'delete', 'suspend', 'resume', 'run'] as const).map((verb) => ({
     ...{ verb, resource: 'crawlschedules' as const },
   })),
-  ...(['get', 'list', 'patch', 'delete', 'pause', 'resume', 'stop', 'retry'] as const).map((verb) => ({
+  ...(['get', 'list', 'patch', 'delete', 'pause', 'resume', 'stop', 'retry', 'clear'] as const).map((verb) => ({
     ...{ verb, resource: 'crawlruns' as const },
   })),
 ];

@@ -90,6 +90,44 @@ test('dead letters are listed with cause and message', async () => {
   expect(JSON.parse(other.stdout)).toEqual({ items: [] });
 });
 
+test('dead letters of a run that lives are queued again or, with --yes, cleared; which ones has to be said', async () => {
+  const name = 'alive';
+  const live = await installation.createRun(FAST, { runId: await server.crawlRun(name), name });
+  const worker = live.worker();
+  await worker.seed(urls(3), never);
+  for (const claim of await claimSome(worker, 3)) {
+    await worker.commit([{ type: 'dead', claim, cause: 'Timeout', message: 'no answer' }], never);
+  }
+  const rights = [{ resources: ['crawlruns'], verbs: ['get', 'retry', 'clear'] }];
+  const keeper = ['--server', server.url, '--token', await server.account('default', 'keeper', rights)];
+  expect(await trawler('dead', 'requeue', name, ...keeper)).toMatchObject({
+    ...{ exitCode: 1, stderr: expect.stringContaining('--all') },
+  });
+  expect(await trawler('dead', 'requeue', name, '--url', 'http://site.test/page1', ...keeper)).toEqual({
+    ...{ exitCode: 0, stderr: '', stdout: '1 dead letters of crawlrun.trawler.dev/alive queued again' },
+  });
+  expect(await trawler('dead', 'clear', name, '--host', 'site.test', ...keeper)).toMatchObject({
+    ...{ exitCode: 1, stderr: expect.stringContaining('this skips 2 dead letters of CrawlRun "alive" for good') },
+  });
+  expect(await trawler('--json', 'dead', 'clear', name, '--host', 'site.test', '--yes', ...keeper)).toEqual({
+    ...{ exitCode: 0, stderr: '', stdout: '{"cleared":2}' },
+  });
+  expect(await trawler('dead', 'clear', name, '--all', ...keeper)).toMatchObject({
+    ...{ exitCode: 0, stdout: '0 dead letters of crawlrun.trawler.dev/alive cleared' },
+  });
+  expect(await trawler('dead', 'clear', name, '--all', ...byUrl())).toMatchObject({
+    ...{ exitCode: 1, stderr: expect.stringContaining('may not clear crawlruns') },
+  });
+  const { rows } = await installation.admin.query('select state, reason from request where run_id = $1 order by url', [
+    live.runId,
+  ]);
+  expect(rows).toEqual([
+    { state: 'skipped', reason: 'Cleared' },
+    { state: 'queued', reason: null },
+    { state: 'skipped', reason: 'Cleared' },
+  ]);
+});
+
 test('a kubeconfig reaches the server through the proxy of its Service, with the rights of its token', async () => {
   const missing = await trawler('items', run, '--token', token);
   expect(missing).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('server.enabled=true') });

@@ -26,6 +26,8 @@ export type ServerFixture = {
   kubectl(args: string[], input?: object): Promise<string>;
   /** The token of a new ServiceAccount with these rights in the namespace. */
   account(namespace: string, name: string, rules: readonly Rule[]): Promise<string>;
+  /** A CrawlRun of that name in the namespace default; its uid. */
+  crawlRun(name: string): Promise<string>;
   call(method: string, path: string, token: string | undefined, options?: CallOptions): Promise<Answer>;
   stop(): Promise<void>;
 };
@@ -74,6 +76,12 @@ export async function startFixture(options: FixtureOptions = {}): Promise<Server
       });
       return (await kubectl(['create', 'token', name, '-n', namespace])).trim();
     },
+    crawlRun: (name) =>
+      kubectl(['create', '-o', 'jsonpath={.metadata.uid}', '-f', '-'], {
+        apiVersion: 'trawler.dev/v1alpha1',
+        ...{ kind: 'CrawlRun', metadata: { name, namespace: 'default' } },
+        spec: { sources: [{ name: 'site', urls: ['http://site.test/'] }] },
+      }),
     call: (...request) => callAt(url, ...request),
     async stop() {
       await server.close(1_000);

@@ -41,6 +41,8 @@ const ROUTES: readonly (readonly [verb: string, resource: string, method: string
   ['get', RUNS, 'GET', 'runs/none/items'],
   ['get', RUNS, 'GET', 'runs/none/export'],
   ['get', RUNS, 'GET', 'runs/none/dead-letters'],
+  ['retry', RUNS, 'POST', 'runs/none/dead-letters/requeue', {}],
+  ['clear', RUNS, 'POST', 'runs/none/dead-letters/clear', {}],
   ['create', SCHEDULES, 'POST', 'schedules/preview', { spec: { no: 1 } }],
   ['list', RUNS, 'GET', 'schedules/none/changes'],
   ['get', RUNS, 'GET', 'runs/none/changes'],

@@ -34,6 +34,8 @@ export type Installation = AsyncDisposable & {
 };
 
 export type RunOptions = {
+  readonly runId?: string;
+  readonly name?: string;
   readonly namespace?: string;
   readonly scheduleUid?: string;
   readonly runDay?: string;
@@ -73,7 +75,7 @@ export async function install(
   const closers: (() => Promise<void>)[] = [];
 
   const createRun = async (spec: Partial<CrawlRunSpecInput> = {}, run: RunOptions = {}): Promise<TestRun> => {
-    const runId = randomUUID();
+    const runId = run.runId ?? randomUUID();
     const token = createToken();
     const resolved = crawlRunSpec.parse({ sources: [{ name: 'site', urls: ['http://site.test/'] }], ...spec });
     const acceptance = await operator.acceptRun(
@@ -81,7 +83,7 @@ export async function install(
         runId,
         runDay: run.runDay ?? RUN_DAY,
         namespace: run.namespace ?? 'default',
-        name: `run-${runId.slice(0, 8)}`,
+        name: run.name ?? `run-${runId.slice(0, 8)}`,
         ...(run.scheduleUid === undefined ? {} : { scheduleUid: run.scheduleUid }),
         ...(run.deadLettersOf === undefined ? {} : { deadLettersOf: run.deadLettersOf }),
         ...(run.causes === undefined ? {} : { causes: run.causes }),
