@@ -1,6 +1,6 @@
 // What a local crawl is made of: the CrawlSchedule or CrawlRun of a file, and the ConfigMaps and Secrets beside it.
 import { LineCounter, parseAllDocuments } from 'yaml';
-import { type CrawlRunSpec, crawlRunSpec } from '../resources/crawl-run.ts';
+import { type CrawlRunSpec, crawlRunSpec, isPartialRetry } from '../resources/crawl-run.ts';
 import { checkResource, type Problem } from './resource-check.ts';
 
 /** A file that cannot be crawled, with every problem that was found. */
@@ -42,6 +42,11 @@ export function readManifest(text: string, source: string): Manifest {
   const problems = checkResource(crawl);
   if (problems.length > 0) throw new ManifestError(source, problems);
   const spec = crawlRunSpec.parse(crawlPart(crawl));
+  const { trigger } = spec;
+  if (isPartialRetry(trigger)) {
+    const message = `a retry of a part of run "${trigger.retryOf}" takes what the cluster keeps of it: leave spec.trigger out to crawl all of it here`;
+    throw new ManifestError(source, [{ path: 'spec.trigger', message }]);
+  }
   return { name: nameOf(crawl), spec, data: dataOf(documents, source) };
 }
 
