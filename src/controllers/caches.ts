@@ -13,8 +13,8 @@ import type { Logger } from '../telemetry/logger.ts';
 
 /** By the schedule in the same namespace that it comes after, as `namespace/name`. */
 export type ScheduleCache = Cache<CrawlSchedule, 'after'>;
-/** By the UID of the schedule that controls a run, and by the run's own. */
-export type RunCache = Cache<CrawlRun, 'controller' | 'uid'>;
+/** By the UID of the schedule that controls a run, by the run's own, and by the run that it tries again, as `namespace/name`. */
+export type RunCache = Cache<CrawlRun, 'controller' | 'uid' | 'retryOf'>;
 /** Jobs of runs only. */
 export type JobCache = Cache<Job>;
 /** Crawler pods only, by the namespace and the UID of their run. */
@@ -63,6 +63,17 @@ function runOfPod(pod: Pod): [string] | [] {
 function upstreamKey({ spec, metadata }: CrawlSchedule): [string] | undefined {
   if (spec.after === undefined) return undefined;
   return [objectKey({ namespace: metadata.namespace, name: spec.after.schedule })];
+}
+
+/** The key of the run that this one tries again, when it is a retry. */
+function retriedKey({ spec, metadata }: CrawlRun): [string] | undefined {
+  if (spec.trigger?.retryOf === undefined) return undefined;
+  return [objectKey({ namespace: metadata.namespace, name: spec.trigger.retryOf })];
+}
+
+/** The runs that try this one again, by themselves or by hand. */
+export function retriesOf(runs: RunCache, { metadata: { namespace, name } }: CrawlRun): CrawlRun[] {
+  return runs.byIndex('retryOf', objectKey({ namespace, name }));
 }
 
 /** What `kubectl apply` notes on an object is as large as the object, and nobody here reads it. */
@@ -132,13 +143,14 @@ function cachesOf(
       transform: (schedule) => sharing(withRequests(schedule)),
       indexes: { after: (schedule) => upstreamKey(schedule) ?? [] },
     }),
-    runCache: createCache<CrawlRun, 'controller' | 'uid'>(api.resource(CRAWL_RUNS), {
+    runCache: createCache<CrawlRun, 'controller' | 'uid' | 'retryOf'>(api.resource(CRAWL_RUNS), {
       ...all,
       // Its annotations go on to its Job.
       transform: (run) => sharing(withoutLastApplied(run)),
       indexes: {
         controller: (run) => [controllerOf(run)?.uid ?? ''],
         uid: (run) => [run.metadata.uid],
+        retryOf: (run) => retriedKey(run) ?? [],
       },
     }),
     jobCache: createCache<Job>(api.resource(JOBS), {

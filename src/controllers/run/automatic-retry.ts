@@ -46,14 +46,15 @@ export function retryStep(run: CrawlRun, now: Date): RetryStep {
   return { type: 'Make', run: automaticRetry(run, only, number), number };
 }
 
-/** Whether the run must stay: its retry is still to be made, or has not taken its dead letters yet. */
-export function isAwaitedByRetry(
-  run: CrawlRun,
-  runCache: { get(ref: { namespace: string; name: string }): CrawlRun | undefined },
-  now: Date,
-): boolean {
+/**
+ * Whether the run must stay: its retry is still to be made, or one has not taken from it yet what it tries again.
+ * @param retries those that there are of the run, by themselves or by hand
+ */
+export function isAwaitedByRetry(run: CrawlRun, retries: readonly CrawlRun[], now: Date): boolean {
   if (retryStep(run, now).type !== 'None') return true;
-  const { retry } = run.status ?? {};
-  const retrying = retry && runCache.get({ namespace: run.metadata.namespace, name: retry.name });
-  return retrying !== undefined && !isFinished(retrying) && !isConditionTrue(retrying.status?.conditions, 'Accepted');
+  return retries.some(({ spec, status }) => {
+    const takesFromIt = (spec.trigger?.only ?? 'All') !== 'All';
+    const hasTaken = ['Accepted', 'Finished'].some((type) => isConditionTrue(status?.conditions, type));
+    return takesFromIt && !hasTaken;
+  });
 }

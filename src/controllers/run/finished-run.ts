@@ -12,7 +12,7 @@ import type { ReconcileResult } from '../../kube/work-queue.ts';
 import { childName } from '../../resources/names.ts';
 import type { UnacceptedRun } from '../../store/execution-store.ts';
 import type { OperatorStore } from '../../store/operator-store.ts';
-import { type PodCache, podsOf, type RunCache } from '../caches.ts';
+import { type PodCache, podsOf, type RunCache, retriesOf } from '../caches.ts';
 import { DATABASE_RETRY_MS } from '../database-preparation.ts';
 import { isAwaitedByRetry, retryStep } from './automatic-retry.ts';
 import { endOfShown, type GivenEnd } from './end-step.ts';
@@ -113,7 +113,7 @@ export function createFinishedRunSettler(options: FinishedRunOptions) {
     if (ttlSecondsAfterFinished === undefined || completionTime === undefined) return undefined;
     const left = Date.parse(completionTime) + ttlSecondsAfterFinished * 1_000 - now().getTime();
     if (left > 0) return left;
-    if (!isReported(run) || isAwaitedByRetry(run, runCache, now())) return UNREPORTED_WAIT_MS;
+    if (!isReported(run) || isAwaitedByRetry(run, retriesOf(runCache, run), now())) return UNREPORTED_WAIT_MS;
     const { uid, resourceVersion } = run.metadata; // an edit of the time to live meanwhile counts
     try {
       await runs.delete(run.metadata, {

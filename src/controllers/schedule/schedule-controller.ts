@@ -17,7 +17,7 @@ import { type Due, dueSlots } from '../../schedule/due.ts';
 import { draw } from '../../schedule/hashed-fields.ts';
 import { intervalTimetable, type Timetable } from '../../schedule/timetable.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import type { RunCache, ScheduleCache } from '../caches.ts';
+import { type RunCache, retriesOf, type ScheduleCache } from '../caches.ts';
 import { isAwaitedByRetry } from '../run/automatic-retry.ts';
 import { type CurrentInterval, currentInterval } from './current-interval.ts';
 import { type FailuresInARow, failuresInARow, isResumeRequested, suspensionMessage } from './failures-in-a-row.ts';
@@ -330,7 +330,7 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     const cursor = new Date(status?.lastScheduleTime ?? 0);
     const keep = newestFirst(owned).find((run) => isSlotRun(run) && nominalTime(run) > cursor)?.metadata.name;
     for (const run of expiredRuns(spec, owned, keep)) {
-      if (isAwaitedByRetry(run, runCache, now())) continue;
+      if (isAwaitedByRetry(run, retriesOf(runCache, run), now())) continue;
       if (isResultReported(status, run)) await slotRuns.remove(run, signal);
     }
   }

@@ -65,21 +65,23 @@ test('each waits twice as long as the one before, and has the name of the first 
   });
 });
 
-test('a run stays until its retry is accepted, and gets no second one', () => {
+test('a run stays until each retry of a part of it is accepted, and gets no second one by itself', () => {
   const failed = run('Partial', 'SomeRequestsFailed');
   const retried: CrawlRun = { ...failed, status: { ...failed.status, retry: { name: 'shop-1-auto-1', number: 1 } } };
-  const retry = (...types: string[]): CrawlRun => ({
-    ...run('Running', 'Crawling', {}, 'shop-1-auto-1'),
+  const retry = (only: 'All' | 'Dead' | 'FailedSources', ...types: string[]): CrawlRun => ({
+    ...run('Running', 'Crawling', { trigger: { type: 'Retry', retryOf: 'shop-1', only } }, 'shop-1-retry-1'),
     status: {
       conditions: types.map((type) => ({ type, status: 'True', reason: 'x', message: '', lastTransitionTime: ENDED })),
     },
   });
-  const stays = (one: CrawlRun, other?: CrawlRun) => isAwaitedByRetry(one, { get: () => other }, after(1));
+  const stays = (one: CrawlRun, ...retries: CrawlRun[]) => isAwaitedByRetry(one, retries, after(1));
   expect(retryStep(retried, after(60))).toEqual({ type: 'None' });
-  expect([stays(failed), stays(retried, retry()), stays(retried, retry('Accepted')), stays(retried)]).toEqual([
-    true,
-    true,
-    false,
-    false,
-  ]);
+  expect(stays(failed)).toBe(true);
+  expect(stays(retried)).toBe(false);
+  expect(stays(retried, retry('Dead'))).toBe(true);
+  expect(stays(retried, retry('FailedSources'))).toBe(true);
+  expect(stays(retried, retry('All'))).toBe(false);
+  expect(stays(retried, retry('Dead', 'Accepted'))).toBe(false);
+  expect(stays(retried, retry('Dead', 'Finished'))).toBe(false);
+  expect(stays(retried, retry('Dead', 'Accepted'), retry('Dead'))).toBe(true);
 });
