@@ -37,7 +37,7 @@ export type ChosenLinks = {
   readonly leftOut: LeftOut;
   /** Those that are kept without being followed. */
   readonly excluded: readonly URL[];
-  /** Whether links were left out that only the run's depth limit speaks against. */
+  /** Whether links were left out that only the run's depth limit, and patterns that may be taken back, speak against. */
   readonly isCutOff: boolean;
   /** Whether there are links that are no matter of the crawl yet, but may come to be. */
   readonly hasLater: boolean;
@@ -152,7 +152,9 @@ function candidatesOf(
     if (url.href === nextPage?.href) return;
     if (!finding.within(url)) {
       hasLater ||= finding.mayBeLater?.(url) ?? false;
-      if (!isNofollow && !isTooDeep && finding.isExcluded?.(url)) excluded.set(url.href, url);
+      const isExcluded = !isNofollow && (finding.isExcluded?.(url) ?? false);
+      if (isExcluded && !isTooDeep) excluded.set(url.href, url);
+      else if (isExcluded) isCutOff ||= depth <= rules.sourceDepth;
       else if (finding.counted) tally.leaveOut(url.href, 'OutOfScope');
     } else if (isNofollow) {
       if (!candidates.has(url.href)) tally.leaveOut(url.href, 'Nofollow');

@@ -4,11 +4,14 @@ import { createLinkFilter, createVerdicts, type Finding } from '#src/crawler/dis
 import { createScope } from '#src/crawler/urls/scope.ts';
 import { MAX_URL_LENGTH } from '#src/crawler/urls/url.ts';
 import type { PageLinks } from '#src/gateway/protocol/worker-store.ts';
-import { type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
+import { type CrawlRunSpec, type CrawlRunSpecInput, crawlRunSpec } from '#src/resources/crawl-run.ts';
 
 const traps: string[] = [];
 
 const BASE = 'http://a.example/';
+const [SOURCE] = crawlRunSpec.parse({ sources: [{ name: 'site', urls: [BASE] }] }).sources as [
+  CrawlRunSpec['sources'][number],
+];
 
 function filterOf(
   more: Partial<CrawlRunSpecInput['sources'][number]> = {},
@@ -32,6 +35,7 @@ function filterOf(
     return {
       follow: chosen.follow.map(pathOf),
       leftOut: chosen.leftOut,
+      ...(finding.isExcluded && { kept: { excluded: chosen.excluded.map(pathOf), isCutOff: chosen.isCutOff } }),
       ...(chosen.next === undefined ? {} : { next: pathOf(chosen.next) }),
     };
   };
@@ -50,6 +54,26 @@ describe('links of a page', () => {
     const { follow, leftOut } = choose(['b', '/a#x', '/a', 'http://b.example/', 'mailto:a@b.example', 'javascript:0']);
     expect(follow).toEqual(['/b', '/a']);
     expect(leftOut).toEqual({});
+  });
+
+  const tooDeep = { depth: 2, maxDepth: 1 };
+  it.each([
+    ['is excluded for now', ['/x'], {}, {}, { excluded: ['/x'], isCutOff: false }],
+    ['is too deep for the run', ['/a'], tooDeep, {}, { excluded: [], isCutOff: true }],
+    ['is both', ['/x'], tooDeep, {}, { excluded: [], isCutOff: true }],
+    [
+      'is too deep for the source, too',
+      ['/a', '/x'],
+      tooDeep,
+      { limits: { maxDepth: 1 } },
+      { excluded: [], isCutOff: false },
+    ],
+    ['is out of scope', ['http://b.example/'], tooDeep, {}, { excluded: [], isCutOff: false }],
+  ])('of which one %s: what an edit may bring back is known', (_, references, finding, more, kept) => {
+    const scope = createScope({ ...SOURCE, scope: { ...SOURCE.scope, exclude: ['**/x'] } });
+    const choose = filterOf(more);
+    const edited = { within: scope.followsLink, isExcluded: scope.excludesLink, maxDepth: 9 };
+    expect(choose(references, { ...edited, ...finding }).kept).toEqual(kept);
   });
 
   it.each([
