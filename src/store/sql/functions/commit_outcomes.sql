@@ -51,7 +51,9 @@ begin
   ), settled as (
     update request r
     set state = h.state, lease_token = null, leased_by = null,
-      facts = coalesce(h.facts, r.facts),
+      -- What ends unread is not read again for the links that an earlier try has left out: it would end so again, without end.
+      facts = coalesce(h.facts,
+        case when h.state = 'queued' then r.facts else r.facts - array['maxDepth', 'scopeMoves'] end),
       first_item = coalesce(h.item_ids[1], r.first_item),
       last_item = coalesce(h.item_ids[cardinality(h.item_ids)], r.last_item),
       reason = coalesce(h.reason, h.cause),
