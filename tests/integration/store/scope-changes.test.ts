@@ -235,6 +235,53 @@ describe.each(POSTGRES_VERSIONS)('a scope that is changed on PostgreSQL %i', (ve
     expect(await installation.operator.snapshot(run.runId, never)).toMatchObject({ skipReasons: { Excluded: 2 } });
   });
 
+  it('links found by an earlier, higher depth limit are kept as skipped, and crawled when it is raised again', async () => {
+    await using installation = await install(server);
+    const run = await installation.createRun(FAST);
+    const worker = run.worker();
+    await worker.seed(urls(1, { depth: 1 }), never);
+    const change = async (maxDepth: number, specGeneration: number) => {
+      await installation.operator.changeRun(
+        { runId: run.runId, spec: specWith(run, { maxDepth }), specGeneration },
+        never,
+      );
+      await review(installation, run.runId);
+    };
+    const [claim] = await claimSome(worker, 1);
+    if (claim === undefined) throw new Error('one was seeded');
+    await change(1, 2);
+    const links = [
+      ...urls(3, { depth: 2, prefix: 'deep' }),
+      { ...(urls(1)[0] as Discovery), url: 'http://site.test/near' },
+    ];
+    await worker.commit([done(claim, links)], never);
+    await expectExact(installation, run.runId);
+    expect(await statesOf(installation, run.runId)).toEqual({ done: 1, queued: 1, 'skipped MaxDepth': 3 });
+    expect(await installation.operator.snapshot(run.runId, never)).toMatchObject({ skipReasons: { MaxDepth: 3 } });
+    await change(2, 3);
+    expect((await workUntilFinished(worker)).claims).toHaveLength(4);
+    expect(await statesOf(installation, run.runId)).toEqual({ done: 5 });
+    await expectExact(installation, run.runId);
+  });
+
+  it('a page that is to be read again, and may not be asked any more, does not keep the run from its end', async () => {
+    await using installation = await install(server);
+    const run = await installation.createRun({ ...FAST, limits: { maxDepth: 1 } });
+    const worker = run.worker();
+    await worker.seed(urls(1, { depth: 1 }), never);
+    const [first] = await claimSome(worker, 1);
+    if (first === undefined) throw new Error('one was seeded');
+    await worker.commit([{ ...done(first), cutAtDepth: 1 }], never);
+    const spec = specWith(run, { maxDepth: 2 });
+    await installation.operator.changeRun({ runId: run.runId, spec, specGeneration: 2 }, never);
+    await review(installation, run.runId);
+    const [again] = await claimSome(worker, 1);
+    expect(again).toMatchObject({ url: first.url, isReread: true });
+    await worker.commit([{ type: 'skipped', claim: again as Claim, reason: 'RobotsDisallowed' }], never);
+    await expectExact(installation, run.runId);
+    expect(await worker.finish(never)).toBe(true);
+  });
+
   it('a lower depth skips what is deeper, a higher one brings it back and reads pages again whose links were cut off', async () => {
     await using installation = await install(server);
     const run = await installation.createRun({ ...FAST, limits: { maxDepth: 3 } });

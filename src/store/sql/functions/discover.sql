@@ -1,6 +1,7 @@
 -- Puts the links that the frontier does not know yet into it; links is JSON: [{key, url, host, source, depth, redirects,
 -- sitemap, listingPage, excludedBy}]. Deeper links than the run follows, and those of inactive sources, are left out;
--- what is excluded by the newest spec (excludedBy is the number of its change) comes in as skipped, to be queued should that be taken back;
+-- what is excluded by the newest spec (excludedBy is the number of its change) comes in as skipped, to be queued should that be taken back,
+-- and so do deeper links of an edited run: who found them went by an earlier limit, and does not say that its page was cut off;
 -- in runs with a depth limit, links that make a known request nearer are noted for take_shorter_paths. The
 -- caller hands what it returns to queue_at_hosts, together with whatever else it queues: those rows have to be locked in one go.
 --
@@ -20,7 +21,7 @@ declare
   are_sitemaps boolean[];
   listing_pages smallint[];
   excluded_by int[];
-  newest int;
+  newest run;
   arrivals arrival[];
   new_lanes int;
 begin
@@ -34,7 +35,7 @@ begin
       "listingPage" smallint, "excludedBy" int)) with ordinality
     as l(key, url, host, source, depth, redirects, sitemap, listing_page, excluded_by, place)
   join source s on s.run_id = this_run.run_id and s.name = l.source and s.active
-  where (sitemap or this_run.max_depth is null or depth <= this_run.max_depth)
+  where (sitemap or this_run.max_depth is null or depth <= this_run.max_depth or this_run.live_version > 0)
     and (
       select r.url_key from request r
       where r.run_day = this_run.run_day and r.run_id = this_run.run_id and r.url_key = l.key) is null;
@@ -79,9 +80,9 @@ begin
     end if;
   end if;
 
-  if array_remove(excluded_by, null) <> '{}' then
+  if array_remove(excluded_by, null) <> '{}' or this_run.max_depth < any (depths) then
     -- As it is now: the caller may have waited since it read its run.
-    newest := (select live_version from run where run_id = this_run.run_id);
+    select * into newest from run where run_id = this_run.run_id;
   end if;
 
   with target as materialized (
@@ -96,19 +97,24 @@ begin
       redirects, is_sitemap, listing_page, state, reason, finished_at)
     select this_run.run_id, key, this_run.run_day, target.lane_id, time_now + place * interval '1 us',
       l.source_no, depth, depth, url, l.redirects, l.is_sitemap, l.listing_page,
-      case when l.excluded_by >= newest then 'skipped' else 'queued' end::request_state,
-      case when l.excluded_by >= newest then 'Excluded' end, case when l.excluded_by >= newest then time_now end
+      case when objection is null then 'queued' else 'skipped' end::request_state, objection,
+      case when objection is not null then time_now end
     from unnest(keys, urls, hosts, source_nos, depths, redirects_of, are_sitemaps, listing_pages, excluded_by) with ordinality
       as l(key, url, host, source_no, depth, redirects, is_sitemap, listing_page, excluded_by, place)
     join target on target.host = l.host and target.source_no = l.source_no
+    cross join lateral (select case when not l.is_sitemap and l.depth > newest.max_depth then 'MaxDepth'
+      when l.excluded_by >= newest.live_version then 'Excluded' end as objection) judged
     order by key
     on conflict do nothing
-    returning lane_id, source_no, is_sitemap, priority, state
+    returning lane_id, source_no, is_sitemap, priority, state, reason
   ), counted as (
     insert into progress as p (run_id, worker_id, source_no, discovered, sitemaps, skipped, skipped_by)
     select this_run.run_id, this_worker, source_no, count(*), count(*) filter (where is_sitemap),
       count(*) filter (where state = 'skipped'),
-      case when bool_or(state = 'skipped') then jsonb_build_object('Excluded', count(*) filter (where state = 'skipped')) else '{}' end
+      case when bool_or(state = 'skipped') then (
+        select jsonb_object_agg(reason, n) from (
+          select reason, count(*) as n from added a
+          where a.source_no = added.source_no and a.state = 'skipped' group by 1) reasons) else '{}' end
     from added group by source_no order by source_no
     on conflict (run_id, worker_id, source_no)
     do update set discovered = p.discovered + excluded.discovered, sitemaps = p.sitemaps + excluded.sitemaps,
