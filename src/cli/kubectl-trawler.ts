@@ -2,15 +2,18 @@
 import { Command } from 'commander';
 import { KubeError } from '../kube/kube-error.ts';
 import { addBackfill } from './plugin/backfill-command.ts';
+import { addChanges } from './plugin/changes-command.ts';
 import { addDead } from './plugin/dead-commands.ts';
 import { addExplain } from './plugin/explain-command.ts';
+import { addHistory } from './plugin/history-command.ts';
 import { OperatorUnreachable } from './plugin/in-operator.ts';
 import { addItems } from './plugin/items-command.ts';
+import { addLogs } from './plugin/logs-command.ts';
 import { addNext } from './plugin/next-command.ts';
-import { addChanges, addHistory, addLogs } from './plugin/operator-commands.ts';
 import { addPause, addResume } from './plugin/pause-commands.ts';
 import { addRetry } from './plugin/retry-command.ts';
 import { addRun } from './plugin/run-command.ts';
+import { addHosts, addSources, addWorkers } from './plugin/run-detail-commands.ts';
 import { UsageError } from './plugin/session.ts';
 import { addStop, addTerminate } from './plugin/stop-commands.ts';
 import { ServerError } from './plugin/trawler-server.ts';
@@ -26,7 +29,7 @@ const program = new Command('kubectl trawler')
 
 const ADD_COMMANDS = [
   ...[addNext, addRun, addBackfill, addRetry, addPause, addResume, addStop, addTerminate],
-  ...[addExplain, addItems, addDead, addLogs, addHistory, addChanges],
+  ...[addExplain, addItems, addDead, addSources, addWorkers, addHosts, addLogs, addHistory, addChanges],
 ];
 for (const add of ADD_COMMANDS) add(program);
 

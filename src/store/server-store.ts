@@ -48,6 +48,7 @@ export type ItemQuery = {
 export type ExecutionFilter = {
   readonly namespace: string;
   readonly schedule?: string;
+  readonly run?: string;
   readonly type?: Execution['type'];
   readonly outcome?: string;
   readonly trigger?: string;
@@ -139,7 +140,7 @@ const EXECUTIONS = `
   from execution
   where namespace = $1 and ($2::text is null or schedule_name = $2) and ($3::text is null or type = $3)
     and ($4::text is null or outcome = $4) and ($5::text is null or trigger = $5)
-    and ($6::timestamptz is null or (finished_at, execution_id) < ($6::timestamptz, $7::uuid))
+    and ($9::text is null or name = $9) and ($6::timestamptz is null or (finished_at, execution_id) < ($6::timestamptz, $7::uuid))
   order by finished_at desc, execution_id desc limit $8`;
 
 const NEWEST_RUN = `
@@ -202,8 +203,9 @@ export function createServerStore(options: ServerStoreOptions): ServerStore {
       const read = (text: string, values: readonly unknown[]) => query<Part>(pool, () => ({ text, values }), signal);
       return previewReview(read, { ...live, spec });
     },
-    async executions({ namespace, schedule, type, outcome, trigger, before, limit }, signal) {
-      const values = [namespace, ...[schedule, type, outcome, trigger, before?.at, before?.id].map(orNull), limit];
+    async executions({ namespace, schedule, run, type, outcome, trigger, before, limit }, signal) {
+      const filters = [schedule, type, outcome, trigger, before?.at, before?.id].map(orNull);
+      const values = [namespace, ...filters, limit, orNull(run)];
       const rows = await query<ExecutionRow>(pool, () => ({ text: EXECUTIONS, values }), signal);
       return rows.map(
         (row) => Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)) as ExecutionRow,

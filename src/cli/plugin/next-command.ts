@@ -1,16 +1,54 @@
-// `kubectl trawler next`: when a schedule runs next, or why it does not.
+// `kubectl trawler next`: when a schedule runs next, or why it does not; without a name, which runs of all come next.
 import type { Command } from 'commander';
+import { CRAWL_SCHEDULES, type CrawlSchedule } from '../../custom-resources/types.ts';
+import { positive } from '../options.ts';
+import { type Column, tableLines } from '../table.ts';
 import { findSchedule, globalOptions, type Session, withSession } from './session.ts';
+
+type Upcoming = {
+  readonly time: string;
+  readonly schedule: string;
+  readonly timeZone: string;
+  readonly active: number;
+};
+
+const COLUMNS: readonly Column<Upcoming>[] = [
+  ['TIME', ({ time }) => time],
+  ['LOCAL', ({ time, timeZone }) => `${wallClock(time, timeZone)} ${timeZone}`],
+  ['SCHEDULE', ({ schedule }) => schedule],
+  ['ACTIVE', ({ active }) => String(active)],
+];
 
 export function addNext(program: Command): void {
   program
-    .command('next <schedule>')
-    .description('when a schedule runs next: the next five times, or why there are none')
-    .action(async (schedule: string, _, command: Command) => {
+    .command('next [schedule]')
+    .description('when a schedule runs next, or why it does not; without a name, which runs of the namespace come next')
+    .option('--limit <count>', 'most rows, without a name', positive, 20)
+    .action(async (schedule: string | undefined, { limit }: { readonly limit: number }, command: Command) => {
       const options = globalOptions(command);
-      const { times, lines } = await withSession(options, (session) => nextTimes(session, schedule));
-      console.log(options.json ? JSON.stringify({ nextScheduleTimes: times }) : lines.join('\n'));
+      await withSession(options, async (session) => {
+        if (schedule === undefined) {
+          const runs = await upcomingRuns(session, limit);
+          if (options.json) console.log(JSON.stringify({ items: runs }));
+          else console.log(runs.length === 0 ? 'no run is planned' : tableLines(COLUMNS, runs).join('\n'));
+          return;
+        }
+        const { times, lines } = await nextTimes(session, schedule);
+        console.log(options.json ? JSON.stringify({ nextScheduleTimes: times }) : lines.join('\n'));
+      });
     });
+}
+
+async function upcomingRuns({ api, namespace, signal }: Session, limit: number): Promise<Upcoming[]> {
+  const { items } = await api.resource<CrawlSchedule>(CRAWL_SCHEDULES).list({ namespace, signal });
+  return items
+    .flatMap(({ metadata, spec, status }) =>
+      (status?.nextScheduleTimes ?? []).map((time) => ({
+        ...{ time, schedule: metadata.name, timeZone: spec.timeZone ?? 'Etc/UTC', active: status?.activeCount ?? 0 },
+      })),
+    )
+    .sort((a, b) => Date.parse(a.time) - Date.parse(b.time))
+    .slice(0, limit);
 }
 
 /** What the schedule's status says of its next runs, also on a clock of its own time zone; or why there are none. */

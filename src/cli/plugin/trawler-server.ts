@@ -109,7 +109,7 @@ async function direct(options: ServerOptions): Promise<Route> {
 async function throughKubernetes(options: ServerOptions): Promise<Route> {
   const { server: service, systemNamespace: namespace, as } = options;
   const token = options.token ?? (await tokenOfKubeConfig(options));
-  const config = readKubeConfig(options);
+  const config = clusterOf(options);
   const connection = connect(as === undefined ? config : actingAs(config, as));
   const proxy = `/api/v1/namespaces/${encodeURIComponent(namespace)}/services/${encodeURIComponent(service)}:http/proxy`;
   return {
@@ -146,12 +146,19 @@ export function explainProxy(
   }
 }
 
+/** A kubeconfig that names a cluster. */
+function clusterOf(options: ServerOptions) {
+  const config = readKubeConfig(options);
+  if (config.getCurrentCluster() !== null) return config;
+  throw new UsageError('the kubeconfig names no cluster: choose one with --kubeconfig or --context');
+}
+
 /** The server asks Kubernetes whose token it is; a client certificate cannot be passed on. */
 async function tokenOfKubeConfig(options: ServerOptions): Promise<string> {
   if (options.as !== undefined) {
     throw new UsageError("--as does not reach Trawler's server: give a token of that user with --token");
   }
-  const connection = connect(readKubeConfig(options));
+  const connection = connect(clusterOf(options));
   try {
     const { headers } = await connection.authorise();
     const [, token] = /^Bearer (.+)$/i.exec(headers['authorization'] ?? '') ?? [];
@@ -168,7 +175,7 @@ function createClient(route: Route): TrawlerServer {
   async function request(
     method: Dispatcher.HttpMethod,
     path: string,
-    { query = {}, body }: { readonly query?: Query; readonly body?: object },
+    { query = {}, body, lasts }: { readonly query?: Query; readonly body?: object; readonly lasts?: boolean },
     signal: AbortSignal,
   ): Promise<Dispatcher.ResponseData> {
     const { dispatcher, headers } = await route.authorise();
@@ -184,7 +191,8 @@ function createClient(route: Route): TrawlerServer {
         },
         body: body === undefined ? null : JSON.stringify(body),
         headersTimeout: ANSWER_WITHIN_MS,
-        bodyTimeout: ANSWER_WITHIN_MS,
+        // 0: what is followed may be silent for long.
+        bodyTimeout: lasts ? 0 : ANSWER_WITHIN_MS,
       });
       if (answer.statusCode < 300) return answer;
       throw refusal(answer.statusCode, answer.headers['content-type'], await answer.body.text(), route);
@@ -202,7 +210,7 @@ function createClient(route: Route): TrawlerServer {
     async send<T>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body: object, signal: AbortSignal) {
       return (await (await request(method, path, { body }, signal)).body.json()) as T;
     },
-    stream: async (path, query, signal) => (await request('GET', path, { query }, signal)).body,
+    stream: async (path, query, signal) => (await request('GET', path, { query, lasts: true }, signal)).body,
     close: () => route.close(),
   };
 }

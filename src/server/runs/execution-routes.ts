@@ -54,6 +54,7 @@ const details = execution
   .openapi('ExecutionDetails');
 
 export type ExecutionRow = z.output<typeof execution>;
+export type ExecutionFacts = z.output<typeof details>;
 
 const list = createRoute({
   method: 'get',
@@ -64,6 +65,7 @@ const list = createRoute({
     params: inNamespace,
     query: pageQuery.extend({
       schedule: z.string().max(253).optional(),
+      run: z.string().max(253).optional().describe('Those of this name.'),
       type: z.enum(['Crawl', 'Maintenance']).optional(),
       outcome: z.enum(OUTCOMES).optional(),
       trigger: z.enum(TRIGGER_TYPES).optional(),
@@ -87,13 +89,14 @@ export function executionRoutes(parts: ServerParts) {
   const routes = createRoutes();
   routes.openapi(list, async (c) => {
     const { namespace } = c.req.valid('param');
-    const { limit, cursor, schedule, type, outcome, trigger } = c.req.valid('query');
+    const { limit, cursor, schedule, run, type, outcome, trigger } = c.req.valid('query');
     await parts.access.require(c.get('identity'), { verb: 'list', resource: 'crawlruns', namespace });
     const position = decodeCursor(before, cursor);
     const rows = await databaseOf(parts).executions(
       {
         ...{ namespace, limit },
         ...(schedule === undefined ? {} : { schedule }),
+        ...(run === undefined ? {} : { run }),
         ...(type === undefined ? {} : { type }),
         ...(outcome === undefined ? {} : { outcome }),
         ...(trigger === undefined ? {} : { trigger }),

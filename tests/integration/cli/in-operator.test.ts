@@ -44,14 +44,14 @@ test.each<[string[], string]>([
     `${IN_POD} logs shop-1 -n crawls --follow --tail=5 --since=2h --level=warn`,
   ],
   [['-n', 'crawls', 'history', 'shop', '--limit', '3'], `${IN_POD} history shop -n crawls --limit 3`],
-  [['-n', 'crawls', '--json', 'history'], `${IN_POD} history -n crawls --json`],
+  [['-n', 'crawls', '--json', 'history'], `${IN_POD} history -n crawls --limit 20 --json`],
   [
     ['-n', 'crawls', 'changes', 'shop-1', '--kind', 'Item', '-o', 'csv'],
     `${IN_POD} changes shop-1 -n crawls --output csv --kind Item`,
   ],
   [
     ['-n', 'crawls', '--context', 'prod', '--as', 'jane', 'history', '--system-namespace', 'ops'],
-    '--context=prod --as=jane exec -n ops operator-1 -c operator -- node /app/main.js history -n crawls',
+    '--context=prod --as=jane exec -n ops operator-1 -c operator -- node /app/main.js history -n crawls --limit 20',
   ],
 ])('%j is read in the operator', async (args, expected) => {
   const { exitCode, stdout, last } = await trawler(OPERATOR, ...args);
@@ -70,6 +70,10 @@ test.each<[string, Cluster]>([
   expect(exitCode).toBe(0);
   expect(last).toBe('logs -n crawls -l trawler.dev/run=shop-1 --prefix --max-log-requests=1000 --tail=-1');
   expect(stderr).toContain('--level does not count');
+  expect(await trawler(cluster, '-n', 'crawls', 'history', '--outcome', 'Failed')).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining("take Trawler's server"),
+  });
   const refused = await trawler(cluster, '-n', 'crawls', 'history');
   expect(refused.exitCode).toBe(1);
   expect(refused.stderr).toContain('create pods/exec in namespace trawler-system');

@@ -65,6 +65,20 @@ describe('next', () => {
     expect(JSON.parse(json)).toEqual({ nextScheduleTimes: times });
   });
 
+  test('without a name lists the next runs of all schedules, the soonest first', async () => {
+    await apply('later', { schedule: '0 3 * * *' });
+    await writeStatus('crawlschedule', 'later', { nextScheduleTimes: ['2030-03-30T03:00:00Z'], activeCount: 1 });
+    const { stdout, exitCode } = await trawler('next', '--limit', '2');
+    expect([exitCode, ...stdout.split('\n').map((line) => line.replaceAll(/ +/g, ' '))]).toEqual([
+      0,
+      'TIME LOCAL SCHEDULE ACTIVE',
+      '2030-03-30T01:30:00Z 2030-03-30 02:30:00 Europe/Paris nightly 0',
+      '2030-03-30T03:00:00Z 2030-03-30 03:00:00 Etc/UTC later 1',
+    ]);
+    const { stdout: json } = await trawler('--json', 'next', '--limit', '1');
+    expect(JSON.parse(json)).toMatchObject({ items: [{ schedule: 'nightly' }] });
+  });
+
   test('says why there is none', async () => {
     await apply('paused', { schedule: '@daily', suspend: true });
     const message = 'spec.suspend is true: no new runs are made';

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createServerStore, type ServerStore } from '#src/store/server-store.ts';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
+import { finishedCrawl } from '../server/finished-crawl.ts';
 import { type ServerFixture, startFixture } from '../server/fixture.ts';
 import { claimSome, FAST, type Installation, install, never, urls } from '../store/fixture.ts';
 
@@ -15,6 +16,7 @@ let installation: Installation;
 let store: ServerStore;
 let server: ServerFixture;
 let token: string;
+let earlier: string;
 let run: string;
 
 beforeAll(async () => {
@@ -25,7 +27,8 @@ beforeAll(async () => {
   });
   server = await startFixture({ store });
   token = await server.account('default', 'reader', [{ resources: ['crawlruns'], verbs: ['get', 'list'] }]);
-  run = await crawl();
+  earlier = await finishedCrawl(installation, PAGES, (n) => ({ n, text: 'old' }));
+  run = await finishedCrawl(installation, PAGES, (n) => ({ n, text: '=1+1' }));
 });
 afterAll(async () => {
   await server?.stop();
@@ -33,26 +36,6 @@ afterAll(async () => {
   await installation?.[Symbol.asyncDispose]();
   await postgres?.stop();
 });
-
-/** A run of the schedule "shop" whose first pages give an item each and whose last one dies; its name. */
-async function crawl(): Promise<string> {
-  const created = await installation.createRun({ ...FAST, scheduleName: 'shop' });
-  const worker = created.worker();
-  await worker.seed(urls(PAGES), never);
-  for (let done = 0; done < PAGES; ) {
-    const outcomes = (await claimSome(worker, PAGES - done)).map((claim) => {
-      done += 1;
-      const facts = { status: 200, bytes: 10 };
-      return done === PAGES
-        ? { type: 'dead' as const, claim, cause: 'HttpError' as const, message: 'gone', facts }
-        : { type: 'done' as const, claim, items: [{ n: done, text: '=1+1' }], links: [], facts };
-    });
-    await worker.commit(outcomes, never);
-  }
-  await worker.finish(never);
-  const { rows } = await installation.admin.query<{ name: string }>('select name from run');
-  return rows[0]?.name ?? '';
-}
 
 /** Exit code and what was printed. */
 async function trawler(...args: string[]) {
@@ -126,6 +109,72 @@ test('dead letters of a run that lives are queued again or, with --yes, cleared;
     { state: 'queued', reason: null },
     { state: 'skipped', reason: 'Cleared' },
   ]);
+});
+
+test('sources, workers and hosts of a run are listed', async () => {
+  const lines = async (...args: string[]) => (await trawler(...args, ...byUrl())).stdout.split('\n');
+  expect(await lines('sources', run)).toEqual([
+    expect.stringMatching(/^SOURCE +RESULT +DONE /),
+    expect.stringMatching(/^site +Partial +100% +3 +0 +0 +2 +1 +0 +2$/),
+  ]);
+  expect(await lines('workers', run)).toEqual([
+    expect.stringMatching(/^POD +NODE +STATE /),
+    expect.stringMatching(/^pod-0 +node-0 .* 0Mi /),
+  ]);
+  expect(await lines('hosts', run)).toEqual([
+    expect.stringMatching(/^HOST +WAITING /),
+    expect.stringMatching(/^site\.test +0 .* 4x +direct +1 +a captcha$/),
+  ]);
+  const { stdout: json } = await trawler('hosts', run, '-o', 'json', ...byUrl());
+  expect(JSON.parse(json)).toMatchObject({ items: [{ host: 'site.test', blocks: 1 }] });
+});
+
+test('what has ended is told by the server: runs, one of them, and what it has changed', async () => {
+  const rows = (await trawler('history', 'shop', ...byUrl())).stdout.split('\n');
+  expect(rows.slice(1).map((row) => row.split(/ +/).slice(0, 3))).toEqual(
+    [run, earlier].map((name) => [name, 'Manual', 'Partial']),
+  );
+  expect((await trawler('executions', 'shop', '--outcome', 'Failed', ...byUrl())).stderr).toBe('nothing was found');
+  const { stdout: one } = await trawler('history', '--run', run, ...byUrl());
+  expect(JSON.parse(one)).toMatchObject({ name: run, sources: [{ name: 'site' }], compared: { with: earlier } });
+  expect(await trawler('history', '--run', 'none', ...byUrl())).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining('nothing is kept of a run "none"'),
+  });
+
+  const changes = (await trawler('changes', run, '--kind', 'Url', ...byUrl())).stdout.split('\n');
+  expect(changes.map((line) => JSON.parse(line))).toEqual(
+    Array.from({ length: PAGES - 1 }, () => expect.objectContaining({ kind: 'Url', change: 'Changed' })),
+  );
+  const { stdout: counts } = await trawler('changes', run, '-o', 'counts', ...byUrl());
+  expect(JSON.parse(counts)).toMatchObject({ with: earlier, urls: { changed: PAGES - 1 } });
+  expect(await trawler('changes', earlier, ...byUrl())).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining('is not compared'),
+  });
+});
+
+test('logs come from the server, also of the newest run of a schedule', async () => {
+  const messages = async (...args: string[]) => {
+    const { stdout, stderr } = await trawler('logs', ...args, ...byUrl());
+    return [stderr, ...stdout.split('\n').map((line) => JSON.parse(line).msg)];
+  };
+  expect(await messages(run, '--level', 'warn')).toEqual(['', 'page failed']);
+  expect(await trawler('logs', 'shop@latest', ...byUrl())).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining('there is no CrawlRun of "shop"'),
+  });
+  const sources = [{ name: 'site', urls: ['https://site.test/'] }];
+  for (const [name, scheduleName] of [
+    [run, 'shop'],
+    ['other-1', 'other'],
+  ] as const) {
+    await server.kubectl(['apply', '-f', '-'], {
+      ...{ apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlRun', metadata: { name, namespace: 'default' } },
+      spec: { scheduleName, sources },
+    });
+  }
+  expect(await messages('shop@latest', '--tail', '1', '-f')).toEqual(['', 'page failed']);
 });
 
 test('a kubeconfig reaches the server through the proxy of its Service, with the rights of its token', async () => {

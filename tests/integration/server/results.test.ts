@@ -1,12 +1,10 @@
 // Items, dead letters, executions and totals through the API, from a real PostgreSQL with the login that only reads.
-import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { compareRuns } from '#src/controllers/comparisons.ts';
 import { createServerStore, type ServerStore } from '#src/store/server-store.ts';
-import { createLogger } from '#src/telemetry/logger.ts';
 import { testClient } from '../../support/database-connections.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
-import { claimSome, FAST, heartbeat, type Installation, install, never, urls } from '../store/fixture.ts';
+import { type Installation, install, never } from '../store/fixture.ts';
+import { finishedCrawl } from './finished-crawl.ts';
 import { type ServerFixture, startFixture } from './fixture.ts';
 
 let postgres: PostgresServer;
@@ -16,38 +14,11 @@ let server: ServerFixture;
 let token: string;
 let databaseUrl: string;
 const names: string[] = [];
-const SCHEDULE_UID = '6f1c9d1e-7a3b-4c55-8b3a-2f0a4d5e6f70';
 const PAGES = 7;
 
-/** A run of as many pages, whose last one dies; the others give an item each. */
 async function crawl(): Promise<void> {
-  const run = await installation.createRun({ ...FAST, scheduleName: 'shop' }, { scheduleUid: SCHEDULE_UID });
-  const worker = run.worker();
-  await worker.seed(urls(PAGES), never);
-  await run.heartbeats(worker.workerId).beat(heartbeat, never);
-  await worker.reportBlock('site.test', 'a captcha', never);
-  const line = (level: string, msg: string) => JSON.stringify({ level, time: new Date().toISOString(), msg });
-  const data = gzipSync(`${line('info', 'page done')}\n${line('warn', 'page failed')}\n`).toString('base64');
-  const at = Date.now();
-  const part = { seq: 1, firstAt: at, lastAt: at, lines: 2, lost: 0, data };
-  await installation.admin.query('select write_log($1, $2, $3)', [run.token, worker.workerId, JSON.stringify(part)]);
-  for (let left = PAGES; left > 0; ) {
-    const claims = await claimSome(worker, left);
-    const facts = { status: 200, bytes: 10 };
-    const outcomes = claims.map((claim, place) =>
-      left - place === 1
-        ? { type: 'dead' as const, claim, cause: 'HttpError' as const, message: 'gone', facts }
-        : { type: 'done' as const, claim, items: [{ n: PAGES - left + place, crawl: names.length }], links: [], facts },
-    );
-    left -= claims.length;
-    await worker.commit(outcomes, never);
-  }
-  expect(await worker.finish(never)).toBe(true);
-  const { rows } = await installation.admin.query<{ name: string }>('select name from run where run_id = $1', [
-    run.runId,
-  ]);
-  names.push(rows[0]?.name ?? '');
-  await compareRuns({ store: installation.operator, logger: createLogger('test', 'fatal') }, never);
+  const number = names.length;
+  names.push(await finishedCrawl(installation, PAGES, (n) => ({ n, crawl: number })));
 }
 
 beforeAll(async () => {
@@ -133,6 +104,7 @@ test('dead letters are listed with their causes, executions with their counts', 
     expect(executions.map(({ name }) => name)).toEqual([names[1], names[0]]);
     expect(executions[0]).toMatchObject({ type: 'Crawl', succeeded: PAGES - 1, failed: 1, failedBy: { HttpError: 1 } });
   }
+  expect(await all(`executions?run=${names[0]}`, 1)).toMatchObject([{ name: names[0] }]);
   expect(await all('executions?outcome=Failed', 500)).toEqual([]);
 });
 
