@@ -28,6 +28,7 @@ import { nextRoutes } from './schedules/next-routes.ts';
 import { previewRoutes } from './schedules/preview-routes.ts';
 import { scheduleActionRoutes } from './schedules/schedule-action-routes.ts';
 import { scheduleRoutes } from './schedules/schedule-routes.ts';
+import { streamRoutes } from './stream/stream-routes.ts';
 import { healthRoutes } from './system/health-routes.ts';
 import { meRoutes } from './system/me-routes.ts';
 import { schedulerRoutes } from './system/scheduler-routes.ts';
@@ -37,7 +38,7 @@ import { statusRoutes } from './system/status-routes.ts';
 const ROOMS = [
   ...[meRoutes, statusRoutes, schedulerRoutes, scheduleRoutes, scheduleActionRoutes, previewRoutes, nextRoutes],
   ...[crawlNowRoutes, runRoutes, runActionRoutes, runDetailRoutes, explainRoutes, logRoutes, executionRoutes],
-  ...[itemRoutes, exportRoutes, deadLetterRoutes, changeRoutes],
+  ...[itemRoutes, exportRoutes, deadLetterRoutes, changeRoutes, streamRoutes],
 ];
 
 /** A CrawlSchedule may have 1.5 MiB in etcd. */
@@ -84,6 +85,7 @@ export function createApp({ parts, authenticate, readiness, logger, ...options }
     const identity = await authenticate(token);
     if (identity === undefined) throw new ProblemError('Unauthenticated', 'the API server does not know this token');
     c.set('identity', identity);
+    c.set('isStillCaller', async () => (await authenticate(token)) !== undefined);
     await next();
   });
   app.use(rateLimit(requestsPerMinute));

@@ -6,6 +6,7 @@ import type { ServerStore } from '../store/server-store.ts';
 import type { Audit } from './audit.ts';
 import type { Access } from './auth/access.ts';
 import { ProblemError } from './http/problem.ts';
+import type { LiveState } from './stream/live-state.ts';
 
 export type ServerParts = {
   readonly api: KubeApi;
@@ -16,6 +17,7 @@ export type ServerParts = {
   readonly now: () => Date;
   /** The operator that leads, by its Lease; nothing where there is no Lease. Rejects with a KubeError. */
   readonly leader: (signal: AbortSignal) => Promise<{ readonly holder?: string; readonly renewedAt?: string }>;
+  readonly live: LiveState;
   /** Undefined without a login to PostgreSQL. */
   readonly store?: ServerStore;
 };

@@ -16,6 +16,7 @@ import { createAudit } from './audit.ts';
 import { createAccess } from './auth/access.ts';
 import { createAuthenticator } from './auth/identity.ts';
 import type { RequestMetrics } from './http/request-metrics.ts';
+import { createLiveState } from './stream/live-state.ts';
 
 export type ServerOptions = {
   readonly api: KubeApi;
@@ -32,6 +33,8 @@ export type ServerOptions = {
   readonly store?: ServerStore;
   /** How many requests one identity may send to this replica in a minute. */
   readonly requestsPerMinute?: number;
+  /** How long a stream of events may be silent, in milliseconds. */
+  readonly keepAliveMs?: number;
   /** How long an answer about a token or a right is good, in milliseconds. */
   readonly rightsFreshMs?: number;
 };
@@ -59,11 +62,17 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     kubernetes: remembered(() => kubernetesAnswers(api), READY_FOR_MS),
     ...(store === undefined ? {} : { database: () => databaseAnswers(store) }),
   };
+  const schedules = api.resource<CrawlSchedule>(CRAWL_SCHEDULES);
+  const runs = api.resource<CrawlRun>(CRAWL_RUNS);
+  const streaming = new AbortController();
   const app = createApp({
     parts: {
-      api,
-      schedules: api.resource<CrawlSchedule>(CRAWL_SCHEDULES),
-      runs: api.resource<CrawlRun>(CRAWL_RUNS),
+      ...{ api, schedules, runs },
+      live: createLiveState({
+        ...{ runs, schedules, logger, metrics, signal: streaming.signal },
+        ...(store === undefined ? {} : { store }),
+        ...(options.keepAliveMs === undefined ? {} : { keepAliveMs: options.keepAliveMs }),
+      }),
       access: createAccess(api, rightsFreshMs),
       audit: createAudit(events, logger),
       now: () => new Date(),
@@ -85,6 +94,8 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     port: (server.address() as AddressInfo).port,
     readiness,
     async close(withinMs) {
+      // Streams would last for ever.
+      streaming.abort(new Error('the server ends'));
       await closeServer(server, withinMs);
       ending.abort(new Error('the server ends'));
       await events.done;

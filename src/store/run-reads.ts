@@ -68,6 +68,19 @@ export type HostRow = {
   readonly givenUp: string | null;
 };
 
+/** Requests of a live run by where they are. */
+export type LiveProgress = {
+  readonly namespace: string;
+  readonly run: string;
+  readonly known: number;
+  readonly waiting: number;
+  readonly inProgress: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly items: number;
+};
+
 type After = { readonly after?: string; readonly limit: number };
 
 /** Every call rejects with a StoreError. A run that PostgreSQL does not know has no rows. */
@@ -78,6 +91,8 @@ export type RunReads = {
   workers(run: RunName, page: After, signal: AbortSignal): Promise<readonly WorkerRow[]>;
   /** Where something waits, and what has refused pages; by their ids. */
   hosts(run: RunName, page: After, signal: AbortSignal): Promise<readonly HostRow[]>;
+  /** Of all runs that have not ended. */
+  liveProgress(signal: AbortSignal): Promise<readonly LiveProgress[]>;
   /** By its id. */
   execution(namespace: string, id: string, signal: AbortSignal): Promise<ExecutionDetails | undefined>;
 };
@@ -129,6 +144,17 @@ const HOSTS = `
   left join unreachable_host u on u.run_id = r.run_id and u.host_id = h.host_id
   order by h.host_id`;
 
+const LIVE_PROGRESS = `
+  select r.namespace, r.name as run, p.* from run r cross join lateral (
+    select coalesce(sum(discovered), 0)::float8 as known,
+      coalesce(sum(discovered - leased - succeeded - failed - skipped), 0)::float8 as waiting,
+      coalesce(sum(leased), 0)::float8 as "inProgress", coalesce(sum(succeeded), 0)::float8 as succeeded,
+      coalesce(sum(failed), 0)::float8 as failed, coalesce(sum(skipped), 0)::float8 as skipped,
+      coalesce(sum(items), 0)::float8 as items
+    from progress where run_id = r.run_id
+  ) p
+  where r.finished_at is null`;
+
 const EXECUTION = `
   select execution_id as "executionId", type, namespace, name, schedule_name as "scheduleName", trigger,
     scheduled_time as "scheduledTime", image, accepted_at as "acceptedAt", started_at as "startedAt",
@@ -146,6 +172,7 @@ export function createRunReads(pool: pg.Pool): RunReads {
     sources: page<SourceRow>(SOURCES),
     workers: page<WorkerRow>(WORKERS),
     hosts: page<HostRow>(HOSTS),
+    liveProgress: (signal) => query<LiveProgress>(pool, () => ({ text: LIVE_PROGRESS, values: [] }), signal),
     async execution(namespace, id, signal) {
       const statement = () => ({ text: EXECUTION, values: [namespace, id] });
       const [row] = await query<ExecutionDetails>(pool, statement, signal);

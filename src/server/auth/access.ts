@@ -10,6 +10,7 @@ import type { Identity } from './identity.ts';
 export type Verb =
   | 'get'
   | 'list'
+  | 'watch'
   | 'create'
   | 'update'
   | 'patch'

@@ -4,7 +4,13 @@ import type { Context } from 'hono';
 import type { Identity } from '../auth/identity.ts';
 import { ProblemError, problemSchema } from './problem.ts';
 
-export type ServerEnv = { Variables: { identity: Identity } };
+export type ServerEnv = {
+  Variables: {
+    identity: Identity;
+    /** Whether the request's token is still somebody's, for answers that last. Rejects with a KubeError. */
+    isStillCaller: () => Promise<boolean>;
+  };
+};
 export type ServerContext = Context<ServerEnv>;
 
 /** How long one request may take. */

@@ -6,12 +6,16 @@ import type { ServerParts } from '../parts.ts';
 
 /** Every right that a route asks for. */
 export const RIGHTS: readonly Pick<Right, 'verb' | 'resource'>[] = [
-  ...(['get', 'list', 'create', 'update', 'patch', 'delete', 'suspend', 'resume', 'run'] as const).map((verb) => ({
-    ...{ verb, resource: 'crawlschedules' as const },
-  })),
-  ...(['get', 'list', 'patch', 'delete', 'pause', 'resume', 'stop', 'retry', 'clear'] as const).map((verb) => ({
-    ...{ verb, resource: 'crawlruns' as const },
-  })),
+  ...(['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'suspend', 'resume', 'run'] as const).map(
+    (verb) => ({
+      ...{ verb, resource: 'crawlschedules' as const },
+    }),
+  ),
+  ...(['get', 'list', 'watch', 'patch', 'delete', 'pause', 'resume', 'stop', 'retry', 'clear'] as const).map(
+    (verb) => ({
+      ...{ verb, resource: 'crawlruns' as const },
+    }),
+  ),
 ];
 
 const me = createRoute({

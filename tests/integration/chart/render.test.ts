@@ -202,8 +202,8 @@ describe('the API server', () => {
     expect(Object.fromEntries(rights)).toEqual({
       'authentication.k8s.io/tokenreviews': 'create',
       'authorization.k8s.io/subjectaccessreviews': 'create',
-      'trawler.dev/crawlschedules': 'get list create update patch delete',
-      'trawler.dev/crawlruns': 'get list create patch delete',
+      'trawler.dev/crawlschedules': 'get list watch create update patch delete',
+      'trawler.dev/crawlruns': 'get list watch create patch delete',
       'events.k8s.io/events': 'create patch',
       pods: 'list',
       events: 'list',

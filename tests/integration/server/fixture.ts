@@ -32,7 +32,11 @@ export type ServerFixture = {
   stop(): Promise<void>;
 };
 
-type FixtureOptions = { readonly store?: ServerStore; readonly requestsPerMinute?: number };
+type FixtureOptions = {
+  readonly store?: ServerStore;
+  readonly requestsPerMinute?: number;
+  readonly keepAliveMs?: number;
+};
 
 export async function startFixture(options: FixtureOptions = {}): Promise<ServerFixture> {
   const cluster = await startControlPlane();
