@@ -4,10 +4,12 @@ import { KubeError } from '../kube/kube-error.ts';
 import { addBackfill } from './plugin/backfill-command.ts';
 import { addChanges } from './plugin/changes-command.ts';
 import { addDead } from './plugin/dead-commands.ts';
+import { addDoctor } from './plugin/doctor-command.ts';
 import { addExplain } from './plugin/explain-command.ts';
 import { addHistory } from './plugin/history-command.ts';
 import { OperatorUnreachable } from './plugin/in-operator.ts';
 import { addItems } from './plugin/items-command.ts';
+import { addLint } from './plugin/lint-command.ts';
 import { addLogs } from './plugin/logs-command.ts';
 import { addNext } from './plugin/next-command.ts';
 import { addPause, addResume } from './plugin/pause-commands.ts';
@@ -30,6 +32,7 @@ const program = new Command('kubectl trawler')
 const ADD_COMMANDS = [
   ...[addNext, addRun, addBackfill, addRetry, addPause, addResume, addStop, addTerminate],
   ...[addExplain, addItems, addDead, addSources, addWorkers, addHosts, addLogs, addHistory, addChanges],
+  ...[addLint, addDoctor],
 ];
 for (const add of ADD_COMMANDS) add(program);
 

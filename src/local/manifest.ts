@@ -1,6 +1,7 @@
 // What a local crawl is made of: the CrawlSchedule or CrawlRun of a file, and the ConfigMaps and Secrets beside it.
 import { LineCounter, parseAllDocuments } from 'yaml';
 import { type CrawlRunSpec, crawlRunSpec, isPartialRetry } from '../resources/crawl-run.ts';
+import { GROUP } from '../resources/group.ts';
 import { checkResource, type Problem } from './resource-check.ts';
 
 /** A file that cannot be crawled, with every problem that was found. */
@@ -49,6 +50,31 @@ export function readManifest(text: string, source: string): Manifest {
   }
   return { name: nameOf(crawl), spec, data: dataOf(documents, source) };
 }
+
+export type LintedResource = {
+  /** Kind and name. */
+  readonly name: string;
+  /** As it was given. */
+  readonly spec: unknown;
+  readonly problems: readonly Problem[];
+};
+
+/**
+ * Every CrawlSchedule and CrawlRun of a text with what the API server would refuse in it; other kinds are left out.
+ * @param source names the text in messages
+ * @throws ManifestError for what is no YAML
+ */
+export function lintResources(text: string, source: string): LintedResource[] {
+  return parseDocuments(text, source)
+    .filter(({ apiVersion, kind }) => String(apiVersion).startsWith(`${GROUP}/`) || isCrawl(kind))
+    .map((document) => ({
+      name: `${document['kind']} ${nameOf(document)}`,
+      spec: document['spec'],
+      problems: checkResource(document),
+    }));
+}
+
+const isCrawl = (kind: unknown) => kind === 'CrawlSchedule' || kind === 'CrawlRun';
 
 function parseDocuments(text: string, source: string): Document[] {
   const lineCounter = new LineCounter();

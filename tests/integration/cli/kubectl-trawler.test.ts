@@ -26,10 +26,12 @@ async function kubectl(args: string[], input?: object): Promise<string> {
 }
 
 /** Exit code and what was printed. */
-async function trawler(...args: string[]) {
+const trawler = (...args: string[]) => trawlerWith('', ...args);
+
+async function trawlerWith(input: string, ...args: string[]) {
   const program = join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts');
   const { exitCode, stdout, stderr } = await execa(process.execPath, [program, ...args], {
-    env: { KUBECONFIG: cluster.kubeconfigPath },
+    ...{ input, env: { KUBECONFIG: cluster.kubeconfigPath } },
     reject: false,
   });
   return { exitCode, stdout, stderr };
@@ -98,6 +100,48 @@ describe('next', () => {
     expect(exitCode).toBe(1);
     expect(stderr).toBe('error: there is no CrawlSchedule "nowhere" in namespace default');
   });
+});
+
+test('lint names what would be refused, in every resource of a file', async () => {
+  const file = join(projectRoot, 'manifests', 'samples', 'first-schedule.yaml');
+  expect(await trawler('lint', file)).toEqual({ exitCode: 0, stdout: `${file}: CrawlSchedule first: ok`, stderr: '' });
+  const wrong = `
+apiVersion: trawler.dev/v1alpha1
+kind: CrawlSchedule
+metadata: { name: a }
+spec: { schedule: '0 6 * *', runTemplate: { spec: { sources: [{ name: s, urls: ['https://s.example/'], colour: red }] } } }
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: b }
+---
+apiVersion: trawler.dev/v1alpha1
+kind: CrawlRun
+metadata: { name: c }
+spec: {}
+`;
+  const { exitCode, stdout } = await trawlerWith(wrong, 'lint', '-');
+  expect(exitCode).toBe(1);
+  expect(stdout.split('\n')).toEqual([
+    expect.stringMatching(/^-: CrawlSchedule a: spec.runTemplate.spec.sources\[0\].colour: unknown field$/),
+    expect.stringMatching(/^-: CrawlSchedule a: spec.schedule: /),
+    expect.stringMatching(/^-: CrawlRun c: spec.sources: is missing$/),
+  ]);
+  expect(await trawlerWith('kind: ConfigMap', 'lint', '-', '-o', 'json')).toMatchObject({
+    exitCode: 1,
+    stdout: expect.stringContaining('holds no CrawlSchedule and no CrawlRun'),
+  });
+  expect(await trawlerWith('a: [', 'lint', '-')).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/^-: /) });
+});
+
+test('doctor says that no operator leads, what to do, and ends with one line that counts', async () => {
+  const { exitCode, stdout } = await trawler('doctor');
+  expect(exitCode).toBe(1);
+  const lines = stdout.split('\n');
+  expect(lines).toContain('failure  operator: no operator leads in namespace trawler-system');
+  expect(lines.at(-1)).toMatch(/^doctor: \d+ checks, \d+ warnings, 1 failures$/);
+  const { stdout: json } = await trawler('doctor', '-o', 'json');
+  expect(JSON.parse(json).items).toContainEqual(expect.objectContaining({ name: 'API server', state: 'ok' }));
 });
 
 test('run makes a manual run of the schedule, which owns it', async () => {

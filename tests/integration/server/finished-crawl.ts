@@ -2,7 +2,7 @@
 import { gzipSync } from 'node:zlib';
 import { compareRuns } from '#src/controllers/comparisons.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
-import { claimSome, FAST, heartbeat, type Installation, never, urls } from '../store/fixture.ts';
+import { claimSome, FAST, heartbeat, type Installation, never, type RunOptions, urls } from '../store/fixture.ts';
 
 const SCHEDULE_UID = '6f1c9d1e-7a3b-4c55-8b3a-2f0a4d5e6f70';
 
@@ -14,8 +14,10 @@ export async function finishedCrawl(
   installation: Installation,
   pages: number,
   itemOf: (page: number) => Record<string, unknown>,
+  options: Pick<RunOptions, 'name'> = {},
 ): Promise<string> {
-  const run = await installation.createRun({ ...FAST, scheduleName: 'shop' }, { scheduleUid: SCHEDULE_UID });
+  const of = { ...options, scheduleUid: SCHEDULE_UID };
+  const run = await installation.createRun({ ...FAST, scheduleName: 'shop' }, of);
   const worker = run.worker();
   await worker.seed(urls(pages), never);
   await run.heartbeats(worker.workerId).beat(heartbeat, never);

@@ -1,0 +1,146 @@
+// Every command of the plugin that README and docs name does what they say, with its options, against real parts.
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createServerStore, type ServerStore } from '#src/store/server-store.ts';
+import { projectRoot } from '../../../dev/setup/paths.mjs';
+import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
+import { finishedCrawl } from '../server/finished-crawl.ts';
+import { type ServerFixture, startFixture } from '../server/fixture.ts';
+import { FAST, type Installation, install, never } from '../store/fixture.ts';
+
+const SCHEDULE = 'shop';
+const RUN = 'shop-1767225600';
+/** What stands for a name in the docs. */
+const NAMES: Readonly<Record<string, string>> = {
+  ...{ SCHEDULE, RUN, NAME: RUN, NAMESPACE: 'default', 'shop.yaml': 'first-schedule.yaml' },
+};
+/** Lives in PostgreSQL; the other one has ended there. */
+const LIVE_RUN = 'shop-alive';
+/** These act on a run that is at work. */
+const FOR_LIVE_RUNS = new Set(['pause', 'resume', 'stop', 'terminate']);
+
+let postgres: PostgresServer;
+let installation: Installation;
+let store: ServerStore;
+let server: ServerFixture;
+let token: string;
+
+beforeAll(async () => {
+  postgres = await startPostgres(18, { fsync: false });
+  installation = await install(postgres);
+  store = createServerStore({
+    ...{ databaseUrl: await installation.operator.serverDatabaseUrl(never), schema: 'trawler', poolSize: 2 },
+  });
+  server = await startFixture({ store });
+  const reads = [{ resources: ['crawlruns', 'crawlschedules'], verbs: ['get', 'list', 'retry', 'clear'] }];
+  token = await server.account('default', 'reader', reads);
+  await finishedCrawl(installation, 3, (n) => ({ n, text: 'old' }));
+  await finishedCrawl(installation, 3, (n) => ({ n, text: 'new' }), { name: RUN });
+  await installation.createRun(FAST, { runId: await server.crawlRun(LIVE_RUN), name: LIVE_RUN });
+  await server.kubectl(['create', 'namespace', 'trawler-system']);
+  await server.kubectl(['apply', '-f', '-'], {
+    ...{ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' },
+    metadata: { name: 'trawler-operator', namespace: 'trawler-system' },
+    spec: {
+      holderIdentity: 'operator-1_4711',
+      renewTime: new Date().toISOString().replace('Z', '000Z'),
+      leaseDurationSeconds: 3_600,
+    },
+  });
+  const runTemplate = { spec: { sources: [{ name: 'site', urls: ['https://site.test/'] }] } };
+  const metadata = { name: SCHEDULE, namespace: 'default' };
+  await server.kubectl(['apply', '-f', '-'], {
+    ...{ apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlSchedule', metadata },
+    spec: { schedule: '0 6 * * *', runTemplate },
+  });
+  await server.kubectl([
+    ...['patch', 'crawlschedule', SCHEDULE, '--subresource=status', '--type=merge', '--patch'],
+    JSON.stringify({ status: { nextScheduleTimes: ['2030-01-01T06:00:00Z'] } }),
+  ]);
+});
+afterAll(async () => {
+  await server?.stop();
+  await store?.close();
+  await installation?.[Symbol.asyncDispose]();
+  await postgres?.stop();
+});
+
+/** In code blocks and in spans, each once: the words after `kubectl trawler`, quotes taken off. */
+async function documented(): Promise<string[][]> {
+  const docs = join(projectRoot, 'docs');
+  const pages = (await readdir(docs)).filter((name) => name.endsWith('.md')).map((name) => join(docs, name));
+  const texts = await Promise.all([join(projectRoot, 'README.md'), ...pages].map((page) => readFile(page, 'utf8')));
+  const lines = texts.flatMap((text) =>
+    [...text.matchAll(/(?:^|`)kubectl trawler ([^`#|\n]*[^`#|\n ])/gm)].map(([, line = '']) => line),
+  );
+  return [...new Set(lines)]
+    .map((line) => [...line.matchAll(/((?:'[^']*'|[^\s'])+)/g)].map(([word]) => word.replaceAll("'", '')))
+    .filter((words) => words.length > 1 || ['next', 'doctor'].includes(words[0] ?? ''))
+    .map((words) => words.map((word) => NAMES[word] ?? word))
+    .map((words) => (isForLiveLetters(words) ? words.map((word) => (word === RUN ? LIVE_RUN : word)) : words));
+}
+
+const isForLiveLetters = ([group, action]: readonly string[]) => group === 'dead' && action !== 'list';
+
+/** The run as the operator would leave it. */
+async function bringRun(isLive: boolean): Promise<void> {
+  await server.kubectl(['delete', 'crawlrun', RUN, '--ignore-not-found']);
+  await server.kubectl(['apply', '-f', '-'], {
+    ...{ apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlRun', metadata: { name: RUN, namespace: 'default' } },
+    spec: { scheduleName: SCHEDULE, sources: [{ name: 'site', urls: ['https://site.test/'] }] },
+  });
+  const [status, reason] = isLive ? ['False', 'Crawling'] : ['True', 'Failed'];
+  const condition = { type: 'Finished', status, reason, message: reason, lastTransitionTime: '2026-01-01T00:00:00Z' };
+  await server.kubectl([
+    ...['patch', 'crawlrun', RUN, '--subresource=status', '--type=merge', '--patch'],
+    JSON.stringify({ status: { phase: isLive ? 'Running' : 'Failed', conditions: [condition] } }),
+  ]);
+}
+
+test('every command that README and docs name runs as it is written', async () => {
+  const commands = await documented();
+  const known = new Set(commands.map(([name]) => name));
+  for (const name of [
+    'explain',
+    'logs',
+    'history',
+    'items',
+    'dead',
+    'next',
+    'pause',
+    'retry',
+    'run',
+    'doctor',
+    'lint',
+  ]) {
+    expect([...known], `the docs name ${name}`).toContain(name);
+  }
+  const failed: string[] = [];
+  for (const words of commands) {
+    await bringRun(FOR_LIVE_RUNS.has(words[0] ?? ''));
+    const { exitCode, stdout, stderr } = await trawler(words);
+    if (exitCode !== 0 || stdout === '') failed.push(`${words.join(' ')}: ${exitCode} ${stdout} ${stderr}`);
+  }
+  expect(failed).toEqual([]);
+}, 600_000);
+
+test('every command that the plugin has is named in README or docs', async () => {
+  const named = new Set((await documented()).map(([name]) => name));
+  const { stdout } = await trawler(['--help']);
+  const [, listed = ''] = stdout.split('Commands:\n');
+  const commands = [...listed.matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name).filter((name) => name !== 'help');
+  expect(commands.length).toBeGreaterThan(15);
+  expect(commands.filter((name) => !named.has(name))).toEqual([]);
+});
+
+async function trawler(words: readonly string[]) {
+  const program = join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts');
+  const { exitCode, stdout, stderr } = await execa(process.execPath, [program, ...words], {
+    cwd: join(projectRoot, 'manifests', 'samples'),
+    env: { KUBECONFIG: server.cluster.kubeconfigPath, TRAWLER_SERVER: server.url, TRAWLER_TOKEN: token },
+    reject: false,
+  });
+  return { exitCode, stdout, stderr };
+}
