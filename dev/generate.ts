@@ -1,4 +1,4 @@
-// `npm run generate`: writes what is derived from the zod schemas, the metrics and the chart. With --check it writes nothing and
+// `npm run generate`: writes what is derived from the zod schemas, the tables of metrics and log events, and the chart. With --check it writes nothing and
 // fails when a file is not what it would write.
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, relative, resolve } from 'node:path';
@@ -9,6 +9,7 @@ import { overview } from './dashboards/overview.ts';
 import { run } from './dashboards/run.ts';
 import { schedule } from './dashboards/schedule.ts';
 import { renderInstall } from './install-manifest.ts';
+import { logsPage } from './logs.ts';
 import { metricsPage } from './metrics.ts';
 import { apiReference } from './reference.ts';
 import { statesPage } from './states.ts';
@@ -30,6 +31,7 @@ async function* generatedFiles(): AsyncGenerator<[path: string, content: string]
   yield ['docs/states.md', statesPage()];
   yield ['docs/api.md', apiPage()];
   yield ['docs/metrics.md', metricsPage()];
+  yield ['docs/logs.md', logsPage()];
   for (const [name, dashboard] of Object.entries({ overview, schedule, run })) {
     yield [`helm/trawler/files/dashboards/${name}.json`, `${JSON.stringify(dashboard, null, 1)}\n`];
   }

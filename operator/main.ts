@@ -24,6 +24,7 @@ import type { OperatorStore } from '../src/store/operator-store.ts';
 import { createPoolMetrics, type PoolMetrics } from '../src/store/pool-metrics.ts';
 import { createOperatorStore } from '../src/store/postgres-operator-store.ts';
 import { RELEASE } from '../src/store/release.ts';
+import { LOG_EVENTS } from '../src/telemetry/log-events.ts';
 import { createLogger, type Logger, type LogLevel } from '../src/telemetry/logger.ts';
 import { createProcessRegistry } from '../src/telemetry/metrics.ts';
 import { startProbeServer } from '../src/telemetry/probe-server.ts';
@@ -45,7 +46,7 @@ function untilSignalled(logger: Logger): AbortSignal {
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
     process.on(name, () => {
       if (controller.signal.aborted) process.exit(1);
-      logger.info({ signal: name }, 'shutdown signal received');
+      logger.info({ signal: name }, LOG_EVENTS.shutdownSignal.message);
       controller.abort(new Error(`received ${name}`));
     });
   }
@@ -186,12 +187,12 @@ async function startOwn<C extends OwnConfig>(
   try {
     const config = load(process.env);
     const logger = createLogger(service, config.logLevel);
-    logger.info('service starting');
+    logger.info(LOG_EVENTS.serviceStarting.message);
     await run(config, logger, untilSignalled(logger));
     logger.info(`${service} ended`);
   } catch (error) {
     const isConfig = error instanceof GatewayConfigError || error instanceof ServerConfigError;
-    createLogger(service).fatal({ err: error }, isConfig ? 'failed to load config' : 'service failed');
+    createLogger(service).fatal({ err: error }, isConfig ? LOG_EVENTS.configRefused.message : 'service failed');
     process.exitCode = isConfig ? EXIT_CONFIG : 1;
   }
 }
@@ -237,12 +238,12 @@ async function start(service: string, work: (config: Config, logger: Logger) => 
     config = loadConfig(process.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    createLogger(service).fatal({ err: error }, 'failed to load config');
+    createLogger(service).fatal({ err: error }, LOG_EVENTS.configRefused.message);
     process.exitCode = EXIT_CONFIG;
     return;
   }
   const logger = createLogger(service, config.logLevel);
-  logger.info({ namespace: config.namespace, crawlerImage: config.crawlerImage }, 'service starting');
+  logger.info({ namespace: config.namespace, crawlerImage: config.crawlerImage }, LOG_EVENTS.serviceStarting.message);
   try {
     await work(config, logger);
   } catch (error) {

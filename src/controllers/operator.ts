@@ -25,6 +25,7 @@ import { createUrgency } from '../kube/urgency.ts';
 import { createWorkQueue } from '../kube/work-queue.ts';
 import { GROUP } from '../resources/group.ts';
 import type { OperatorStore } from '../store/operator-store.ts';
+import { LOG_EVENTS } from '../telemetry/log-events.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { startCaches } from './caches.ts';
 import { compareRuns } from './comparisons.ts';
@@ -236,7 +237,10 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   comparisonQueue.add(COMPARISONS_KEY);
   notificationQueue.add(NOTIFICATIONS_KEY);
   for (const key of [CERTIFICATE_KEY, LOGIN_KEY]) gatewayQueue.add(key);
-  logger.info({ schedules: scheduleCache.list().length, runs: runCache.list().length }, 'scheduler started');
+  logger.info(
+    { schedules: scheduleCache.list().length, runs: runCache.list().length },
+    LOG_EVENTS.schedulerStarted.message,
+  );
   options.onReady?.();
 
   await Promise.all([

@@ -53,7 +53,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       ...(ca === undefined ? {} : { ca }),
     };
     return {
-      calls: createPool({ ...access, max: poolSize }),
+      calls: createPool({ ...access, max: poolSize, logger }),
       reserved: createPool({ ...access, max: RESERVED_CONNECTIONS }),
     };
   };

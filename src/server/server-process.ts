@@ -23,7 +23,7 @@ export async function runServer(config: ServerConfig, logger: Logger, signal: Ab
   const requestMetrics = createRequestMetrics(registry);
   const poolMetrics = createPoolMetrics(registry);
   const api = createKubeApi(loadKubeConfig(), { logger, metrics });
-  const store = await openStore(config, poolMetrics);
+  const store = await openStore(config, poolMetrics, logger);
   const server = await startServer({
     ...{ api, port: config.port, identity: config.podName, systemNamespace: config.namespace },
     ...{ metrics, requestMetrics, logger, requestsPerMinute: config.requestsPerMinute },
@@ -42,12 +42,12 @@ export async function runServer(config: ServerConfig, logger: Logger, signal: Ab
   }
 }
 
-async function openStore(config: ServerConfig, metrics: PoolMetrics): Promise<ServerStore | undefined> {
+async function openStore(config: ServerConfig, metrics: PoolMetrics, logger: Logger): Promise<ServerStore | undefined> {
   const { database, databaseCaFile, databaseSchema: schema, poolSize } = config;
   if (database === undefined) return undefined;
   const databaseUrl = 'url' in database ? database.url : (await readFile(database.file, 'utf8')).trim();
   const ca = databaseCaFile === undefined ? {} : { ca: await readFile(databaseCaFile, 'utf8') };
-  return createServerStore({ databaseUrl, schema, poolSize, metrics, ...ca });
+  return createServerStore({ databaseUrl, schema, poolSize, metrics, logger, ...ca });
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

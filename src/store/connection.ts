@@ -1,6 +1,8 @@
 // Connections to Postgres: pools with our settings, and errors turned into StoreErrors.
 import pg from 'pg';
 import { StoreError, type StoreErrorReason } from '../gateway/protocol/store-error.ts';
+import { LOG_EVENTS } from '../telemetry/log-events.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import type { PoolMetrics } from './pool-metrics.ts';
 
 export type PoolOptions = {
@@ -12,6 +14,8 @@ export type PoolOptions = {
   /** Settings of each session. A pooler in front of the server may refuse them: workers get theirs from their role. */
   readonly sessionSettings?: Readonly<Record<string, string>>;
   readonly metrics?: PoolMetrics;
+  /** Is told when there is a connection: the first one, and the first one after idle ones broke. */
+  readonly logger?: Logger;
 };
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -32,7 +36,19 @@ export function createPool(options: PoolOptions): pg.Pool {
   // So does one that breaks between two statements of a call, which the pool no longer listens to.
   pool.on('connect', (client) => client.on('error', () => {}));
   options.metrics?.watch(pool);
+  if (options.logger !== undefined) logConnected(pool, options.logger);
   return pool;
+}
+
+function logConnected(pool: pg.Pool, logger: Logger): void {
+  let isConnected = false;
+  pool.on('connect', ({ host, database }) => {
+    if (!isConnected) logger.info({ host, database }, LOG_EVENTS.databaseConnected.message);
+    isConnected = true;
+  });
+  pool.on('error', () => {
+    isConnected = false;
+  });
 }
 
 /** What a URL says of TLS would take the place of the authority: with one, the server is always checked in full. */

@@ -51,6 +51,7 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     databaseUrl: options.databaseUrl,
     ...(options.ca === undefined ? {} : { ca: options.ca }),
     applicationName: 'trawler-operator',
+    logger,
     ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
     max: options.poolSize ?? 5,
     sessionSettings: {

@@ -1,6 +1,7 @@
 // What the API server asks of PostgreSQL: pages of items and executions, each by keyset, totals, and what files beside it add.
 import { Kysely, PostgresDialect } from 'kysely';
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
+import type { Logger } from '../telemetry/logger.ts';
 import { type ChangeReads, createChangeReads } from './change-reads.ts';
 import type { ComparisonStore } from './comparison-store.ts';
 import { createComparisonStore } from './comparisons.ts';
@@ -23,6 +24,7 @@ export type ServerStoreOptions = {
   readonly schema: string;
   readonly poolSize: number;
   readonly metrics?: PoolMetrics;
+  readonly logger?: Logger;
 };
 
 export type Item = {
@@ -162,12 +164,13 @@ const TOTALS = `
   from progress join run using (run_id) where finished_at is null`;
 
 export function createServerStore(options: ServerStoreOptions): ServerStore {
-  const { schema, poolSize: max, ca, metrics } = options;
+  const { schema, poolSize: max, ca, metrics, logger } = options;
   checkSchemaName(schema);
   const pool = createPool({
     ...{ databaseUrl: options.databaseUrl, applicationName: 'trawler-server', max },
     ...(ca === undefined ? {} : { ca }),
     ...(metrics === undefined ? {} : { metrics }),
+    ...(logger === undefined ? {} : { logger }),
     sessionSettings: { search_path: `${schema},pg_temp`, statement_timeout: '20s', jit: 'off' },
   });
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });

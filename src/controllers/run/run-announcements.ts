@@ -2,7 +2,8 @@
 import type { CrawlRun } from '../../custom-resources/types.ts';
 import { findCondition } from '../../kube/conditions.ts';
 import type { EventRecorder } from '../../kube/events.ts';
-import type { RunSnapshot } from '../../store/operator-store.ts';
+import type { RunSnapshot, SourceSnapshot } from '../../store/operator-store.ts';
+import { LOG_EVENTS } from '../../telemetry/log-events.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { Obstacle } from './obstacle.ts';
 import { logFields } from './run-log-fields.ts';
@@ -18,14 +19,14 @@ export function createAnnouncements({ events, logger }: { readonly events: Event
       if (refusals > 0 && !before?.refusals) {
         const message = `${host} is requested more slowly: ${evidence}`;
         events.record(run, { type: 'Warning', reason: 'HostBlocked', action: 'Crawl', message });
-        logger.warn({ ...logFields(run), host, evidence }, 'host refuses the crawl');
+        logger.warn({ ...logFields(run), host, evidence }, LOG_EVENTS.crawlBlocked.message);
       }
       if (viaProxy === (before?.viaProxy ?? false)) continue;
       const [reason, message] = viaProxy
         ? ['HostByProxy', `${host} is requested through the proxy: ${evidence}`]
         : ['HostDirect', `${host} is requested directly again: the cool-down of the proxy is over`];
       events.record(run, { type: viaProxy ? 'Warning' : 'Normal', reason, action: 'Crawl', message });
-      logger.info({ ...logFields(run), host, viaProxy }, 'the route to a host has changed');
+      logger.info({ ...logFields(run), host, viaProxy }, LOG_EVENTS.proxySwitched.message);
     }
   }
 
@@ -71,14 +72,23 @@ export function createAnnouncements({ events, logger }: { readonly events: Event
     logger.info({ ...logFields(run), changes }, 'run changed');
   }
 
-  function announceEnd(run: CrawlRun, { outcome, message }: RunEnd): void {
+  /** Once: the status remembers when it started. */
+  function announceStart(run: CrawlRun, { startedAt }: RunSnapshot): void {
+    if (startedAt === undefined || run.status?.startTime !== undefined) return;
+    logger.info({ ...logFields(run), startedAt }, LOG_EVENTS.runStarted.message);
+  }
+
+  function announceEnd(run: CrawlRun, { outcome, message }: RunEnd, sources: readonly SourceSnapshot[]): void {
+    for (const { name, result, message: error } of sources) {
+      if (result === 'Failed') logger.warn({ ...logFields(run), source: name, error }, LOG_EVENTS.sourceFailed.message);
+    }
     const isGood = outcome === 'Succeeded' || outcome === 'Stopped';
     const type = isGood ? 'Normal' : 'Warning';
     events.record(run, { type, reason: `Run${outcome}`, action: 'FinishRun', message });
-    logger.info({ ...logFields(run), outcome, message }, 'run finished');
+    logger.info({ ...logFields(run), outcome, message }, LOG_EVENTS.runFinished.message);
   }
 
-  return { announceBlocks, announceTraps, announceStall, announceObstacle, announceChange, announceEnd };
+  return { announceStart, announceBlocks, announceTraps, announceStall, announceObstacle, announceChange, announceEnd };
 }
 
 /** In line a run stands for hours, and its status says where. */

@@ -63,7 +63,7 @@ export function createRunReconciler(options: RunControllerOptions) {
   const { stopWhenDue, terminate, terminatePods, releaseLostWorkers, endWithoutWorkers } = createRunEnd(options);
   const { failLostPods } = createLostNodes(options);
   const { endHungWorkers } = createHungWorkers(options);
-  const { announceBlocks, announceTraps, announceStall, announceObstacle, announceChange, announceEnd } =
+  const { announceStart, announceBlocks, announceTraps, announceStall, announceObstacle, announceChange, announceEnd } =
     createAnnouncements(options);
   const { write } = createStatusWriter(options);
   const clusterEvents = createEventReader(options);
@@ -340,6 +340,7 @@ export function createRunReconciler(options: RunControllerOptions) {
 
   async function report(run: CrawlRun, seen: Seen, signal: AbortSignal): Promise<ReconcileResult> {
     if (seen.snapshot) {
+      announceStart(run, seen.snapshot);
       announceBlocks(run, seen.snapshot);
       announceTraps(run, seen.snapshot);
       announceStall(run, seen.snapshot);
@@ -348,7 +349,7 @@ export function createRunReconciler(options: RunControllerOptions) {
     const changes = end && seen.snapshot ? await compareWithEarlier(run, signal) : undefined;
     const wait = await writeStatus(run, { ...seen, ...(changes ? { changes } : {}) }, signal);
     if (end) {
-      announceEnd(run, end);
+      announceEnd(run, end, seen.snapshot?.sources ?? []);
       options.onRunEnded(run, end);
       if (seen.job) clusterEvents.forget(seen.job.metadata.uid);
       return { requeueAfterMs: 0 };

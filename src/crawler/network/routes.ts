@@ -2,6 +2,7 @@
 // workers use the same route to a host.
 import QuickLRU from 'quick-lru';
 import type { Claim } from '../../gateway/protocol/worker-store.ts';
+import { LOG_EVENTS } from '../../telemetry/log-events.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 
 /** Hosts whose route is remembered. */
@@ -24,7 +25,7 @@ export function learntRoutes(log: Logger): Routes {
   return {
     learn({ host, viaProxy = false }) {
       if (viaProxy === proxied.has(host)) return;
-      log.info({ host }, viaProxy ? 'host is asked through the proxy' : 'host is asked directly again');
+      log.info({ host, viaProxy }, LOG_EVENTS.proxySwitched.message);
       if (!viaProxy) proxied.delete(host);
       else proxied.set(host, true);
     },

@@ -1,5 +1,6 @@
 // Outcomes in the worker's log and in its totals.
 import type { Outcome } from '../../gateway/protocol/worker-store.ts';
+import { LOG_EVENTS } from '../../telemetry/log-events.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 
 /** Outcomes that this worker committed. */
@@ -38,9 +39,9 @@ export function logOutcome(log: Logger, outcome: Outcome): void {
   const { claim, facts } = outcome;
   const line = { url: claim.url, source: claim.source, attempt: claim.attempt, ...facts };
   if (outcome.type === 'dead') {
-    log.warn({ ...line, cause: outcome.cause, error: outcome.message }, 'task processing failed');
+    log.warn({ ...line, cause: outcome.cause, error: outcome.message }, LOG_EVENTS.pageFailed.message);
   } else if (outcome.type === 'retry' && outcome.cause === 'Blocked') {
-    log.warn({ ...line, error: outcome.message }, 'page blocked');
+    log.warn({ ...line, error: outcome.message }, LOG_EVENTS.crawlBlocked.message);
   } else if (outcome.type === 'retry') {
     log.debug({ ...line, cause: outcome.cause, error: outcome.message }, 'page to be retried');
   } else if (outcome.type === 'skipped') {

@@ -1,5 +1,6 @@
 // How a worker is stopped: first politely, then for good. SIGTERM and SIGINT, the heartbeat's answer and the end of the
 // run all come together here.
+import { LOG_EVENTS } from '../../telemetry/log-events.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { WorkerSignals } from './work-end.ts';
 
@@ -47,7 +48,7 @@ export function installShutdown(log: Logger): Shutdown {
 
   /** The first signal stops, the second gives up what is under way, the third the last commit. */
   function onSignal(signal: NodeJS.Signals): void {
-    log.info({ signal }, 'shutdown signal received');
+    log.info({ signal }, LOG_EVENTS.shutdownSignal.message);
     if (abort.signal.aborted) quit.abort(new Error(signal));
     else if (stopping.signal.aborted) abandon(signal);
     else stop(signal);

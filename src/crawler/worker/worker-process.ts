@@ -10,6 +10,7 @@ import { SPEC_VERSION } from '../../resources/group.ts';
 import { hostSpacingMs } from '../../resources/politeness.ts';
 import { stallTimeoutMs } from '../../resources/stall-timeout.ts';
 import { EXIT_CODE, type TerminationReason } from '../../resources/worker-exit.ts';
+import { LOG_EVENTS } from '../../telemetry/log-events.ts';
 import { createLogger, type Logger } from '../../telemetry/logger.ts';
 import { createRobotsGate } from '../discovery/robots-gate.ts';
 import { seedsOf } from '../discovery/seeds.ts';
@@ -73,7 +74,7 @@ export async function runWorkerProcess(environment: NodeJS.ProcessEnv): Promise<
   }
   const keptLog = createKeptLog();
   const log = createLogger('crawler', config.logLevel, { run: config.runId, worker: config.workerId }, keptLog);
-  log.info({ pod: config.podName, node: config.nodeName }, 'service starting');
+  log.info({ pod: config.podName, node: config.nodeName }, LOG_EVENTS.serviceStarting.message);
   const shutdown = installShutdown(log);
   // Of its own: neither waits for the other.
   const logCalls = openGateway({ ...config.gateway, connections: 1 });
@@ -104,7 +105,7 @@ async function work(config: WorkerConfig, shutdown: Shutdown, log: Logger, keptL
     const live = createLiveSpec(store.loadRun, log);
     heartbeat = beginHeartbeat(config, assignment, shutdown, live, log, keptLog);
     checkVersion(assignment);
-    log.info({ name: assignment.name, namespace: assignment.namespace }, 'run started');
+    log.info({ name: assignment.name, namespace: assignment.namespace }, LOG_EVENTS.runStarted.message);
     const context = { config, assignment, store, live, heartbeat, shutdown, log };
     const end = await finishOutput(context, await crawlUnlessOver(context));
     state = end.finished ? 'Completed' : 'Stopped';
@@ -306,7 +307,7 @@ function screenshotsOf({ config, assignment }: WorkContext): ScreenshotFiles | u
 /** Says how it ended, in a line that stands for itself at the end of the log. */
 function report({ finished, totals, stopReason }: WorkerEnd, shutdown: Shutdown, log: Logger): number {
   if (finished) {
-    log.info(totals, 'run finished');
+    log.info(totals, LOG_EVENTS.runFinished.message);
     return EXIT_CODE.finished;
   }
   if (stopReason === ALL_SOURCES_BLOCKED) {
@@ -332,7 +333,7 @@ function report({ finished, totals, stopReason }: WorkerEnd, shutdown: Shutdown,
 function fail(log: Logger, error: unknown, stopReason?: string): number {
   const message = error instanceof Error ? error.message : String(error);
   const [reason, code] = endOf(error, stopReason);
-  if (error instanceof WorkerConfigError) log.fatal({ error: message }, 'failed to load config');
+  if (error instanceof WorkerConfigError) log.fatal({ error: message }, LOG_EVENTS.configRefused.message);
   else if (reason === 'Crashed') log.fatal({ err: error }, 'unexpected exception');
   else log.fatal({ reason, error: message }, 'worker cannot go on');
   writeTerminationMessage(reason, message);

@@ -44,7 +44,7 @@ describe.concurrent('a site that refuses', PATIENT, () => {
       const snapshot = await run.snapshot();
       expect(snapshot).toMatchObject({ outcome: 'Succeeded', progress: { succeeded: 1, failed: 0 } });
       expect(site.requests.filter((path) => path === '/')).toHaveLength(3);
-      const warnings = worker.lines.filter((line) => line.msg === 'page blocked');
+      const warnings = worker.lines.filter((line) => line.msg === 'crawler blocked detected');
       expect(warnings.map((line) => line['error'])).toEqual([
         expect.stringContaining('Cloudflare challenge (status 403, title "Just a moment..."'),
         expect.stringContaining('a captcha (status 200, title "Robot check")'),

@@ -212,11 +212,13 @@ describe('a run with a proxy', { timeout: 240_000 }, () => {
       expect(byProxy.length).toBeGreaterThan(3);
       expect(direct.length + byProxy.length).toBe(42);
       expect(direct.length).toBeGreaterThan(2);
-      const told = worker.lines.map((line) => line.msg).filter((message) => message.startsWith('host '));
+      const told = worker.lines.flatMap(({ msg, viaProxy }) =>
+        msg === 'host goes to the proxy' || msg === 'proxy switched' ? [[msg, viaProxy]] : [],
+      );
       expect(told).toEqual([
-        'host goes to the proxy',
-        'host is asked through the proxy',
-        'host is asked directly again',
+        ['host goes to the proxy', undefined],
+        ['proxy switched', true],
+        ['proxy switched', false],
       ]);
     },
   );
