@@ -1,8 +1,6 @@
 // Runs for the crawler's tests: a real PostgreSQL that accepts them as the operator does, a real gateway, and
 // workers as processes.
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -13,6 +11,7 @@ import type { OperatorStore, RunSnapshot, StoredItem } from '#src/store/operator
 import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
 import { createToken, hashToken } from '#src/store/run-token.ts';
 import { startTestGateway } from '../../support/gateway.ts';
+import { type LoggingProcess, startLoggingProcess } from '../../support/logging-process.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 
 const SCHEMA = 'trawler';
@@ -38,16 +37,7 @@ export type TestRun = AsyncDisposable & {
   startWorker(extra?: Record<string, string>): TestWorker;
 };
 
-export type LogLine = Readonly<Record<string, unknown>> & { readonly level: string; readonly msg: string };
-
-export type TestWorker = {
-  readonly process: ChildProcess;
-  readonly workerId: string;
-  /** What it logged so far. */
-  readonly lines: readonly LogLine[];
-  /** Resolves with the exit code, or the signal that ended it. */
-  readonly ended: Promise<number | NodeJS.Signals>;
-};
+export type TestWorker = LoggingProcess & { readonly workerId: string };
 
 /** Starts a server, with the schema as the operator makes it, and a gateway before it. */
 export async function startCrawlDatabase(): Promise<CrawlDatabase> {
@@ -133,7 +123,11 @@ async function createTestRun({ store, gatewayUrl, runId, runDay, token }: TestRu
     },
     items: () => store.firstItems(runId, 100_000, never),
     startWorker(extra) {
-      const worker = startWorkerProcess(environment(extra));
+      const variables = environment(extra);
+      const worker = {
+        ...startLoggingProcess(['crawler-image/main.ts'], variables),
+        workerId: variables['TRAWLER_WORKER_ID'] ?? '',
+      };
       workers.push(worker);
       return worker;
     },
@@ -143,22 +137,6 @@ async function createTestRun({ store, gatewayUrl, runId, runDay, token }: TestRu
       await rm(credentials, { recursive: true });
     },
   };
-}
-
-function startWorkerProcess(environment: Record<string, string>): TestWorker {
-  const child = spawn(process.execPath, ['crawler-image/main.ts'], {
-    env: environment,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const lines: LogLine[] = [];
-  let rest = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    const parts = (rest + text).split('\n');
-    rest = parts.pop() ?? '';
-    for (const part of parts) if (part !== '') lines.push(JSON.parse(part) as LogLine);
-  });
-  const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
-  return { process: child, workerId: environment['TRAWLER_WORKER_ID'] ?? '', lines, ended };
 }
 
 /** Resolves when the condition holds; it is looked at every 20 ms, so the test ends as soon as it can. */
