@@ -468,11 +468,15 @@ describe.each(POSTGRES_VERSIONS)('frontier on PostgreSQL %i', (version) => {
       const worker = run.worker();
       const heartbeats = run.heartbeats(worker.workerId);
       await worker.seed(urls(2), never);
-      expect(await heartbeats.beat(heartbeat, never)).toEqual({ finished: false });
+      expect(await heartbeats.beat(heartbeat, never)).toEqual({ finished: false, liveVersion: 0 });
       expect(await installation.operator.requestStop(run.runId, 'Shutdown', never)).toBe(true);
       expect(await installation.operator.requestStop(run.runId, 'TimedOut', never)).toBe(true);
       expect(await worker.claim(1, never)).toEqual({ state: 'Stopping', reason: 'Shutdown' });
-      expect(await heartbeats.beat(heartbeat, never)).toEqual({ finished: false, stopReason: 'Shutdown' });
+      expect(await heartbeats.beat(heartbeat, never)).toEqual({
+        finished: false,
+        liveVersion: 0,
+        stopReason: 'Shutdown',
+      });
     });
 
     it('ends the run without its pods: leases freed, token revoked, nothing written any more', async () => {
