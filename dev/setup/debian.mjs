@@ -41,6 +41,7 @@ const needs = {
     { program: 'runc', debianPackage: 'runc', why: 'runs a browser as in a pod' },
     { program: 'setpriv', debianPackage: 'util-linux', why: 'ends servers together with their test' },
     { program: '/usr/sbin/nginx', debianPackage: 'nginx', why: 'its log tells what a crawl asked for' },
+    { program: '/usr/sbin/pgbouncer', debianPackage: 'pgbouncer', why: 'a pooler before PostgreSQL' },
     { program: 'python3', debianPackage: 'python3', why: 'walks sites as another crawler would' },
   ],
   benches: [

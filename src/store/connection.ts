@@ -58,7 +58,18 @@ function withoutTls(databaseUrl: string): string {
   return url.href;
 }
 
-export type Statement = { readonly text: string; readonly values: readonly unknown[] };
+export type Statement = {
+  readonly text: string;
+  readonly values: readonly unknown[];
+  /** One that is made often: the server keeps it under that name for the connection, and plans it once. */
+  readonly name?: string;
+};
+
+/** Behind them is a pooler that gives each transaction another session and does not know what was kept in the one before. */
+const forgetful = new WeakSet<pg.Pool>();
+
+/** No statement of that name, or one already: said before anything is executed. */
+const MISPLACED_STATEMENT: readonly string[] = ['26000', '42P05'];
 
 /** One statement, made when there is a connection of the pool for it; see `withClient`. */
 export function query<Row extends pg.QueryResultRow>(
@@ -67,8 +78,16 @@ export function query<Row extends pg.QueryResultRow>(
   signal: AbortSignal,
 ): Promise<Row[]> {
   return withClient(pool, signal, async (client) => {
-    const { text, values } = statement();
-    return (await client.query<Row>(text, [...values])).rows;
+    const { text, values, name } = statement();
+    const unnamed = { text, values: [...values] };
+    if (name === undefined || forgetful.has(pool)) return (await client.query<Row>(unnamed)).rows;
+    try {
+      return (await client.query<Row>({ ...unnamed, name })).rows;
+    } catch (error) {
+      if (!MISPLACED_STATEMENT.includes(sqlState(error) ?? '')) throw error;
+      forgetful.add(pool);
+      return (await client.query<Row>(unnamed)).rows;
+    }
   });
 }
 

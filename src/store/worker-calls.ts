@@ -2,7 +2,7 @@
 import type { Pool } from 'pg';
 import type { CallArguments, CallName } from '../gateway/protocol/calls.ts';
 import { StoreError } from '../gateway/protocol/store-error.ts';
-import { query } from './connection.ts';
+import { query, type Statement } from './connection.ts';
 import { FUNCTIONS_VERSION, type FunctionVersions, versionTrouble } from './function-versions.ts';
 import { hashToken } from './run-token.ts';
 import { checkSchemaName } from './schema-name.ts';
@@ -113,40 +113,48 @@ export function runKeyOf(token: string): RunKey {
 export function createWorkerFunctions(pool: () => Pool, schema: string): WorkerFunctions {
   checkSchemaName(schema);
 
-  async function run<T>(text: string, values: readonly unknown[], signal: AbortSignal): Promise<T> {
-    const [row] = await query<{ result: T }>(pool(), () => ({ text, values }), signal);
+  async function run<T>(statement: Statement, signal: AbortSignal): Promise<T> {
+    const [row] = await query<{ result: T }>(pool(), () => statement, signal);
     if (!row) throw new StoreError('Refused', 'the function returned no row');
     return row.result;
   }
 
+  /** Kept by the server, as each of them is called many times a second: parsing and planning takes as long as a short call. */
+  function callOf(functionName: string, values: readonly unknown[], cast = (call: string) => call): Statement {
+    const places = values.map((_, index) => `$${index + 1}`).join(', ');
+    const text = `select ${cast(`${schema}.${functionName}(${places})`)} as result`;
+    return { text, values, name: `${functionName}/${values.length} of ${schema}` };
+  }
+
   return {
     async call(name, request, key, signal) {
-      if (name === 'clock') return JSON.stringify({ now: await run<number>(CLOCK, [], signal) });
+      if (name === 'clock') return JSON.stringify({ now: await run<number>(CLOCK, signal) });
       const [functionName, ...args] = FUNCTIONS[name](request);
-      const places = args.map((_, index) => `, $${index + 2}`).join('');
-      const text = `select to_json(${schema}.${functionName}($1${places}))::text as result`;
-      return (await run<string | null>(text, [key, ...args.map(storable)], signal)) ?? 'null';
+      const statement = callOf(functionName, [key, ...args.map(storable)], (call) => `to_json(${call})::text`);
+      return (await run<string | null>(statement, signal)) ?? 'null';
     },
     async writeHeartbeats(heartbeats, signal) {
       const keys = heartbeats.map(({ key }) => key);
       const beats = storableJson(heartbeats.map(({ workerId, heartbeat }) => ({ workerId, heartbeat })));
-      const text = `select ${schema}.write_heartbeats($1, $2) as result`;
-      const answers = await run<readonly unknown[]>(text, [keys, beats], signal);
+      const answers = await run<readonly unknown[]>(callOf('write_heartbeats', [keys, beats]), signal);
       return answers.map((answer) => (answer === null ? null : JSON.stringify(answer)));
     },
-    clock: (signal) => run(CLOCK, [], signal),
-    runOf: (key, signal) => run(`select ${schema}.run_of_gateway($1) as result`, [key], signal),
-    outlooksOf: (keys, signal) => run(`select ${schema}.run_outlooks($1) as result`, [keys], signal),
+    clock: (signal) => run(CLOCK, signal),
+    runOf: (key, signal) => run(callOf('run_of_gateway', [key]), signal),
+    outlooksOf: (keys, signal) => run(callOf('run_outlooks', [keys]), signal),
     async checkVersion(signal) {
-      const text = `select ${schema}.function_versions() as result`;
-      const versions = await run<FunctionVersions | null>(text, [], signal);
+      const versions = await run<FunctionVersions | null>(callOf('function_versions', []), signal);
       const trouble = versions && versionTrouble(FUNCTIONS_VERSION, versions);
       if (trouble) throw new StoreError('SchemaMismatch', trouble);
     },
   };
 }
 
-const CLOCK = `select (extract(epoch from clock_timestamp()) * 1000)::float8 as result`;
+const CLOCK: Statement = {
+  text: 'select (extract(epoch from clock_timestamp()) * 1000)::float8 as result',
+  values: [],
+  name: 'clock',
+};
 
 /** PostgreSQL's text holds any character but NUL; in JSON it is escaped, and `storableJson` has replaced it. */
 function storable(argument: unknown): unknown {

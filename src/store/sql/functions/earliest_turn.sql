@@ -3,7 +3,7 @@
 -- own delay, however late that came.
 create or replace function earliest_turn(
   paced_at timestamptz, delay_ms double precision, taken bigint, last_turn timestamptz, spacing_ms double precision)
-returns timestamptz language sql immutable set search_path from current as $$
+returns timestamptz language sql immutable as $$
   select greatest(
     paced_turns(paced_at, delay_ms, taken, last_turn, spacing_ms) - interval '250 ms',
     last_turn + 0.5 * delay_ms * interval '1 ms')

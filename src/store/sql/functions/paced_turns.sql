@@ -2,7 +2,7 @@
 -- they came, since others may have come in between; but what comes more than a second late is not made up for.
 create or replace function paced_turns(
   paced_at timestamptz, delay_ms double precision, taken bigint, last_turn timestamptz, spacing_ms double precision)
-returns timestamptz language sql immutable set search_path from current as $$
+returns timestamptz language sql immutable as $$
   select greatest(paced_at, last_turn - (taken - 1) * spacing_ms * interval '1 ms' - interval '1 s')
     + taken * delay_ms * interval '1 ms'
 $$;

@@ -2,10 +2,11 @@
 create or replace function run_of_token(token text) returns run
 language plpgsql stable set search_path from current as $$
 declare
+  hash constant bytea := token_hash(token);
   found_run run;
 begin
-  select run.* into found_run from run_token join run using (run_id)
-  where run_token.token_hash = token_hash(token) and revoked_at is null;
+  select * into found_run from run
+  where run_id = (select t.run_id from run_token t where t.token_hash = hash and t.revoked_at is null);
   if not found then
     raise exception 'the run token is unknown or revoked' using errcode = 'TR001';
   end if;

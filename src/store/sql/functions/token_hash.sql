@@ -2,7 +2,7 @@
 -- ever among the parameters of a statement, which a server may log. Over HTTP that form is worth nothing: it is hashed as any
 -- other token.
 create or replace function token_hash(token text) returns bytea
-language sql immutable set search_path from current as $$
+language sql immutable as $$
   select case when token ~ '^sha256:[0-9a-f]{64}$' then decode(substr(token, 8), 'hex')
     else sha256(convert_to(token, 'UTF8')) end
 $$;
