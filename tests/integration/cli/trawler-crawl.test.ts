@@ -198,6 +198,15 @@ test.each<[string, () => Spec | string, string]>([
     () => schedule({ fetch: { pageTimeout: '0s' } }),
     'fetch.pageTimeout: must be between 100ms and 1h',
   ],
+  [
+    'a retry of what the cluster keeps',
+    () => {
+      const trigger = { type: 'Retry', retryOf: 'shop-1', only: 'Dead' };
+      const spec = { sources: [{ name: 'shop', urls: ['http://a/'] }], trigger };
+      return { apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlRun', metadata: { name: 'shop' }, spec };
+    },
+    'spec.trigger: a retry of a part of run "shop-1" takes what the cluster keeps of it',
+  ],
   ['another kind', () => ({ apiVersion: 'v1', kind: 'Pod' }), 'kind: must be one of CrawlSchedule, CrawlRun'],
   ['nothing', () => '', 'must hold one CrawlSchedule or CrawlRun, and holds 0'],
   ['no YAML', () => 'a: [', 'standard input: '],

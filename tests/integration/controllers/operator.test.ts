@@ -124,6 +124,25 @@ async function accessOf(name: string): Promise<DatabaseWorker> {
   };
 }
 
+/** As the worker of the run's pod does: its only page dies. Resolves when the run has ended. */
+async function failItsPage(name: string): Promise<void> {
+  await eventually(async () => expect((await accessOf(name)).workerId).not.toBe(''));
+  const access = await accessOf(name);
+  const [worker, heartbeats] = [databaseWorkerStore(access), databaseHeartbeats(access)];
+  await heartbeats.beat(heartbeat, never);
+  await worker.seed([{ source: 'shop', url: 'http://shop.example/', host: 'shop.example', depth: 0 }], never);
+  const result = await worker.claim(1, never);
+  const claims = result.state === 'Claimed' ? result.claims : [];
+  const dead = { type: 'dead', cause: 'Timeout', message: 'no answer' } as const;
+  await worker.commit(
+    claims.map((claim) => ({ ...dead, claim })),
+    never,
+  );
+  expect(await worker.finish(never)).toBe(true);
+  await Promise.all([worker.close(), heartbeats.close()]);
+  await kubectl(['wait', '-n', namespace, '--for=condition=Finished', `crawlrun/${name}`, '--timeout=45s']);
+}
+
 /** Claims and commits as a worker does, with one heartbeat, until the signal. */
 async function crawlOneHost(access: DatabaseWorker, signal: AbortSignal): Promise<void> {
   const [worker, heartbeats] = [databaseWorkerStore(access), databaseHeartbeats(access)];
@@ -225,21 +244,7 @@ describe('a CrawlRun', () => {
   test('that has the dead letters of another goes on when that is deleted and the operator is another', async () => {
     const operator = startOperator();
     await apply(run('first'));
-    await eventually(async () => expect((await list<Pod>('pods')).length).toBe(1));
-    const access = await accessOf('first');
-    const [worker, heartbeats] = [databaseWorkerStore(access), databaseHeartbeats(access)];
-    await heartbeats.beat(heartbeat, never);
-    await worker.seed([{ source: 'shop', url: 'http://shop.example/', host: 'shop.example', depth: 0 }], never);
-    const result = await worker.claim(1, never);
-    const claims = result.state === 'Claimed' ? result.claims : [];
-    const dead = { type: 'dead', cause: 'Timeout', message: 'no answer' } as const;
-    await worker.commit(
-      claims.map((claim) => ({ ...dead, claim })),
-      never,
-    );
-    expect(await worker.finish(never)).toBe(true);
-    await Promise.all([worker.close(), heartbeats.close()]);
-    await kubectl(['wait', '-n', namespace, '--for=condition=Finished', 'crawlrun/first', '--timeout=45s']);
+    await failItsPage('first');
     await apply(run('second', { trigger: { type: 'Retry', retryOf: 'first', only: 'Dead' } }));
     await eventually(async () => expect((await get<Job>('job', 'second')).metadata.name).toBe('second'));
     await operator.stop();
@@ -259,6 +264,28 @@ describe('a CrawlRun', () => {
       phase: 'Pending',
       progress: { total: 1, queued: 1 },
     });
+  });
+
+  test('that waits in line keeps the run whose dead letters it takes until it has them', async () => {
+    startOperator(database.ownerUrl, { total: 1 });
+    await apply(run('first'));
+    await failItsPage('first');
+    await apply(run('busy'));
+    await eventually(async () => expect((await get<Job>('job', 'busy')).metadata.name).toBe('busy'));
+    await apply(run('second', { trigger: { type: 'Retry', retryOf: 'first', only: 'Dead' } }));
+    await eventually(async () => expect((await get<CrawlRun>('crawlrun', 'second')).status?.phase).toBe('Queued'));
+    await patch('crawlrun', 'first', { ttlSecondsAfterFinished: 1 });
+    await apply(run('other', { shutdown: 'Stop', ttlSecondsAfterFinished: 1 }));
+    const names = async () => (await list<CrawlRun>('crawlruns')).map(({ metadata }) => metadata.name);
+    await eventually(async () => expect(await names()).not.toContain('other'));
+    expect(await names()).toContain('first');
+    await patch('crawlrun', 'busy', { shutdown: 'Stop' });
+    await eventually(async () => expect(await names()).not.toContain('first'));
+    await eventually(async () =>
+      expect((await get<CrawlRun>('crawlrun', 'second')).status).toMatchObject({
+        ...{ phase: 'Pending', progress: { total: 1, queued: 1 } },
+      }),
+    );
   });
 
   test('whose gateway has no certificate yet says so, and begins when there is one', async () => {
