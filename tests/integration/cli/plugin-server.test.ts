@@ -78,8 +78,17 @@ test('dead letters of a run that lives are queued again or, with --yes, cleared;
   const live = await installation.createRun(FAST, { runId: await server.crawlRun(name), name });
   const worker = live.worker();
   await worker.seed(urls(3), never);
-  for (const claim of await claimSome(worker, 3)) {
-    await worker.commit([{ type: 'dead', claim, cause: 'Timeout', message: 'no answer' }], never);
+  // The host has refused a page and is asked slowly.
+  for (let left = 3; left > 0; ) {
+    const claims = await claimSome(worker, left);
+    left -= claims.length;
+    const dead = claims.map((claim) => ({
+      type: 'dead' as const,
+      claim,
+      cause: 'Timeout' as const,
+      message: 'no answer',
+    }));
+    await worker.commit(dead, never);
   }
   const rights = [{ resources: ['crawlruns'], verbs: ['get', 'retry', 'clear'] }];
   const keeper = ['--server', server.url, '--token', await server.account('default', 'keeper', rights)];
