@@ -579,6 +579,11 @@ describe('a CrawlRun with an output', () => {
     return workerOf('shop');
   }
 
+  async function podsOfJob(name: string | undefined): Promise<Pod[]> {
+    const pods = await list<Pod>('pods');
+    return pods.filter(({ metadata }) => metadata.labels?.['batch.kubernetes.io/job-name'] === name);
+  }
+
   /** One page with one item. */
   async function crawlOnePage(worker: WorkerStore): Promise<void> {
     const seeds = ['a', 'b'].map((page) => {
@@ -662,6 +667,38 @@ describe('a CrawlRun with an output', () => {
       output: { path: 'shop.jsonl', bytes: 62, items: 1, sha256: 'abc' },
     });
     expect(condition(stopped, 'OutputWritten')).toMatchObject({ status: 'True', reason: 'OutputWritten' });
+  });
+
+  test('that is stopped gets another Job when the first one is done and PostgreSQL has lost what it wrote down', async () => {
+    const worker = await workerOfRunWithOutput();
+    try {
+      await crawlOnePage(worker);
+      await patch('crawlrun', 'shop', { shutdown: 'Stop' });
+      const writing = async () => (await list<Job>('jobs')).filter(({ metadata }) => metadata.name !== 'shop');
+      await eventually(async () => expect(await writing()).toHaveLength(1));
+      const [first] = await writing();
+      await eventually(async () => expect(await podsOfJob(first?.metadata.name)).toHaveLength(1));
+      const [pod] = await podsOfJob(first?.metadata.name);
+      // Its worker has ended well; what it told PostgreSQL is not there any more.
+      const status = JSON.stringify({ status: { phase: 'Succeeded' } });
+      const target = ['patch', 'pod', pod?.metadata.name ?? '', '-n', namespace, '--subresource=status'];
+      await kubectl([...target, '--type=merge', '-p', status]);
+      await eventually(async () => {
+        const [second, ...others] = await writing();
+        expect(others).toEqual([]);
+        expect(second?.metadata.name).toBe(first?.metadata.name);
+        expect(second?.metadata.uid).not.toBe(first?.metadata.uid);
+      });
+      const writer = await workerOf('shop');
+      const lease = await writer.leaseOutput(never);
+      if (lease.state !== 'Leased') throw new Error(lease.state);
+      await writer.settleOutput(lease.fence, { path: 'shop.jsonl', bytes: 62, items: 1, sha256: 'abc' }, never);
+      await writer.close();
+    } finally {
+      await worker.close();
+    }
+    await kubectl(['wait', '-n', namespace, '--for=condition=Complete', 'crawlrun/shop', '--timeout=45s']);
+    expect((await get<CrawlRun>('crawlrun', 'shop')).status).toMatchObject({ phase: 'Stopped', output: { items: 1 } });
   });
 
   test('has failed when its stopped crawl may not have the Job that writes the results', async () => {
