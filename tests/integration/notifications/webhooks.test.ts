@@ -30,14 +30,14 @@ afterEach(() => database.admin.query('truncate notification, delivery, disabled_
 
 type Received = { readonly headers: IncomingMessage['headers']; readonly body: string };
 
-async function startReceiver(answer: (response: ServerResponse, count: number) => void) {
+async function startReceiver(answer: (response: ServerResponse, count: number) => void, on = 0) {
   const received: Received[] = [];
   const http = createServer(async (request, response) => {
     let body = '';
     for await (const chunk of request) body += chunk;
     received.push({ headers: request.headers, body });
     answer(response, received.length);
-  }).listen(0, '127.0.0.1');
+  }).listen(on, '127.0.0.1');
   await once(http, 'listening');
   const { port } = http.address() as { port: number };
   const close = () => {
@@ -80,6 +80,19 @@ async function deliveries() {
     `select target, state, tries, status, error, round(extract(epoch from next_at - tried_at))::int as wait_s from delivery order by target`,
   );
   return rows;
+}
+
+/** The database's clock for deliveries is moved on to the next try of them, by so many seconds. */
+async function nextTry(): Promise<number> {
+  const { rows } = await database.admin.query<{ seconds: number }>(
+    `select extract(epoch from min(next_at) - now())::float8 as seconds from delivery where state = 'pending'`,
+  );
+  const seconds = Math.max(0, rows[0]?.seconds ?? 0);
+  await database.admin.query(
+    `update delivery set next_at = next_at - $1 * interval '1 s', tried_at = tried_at - $1 * interval '1 s'`,
+    [seconds],
+  );
+  return seconds;
 }
 
 const dueNow = () => database.admin.query(`update delivery set next_at = now() where state = 'pending'`);
@@ -169,6 +182,27 @@ describe('a receiver', () => {
     expect(await deliveries()).toMatchObject([{ state: 'delivered', tries: 2, error: null }]);
     const [first, second] = receiver.received.map(({ headers }) => headers['webhook-id']);
     expect(first).toBe(second);
+  });
+
+  test('that is away for an hour gets all that it has missed meanwhile, each once', async () => {
+    const { port, url, close } = await startReceiver(() => undefined);
+    close();
+    await using schedule = scheduleWith([{ name: 'ops', url }], { allow: `127.0.0.1:${port}` });
+    const runs = [await schedule.endRun(), await schedule.endRun()];
+    let away = 0;
+    for (let tries = 0; away < 3_600; tries += 1) {
+      await schedule.send();
+      away += await nextTry();
+      if (tries === 1) runs.push(await schedule.endRun());
+    }
+    using receiver = await startReceiver((response) => response.writeHead(200).end(), port);
+    while ((await deliveries()).some(({ state }) => state === 'pending')) {
+      await schedule.send();
+      await nextTry();
+    }
+    expect(receiver.received.map(({ body }) => JSON.parse(body).data.runId).toSorted()).toEqual(runs.toSorted());
+    expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size).toBe(runs.length);
+    expect((await deliveries()).map(({ state }) => state)).toEqual(runs.map(() => 'delivered'));
   });
 
   test('that asks for patience gets it', async () => {
