@@ -2,7 +2,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { chmod, chown, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { arch, tmpdir } from 'node:os';
 import path from 'node:path';
@@ -36,6 +36,9 @@ export type PostgresServer = AsyncDisposable & {
   crash(): Promise<void>;
   /** Stops the server at once, as a crash does, and starts it again on the same port and data. */
   crashAndRestart(): Promise<void>;
+  /** Stops all of its processes where they stand (SIGSTOP), as on a machine that hangs; connections stay open. */
+  freeze(): void;
+  thaw(): void;
   stop(): Promise<void>;
 };
 
@@ -44,6 +47,8 @@ export type PostgresOptions = {
   readonly fsync?: boolean;
   /** More lines for postgresql.conf, name to value. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Where its files are made; among the temporary ones without it. */
+  readonly folder?: string;
 };
 
 const run = promisify(execFile);
@@ -59,7 +64,7 @@ const CANNOT_CONNECT_NOW = '57P03';
 /** Starts a server and waits until it answers. */
 export async function startPostgres(version: PostgresVersion, options: PostgresOptions = {}): Promise<PostgresServer> {
   const binaries = await binariesOf(version);
-  const directory = await mkdtemp(path.join(tmpdir(), `trawler-postgres-${version}-`));
+  const directory = await mkdtemp(path.join(options.folder ?? tmpdir(), `trawler-postgres-${version}-`));
   const password = randomBytes(12).toString('hex');
   const port = await freePort();
   const data = await initialise(binaries, directory, password, { port, ...options });
@@ -108,9 +113,19 @@ export async function startPostgres(version: PostgresVersion, options: PostgresO
       await stopWith('SIGQUIT');
       child = await start();
     },
+    freeze: () => signalAll(child, 'SIGSTOP'),
+    thaw: () => signalAll(child, 'SIGCONT'),
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** The postmaster first: it makes no process then that would not hear of it. */
+function signalAll({ pid = 0 }: ChildProcess, signal: NodeJS.Signals): void {
+  process.kill(pid, signal);
+  for (const child of readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(/\s+/)) {
+    process.kill(Number(child), signal);
+  }
 }
 
 export type Superuser = {

@@ -12,7 +12,7 @@ import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
 import { createToken, hashToken } from '#src/store/run-token.ts';
 import { startTestGateway } from '../../support/gateway.ts';
 import { type LoggingProcess, startLoggingProcess } from '../../support/logging-process.ts';
-import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
+import { type PostgresOptions, type PostgresServer, startPostgres } from '../../support/postgres.ts';
 
 const SCHEMA = 'trawler';
 const never = new AbortController().signal;
@@ -40,8 +40,8 @@ export type TestRun = AsyncDisposable & {
 export type TestWorker = LoggingProcess & { readonly workerId: string };
 
 /** Starts a server, with the schema as the operator makes it, and a gateway before it. */
-export async function startCrawlDatabase(): Promise<CrawlDatabase> {
-  const server = await startPostgres(18);
+export async function startCrawlDatabase(options: PostgresOptions = {}): Promise<CrawlDatabase> {
+  const server = await startPostgres(18, options);
   const database = await server.createDatabase();
   const store = createOperatorStore({
     databaseUrl: database.ownerUrl,

@@ -1,6 +1,5 @@
 // Output files by whole workers, as processes: one file whatever happens to who writes it, in bounded memory, and the
 // truth when there is none.
-import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
@@ -12,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CrawlRunSpecInput } from '#src/resources/crawl-run.ts';
 import type { RunSnapshot } from '#src/store/operator-store.ts';
 import { testPool } from '../../support/database-connections.ts';
+import { isRoot, mountedFolder } from '../../support/mounted-folder.ts';
 import { type CrawlDatabase, startCrawlDatabase, type TestRun, type TestWorker, until } from './fixture.ts';
 import { html, startSite, type TestSite } from './site.ts';
 
@@ -35,21 +35,6 @@ async function volume(): Promise<AsyncDisposable & { readonly path: string }> {
   const folder = await mkdtemp(path.join(tmpdir(), 'trawler-volume-'));
   return { path: folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
 }
-
-/** A file system of its own, as a volume is. Only root may mount one. */
-async function mounted(options: string): Promise<AsyncDisposable & { readonly path: string }> {
-  const folder = await volume();
-  execFileSync('mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder.path]);
-  return {
-    path: folder.path,
-    async [Symbol.asyncDispose]() {
-      execFileSync('umount', ['--lazy', folder.path]);
-      await folder[Symbol.asyncDispose]();
-    },
-  };
-}
-
-const isRoot = process.getuid?.() === 0;
 
 type Output = NonNullable<CrawlRunSpecInput['output']>;
 
@@ -269,13 +254,13 @@ describe('a run whose file cannot be written', PATIENT, () => {
   }
 
   it.runIf(isRoot)('since the volume is full, has failed, and leaves nothing there', async () => {
-    await using folder = await mounted('size=1m');
+    await using folder = await mountedFolder('size=1m');
     await expectFailed(folder.path, 'the volume is full');
     expect(await readdir(folder.path)).toEqual([]);
   });
 
   it.runIf(isRoot)('since the volume is read-only, has failed', async () => {
-    await using folder = await mounted('ro');
+    await using folder = await mountedFolder('ro');
     await expectFailed(folder.path, 'the volume is read-only');
   });
 
