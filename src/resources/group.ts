@@ -17,6 +17,8 @@ export const LABEL = {
   paused: `${GROUP}/paused`,
   /** On a CrawlRun: the request that made it together with others, see POST /api/v1/crawl-now. */
   batch: `${GROUP}/batch`,
+  /** On a CrawlRun that retries another: the request with an Idempotency-Key that made it. */
+  request: `${GROUP}/request`,
 } as const;
 
 export const ANNOTATION = {

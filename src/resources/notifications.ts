@@ -1,5 +1,6 @@
 // Where a schedule sends word of its runs: the part of a CrawlSchedule's spec that names webhooks.
 import { z } from 'zod';
+import { DNS_LABEL } from './dns-names.ts';
 import { keyOfData, nameOf } from './object-key.ts';
 import { keyedBy, uniqueValues, withRules } from './validation.ts';
 
@@ -27,12 +28,7 @@ const secretKey = (what: string, key: string) =>
 
 const target = withRules(
   z.object({
-    name: z
-      .string()
-      .min(1)
-      .max(63)
-      .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
-      .describe('Name of the receiver, unique in the schedule.'),
+    name: z.string().min(1).max(63).regex(DNS_LABEL).describe('Name of the receiver, unique in the schedule.'),
     url: z
       .string()
       .min(1)

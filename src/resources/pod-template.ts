@@ -1,5 +1,6 @@
 // The pods of a run's workers as users may shape them: resources, place, labels, environment, user.
 import { z } from 'zod';
+import { DNS_SUBDOMAIN } from './dns-names.ts';
 import { keyedBy, withMaxProperties, withRules } from './validation.ts';
 
 /** A quantity of Kubernetes that is not negative, such as 250m, 1.5 or 512Mi (apimachinery, pkg/api/resource). */
@@ -9,7 +10,6 @@ const quantity = z
   .union([z.int().min(0), z.string().max(32).regex(QUANTITY_PATTERN)])
   .meta({ 'x-kubernetes-int-or-string': true, maxLength: 32, pattern: QUANTITY_PATTERN.source });
 
-const DNS_SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/;
 const QUALIFIED_NAME =
   /^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;

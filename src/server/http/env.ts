@@ -2,6 +2,7 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { Identity } from '../auth/identity.ts';
+import { namespaceName, objectName } from './inputs.ts';
 import { ProblemError, problemSchema } from './problem.ts';
 
 export type ServerEnv = {
@@ -60,10 +61,8 @@ export function body<T extends z.ZodType>(schema: T) {
   return { content: { 'application/json': { schema } }, required: true } as const;
 }
 
-const name = z.string().min(1).max(253);
-
-export const inNamespace = z.object({ namespace: z.string().min(1).max(63) });
-export const named = inNamespace.extend({ name });
+export const inNamespace = z.object({ namespace: namespaceName });
+export const named = inNamespace.extend({ name: objectName });
 export const conditional = z.object({
   'if-match': z.string().max(256).optional().describe('The ETag that the object is to have; else 412.'),
 });

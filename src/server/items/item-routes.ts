@@ -2,10 +2,11 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { decodeCursor, encodeCursor, nextCursor, pageQuery } from '../http/cursor.ts';
 import { answers, createRoutes, inNamespace, named, signalOf } from '../http/env.ts';
+import { bigKey, objectName, storableText } from '../http/inputs.ts';
 import { databaseOf, type ServerParts } from '../parts.ts';
 
 const tags = ['Results'];
-const source = z.string().max(63).optional();
+const source = storableText(63).optional();
 
 const item = z
   .object({
@@ -23,7 +24,7 @@ const items = answers(z.object({ items: z.array(item), nextCursor }), 'A page.')
 const ofNamespace = createRoute({
   ...{ method: 'get', path: '/api/v1/namespaces/{namespace}/items', tags, responses: items },
   summary: 'Items of the newest 200 runs, the newest first: `?limit=1` is the newest one.',
-  request: { params: inNamespace, query: pageQuery.extend({ schedule: z.string().max(253).optional(), source }) },
+  request: { params: inNamespace, query: pageQuery.extend({ schedule: objectName.optional(), source }) },
 });
 const ofRun = createRoute({
   ...{ method: 'get', path: '/api/v1/namespaces/{namespace}/runs/{name}/items', tags, responses: items },
@@ -31,7 +32,7 @@ const ofRun = createRoute({
   request: { params: named, query: pageQuery.extend({ source }) },
 });
 
-const beforeItem = z.object({ before: z.string().regex(/^\d{1,19}$/) });
+const beforeItem = z.object({ before: bigKey });
 
 type ItemFilter = {
   readonly run?: string;

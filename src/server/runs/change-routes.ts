@@ -2,6 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { decodeCursor, encodeCursor, nextCursor, pageQuery } from '../http/cursor.ts';
 import { answers, createRoutes, named, signalOf } from '../http/env.ts';
+import { bigKey, databaseTime } from '../http/inputs.ts';
 import { ProblemError } from '../http/problem.ts';
 import { databaseOf, type ServerParts } from '../parts.ts';
 
@@ -56,8 +57,9 @@ const ofSchedule = createRoute({
   ),
 });
 
-const afterChange = z.object({ after: z.string().regex(/^(\d{1,19}|[\da-f-]{36})$/) });
-const afterFeed = z.object({ at: z.string().max(40), runId: z.guid(), after: z.string().regex(/^\d{1,19}$/) });
+const afterChange = z.object({ after: bigKey });
+const afterUrl = z.object({ after: z.guid() });
+const afterFeed = z.object({ at: databaseTime, runId: z.guid(), after: bigKey });
 
 export function changeRoutes(parts: ServerParts) {
   const routes = createRoutes();
@@ -75,7 +77,7 @@ export function changeRoutes(parts: ServerParts) {
     if (runId === undefined) {
       throw new ProblemError('NotFound', `there are no results of a run "${name}" that has ended in "${namespace}"`);
     }
-    const query = { ...decodeCursor(afterChange, cursor), limit };
+    const query = { ...decodeCursor(ofChange === 'Unchanged' ? afterUrl : afterChange, cursor), limit };
     const rows =
       ofChange === 'Unchanged'
         ? await store.unchangedUrls(runId, query, signalOf(c))

@@ -7,6 +7,7 @@ import type { Verb } from '../auth/access.ts';
 import type { Identity } from '../auth/identity.ts';
 import { decodeCursor, encodeCursor, nextCursor, pageQuery } from '../http/cursor.ts';
 import { answers, body, createRoutes, named, signalOf } from '../http/env.ts';
+import { databaseTime, storableText } from '../http/inputs.ts';
 import { ProblemError } from '../http/problem.ts';
 import { databaseOf, type ServerParts } from '../parts.ts';
 import { confirmationOf, confirmed } from './clear-confirmation.ts';
@@ -18,9 +19,9 @@ const tags = ['Results'];
 
 const filter = {
   cause: z.enum(FAILURE_CAUSES).optional().describe('Those of one cause.'),
-  source: z.string().max(63).optional().describe('Those of one source.'),
-  host: z.string().max(253).optional().describe('Those of one host.'),
-  url: z.string().min(1).max(2_048).optional().describe('One URL, or with * at its end all that begin so.'),
+  source: storableText(63).optional().describe('Those of one source.'),
+  host: storableText(253).optional().describe('Those of one host.'),
+  url: storableText(2_048).min(1).optional().describe('One URL, or with * at its end all that begin so.'),
 };
 
 const deadLetter = z
@@ -67,7 +68,7 @@ const clear = createRoute({
 });
 
 /** The key is a half of a hash in the form of a UUID, not a UUID of RFC 9562. */
-const afterLetter = z.object({ at: z.string().max(40), key: z.guid() });
+const afterLetter = z.object({ at: databaseTime, key: z.guid() });
 
 type Told = DeadLetterChange & {
   readonly action: 'DeadLettersRequeued' | 'DeadLettersCleared';

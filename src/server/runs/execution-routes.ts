@@ -4,6 +4,7 @@ import { TRIGGER_TYPES } from '../../resources/crawl-run.ts';
 import type { Execution, ExecutionDetails } from '../../store/execution-store.ts';
 import { decodeCursor, encodeCursor, nextCursor, pageQuery } from '../http/cursor.ts';
 import { answers, createRoutes, inNamespace, signalOf } from '../http/env.ts';
+import { databaseTime, objectName, storableText } from '../http/inputs.ts';
 import { ProblemError } from '../http/problem.ts';
 import { databaseOf, type ServerParts } from '../parts.ts';
 
@@ -64,8 +65,8 @@ const list = createRoute({
   request: {
     params: inNamespace,
     query: pageQuery.extend({
-      schedule: z.string().max(253).optional(),
-      run: z.string().max(253).optional().describe('Those of this name.'),
+      schedule: objectName.optional(),
+      run: storableText(253).optional().describe('Those of this name.'),
       type: z.enum(['Crawl', 'Maintenance']).optional(),
       outcome: z.enum(OUTCOMES).optional(),
       trigger: z.enum(TRIGGER_TYPES).optional(),
@@ -83,7 +84,7 @@ const get = createRoute({
   responses: answers(details, 'What stays.'),
 });
 
-const before = z.object({ at: z.string().max(40), id: z.guid() });
+const before = z.object({ at: databaseTime, id: z.guid() });
 
 export function executionRoutes(parts: ServerParts) {
   const routes = createRoutes();

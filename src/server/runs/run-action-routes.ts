@@ -1,13 +1,24 @@
 // What is done with a run: pause with a note, resume, stop, retry. Each has a verb of its own on crawlruns.
+import { isDeepStrictEqual } from 'node:util';
 import { createRoute, z } from '@hono/zod-openapi';
-import { nothingToRetry, partInWords } from '../../custom-resources/retries.ts';
-import { createRetry, pausePatch, RETRY_LIMIT, resumePatch, stopPatch } from '../../custom-resources/run-actions.ts';
+import { retryRun } from '../../custom-resources/new-runs.ts';
+import { nothingToRetry, partInWords, type RetryPart } from '../../custom-resources/retries.ts';
+import {
+  createRequestedRetry,
+  createRetry,
+  pausePatch,
+  RETRY_LIMIT,
+  resumePatch,
+  stopPatch,
+} from '../../custom-resources/run-actions.ts';
 import { type CrawlRun, isFinished, phaseOf } from '../../custom-resources/types.ts';
+import type { NewObject } from '../../kube/kube-object.ts';
 import { retryPart } from '../../resources/crawl-run.ts';
 import type { AuditedAction } from '../audit.ts';
 import type { Verb } from '../auth/access.ts';
 import type { Identity } from '../auth/identity.ts';
 import { answers, body, created, createRoutes, named, signalOf } from '../http/env.ts';
+import { idempotent, usedBefore, uuidOf } from '../http/idempotency.ts';
 import { ProblemError } from '../http/problem.ts';
 import { runSchema, shown } from '../http/resources.ts';
 import type { ServerParts } from '../parts.ts';
@@ -38,7 +49,7 @@ const retry = createRoute({
     tags,
     summary: 'Crawl a finished run again: all of it, its dead letters (also by cause), or its failed sources.',
   },
-  request: { params: named, body: body(z.strictObject(retryPart)) },
+  request: { params: named, headers: idempotent, body: body(z.strictObject(retryPart)) },
   responses: created(runSchema, 'The new run.'),
 });
 
@@ -61,6 +72,19 @@ export function runActionRoutes({ runs, access, audit }: ServerParts) {
     const stored = await runs.patch(ref, { type: 'merge', body: patch }, { signal });
     audit(action, stored, identity, note);
     return stored;
+  }
+
+  /** Throws a Conflict for too many, and an Invalid for a key that came with another request. */
+  async function retryOnce(run: CrawlRun, part: RetryPart, request: string | undefined, signal: AbortSignal) {
+    if (request === undefined) {
+      const made = await createRetry(runs, run, part, signal);
+      if (made !== undefined) return { run: made, isNew: true };
+    } else {
+      const made = await createRequestedRetry(runs, run, part, request, signal);
+      if (made !== undefined && !takesSame(made.run, retryRun(run, part, 1))) throw usedBefore();
+      if (made !== undefined) return made;
+    }
+    throw new ProblemError('Conflict', `run "${run.metadata.name}" was retried ${RETRY_LIMIT} times already`);
   }
 
   routes.openapi(pause, async (c) => {
@@ -93,13 +117,24 @@ export function runActionRoutes({ runs, access, audit }: ServerParts) {
     const part = c.req.valid('json');
     const nothing = nothingToRetry(run, part);
     if (nothing !== undefined) throw new ProblemError('Conflict', `run "${ref.name}": ${nothing}`);
-    const made = await createRetry(runs, run, part, signalOf(c));
-    if (made === undefined) {
-      throw new ProblemError('Conflict', `run "${ref.name}" was retried ${RETRY_LIMIT} times already`);
-    }
-    audit('RetryRequested', made, identity, `${partInWords(part)} of ${ref.name}`);
-    return c.json(shown(made), 201);
+    const made = await retryOnce(run, part, requestOf(run, identity, c.req.valid('header')), signalOf(c));
+    if (made.isNew) audit('RetryRequested', made.run, identity, `${partInWords(part)} of ${ref.name}`);
+    return c.json(shown(made.run), 201);
   });
 
   return routes;
+}
+
+/** Of a request with a key: the id that finds what it has made. */
+function requestOf(
+  { metadata }: CrawlRun,
+  { username }: Identity,
+  { 'idempotency-key': key }: z.output<typeof idempotent>,
+): string | undefined {
+  return key === undefined ? undefined : uuidOf(`${username}/retry/${metadata.uid}/${key}`);
+}
+
+function takesSame({ spec: { trigger: made } }: CrawlRun, { spec: { trigger: asked } }: NewObject<CrawlRun>): boolean {
+  const [one, other] = [made, asked].map((trigger) => [trigger?.only, trigger?.causes, trigger?.sources]);
+  return isDeepStrictEqual(one, other);
 }

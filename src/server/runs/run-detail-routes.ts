@@ -3,6 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import type { HostRow, RunName, RunReads, SourceRow, WorkerRow } from '../../store/run-reads.ts';
 import { decodeCursor, encodeCursor, nextCursor, pageQuery } from '../http/cursor.ts';
 import { answers, createRoutes, named, type ServerContext, signalOf } from '../http/env.ts';
+import { bigKey } from '../http/inputs.ts';
 import { databaseOf, type ServerParts } from '../parts.ts';
 
 const single = '/api/v1/namespaces/{namespace}/runs/{name}';
@@ -82,7 +83,18 @@ const hosts = createRoute({
   summary: 'Hosts at which pages of a run wait, and those that have refused some: pace, robots.txt, blocks, outages.',
 });
 
-const position = z.object({ after: z.string().regex(/^[\da-f-]{1,36}$/) });
+/** What makes a row the last one of a page; of each list its own. */
+const positions = {
+  sources: z.object({ after: z.string().regex(/^\d{1,4}$/) }),
+  workers: z.object({ after: z.guid() }),
+  hosts: z.object({ after: bigKey }),
+};
+
+type RowList<Row, Shown> = {
+  readonly read: (store: RunReads) => Read<Row>;
+  readonly keyOf: (row: Row) => string;
+  readonly shown: (row: Row) => Shown;
+};
 
 type Read<Row> = (
   run: RunName,
@@ -98,12 +110,11 @@ export function runDetailRoutes(parts: ServerParts) {
     c: ServerContext,
     { namespace, name }: z.output<typeof named>,
     { limit, cursor }: z.output<typeof pageQuery>,
-    read: (store: RunReads) => Read<Row>,
-    keyOf: (row: Row) => string,
-    shown: (row: Row) => Shown,
+    list: keyof typeof positions,
+    { read, keyOf, shown }: RowList<Row, Shown>,
   ): Promise<{ items: Shown[]; nextCursor?: string }> {
     await parts.access.require(c.get('identity'), { verb: 'get', resource: 'crawlruns', namespace, name });
-    const from = decodeCursor(position, cursor) ?? {};
+    const from = decodeCursor(positions[list], cursor) ?? {};
     const rows = await read(databaseOf(parts))({ namespace, run: name }, { ...from, limit }, signalOf(c));
     const last = rows.length === limit ? rows.at(-1) : undefined;
     return {
@@ -113,19 +124,24 @@ export function runDetailRoutes(parts: ServerParts) {
   }
 
   routes.openapi(sources, async (c) => {
-    const keyOf = ({ sourceNo }: SourceRow) => String(sourceNo);
-    const [ref, query] = [c.req.valid('param'), c.req.valid('query')];
-    return c.json(await pageOf(c, ref, query, (store) => store.sources, keyOf, shownSource), 200);
+    const rows = {
+      read: (store: RunReads) => store.sources,
+      keyOf: ({ sourceNo }: SourceRow) => String(sourceNo),
+      shown: shownSource,
+    };
+    return c.json(await pageOf(c, c.req.valid('param'), c.req.valid('query'), 'sources', rows), 200);
   });
   routes.openapi(workers, async (c) => {
-    const keyOf = ({ workerId }: WorkerRow) => workerId;
-    const [ref, query] = [c.req.valid('param'), c.req.valid('query')];
-    return c.json(await pageOf(c, ref, query, (store) => store.workers, keyOf, shownWorker), 200);
+    const rows = {
+      read: (store: RunReads) => store.workers,
+      keyOf: ({ workerId }: WorkerRow) => workerId,
+      shown: shownWorker,
+    };
+    return c.json(await pageOf(c, c.req.valid('param'), c.req.valid('query'), 'workers', rows), 200);
   });
   routes.openapi(hosts, async (c) => {
-    const keyOf = ({ hostId }: HostRow) => hostId;
-    const [ref, query] = [c.req.valid('param'), c.req.valid('query')];
-    return c.json(await pageOf(c, ref, query, (store) => store.hosts, keyOf, shownHost), 200);
+    const rows = { read: (store: RunReads) => store.hosts, keyOf: ({ hostId }: HostRow) => hostId, shown: shownHost };
+    return c.json(await pageOf(c, c.req.valid('param'), c.req.valid('query'), 'hosts', rows), 200);
   });
   return routes;
 }

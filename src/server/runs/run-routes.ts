@@ -6,6 +6,7 @@ import { RUN_PHASES, TRIGGER_TYPES } from '../../resources/crawl-run.ts';
 import { nextCursor, pageQuery } from '../http/cursor.ts';
 import { answers, body, conditional, createRoutes, inNamespace, named, signalOf } from '../http/env.ts';
 import { etagOf, expectedVersion } from '../http/etag.ts';
+import { objectName } from '../http/inputs.ts';
 import { ProblemError } from '../http/problem.ts';
 import { resourcePage } from '../http/resource-page.ts';
 import { runPatch, runSchema, shown } from '../http/resources.ts';
@@ -16,7 +17,7 @@ const single = `${collection}/{name}`;
 const tags = ['Runs'];
 
 const filters = {
-  schedule: z.string().max(253).optional(),
+  schedule: objectName.optional(),
   phase: z.enum(RUN_PHASES).optional(),
   trigger: z.enum(TRIGGER_TYPES).optional(),
   labelSelector: z.string().max(1_024).optional(),

@@ -3,9 +3,11 @@ import { createRoute, z } from '@hono/zod-openapi';
 import type { CrawlRun, CrawlSchedule } from '../../custom-resources/types.ts';
 import { isFinished, phaseOf } from '../../custom-resources/types.ts';
 import { answers, body, createRoutes, inNamespace, signalOf } from '../http/env.ts';
+import { idempotent } from '../http/idempotency.ts';
+import { namespaceName, objectName } from '../http/inputs.ts';
 import { ProblemError } from '../http/problem.ts';
 import type { ServerParts } from '../parts.ts';
-import { crawlNow, idempotent, started } from './crawl-now.ts';
+import { crawlNow, started } from './crawl-now.ts';
 import { batchSelector } from './schedule-action-routes.ts';
 import { findSchedule } from './schedule-routes.ts';
 
@@ -13,8 +15,8 @@ import { findSchedule } from './schedule-routes.ts';
 const MOST_RUNS = 500;
 
 const request = z.strictObject({
-  namespace: z.string().min(1).max(63),
-  schedule: z.string().min(1).max(253).optional().describe('One schedule; all that are not suspended when left out.'),
+  namespace: namespaceName,
+  schedule: objectName.optional().describe('One schedule; all that are not suspended when left out.'),
   source: z.string().min(1).max(63).optional().describe('One source of that schedule.'),
   labelSelector: z.string().min(1).max(1_024).optional().describe('Schedules with these labels.'),
 });

@@ -1,5 +1,5 @@
 // Runs on request, of one schedule or of many: what is asked for gets one id, and runs that are made carry it.
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { z } from '@hono/zod-openapi';
 import { manualRun, requestedRun } from '../../custom-resources/new-runs.ts';
 import { createRun } from '../../custom-resources/run-actions.ts';
@@ -8,6 +8,7 @@ import type { NewObject } from '../../kube/kube-object.ts';
 import { crawlScheduleSpec } from '../../resources/crawl-schedule.ts';
 import { LABEL } from '../../resources/group.ts';
 import type { Identity } from '../auth/identity.ts';
+import { usedBefore, uuidOf } from '../http/idempotency.ts';
 import { ProblemError } from '../http/problem.ts';
 import type { ServerParts } from '../parts.ts';
 
@@ -20,15 +21,6 @@ export const started = z
     runs: z.array(z.object({ name: z.string(), uid: z.string(), schedule: z.string() })),
   })
   .openapi('StartedRuns');
-
-export const idempotent = z.object({
-  'idempotency-key': z
-    .string()
-    .min(1)
-    .max(255)
-    .optional()
-    .describe('The same key gives the same runs, as long as they are there: send a request again with its key.'),
-});
 
 type Choice = {
   readonly source?: string;
@@ -110,15 +102,5 @@ async function madeBefore(
     sources.filter(({ active }) => active !== false).map(({ name }) => name);
   const isSame = found.metadata.labels?.[LABEL.batch] === batchId && `${activeOf(found.spec)}` === `${activeOf(spec)}`;
   if (isSame) return found;
-  throw new ProblemError('Invalid', 'this Idempotency-Key came with another request before', {
-    errors: [{ field: 'Idempotency-Key', message: 'came with another request before' }],
-  });
-}
-
-/** A UUID of version 8 (RFC 9562): the same text gives the same one. */
-function uuidOf(text: string): string {
-  const bytes = createHash('sha256').update(text).digest().subarray(0, 16);
-  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x80, 6);
-  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
-  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  throw usedBefore();
 }

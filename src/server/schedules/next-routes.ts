@@ -2,6 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { CrawlSchedule } from '../../custom-resources/types.ts';
 import { answers, createRoutes, signalOf } from '../http/env.ts';
+import { namespaceName } from '../http/inputs.ts';
 import type { ServerParts } from '../parts.ts';
 
 const upcoming = z
@@ -21,7 +22,7 @@ const next = createRoute({
   summary: 'Which runs come next, over all schedules of a namespace or of all namespaces, the soonest first.',
   request: {
     query: z.object({
-      namespace: z.string().min(1).max(63).optional(),
+      namespace: namespaceName.optional(),
       limit: z.coerce.number().int().min(1).max(500).default(50).describe('Most rows.'),
     }),
   },

@@ -1,14 +1,11 @@
 // What a spec would do, before it is stored: whether it is valid, field by field, and when it would run.
 import { createRoute, z } from '@hono/zod-openapi';
 import type { CrawlSchedule } from '../../custom-resources/types.ts';
-import { type CrawlScheduleSpec, crawlScheduleSpec } from '../../resources/crawl-schedule.ts';
-import { durationMs } from '../../resources/duration.ts';
-import { parseCron } from '../../schedule/cron.ts';
-import { intervalTimetable, type Timetable } from '../../schedule/timetable.ts';
+import { crawlScheduleSpec } from '../../resources/crawl-schedule.ts';
 import { answers, body, createRoutes, inNamespace, signalOf } from '../http/env.ts';
-import { ProblemError } from '../http/problem.ts';
 import { scheduleSchema, scheduleSpecInput, shown } from '../http/resources.ts';
 import type { ServerParts } from '../parts.ts';
+import { timetableOf } from './timetables.ts';
 
 /** As many as a schedule's status holds. */
 const TIMES = 5;
@@ -58,13 +55,4 @@ export function plannedTimes(
     times.push(next.toISOString());
   }
   return times.length === 0 ? { times, message: 'the schedule has no time ahead' } : { times };
-}
-
-function timetableOf(spec: CrawlScheduleSpec, seed: string, now: Date): Timetable | undefined {
-  if (spec.interval !== undefined) return intervalTimetable(durationMs(spec.interval), now);
-  if (spec.schedule === undefined) return undefined;
-  const parsed = parseCron(spec.schedule, spec.timeZone, seed);
-  if (parsed.ok) return parsed.timetable;
-  const field = parsed.error.reason === 'UnknownTimeZone' ? 'spec.timeZone' : 'spec.schedule';
-  throw new ProblemError('Invalid', parsed.error.message, { errors: [{ field, message: parsed.error.message }] });
 }

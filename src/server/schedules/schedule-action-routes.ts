@@ -2,9 +2,10 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { LABEL } from '../../resources/group.ts';
 import { answers, body, createRoutes, named, signalOf } from '../http/env.ts';
+import { idempotent } from '../http/idempotency.ts';
 import { scheduleSchema, shown } from '../http/resources.ts';
 import type { ServerParts } from '../parts.ts';
-import { crawlNow, idempotent, started } from './crawl-now.ts';
+import { crawlNow, started } from './crawl-now.ts';
 import { findSchedule } from './schedule-routes.ts';
 import { resumeSchedulePatch, suspendSchedulePatch } from './suspension.ts';
 

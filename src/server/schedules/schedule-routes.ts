@@ -9,6 +9,7 @@ import { ProblemError } from '../http/problem.ts';
 import { resourcePage } from '../http/resource-page.ts';
 import { newSchedule, replacedSchedule, schedulePatch, scheduleSchema, shown } from '../http/resources.ts';
 import type { ServerParts } from '../parts.ts';
+import { checkTimes } from './timetables.ts';
 
 const collection = '/api/v1/namespaces/{namespace}/schedules';
 const single = `${collection}/{name}`;
@@ -70,6 +71,7 @@ export function scheduleRoutes({ schedules, access, audit }: ServerParts) {
     const { namespace } = c.req.valid('param');
     const { metadata, spec } = c.req.valid('json');
     await access.require(c.get('identity'), { verb: 'create', resource, namespace });
+    checkTimes(spec);
     const { labels, annotations } = metadata;
     const made = await schedules.create(
       {
@@ -92,6 +94,7 @@ export function scheduleRoutes({ schedules, access, audit }: ServerParts) {
     const ref = c.req.valid('param');
     const { metadata, spec } = c.req.valid('json');
     await access.require(c.get('identity'), { verb: 'update', resource, ...ref });
+    checkTimes(spec);
     const before = await findSchedule(schedules, ref, signalOf(c));
     const version = expectedVersion(c.req.valid('header')['if-match']) ?? before.metadata.resourceVersion;
     const { labels: _labels, annotations: _annotations, ...kept } = before.metadata;
@@ -109,6 +112,9 @@ export function scheduleRoutes({ schedules, access, audit }: ServerParts) {
     const ref = c.req.valid('param');
     const { metadata, spec } = c.req.valid('json');
     await access.require(c.get('identity'), { verb: 'patch', resource, ...ref });
+    if (spec?.['schedule'] !== undefined || spec?.['timeZone'] !== undefined) {
+      checkTimes(spec, (await findSchedule(schedules, ref, signalOf(c))).spec);
+    }
     const resourceVersion = expectedVersion(c.req.valid('header')['if-match']);
     const changed = { ...metadata, ...(resourceVersion === undefined ? {} : { resourceVersion }) };
     const stored = await schedules.patch(

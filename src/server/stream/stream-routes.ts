@@ -2,6 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { Right } from '../auth/access.ts';
 import { createRoutes, signalOf } from '../http/env.ts';
+import { namespaceName } from '../http/inputs.ts';
 import { ProblemError, problemSchema } from '../http/problem.ts';
 import type { ServerParts } from '../parts.ts';
 import type { EventLog, LiveEvent, Place } from './event-log.ts';
@@ -17,7 +18,7 @@ const stream = createRoute({
     'Runs, schedules and the progress of live runs as Server-Sent Events: first all that is there, then `synced`, then each change. A stream that was broken off goes on with `Last-Event-ID`; after `reset` all comes anew.',
   request: {
     query: z.object({
-      namespace: z.string().min(1).max(63).optional().describe('All namespaces when left out.'),
+      namespace: namespaceName.optional().describe('All namespaces when left out.'),
       kinds: z
         .string()
         .default(KINDS.join(','))

@@ -2,6 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { Right } from '../auth/access.ts';
 import { answers, createRoutes } from '../http/env.ts';
+import { namespaceName } from '../http/inputs.ts';
 import type { ServerParts } from '../parts.ts';
 
 /** Every right that a route asks for. */
@@ -20,7 +21,7 @@ export const RIGHTS: readonly Pick<Right, 'verb' | 'resource'>[] = [
 
 const me = createRoute({
   ...{ method: 'get', path: '/api/v1/me', tags: ['System'], summary: 'Who you are, and what you may do.' },
-  request: { query: z.object({ namespace: z.string().min(1).max(63).optional() }) },
+  request: { query: z.object({ namespace: namespaceName.optional() }) },
   responses: answers(
     z
       .object({

@@ -209,6 +209,45 @@ test('a run is exported whole, as lines, as one list or as CSV, and what breaks 
   await expect(broken.text()).rejects.toThrow();
 });
 
+test('a cursor that is forged, and text that cannot be stored, is refused before PostgreSQL sees it', async () => {
+  const run = `runs/${names[0]}`;
+  const cursorOf = (position: object) => `cursor=${Buffer.from(JSON.stringify(position)).toString('base64url')}`;
+  const id = '00000000-0000-4000-8000-000000000000';
+  const at = '2030-01-02 03:04:05.678+00';
+  const tooLarge = '9999999999999999999';
+  const forged: [path: string, query: string][] = [
+    ...['yesterday', '2030-02-31 00:00:00+00', '2030-01-02 03:04:05\0'].flatMap((time): [string, string][] => [
+      [`${run}/dead-letters`, cursorOf({ at: time, key: id })],
+      ['executions', cursorOf({ at: time, id })],
+      ['schedules/shop/changes', cursorOf({ at: time, runId: id, after: '1' })],
+    ]),
+    [`${run}/dead-letters`, cursorOf({ at, key: 'x' })],
+    ['schedules/shop/changes', cursorOf({ at, runId: id, after: tooLarge })],
+    ['items', cursorOf({ before: tooLarge })],
+    [`${run}/items`, cursorOf({ before: '-1' })],
+    [`${run}/changes`, cursorOf({ after: tooLarge })],
+    [`${run}/changes`, cursorOf({ after: id })],
+    [`${run}/changes`, `change=Unchanged&${cursorOf({ after: '7' })}`],
+    [`${run}/sources`, cursorOf({ after: id })],
+    [`${run}/workers`, cursorOf({ after: '7' })],
+    [`${run}/hosts`, cursorOf({ after: tooLarge })],
+    ...['source', 'host', 'url'].map((name): [string, string] => [`${run}/dead-letters`, `${name}=a%00`]),
+    ['items', 'source=a%00'],
+    ['items', 'schedule=a%00'],
+    ['executions', 'run=a%00'],
+    ['runs', 'schedule=a%00'],
+    ['runs/a%00/items', ''],
+    // The path of the namespace itself.
+    ['schedules/none%2F..%2F../changes', ''],
+  ];
+  const taken: string[] = [];
+  for (const [path, query] of [...forged, ['../Default/items', '']]) {
+    const { status, body } = await server.call('GET', `/api/v1/namespaces/default/${path}?${query}`, token);
+    if (status !== 400 || body['reason'] !== 'BadRequest') taken.push(`${status} ${path}?${query}`);
+  }
+  expect(taken).toEqual([]);
+});
+
 test('what spans all namespaces needs a right in all of them', async () => {
   expect(await server.call('GET', '/api/v1/system/status', token)).toMatchObject({ status: 403 });
   expect(await server.call('GET', '/api/v1/namespaces/kube-system/items', token)).toMatchObject({ status: 403 });

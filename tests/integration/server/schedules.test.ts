@@ -271,6 +271,46 @@ test('a request that is sent again with its key makes nothing twice, and a key i
   expect(await runs()).toBe(4);
 });
 
+test('a retry that is sent again with its key makes nothing twice', async () => {
+  await create('shop');
+  const [{ name = '' } = {}] = (await call('POST', 'schedules/shop/run', {})).body['runs'] as { name: string }[];
+  const lastTransitionTime = new Date().toISOString();
+  const finished = { type: 'Finished', status: 'True', reason: 'Done', message: '', lastTransitionTime };
+  await writeStatus('crawlrun', name, { phase: 'Partial', conditions: [finished] });
+  const retry = (key: string | undefined, body: object) =>
+    call('POST', `runs/${name}/retry`, body, key === undefined ? {} : { 'idempotency-key': key });
+  const nameOf = ({ body }: { body: Record<string, unknown> }) => (body['metadata'] as { name: string }).name;
+  expect(nameOf(await retry(undefined, {}))).toBe(`${name}-retry-1`);
+  const [first, second] = await Promise.all([retry('k', { only: 'Dead' }), retry('k', { only: 'Dead' })]);
+  expect(first.status).toBe(201);
+  expect(nameOf(first)).toBe(`${name}-retry-2`);
+  expect(second.body).toEqual(first.body);
+  // Where a name has become free before it, too.
+  await call('DELETE', `runs/${name}-retry-1`);
+  expect(nameOf(await retry('k', { only: 'Dead' }))).toBe(`${name}-retry-2`);
+  expect(await retry('k', {})).toMatchObject({ status: 422, body: { errors: [{ field: 'Idempotency-Key' }] } });
+  expect(nameOf(await retry('other', { only: 'Dead' }))).toBe(`${name}-retry-1`);
+});
+
+test('a schedule whose times cannot be read is refused, also where a change makes it so', async () => {
+  expect(await create('shop', { schedule: '0 6 * *' })).toMatchObject({
+    status: 422,
+    body: { errors: [{ field: 'spec.schedule', message: expect.stringContaining('has 4 fields') }] },
+  });
+  expect(await create('shop', { timeZone: 'Mars/Base' })).toMatchObject({
+    ...{ status: 422, body: { errors: [{ field: 'spec.timeZone' }] } },
+  });
+  expect(await create('shop', { timeZone: 'Europe/Paris' })).toMatchObject({ status: 201 });
+  const wrong = { status: 422, body: { errors: [{ field: 'spec.schedule' }] } };
+  expect(await call('PUT', 'schedules/shop', { spec: { ...spec, schedule: '61 * * * *' } })).toMatchObject(wrong);
+  expect(await call('PATCH', 'schedules/shop', { spec: { schedule: 'x' } })).toMatchObject(wrong);
+  expect(await call('PATCH', 'schedules/shop', { spec: { timeZone: 'x' } })).toMatchObject({
+    ...{ status: 422, body: { errors: [{ field: 'spec.timeZone' }] } },
+  });
+  const toInterval = { schedule: null, interval: '2h' };
+  expect(await call('PATCH', 'schedules/shop', { spec: toInterval })).toMatchObject({ status: 200 });
+});
+
 test('an identity that sends too many requests is told when to come again, and others are not', async () => {
   const other = await server.account(namespace, 'other', EVERYTHING);
   const third = await server.account(namespace, 'third', EVERYTHING);
