@@ -139,7 +139,7 @@ describe.each(POSTGRES_VERSIONS)('the output of a run on PostgreSQL %i', (versio
     expect(await installation.operator.closeCrawl(run.runId, outcome, 'as asked', never)).toBe(true);
 
     const writer = run.worker();
-    expect(await run.heartbeats(writer.workerId).beat(heartbeat, never)).toEqual({ finished: false });
+    expect(await run.heartbeats(writer.workerId).beat(heartbeat, never)).toEqual({ finished: false, liveVersion: 0 });
     expect(await writer.finish(never)).toBe(true);
     expect(await worker.commit([done(held)], never)).toEqual(new Set());
     expect(await writer.claim(1, never)).toMatchObject({ state: 'Stopping' });

@@ -104,11 +104,9 @@ describe.each(POSTGRES_VERSIONS)('a scope that is changed on PostgreSQL %i', (ve
     const { claims, refused } = await workUntilFinished(worker, 400);
     expect(refused).toEqual([]);
     expect(new Set(claims.map(({ url }) => url)).size).toBe(4_981);
-    expect(await operator.snapshot(run.runId, never)).toMatchObject({
-      state: 'Finished',
-      progress: { succeeded: 5_000, skipped: 0, items: 5_000 },
-      skipReasons: { Excluded: 0 },
-    });
+    const end = await operator.snapshot(run.runId, never);
+    expect(end).toMatchObject({ state: 'Finished', progress: { succeeded: 5_000, skipped: 0, items: 5_000 } });
+    expect(end?.skipReasons).toEqual({});
     await expectExact(installation, run.runId);
   });
 
