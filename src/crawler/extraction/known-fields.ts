@@ -161,16 +161,16 @@ export function createFieldLookup(page: RawPage, url: URL, noteCut: () => void):
     const field = knownField(name);
     const wants = field.kind === 'address' ? 'address' : 'name';
     for (const { data, isForMachines } of sourcesOf(item)) {
-      for (const texts of textsIn(data.subjects, field, wants, data.byId)) yield { texts, isForMachines };
+      for (const texts of textsIn(data.subjects, field, wants, data.byId, noteCut)) yield { texts, isForMachines };
     }
     if (isWhole) yield* metaOf(field);
     for (const { data, isForMachines } of sourcesOf(item)) {
-      const texts = data.listed.flatMap((thing) => firstTexts(textsIn([thing], field, wants, data.byId)));
+      const texts = data.listed.flatMap((thing) => firstTexts(textsIn([thing], field, wants, data.byId, noteCut)));
       yield { texts, isForMachines, isOfList: data.listed.length > 1 };
     }
     if (Object.hasOwn(KNOWN_FIELDS, name)) return;
     for (const { data, isForMachines } of sourcesOf(item)) {
-      for (const texts of textsIn(data.surroundings, field, wants, data.byId)) yield { texts, isForMachines };
+      for (const texts of textsIn(data.surroundings, field, wants, data.byId, noteCut)) yield { texts, isForMachines };
     }
   };
 }
@@ -185,11 +185,12 @@ function* textsIn(
   { properties }: KnownField,
   wants: 'name' | 'address',
   byId: StructuredData['byId'],
+  noteCut: () => void,
 ): Iterable<readonly string[]> {
   for (const thing of things) {
     // What a group leaves to its variants is that of the first one.
     for (const path of [...properties, ...properties.map((path) => `hasVariant.${path}`)]) {
-      yield valuesAt(thing, path.split('.'), byId)
+      yield valuesAt(thing, path.split('.'), byId, noteCut)
         .map((value) => textOfValue(value, wants))
         .filter((text) => text !== undefined);
     }

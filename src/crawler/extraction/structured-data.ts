@@ -271,16 +271,25 @@ function typesOf(thing: Thing): string[] {
     .map((type) => type.slice(0, MAX_VALUES).replace(/^.*[/#:]/, ''));
 }
 
-/** What the path of names leads to from the thing, through lists and references by `@id`. */
-export function valuesAt(thing: Thing, path: readonly string[], byId: StructuredData['byId']): readonly unknown[] {
+/**
+ * What the path of names leads to from the thing, through lists and references by `@id`.
+ * @param noteCut called when there are more values than are looked at
+ */
+export function valuesAt(
+  thing: Thing,
+  path: readonly string[],
+  byId: StructuredData['byId'],
+  noteCut: () => void,
+): readonly unknown[] {
   return path
     .reduce<readonly unknown[]>(
-      (values, name) =>
-        values
-          .map((value) => resolved(value, byId))
-          .filter(isThing)
-          .flatMap((value) => listOf(propertyOf(value, name)))
-          .slice(0, MAX_VALUES),
+      (values, name) => {
+        const owners = values.map((value) => resolved(value, byId)).filter(isThing);
+        const properties = owners.map((owner) => propertyOf(owner, name));
+        const found = properties.flatMap((property) => listOf(property));
+        if (found.length > MAX_VALUES || properties.some((property) => isLongList(property))) noteCut();
+        return found.slice(0, MAX_VALUES);
+      },
       [thing],
     )
     .map((value) => resolved(value, byId));
@@ -320,6 +329,11 @@ function propertyOf(thing: Thing, name: string): unknown {
 }
 
 /** The values of a property: one, a list, or a list as JSON-LD writes it when order matters. */
+function isLongList(value: unknown): boolean {
+  const list = isThing(value) ? (value['@list'] ?? value['@set']) : value;
+  return Array.isArray(list) && list.length > MAX_VALUES;
+}
+
 function listOf(value: unknown): readonly unknown[] {
   if (value === undefined || value === null) return [];
   if (Array.isArray(value))

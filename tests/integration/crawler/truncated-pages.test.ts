@@ -62,6 +62,15 @@ const PAGES: Record<string, Page> = {
     [],
   ),
   'a long list': page(jsonLd({ '@type': 'ItemList', itemListElement: things(1_001) }), ['StructuredData']),
+  'many values of a thing': page(jsonLd({ '@type': 'Product', brand: things(1_000) }), []),
+  'a value of a thing too many': page(jsonLd({ '@type': 'Product', brand: things(1_001) }), ['StructuredData']),
+  'a set with a value too many': page(jsonLd({ '@type': 'Product', brand: { '@set': things(1_001) } }), [
+    'StructuredData',
+  ]),
+  'values in several lists': page(
+    jsonLd({ '@type': 'ProductGroup', hasVariant: [1, 2].map(() => ({ '@type': 'Product', brand: things(600) })) }),
+    ['StructuredData'],
+  ),
   'a property too many': page(
     times(1_001, () => '<i itemprop=name>x</i>'),
     ['StructuredData'],
