@@ -5,16 +5,15 @@
 // The Job controller is off on both, so that no Job makes pods; the Jobs of the CronJobs are suspended as well.
 // The time of a create is the API server's own: its audit log, when the answer was sent.
 
-import { mkdtemp, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { KubeConfig } from '@kubernetes/client-node';
+import type { KubeConfig } from '@kubernetes/client-node';
 import { execa } from 'execa';
 import { pino } from 'pino';
-import { parseAllDocuments } from 'yaml';
 import { createRegistry } from '#src/telemetry/metrics.ts';
 import { binary } from '../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../dev/setup/paths.mjs';
@@ -31,6 +30,7 @@ import { bundleOperator, type OperatorProcess, spawnOperator } from '../support/
 import { startPostgres } from '../support/postgres.ts';
 import { bareCreates } from './bare-creates.ts';
 import { inParallel } from './in-parallel.ts';
+import { adminConfig, CHART_ENV, grantChartRights, NAMESPACE, tokenConfig } from './installed-operator.ts';
 import { scrape, total } from './operator-metrics.ts';
 import { difference, memoryMb, processorSeconds, processorSecondsByProgram } from './process-usage.ts';
 
@@ -57,11 +57,7 @@ const LEAD_MS = 20_000;
 /** No job controller: a Job makes no pods. */
 const CONTROLLERS = '--controllers=*,-job-controller';
 const RAISED = ['--kube-api-qps=1000', '--kube-api-burst=2000', '--concurrent-cron-job-syncs=20'];
-/** Of the operator, as the chart has it. */
-const NAMESPACE = 'trawler-system';
 const METRICS_PORT = 20_000 + (process.pid % 20_000);
-
-type Kubectl = (args: string[], input?: string) => Promise<{ stdout: string }>;
 
 const { signal } = new AbortController();
 
@@ -308,31 +304,6 @@ async function measureTrawler() {
   }
 }
 
-function adminConfig(plane: ControlPlane): KubeConfig {
-  const config = new KubeConfig();
-  config.loadFromFile(plane.kubeconfigPath);
-  return config;
-}
-
-/** The operator's account and what the chart lets it do. */
-async function grantChartRights(kubectl: Kubectl): Promise<void> {
-  const manifest = await readFile(join(projectRoot, 'manifests', 'install.yaml'), 'utf8');
-  const rights = parseAllDocuments(manifest).filter((document) =>
-    /^(Namespace|ServiceAccount|(Cluster)?Role(Binding)?)$/.test(String(document.get('kind'))),
-  );
-  await kubectl(['apply', '-f', '-'], rights.map(String).join('---\n'));
-}
-
-/** As a pod has it: by token. The API server verifies a client certificate anew with every request. */
-async function tokenConfig(plane: ControlPlane, kubectl: Kubectl, namespace: string, account: string) {
-  const { stdout: token } = await kubectl(['create', 'token', account, `--namespace=${namespace}`]);
-  const config = adminConfig(plane);
-  const cluster = config.getCurrentCluster();
-  if (cluster === null) throw new Error('the kubeconfig names no cluster');
-  config.loadFromClusterAndUser(cluster, { name: account, token });
-  return config;
-}
-
 async function stop(operator: OperatorProcess): Promise<void> {
   operator.kill('SIGTERM');
   await operator.ended;
@@ -373,13 +344,6 @@ async function measureBareCreates(config: KubeConfig) {
     await api.close();
   }
 }
-
-/** What the chart sets, with its default values. */
-const CHART_ENV = {
-  TRAWLER_RECONCILERS: '32',
-  TRAWLER_DATABASE_POOL_SIZE: '5',
-  TRAWLER_LOG_LEVEL: 'info',
-};
 
 /** In MB: resident now, the most there was, and of what kind it is. */
 async function memoryOf(pid: number): Promise<string> {

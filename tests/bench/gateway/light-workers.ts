@@ -40,10 +40,15 @@ export type LightReport = {
   /** From the commit that is sent to the claim of its link that is answered; by the gateway that both went through, or by two. */
   readonly wakeMs: number[];
   readonly wakeByOtherMs: number[];
+  /** Each commit that was answered. */
+  readonly commits: Commit[];
   /** What calls were refused with, by message. */
   readonly errors: Record<string, number>;
   readonly cpuS: number;
 };
+
+/** `pages`: those of this worker since it began. `at`: by sharedNow, when the answer came. */
+export type Commit = { readonly workerId: string; readonly pages: number; readonly at: number };
 
 export type LightWorkers = {
   /** Forgets what was measured so far. */
@@ -80,7 +85,7 @@ let measures: Measures;
 
 async function startMeasuring(): Promise<void> {
   measures = {
-    ...{ calls: 0, pages: 0, claimMs: [], wakeMs: [], wakeByOtherMs: [], errors: {} },
+    ...{ calls: 0, pages: 0, claimMs: [], wakeMs: [], wakeByOtherMs: [], commits: [], errors: {} },
     ...{ since: performance.now(), cpuAtStart: await processorSeconds(process.pid) },
   };
 }
@@ -105,7 +110,7 @@ if (process.send && process.argv[1] === fileURLToPath(import.meta.url)) {
 }
 
 /** The machine's clock of all of its processes, in milliseconds. */
-function sharedNow(): number {
+export function sharedNow(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
@@ -121,8 +126,14 @@ async function live(worker: LightWorker, work: LightWork, signal: AbortSignal): 
       await delay(work.heartbeatMs, undefined, { signal });
     }
   };
+  let pages = 0;
   const crawl = async () => {
-    for (;;) await step(store, worker, work, signal);
+    for (;;) {
+      const committed = await step(store, worker, work, signal);
+      pages += committed;
+      measures.pages += committed;
+      if (committed > 0) measures.commits.push({ workerId, pages, at: sharedNow() });
+    }
   };
   await Promise.all([untilAborted(beat, signal), untilAborted(crawl, signal)]);
   await Promise.all([store.close(), heartbeats.close()]);
@@ -144,21 +155,22 @@ async function untilAborted(run: () => Promise<void>, signal: AbortSignal): Prom
   }
 }
 
-async function step(store: WorkerStore, worker: LightWorker, work: LightWork, signal: AbortSignal): Promise<void> {
+/** Resolves with the pages that were committed. */
+async function step(store: WorkerStore, worker: LightWorker, work: LightWork, signal: AbortSignal): Promise<number> {
   const result = await store.claim(work.slots, signal);
-  if (result.state === 'Wait') await delay(result.retryInMs, undefined, { signal });
-  else if (result.state !== 'Claimed') throw new Error(`a run is ${result.state} that goes on for ever`);
-  else {
-    for (const claim of result.claims) noteWake(claim, worker);
-    const [least, most] = work.pageMs;
-    await delay(least + Math.random() * (most - least), undefined, { signal });
-    const outcomes = result.claims.map((claim) => ({
-      ...{ claim, type: 'done' as const, items: [{ payload: 'x'.repeat(440) }] },
-      links: work.hasLinks ? [linkOf(claim, worker)] : [],
-    }));
-    const ours = await store.commit(outcomes, signal);
-    measures.pages += ours.size;
+  if (result.state === 'Wait') {
+    await delay(result.retryInMs, undefined, { signal });
+    return 0;
   }
+  if (result.state !== 'Claimed') throw new Error(`a run is ${result.state} that goes on for ever`);
+  for (const claim of result.claims) noteWake(claim, worker);
+  const [least, most] = work.pageMs;
+  await delay(least + Math.random() * (most - least), undefined, { signal });
+  const outcomes = result.claims.map((claim) => ({
+    ...{ claim, type: 'done' as const, items: [{ payload: 'x'.repeat(440) }] },
+    links: work.hasLinks ? [linkOf(claim, worker)] : [],
+  }));
+  return (await store.commit(outcomes, signal)).size;
 }
 
 /** Carries when it was found, and by which gateway it was told. */
