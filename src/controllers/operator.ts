@@ -36,6 +36,8 @@ import type { OperatorMetrics } from './metrics.ts';
 import { createNotifications, NOTIFICATION_INTERVAL_MS } from './notifications.ts';
 import type { ActiveLimits } from './run/admission.ts';
 import type { JobSettings } from './run/crawl-job.ts';
+import { createFigurePace } from './run/figure-pace.ts';
+import { createProgressWatch, PROGRESS_INTERVAL_MS } from './run/progress-watch.ts';
 import { createRunReconciler } from './run/run-controller.ts';
 import { createRunQueue } from './run/run-queue.ts';
 import { wakeRuns } from './run/run-wake.ts';
@@ -81,6 +83,7 @@ const LONG_CHANGES_INTERVAL_MS = 3_600_000;
 const CERTIFICATE_KEY = 'certificate';
 const LOGIN_KEY = 'login';
 const NOTIFICATIONS_KEY = 'notifications';
+const PROGRESS_KEY = 'progress';
 
 /** Waits for the leadership, then runs the controllers until the signal is aborted or the leadership is lost. */
 export async function runOperator(options: OperatorOptions): Promise<'stopped' | 'finished' | 'lost'> {
@@ -150,17 +153,28 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     }),
     ...shared,
   });
+  const pace = createFigurePace();
   const runQueue = createWorkQueue({
     name: 'run',
     workers: reconcilers,
     urgency,
     reconcile: createRunReconciler({
       ...{ runs, jobs, pods, nodes, secrets, claims, clusterEvents, runCache, jobCache, podCache },
-      ...{ queue, store, database, gateway, events, settings, now, logger },
+      ...{ queue, store, database, gateway, events, settings, pace, now, logger },
       onRunEnded: (run, { outcome, at }) => metrics.runEnded(run, outcome, at),
       // The schedule's status has to hold the result before the run is deleted.
       isReported: (run) => isRunReported(run, scheduleCache),
     }),
+    ...shared,
+  });
+  const lookForProgress = createProgressWatch({ store, runCache, queue: runQueue, pace });
+  const progressQueue = createWorkQueue({
+    name: 'progress',
+    workers: 1,
+    reconcile: async (_key, signal) => {
+      await onDatabase(() => lookForProgress(signal));
+      return { requeueAfterMs: PROGRESS_INTERVAL_MS };
+    },
     ...shared,
   });
   const sweepQueue = createWorkQueue({
@@ -230,6 +244,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
 
   wakeSchedules({ scheduleCache, runCache, queue: scheduleQueue });
   wakeRuns({ runCache, jobCache, podCache, line: queue, queue: runQueue, onGone: () => sweepQueue.add(SWEEP_KEY) });
+  progressQueue.add(PROGRESS_KEY);
   sweepQueue.add(SWEEP_KEY);
   maintenanceQueue.add(MAINTENANCE_KEY);
   // Without `migrate`, whoever prepares the database makes them, too.
@@ -246,6 +261,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   await Promise.all([
     scheduleQueue.done,
     runQueue.done,
+    progressQueue.done,
     sweepQueue.done,
     maintenanceQueue.done,
     longChangeQueue.done,

@@ -252,6 +252,8 @@ export type OperatorStore = {
   snapshot(runId: string, signal: AbortSignal): Promise<RunSnapshot | undefined>;
   /** Every run that is not finished. */
   activeRuns(signal: AbortSignal): Promise<readonly ActiveRun[]>;
+  /** A text for each live run, which is another one after each of its steps and after each of its pages. */
+  runMarks(signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
   /** The newest scheduled time of every schedule that ever had a run, by the schedule's UID. */
   newestScheduledTimes(signal: AbortSignal): Promise<ReadonlyMap<string, Date>>;
 

@@ -24,7 +24,7 @@ import * as runs from './runs.ts';
 import type { Database } from './schema.ts';
 import { checkSchemaName } from './schema-name.ts';
 import { serverUrl } from './server-login.ts';
-import { snapshots } from './snapshots.ts';
+import { runMarks, snapshots } from './snapshots.ts';
 
 export type OperatorStoreOptions = GatewayLogin & {
   /** The schema that holds everything; two installs may share a database with one schema each. */
@@ -94,6 +94,7 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     acceptRun: (run, signal) => guarded(signal, () => acceptRun(run, signal)),
     snapshots: (signal, runIds) => guarded(signal, () => snapshots(db, runIds, signal)),
     snapshot: (runId, signal) => guarded(signal, () => readSnapshot(runId, signal)),
+    runMarks: (signal) => guarded(signal, () => runMarks(db, signal)),
     activeRuns: (signal) => guarded(signal, () => runs.activeRuns(db, signal)),
     newestScheduledTimes: (signal) => guarded(signal, () => runs.newestScheduledTimes(db, signal)),
     changeRun: (run, signal) => guarded(signal, () => changeRun(db, run, signal)),

@@ -103,6 +103,22 @@ export async function snapshots(
   return new Map(rows.map((row) => [row.run_id, snapshotOf(row)]));
 }
 
+/** What of a run shows that its snapshot has changed, the heartbeats of its workers left out. */
+export async function runMarks(db: Kysely<Database>, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await sql<{ run_id: string; mark: string }>`
+    select r.run_id, concat_ws(' ', r.seeded_at, r.started_at, r.stop_requested_at, r.paused_at, pages.mark, workers.mark) as mark
+    from run r
+    cross join lateral (
+      select concat_ws(' ', sum(discovered), sum(succeeded), sum(failed), sum(skipped), sum(items)) as mark
+      from progress p where p.run_id = r.run_id
+    ) pages
+    cross join lateral (
+      select concat_ws(' ', count(*), count(stalled_at), count(released_at)) as mark from worker w where w.run_id = r.run_id
+    ) workers
+    where r.finished_at is null`.execute(db, { signal });
+  return new Map(rows.map(({ run_id, mark }) => [run_id, mark]));
+}
+
 type SourceRow = Progress & {
   name: string;
   active: boolean;

@@ -58,6 +58,9 @@ const NAMESPACE_COUNT = 10;
 const KUBE_LIMITS = ['--kube-api-qps=1000', '--kube-api-burst=2000', '--concurrent-job-syncs=20'];
 const { signal } = new AbortController();
 
+const namespaceOf = (n: number) => `team-${n % NAMESPACE_COUNT}`;
+const hostOf = (n: number) => `shop-${n}.example`;
+
 if (options.help) console.log(USAGE);
 else console.log(JSON.stringify(await measure()));
 
@@ -146,9 +149,6 @@ async function measure() {
     errors,
   };
 }
-
-const namespaceOf = (n: number) => `team-${n % NAMESPACE_COUNT}`;
-const hostOf = (n: number) => `shop-${n}.example`;
 
 async function makeRuns(api: KubeApi): Promise<void> {
   const namespaces = api.resource<Namespace>(NAMESPACES);

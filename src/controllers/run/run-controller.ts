@@ -11,6 +11,7 @@ import { podsOf } from '../caches.ts';
 import { DATABASE_RETRY_MS, type PreparedDatabase } from '../database-preparation.ts';
 import type { JobSettings } from './crawl-job.ts';
 import { createEventReader, type EventReaderOptions } from './event-reader.ts';
+import type { FigurePace } from './figure-pace.ts';
 import { createFinishedRunSettler, type FinishedRunOptions } from './finished-run.ts';
 import { createHungWorkers, type HungWorkerOptions } from './hung-workers.ts';
 import { createLostNodes, isSilent, type LostNodeOptions } from './lost-node.ts';
@@ -38,6 +39,7 @@ export type RunControllerOptions = RunAcceptanceOptions &
   FinishedRunOptions & {
     readonly database: PreparedDatabase;
     readonly queue: RunQueue;
+    readonly pace: FigurePace;
     readonly settings: JobSettings;
     /** Its status shows the end now. */
     readonly onRunEnded: (run: CrawlRun, end: RunEnd) => void;

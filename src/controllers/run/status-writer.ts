@@ -1,4 +1,4 @@
-// Writes the status of runs: what a program may wait for at once, figures every few seconds, and always so that it fits.
+// Writes the status of runs: what a program may wait for at once, figures at their pace, and always so that it fits.
 import { isDeepStrictEqual } from 'node:util';
 import type { CrawlRun } from '../../custom-resources/types.ts';
 import { isInvalid, isTooLarge } from '../../kube/kube-error.ts';
@@ -7,6 +7,7 @@ import { updateStatus } from '../../kube/status.ts';
 import type { CrawlRunStatus } from '../../resources/crawl-run.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import type { RunCache } from '../caches.ts';
+import type { FigurePace } from './figure-pace.ts';
 import { logFields } from './run-log-fields.ts';
 import { type RunObservation, runStatus } from './run-status.ts';
 import { nextShorter, type StatusSize, shorterStatus } from './shorter-status.ts';
@@ -14,12 +15,10 @@ import { nextShorter, type StatusSize, shorterStatus } from './shorter-status.ts
 export type StatusWriterOptions = {
   readonly runs: ResourceClient<CrawlRun>;
   readonly runCache: RunCache;
+  readonly pace: FigurePace;
   readonly now: () => Date;
   readonly logger: Logger;
 };
-
-/** Figures of one run are written no more often than this: the API server is shared. */
-export const FIGURES_INTERVAL_MS = 2_000;
 
 /** Whether programs wait for the change: another phase, or a condition with another status or reason. */
 export function isNews(before: CrawlRunStatus | undefined, after: CrawlRunStatus): boolean {
@@ -28,30 +27,28 @@ export function isNews(before: CrawlRunStatus | undefined, after: CrawlRunStatus
   return before?.phase !== after.phase || !isDeepStrictEqual(verdicts(before), verdicts(after));
 }
 
-export function createStatusWriter({ runs, runCache, now, logger }: StatusWriterOptions) {
-  /** By UID of live runs: when its status was last written (performance.now()), and how much of it fits. */
-  const writtenAt = new Map<string, number>();
+export function createStatusWriter({ runs, runCache, pace, now, logger }: StatusWriterOptions) {
+  /** By UID of live runs: how much of its status fits. */
   const sizes = new Map<string, StatusSize>();
   runCache.subscribe(({ type, object }) => {
     if (type !== 'deleted') return;
-    writtenAt.delete(object.metadata.uid);
+    pace.forget(object.metadata.uid);
     sizes.delete(object.metadata.uid);
   });
 
   /** Milliseconds until the status may be written that was too early now; undefined when it is as it should be. */
   async function write(run: CrawlRun, seen: RunObservation, signal: AbortSignal): Promise<number | undefined> {
     const { uid, generation } = run.metadata;
-    const wait = FIGURES_INTERVAL_MS - (performance.now() - (writtenAt.get(uid) ?? Number.NEGATIVE_INFINITY));
+    const wait = pace.wait(uid, performance.now());
     if (wait > 0 && !isNews(run.status, runStatus(run, seen, now(), generation))) return wait;
     for (let size: StatusSize | undefined = sizes.get(uid) ?? 'Whole'; size !== undefined; size = nextShorter(size)) {
       try {
         const fitting = size;
         const compute = (current: CrawlRun) => shorterStatus(runStatus(current, seen, now(), generation), fitting);
         const written = await updateStatus(runs, run, compute, { signal });
-        if (written && written !== run) {
-          writtenAt.set(uid, performance.now());
-          runCache.observe(written);
-        }
+        const isWritten = written !== undefined && written !== run;
+        pace.settle(uid, performance.now(), isWritten);
+        if (isWritten) runCache.observe(written);
         return undefined;
       } catch (error) {
         if ((!isTooLarge(error) && !isInvalid(error)) || nextShorter(size) === undefined) throw error;

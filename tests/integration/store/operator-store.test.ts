@@ -250,6 +250,47 @@ describe.each(POSTGRES_VERSIONS)('operator store on PostgreSQL %i', (version) =>
     );
   });
 
+  it('gives a run another mark after each of its steps and pages, and none when it has ended', async () => {
+    await using installation = await install(server);
+    const { operator } = installation;
+    const run = await installation.createRun(FAST);
+    const worker = run.worker();
+    const heartbeats = run.heartbeats(worker.workerId);
+    const mark = async () => (await operator.runMarks(never)).get(run.runId);
+    const claims: Awaited<ReturnType<typeof claimSome>>[number][] = [];
+    const steps: Record<string, () => Promise<unknown>> = {
+      accepted: async () => undefined,
+      'the first heartbeat': () => heartbeats.beat(heartbeat, never),
+      seeded: () => worker.seed(urls(3), never),
+      'a page': async () => {
+        claims.push(...(await claimSome(worker, 3)));
+        await worker.commit(
+          claims.splice(0, 1).map((claim) => done(claim)),
+          never,
+        );
+      },
+      'another page': () =>
+        worker.commit(
+          claims.splice(0, 1).map((claim) => done(claim)),
+          never,
+        ),
+      paused: () => operator.pauseRun(run.runId, never),
+      'going on': () => operator.resumeRun(run.runId, never),
+      'asked to stop': () => operator.requestStop(run.runId, 'Shutdown', never),
+    };
+    const marks = new Map<string, string>();
+    for (const [step, take] of Object.entries(steps)) {
+      await take();
+      marks.set(step, (await mark()) ?? 'none');
+      await heartbeats.beat(heartbeat, never);
+      if (step !== 'accepted') expect(await mark(), step).toBe(marks.get(step));
+    }
+    const [, ...later] = [...marks];
+    for (const [n, [step, after]] of later.entries()) expect(after, step).not.toBe([...marks.values()][n]);
+    await operator.finishStopped(run.runId, 'Stopped', 'as asked', never);
+    expect(await mark()).toBeUndefined();
+  });
+
   it('shows a run as it goes: counters, workers, the first heartbeat, the last success', async () => {
     await using installation = await install(server);
     const { operator } = installation;

@@ -148,6 +148,7 @@ describe('the operator finds by an index', () => {
   test('runs that are live, leases that ran out', async () => {
     expect(await installation.operator.activeRuns(never)).toHaveLength(LIVE_RUNS + 1);
     await expectIndexed(() => installation.operator.activeRuns(never));
+    await expectIndexed(() => installation.operator.runMarks(never));
     await expectIndexed(() => installation.operator.reapExpired(never));
   });
 

@@ -1,7 +1,8 @@
 // The writer of statuses against an API server that has no room for them, or takes them too often.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createFigurePace, FIGURES_INTERVAL_MS } from '#src/controllers/run/figure-pace.ts';
 import type { RunObservation } from '#src/controllers/run/run-status.ts';
-import { createStatusWriter, FIGURES_INTERVAL_MS } from '#src/controllers/run/status-writer.ts';
+import { createStatusWriter } from '#src/controllers/run/status-writer.ts';
 import type { CrawlRun } from '#src/custom-resources/types.ts';
 import { KubeError } from '#src/kube/kube-error.ts';
 import type { CrawlRunStatus } from '#src/resources/crawl-run.ts';
@@ -69,7 +70,8 @@ function server(room = Number.POSITIVE_INFINITY) {
     return run;
   });
   const runCache = { subscribe: () => () => undefined, observe: () => undefined };
-  const options = { runs: { patch }, runCache, now: () => NOW, logger: createLogger('test', 'fatal') };
+  const logger = createLogger('test', 'fatal');
+  const options = { runs: { patch }, runCache, pace: createFigurePace(), now: () => NOW, logger };
   const { write } = createStatusWriter(options as unknown as Parameters<typeof createStatusWriter>[0]);
   return { written, patch, write: (seen: RunObservation) => write(run, seen, signal) };
 }
