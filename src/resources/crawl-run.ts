@@ -1,6 +1,7 @@
 // CrawlRun: one execution of a crawl. The schemas here are the single source of its types, CRD and reference.
 import { z } from 'zod';
 import { boundedDuration } from './bounded-duration.ts';
+import { MAX_CONCURRENCY } from './concurrency.ts';
 import { conditions } from './conditions.ts';
 import { FAILURE_CAUSES } from './failure-causes.ts';
 import { keyOfData, nameOf } from './object-key.ts';
@@ -543,7 +544,7 @@ export const crawlSpecShape = {
   concurrency: z
     .int()
     .min(1)
-    .max(256)
+    .max(MAX_CONCURRENCY)
     .default(2)
     .describe('Pages that one worker has open at once; fewer where its CPU and memory do not carry them.'),
   browser: z

@@ -1,6 +1,7 @@
 // How a worker reaches the sites of its run: straight, by the proxy of the spec, or either way, host by host.
 import { existsSync, readFileSync } from 'node:fs';
 import type { WorkerStore } from '../../gateway/protocol/worker-store.ts';
+import { MAX_CONCURRENCY } from '../../resources/concurrency.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { findChromium } from '../browser/chromium.ts';
@@ -77,7 +78,8 @@ async function openWay(
   const client = createHttpClient({
     guard,
     userAgent,
-    connections: spec.concurrency,
+    // Pages bound them, of which the spec may allow more while the worker crawls.
+    connections: MAX_CONCURRENCY,
     headersFor,
     lastLook: pacer,
     trust,
