@@ -22,6 +22,13 @@ import {
 
 const logger = createLogger('test', 'fatal');
 
+interface FunctionRights {
+  readonly call: string;
+  readonly allowed: boolean;
+  readonly of_owner: boolean;
+  readonly config: readonly string[] | null;
+}
+
 describe.each(POSTGRES_VERSIONS)('rights on PostgreSQL %i', (version) => {
   let server: PostgresServer;
   let installation: Installation;
@@ -274,13 +281,6 @@ describe.each(POSTGRES_VERSIONS)('rights on PostgreSQL %i', (version) => {
     });
     await expect(mine.worker().loadRun(never)).resolves.toMatchObject({ runId: mine.runId });
   });
-
-interface FunctionRights {
-  readonly call: string;
-  readonly allowed: boolean;
-  readonly of_owner: boolean;
-  readonly config: readonly string[] | null;
-}
 
   describe('without the right to create roles', () => {
     it('says which SQL to run, and works with the login that it makes', async () => {
