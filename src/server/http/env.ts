@@ -9,7 +9,7 @@ export type ServerEnv = {
   Variables: {
     identity: Identity;
     /** Whether the request's token is still somebody's, for answers that last. Rejects with a KubeError. */
-    isStillCaller: () => Promise<boolean>;
+    isStillIdentity: () => Promise<boolean>;
   };
 };
 export type ServerContext = Context<ServerEnv>;
@@ -25,7 +25,14 @@ export function signalOf(c: ServerContext): AbortSignal {
 /** Routes whose input is checked by their schemas; what does not fit is a BadRequest that names each field. */
 export function createRoutes(): OpenAPIHono<ServerEnv> {
   return new OpenAPIHono<ServerEnv>({
-    defaultHook: (result) => {
+    defaultHook: (result, c) => {
+      // A body of another type would be left out, and what it confines with it: of all dead letters one is meant.
+      if (result.target === 'json' && !isJson(c.req.header('content-type'))) {
+        throw new ProblemError(
+          'UnsupportedMediaType',
+          'send a JSON body, {} at least, with Content-Type: application/json',
+        );
+      }
       if (result.success) return;
       const errors = result.error.issues.flatMap((issue) =>
         issue.code === 'unrecognized_keys'
@@ -36,6 +43,10 @@ export function createRoutes(): OpenAPIHono<ServerEnv> {
       throw new ProblemError('BadRequest', detail, { errors });
     },
   });
+}
+
+function isJson(contentType = ''): boolean {
+  return /^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(contentType);
 }
 
 /** `spec.sources[0].urls` */

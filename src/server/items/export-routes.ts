@@ -8,7 +8,12 @@ import { databaseOf, type ServerParts } from '../parts.ts';
 
 const TYPES = { jsonl: 'application/x-ndjson', json: 'application/json', csv: 'text/csv; charset=utf-8' } as const;
 
-const text = { schema: z.string() };
+const exportedItem = z
+  .object({
+    ...{ itemId: z.string(), run: z.string(), source: z.string(), url: z.string() },
+    data: z.record(z.string(), z.unknown()),
+  })
+  .openapi('ExportedItem');
 const exported = createRoute({
   method: 'get',
   path: '/api/v1/namespaces/{namespace}/runs/{name}/export',
@@ -17,9 +22,12 @@ const exported = createRoute({
   request: { params: named, query: z.object({ format: z.enum(['jsonl', 'json', 'csv']).default('jsonl') }) },
   responses: {
     200: {
-      description:
-        'The items, as application/x-ndjson, application/json or text/csv. An answer that is cut off is not whole.',
-      content: { 'application/x-ndjson': text },
+      description: 'The items. An answer that is cut off is not whole.',
+      content: {
+        'application/x-ndjson': { schema: z.string() },
+        'application/json': { schema: z.array(exportedItem) },
+        'text/csv': { schema: z.string() },
+      },
     },
     default: { description: 'What went wrong.', content: { 'application/problem+json': { schema: problemSchema } } },
   },
@@ -46,7 +54,7 @@ export function exportRoutes(parts: ServerParts) {
       csv: () => csvLines(name, fields, found.pages),
     }[format];
     const body = ReadableStream.from(texts());
-    // The library's types of answers know JSON and text alone.
+    // The library's types of answers know no streams.
     return c.body(body.pipeThrough(new TextEncoderStream())) as never;
   });
   return routes;

@@ -440,6 +440,14 @@ test('without a token, with a wrong one, or for what is not there, an answer is 
     body: { reason: 'BadRequest' },
   });
   expect(await statusOfAnnounced(3_000_000)).toBe(413);
+  for (const type of ['text/plain', 'application/x-www-form-urlencoded', undefined]) {
+    const headers = { authorization: `Bearer ${token}`, ...(type === undefined ? {} : { 'content-type': type }) };
+    const body = type === undefined ? {} : { body: '{"note":"lunch"}' };
+    const answer = await fetch(server.url + path('runs/none/pause'), { method: 'POST', headers, ...body });
+    expect([answer.status, ((await answer.json()) as Record<string, unknown>)['reason']], type).toEqual([
+      ...[415, 'UnsupportedMediaType'],
+    ]);
+  }
   const { headers, body } = await server.call('GET', '/openapi.json', token);
   expect(body).toMatchObject({ openapi: '3.1.0', paths: { '/api/v1/crawl-now': { post: {} } } });
   expect(headers.get('access-control-allow-origin')).toBeNull();
