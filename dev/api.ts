@@ -34,7 +34,7 @@ curl -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
 \`\`\`
 
 Rights are verbs on \`crawlschedules\` and \`crawlruns\` of \`trawler.dev\`: \`get\`, \`list\`, \`create\`, \`update\`, \`patch\`, \`delete\`, and \`run\`,
-\`suspend\`, \`resume\` (schedules), \`pause\`, \`resume\`, \`stop\`, \`retry\`, \`clear\` (runs). The built-in roles view and edit hold them where the chart's
+\`suspend\`, \`resume\` (schedules), \`pause\`, \`resume\`, \`stop\`, \`retry\`, \`clear\` (runs), and \`list\` on \`audits\`. The built-in roles view and edit hold them where the chart's
 \`rbac.aggregateToUserRoles\` is on. \`GET /api/v1/me?namespace=NAME\` says what you may do.
 
 Errors are RFC 9457 problems with a \`reason\` and, where fields are at fault, their paths in \`errors\`. Lists end with \`nextCursor\` while
@@ -42,7 +42,8 @@ there is more: give it back as \`cursor\`. An answer about one object has its ve
 version alone, else the answer is 412.
 
 A request that starts runs may carry an \`Idempotency-Key\` of your choice: sent again with its key, it is answered with the runs that it has
-made. Who sends more than \`server.requestsPerMinute\` of the chart is answered with 429 and \`Retry-After\`.
+made. Who sends more than \`server.requestsPerMinute\` of the chart is answered with 429 and \`Retry-After\`. A body is JSON and says so
+(\`Content-Type: application/json\`), else the answer is 415.
 `;
 
 export function apiPage(): string {

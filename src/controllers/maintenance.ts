@@ -16,14 +16,17 @@ export type MaintenanceSettings = {
   readonly timeZone: string;
   /** How many whole days of runs and results are kept beside today's. */
   readonly retentionDays: number;
-  /** The same for what stays of runs; never less than their results. */
+  /** The same for what stays of runs and of changes through the API; never less than their results. */
   readonly historyDays: number;
   /** And for the logs of runs. */
   readonly logDays: number;
 };
 
 export type MaintenanceOptions = {
-  readonly store: Pick<OperatorStore, 'ensureDay' | 'dropDaysBefore' | 'forgetLanes' | 'executions' | 'logs'>;
+  readonly store: Pick<
+    OperatorStore,
+    'ensureDay' | 'dropDaysBefore' | 'forgetLanes' | 'forgetAudit' | 'executions' | 'logs'
+  >;
   readonly runCache: Pick<RunCache, 'list'>;
   readonly settings: MaintenanceSettings;
   /** The operator's own. */
@@ -71,7 +74,9 @@ export function createMaintenance(options: MaintenanceOptions) {
     try {
       const { retentionDays, historyDays, logDays } = settings;
       work['logParts'] = await store.logs.forget(day(-logDays), signal);
-      work['executions'] = await store.executions.forget(day(-Math.max(retentionDays, historyDays)), signal);
+      const firstOfHistory = day(-Math.max(retentionDays, historyDays));
+      work['executions'] = await store.executions.forget(firstOfHistory, signal);
+      work['auditEntries'] = await store.forgetAudit(firstOfHistory, signal);
       // The day of a CrawlRun that does not tell its end yet stays, though the run may have ended in Postgres.
       const unfinished = runCache.list().filter((run) => !isFinished(run));
       const kept = [...new Set(unfinished.map(runDay))];

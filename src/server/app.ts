@@ -6,8 +6,10 @@ import { secureHeaders } from 'hono/secure-headers';
 import { RELEASE } from '../store/release.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import type { ReadinessCheck } from '../telemetry/readiness.ts';
+import { auditRoutes } from './audit/audit-routes.ts';
 import { type Authenticate, tokenOf } from './auth/identity.ts';
 import { createRoutes, type ServerContext } from './http/env.ts';
+import { originOf } from './http/origin.ts';
 import { ProblemError, problemOf } from './http/problem.ts';
 import { REQUESTS_PER_MINUTE, rateLimit } from './http/rate-limit.ts';
 import { requestLog } from './http/request-log.ts';
@@ -39,6 +41,7 @@ const ROOMS = [
   ...[meRoutes, statusRoutes, schedulerRoutes, scheduleRoutes, scheduleActionRoutes, previewRoutes, nextRoutes],
   ...[crawlNowRoutes, runRoutes, runActionRoutes, runDetailRoutes, explainRoutes, logRoutes, executionRoutes],
   ...[itemRoutes, exportRoutes, deadLetterRoutes, changeRoutes, streamRoutes],
+  auditRoutes,
 ];
 
 /** A CrawlSchedule may have 1.5 MiB in etcd. */
@@ -84,7 +87,7 @@ export function createApp({ parts, authenticate, readiness, logger, ...options }
     }
     const identity = await authenticate(token);
     if (identity === undefined) throw new ProblemError('Unauthenticated', 'the API server does not know this token');
-    c.set('identity', identity);
+    c.set('identity', { ...identity, ...originOf(c) });
     c.set('isStillCaller', async () => (await authenticate(token)) !== undefined);
     await next();
   });

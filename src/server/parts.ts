@@ -3,7 +3,7 @@ import type { CrawlRun, CrawlSchedule } from '../custom-resources/types.ts';
 import type { KubeApi } from '../kube/client.ts';
 import type { ResourceClient } from '../kube/resource-client.ts';
 import type { ServerStore } from '../store/server-store.ts';
-import type { Audit } from './audit.ts';
+import type { Audit } from './audit/audit.ts';
 import type { Access } from './auth/access.ts';
 import { ProblemError } from './http/problem.ts';
 import type { LiveState } from './stream/live-state.ts';

@@ -12,7 +12,8 @@ import type { ServerStore } from '../store/server-store.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { type Readiness, type ReadinessCheck, remembered } from '../telemetry/readiness.ts';
 import { createApp } from './app.ts';
-import { createAudit } from './audit.ts';
+import { createAudit } from './audit/audit.ts';
+import { type AuditLog, createAuditLog } from './audit/audit-log.ts';
 import { createAccess } from './auth/access.ts';
 import { createAuthenticator } from './auth/identity.ts';
 import type { RequestMetrics } from './http/request-metrics.ts';
@@ -51,6 +52,8 @@ const READY_FOR_MS = 10_000;
 /** A caller that sends its headers or its body more slowly is cut off. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
+/** For what is left to be written of changes, at the end. */
+const AUDIT_WITHIN_MS = 3_000;
 
 export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const { api, identity, metrics, logger, rightsFreshMs, store, systemNamespace } = options;
@@ -65,6 +68,8 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const schedules = api.resource<CrawlSchedule>(CRAWL_SCHEDULES);
   const runs = api.resource<CrawlRun>(CRAWL_RUNS);
   const streaming = new AbortController();
+  const now = () => new Date();
+  const auditLog: AuditLog | undefined = store === undefined ? undefined : createAuditLog({ store, logger });
   const app = createApp({
     parts: {
       ...{ api, schedules, runs },
@@ -74,8 +79,8 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
         ...(options.keepAliveMs === undefined ? {} : { keepAliveMs: options.keepAliveMs }),
       }),
       access: createAccess(api, rightsFreshMs),
-      audit: createAudit(events, logger),
-      now: () => new Date(),
+      audit: createAudit({ events, logger, now, write: (entry) => auditLog?.write(entry) }),
+      now,
       leader: (signal) => readLeader(api, systemNamespace, signal),
       ...(store === undefined ? {} : { store }),
     },
@@ -97,6 +102,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
       // Streams would last for ever.
       streaming.abort(new Error('the server ends'));
       await closeServer(server, withinMs);
+      await auditLog?.close(AUDIT_WITHIN_MS);
       ending.abort(new Error('the server ends'));
       await events.done;
     },

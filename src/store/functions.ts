@@ -52,6 +52,7 @@ export const WORKER_FUNCTIONS = [
 export const SERVER_FUNCTIONS = [
   'wanted_dead_letters(uuid, jsonb, timestamptz, uuid, timestamptz, int)',
   'change_dead_letters(uuid, boolean, jsonb, timestamptz, uuid, timestamptz, int)',
+  'write_audit(jsonb)',
 ] as const;
 
 /** Changes whenever a function does: the sign that they have to be created again. */

@@ -335,6 +335,8 @@ export type OperatorStore = {
   readonly comparisons: ComparisonStore;
   /** What workers have logged. */
   readonly logs: LogStore;
+  /** Drops what was done through the API server before a day, YYYY-MM-DD (UTC); how many entries. */
+  forgetAudit(firstKept: string, signal: AbortSignal): Promise<number>;
   /** What is to be sent to webhooks. */
   readonly notifications: NotificationStore;
   /** Connections that the server has, of whomever, and may have. */

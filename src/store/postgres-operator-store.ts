@@ -19,7 +19,7 @@ import type { Acceptance, AcceptedRun, OperatorStore, RunSnapshot } from './oper
 import type { PoolMetrics } from './pool-metrics.ts';
 import { reviewPart } from './queue-review.ts';
 import { deadLetters, firstItems } from './results.ts';
-import { dropDaysBefore, ensureDay, forgetLanes } from './retention.ts';
+import { dropDaysBefore, ensureDay, forgetAudit, forgetLanes } from './retention.ts';
 import * as runs from './runs.ts';
 import type { Database } from './schema.ts';
 import { checkSchemaName } from './schema-name.ts';
@@ -120,6 +120,7 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     dropDaysBefore: (firstKept, kept, signal, onDropped) =>
       guarded(signal, () => dropDaysBefore(db, firstKept, kept, signal, onDropped)),
     forgetLanes: (signal) => guarded(signal, () => forgetLanes(db, signal)),
+    forgetAudit: (firstKept, signal) => guarded(signal, () => forgetAudit(db, firstKept, signal)),
     executions: createExecutionStore(db, guarded),
     comparisons: createComparisonStore(db, guarded),
     logs: createLogStore(db, guarded),

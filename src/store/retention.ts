@@ -66,6 +66,11 @@ export async function forgetLanes(db: Kysely<Database>, signal: AbortSignal): Pr
   await untilNone(db, sql<{ n: number }>`select forget_lanes(${PART}) as n`, signal);
 }
 
+/** How many entries. */
+export function forgetAudit(db: Kysely<Database>, firstKept: string, signal: AbortSignal): Promise<number> {
+  return untilNone(db, sql<{ n: number }>`select forget_audit(${firstKept}::date, ${PART / 10}) as n`, signal);
+}
+
 /** How many there were. */
 async function untilNone(
   db: Kysely<Database>,

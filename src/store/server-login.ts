@@ -27,6 +27,7 @@ const READABLE = [
   'change',
   'run_log',
   'run_log_total',
+  'audit',
 ] as const;
 
 const POLICY = 'server_reads';

@@ -2,6 +2,7 @@
 import { Kysely, PostgresDialect } from 'kysely';
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { type AuditStore, createAuditStore } from './audit-store.ts';
 import { type ChangeReads, createChangeReads } from './change-reads.ts';
 import type { ComparisonStore } from './comparison-store.ts';
 import { createComparisonStore } from './comparisons.ts';
@@ -81,7 +82,8 @@ export type RunExport = {
 /** Every call rejects with a StoreError. */
 export type ServerStore = RunReads &
   ChangeReads &
-  DeadLetterStore & {
+  DeadLetterStore &
+  AuditStore & {
     readonly logs: LogReads;
     readonly comparisons: Pick<ComparisonStore, 'runOf' | 'changes' | 'unchangedUrls'>;
     /** The newest first. */
@@ -183,6 +185,7 @@ export function createServerStore(options: ServerStoreOptions): ServerStore {
     ...createRunReads(pool),
     ...createChangeReads(pool),
     ...createDeadLetterStore(pool),
+    ...createAuditStore(pool),
     logs: createLogStore(db, guarded),
     comparisons: createComparisonStore(db, guarded),
     items({ namespace, run, schedule, source, before, limit }, signal) {

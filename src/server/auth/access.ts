@@ -25,7 +25,8 @@ export type Verb =
 
 export type Right = {
   readonly verb: Verb;
-  readonly resource: 'crawlschedules' | 'crawlruns';
+  /** `audits` is a resource of rights alone. */
+  readonly resource: 'crawlschedules' | 'crawlruns' | 'audits';
   /** Absent: in all namespaces. */
   readonly namespace?: string;
   /** Absent: all of them. */
@@ -67,7 +68,8 @@ export function createAccess(api: KubeApi, freshMs = FRESH_MS): Access {
 
   function allows(identity: Identity, right: Right): Promise<boolean> {
     const { verb, resource, namespace, name } = right;
-    const key = JSON.stringify([identity, verb, resource, namespace, name]);
+    const { username, uid, groups, extra } = identity;
+    const key = JSON.stringify([username, uid, groups, extra, verb, resource, namespace, name]);
     const remembered = known.get(key);
     if (remembered !== undefined) return remembered;
     const answer = review(identity, right);

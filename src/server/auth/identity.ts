@@ -12,6 +12,9 @@ export type Identity = {
   readonly extra: Readonly<Record<string, string[]>>;
 };
 
+/** Who sends a request, and from where. */
+export type Caller = Identity & { readonly origin?: string };
+
 /** Undefined for a token that nobody has. Rejects with a KubeError. */
 export type Authenticate = (token: string) => Promise<Identity | undefined>;
 

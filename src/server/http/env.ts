@@ -1,15 +1,15 @@
 // What the parts of a request's way hand to each other, and how the routes are made.
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import type { Identity } from '../auth/identity.ts';
+import type { Caller } from '../auth/identity.ts';
 import { namespaceName, objectName } from './inputs.ts';
 import { ProblemError, problemSchema } from './problem.ts';
 
 export type ServerEnv = {
   Variables: {
-    identity: Identity;
+    identity: Caller;
     /** Whether the request's token is still somebody's, for answers that last. Rejects with a KubeError. */
-    isStillIdentity: () => Promise<boolean>;
+    isStillCaller: () => Promise<boolean>;
   };
 };
 export type ServerContext = Context<ServerEnv>;

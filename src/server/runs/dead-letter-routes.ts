@@ -4,7 +4,7 @@ import { type CrawlRun, isFinished } from '../../custom-resources/types.ts';
 import { FAILURE_CAUSES } from '../../resources/failure-causes.ts';
 import type { DeadLetterChange, DeadLetterFilter } from '../../store/dead-letter-store.ts';
 import type { Verb } from '../auth/access.ts';
-import type { Identity } from '../auth/identity.ts';
+import type { Caller } from '../auth/identity.ts';
 import { decodeCursor, encodeCursor, nextCursor, pageQuery } from '../http/cursor.ts';
 import { answers, body, createRoutes, named, signalOf } from '../http/env.ts';
 import { databaseTime, storableText } from '../http/inputs.ts';
@@ -82,7 +82,7 @@ export function deadLetterRoutes(parts: ServerParts) {
   async function liveRun(
     ref: { readonly namespace: string; readonly name: string },
     verb: Verb,
-    identity: Identity,
+    identity: Caller,
     signal: AbortSignal,
   ): Promise<CrawlRun> {
     await access.require(identity, { verb, resource: 'crawlruns', ...ref });
@@ -92,8 +92,11 @@ export function deadLetterRoutes(parts: ServerParts) {
   }
 
   /** Tells of what was changed, also where it is only a part, and rejects then. Returns how many it is. */
-  function settle(run: CrawlRun, { action, wanted, ...change }: Told, identity: Identity): number {
-    if (change.changed > 0) audit(action, run, identity, `${change.changed} dead letters${filterInWords(wanted)}`);
+  function settle(run: CrawlRun, { action, wanted, ...change }: Told, identity: Caller): number {
+    if (change.changed > 0) {
+      const detail = `${change.changed} dead letters${filterInWords(wanted)}`;
+      audit(action, run, identity, { before: run, detail });
+    }
     const done = action === 'DeadLettersCleared' ? 'were cleared' : 'were queued again';
     const refusal = refusalOf(run.metadata.name, change, done);
     if (refusal !== undefined) throw refusal;

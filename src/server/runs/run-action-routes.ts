@@ -14,9 +14,9 @@ import {
 import { type CrawlRun, isFinished, phaseOf } from '../../custom-resources/types.ts';
 import type { NewObject } from '../../kube/kube-object.ts';
 import { retryPart } from '../../resources/crawl-run.ts';
-import type { AuditedAction } from '../audit.ts';
+import type { AuditedAction } from '../audit/audit.ts';
 import type { Verb } from '../auth/access.ts';
-import type { Identity } from '../auth/identity.ts';
+import type { Caller } from '../auth/identity.ts';
 import { answers, body, created, createRoutes, named, signalOf } from '../http/env.ts';
 import { idempotent, usedBefore, uuidOf } from '../http/idempotency.ts';
 import { ProblemError } from '../http/problem.ts';
@@ -61,7 +61,7 @@ export function runActionRoutes({ runs, access, audit }: ServerParts) {
   async function change(
     ref: { readonly namespace: string; readonly name: string },
     { verb, action, patch, note }: Change,
-    identity: Identity,
+    identity: Caller,
     signal: AbortSignal,
   ): Promise<CrawlRun> {
     await access.require(identity, { verb, resource: 'crawlruns', ...ref });
@@ -70,7 +70,7 @@ export function runActionRoutes({ runs, access, audit }: ServerParts) {
       throw new ProblemError('Conflict', `run "${ref.name}" has ended (${phaseOf(run)}): there is nothing to ${verb}`);
     }
     const stored = await runs.patch(ref, { type: 'merge', body: patch }, { signal });
-    audit(action, stored, identity, note);
+    audit(action, stored, identity, { before: run, detail: note });
     return stored;
   }
 
@@ -118,7 +118,7 @@ export function runActionRoutes({ runs, access, audit }: ServerParts) {
     const nothing = nothingToRetry(run, part);
     if (nothing !== undefined) throw new ProblemError('Conflict', `run "${ref.name}": ${nothing}`);
     const made = await retryOnce(run, part, requestOf(run, identity, c.req.valid('header')), signalOf(c));
-    if (made.isNew) audit('RetryRequested', made.run, identity, `${partInWords(part)} of ${ref.name}`);
+    if (made.isNew) audit('RetryRequested', made.run, identity, { detail: `${partInWords(part)} of ${ref.name}` });
     return c.json(shown(made.run), 201);
   });
 
@@ -128,7 +128,7 @@ export function runActionRoutes({ runs, access, audit }: ServerParts) {
 /** Of a request with a key: the id that finds what it has made. */
 function requestOf(
   { metadata }: CrawlRun,
-  { username }: Identity,
+  { username }: Caller,
   { 'idempotency-key': key }: z.output<typeof idempotent>,
 ): string | undefined {
   return key === undefined ? undefined : uuidOf(`${username}/retry/${metadata.uid}/${key}`);

@@ -93,10 +93,11 @@ export function runRoutes({ runs, access, audit }: ServerParts) {
     const { spec } = c.req.valid('json');
     await access.require(c.get('identity'), { verb: 'patch', resource, ...ref });
     const resourceVersion = expectedVersion(c.req.valid('header')['if-match']);
+    const before = await findRun(runs, ref, signalOf(c));
     const change = { ...(resourceVersion === undefined ? {} : { metadata: { resourceVersion } }), spec };
     const options = { signal: signalOf(c), fieldValidation: 'Strict' } as const;
     const stored = await runs.patch(ref, { type: 'merge', body: change }, options);
-    audit('Patched', stored, c.get('identity'), `spec ${JSON.stringify(spec)}`);
+    audit('Patched', stored, c.get('identity'), { before, detail: `spec ${JSON.stringify(spec)}` });
     c.header('etag', etagOf(stored));
     return c.json(shown(stored), 200);
   });

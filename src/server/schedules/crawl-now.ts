@@ -7,7 +7,7 @@ import type { CrawlRun, CrawlSchedule } from '../../custom-resources/types.ts';
 import type { NewObject } from '../../kube/kube-object.ts';
 import { crawlScheduleSpec } from '../../resources/crawl-schedule.ts';
 import { LABEL } from '../../resources/group.ts';
-import type { Identity } from '../auth/identity.ts';
+import type { Caller } from '../auth/identity.ts';
 import { usedBefore, uuidOf } from '../http/idempotency.ts';
 import { ProblemError } from '../http/problem.ts';
 import type { ServerParts } from '../parts.ts';
@@ -46,7 +46,7 @@ export async function crawlNow(
   { runs, audit, now }: ServerParts,
   schedules: readonly CrawlSchedule[],
   { source, key }: Choice,
-  identity: Identity,
+  identity: Caller,
   signal: AbortSignal,
 ): Promise<z.output<typeof started>> {
   const request = key === undefined ? undefined : `${identity.username}/${key}`;

@@ -50,10 +50,10 @@ export function scheduleActionRoutes(parts: ServerParts) {
     const { note } = c.req.valid('json');
     const identity = c.get('identity');
     await access.require(identity, { verb: 'suspend', resource, ...ref });
-    await findSchedule(schedules, ref, signalOf(c));
+    const before = await findSchedule(schedules, ref, signalOf(c));
     const patch = { type: 'merge', body: suspendSchedulePatch(identity.username, note) } as const;
     const stored = await schedules.patch(ref, patch, { signal: signalOf(c) });
-    audit('Suspended', stored, identity, note);
+    audit('Suspended', stored, identity, { before, detail: note });
     return c.json(shown(stored), 200);
   });
 
@@ -61,10 +61,10 @@ export function scheduleActionRoutes(parts: ServerParts) {
     const ref = c.req.valid('param');
     const identity = c.get('identity');
     await access.require(identity, { verb: 'resume', resource, ...ref });
-    await findSchedule(schedules, ref, signalOf(c));
+    const before = await findSchedule(schedules, ref, signalOf(c));
     const patch = { type: 'merge', body: resumeSchedulePatch(now()) } as const;
     const stored = await schedules.patch(ref, patch, { signal: signalOf(c) });
-    audit('Resumed', stored, identity);
+    audit('Resumed', stored, identity, { before });
     return c.json(shown(stored), 200);
   });
 

@@ -103,7 +103,7 @@ export function scheduleRoutes({ schedules, access, audit }: ServerParts) {
       { ...after, spec: spec as CrawlSchedule['spec'] },
       { signal: signalOf(c), fieldValidation: 'Strict' },
     );
-    audit('Replaced', stored, c.get('identity'));
+    audit('Replaced', stored, c.get('identity'), { before });
     c.header('etag', etagOf(stored));
     return c.json(shown(stored), 200);
   });
@@ -112,9 +112,8 @@ export function scheduleRoutes({ schedules, access, audit }: ServerParts) {
     const ref = c.req.valid('param');
     const { metadata, spec } = c.req.valid('json');
     await access.require(c.get('identity'), { verb: 'patch', resource, ...ref });
-    if (spec?.['schedule'] !== undefined || spec?.['timeZone'] !== undefined) {
-      checkTimes(spec, (await findSchedule(schedules, ref, signalOf(c))).spec);
-    }
+    const before = await findSchedule(schedules, ref, signalOf(c));
+    checkTimes(spec ?? {}, before.spec);
     const resourceVersion = expectedVersion(c.req.valid('header')['if-match']);
     const changed = { ...metadata, ...(resourceVersion === undefined ? {} : { resourceVersion }) };
     const stored = await schedules.patch(
@@ -122,7 +121,7 @@ export function scheduleRoutes({ schedules, access, audit }: ServerParts) {
       { type: 'merge', body: { metadata: changed, ...(spec === undefined ? {} : { spec }) } },
       { signal: signalOf(c), fieldValidation: 'Strict' },
     );
-    audit('Patched', stored, c.get('identity'));
+    audit('Patched', stored, c.get('identity'), { before });
     c.header('etag', etagOf(stored));
     return c.json(shown(stored), 200);
   });

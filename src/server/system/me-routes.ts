@@ -17,6 +17,7 @@ export const RIGHTS: readonly Pick<Right, 'verb' | 'resource'>[] = [
       ...{ verb, resource: 'crawlruns' as const },
     }),
   ),
+  { verb: 'list', resource: 'audits' },
 ];
 
 const me = createRoute({

@@ -4,6 +4,7 @@ import { type Rule, type ServerFixture, serveAs, startFixture } from './fixture.
 
 const SCHEDULES = 'crawlschedules';
 const RUNS = 'crawlruns';
+const AUDITS = 'audits';
 const NAMESPACES = ['red', 'blue'] as const;
 
 /** What each identity holds, in the namespace red alone. */
@@ -13,6 +14,7 @@ const IDENTITIES: Readonly<Record<string, readonly Rule[]>> = {
   editor: [{ resources: [SCHEDULES, RUNS], verbs: ['get', 'list', 'create', 'update', 'patch', 'delete'] }],
   pauser: [{ resources: [RUNS], verbs: ['pause', 'resume'] }],
   starter: [{ resources: [SCHEDULES], verbs: ['run'] }],
+  auditor: [{ resources: [AUDITS], verbs: ['list'] }],
   owner: [{ resources: [SCHEDULES, RUNS], verbs: ['*'] }],
 };
 
@@ -53,6 +55,7 @@ const ROUTES: readonly (readonly [verb: string, resource: string, method: string
   ['get', RUNS, 'GET', 'runs/none/events'],
   ['get', RUNS, 'GET', 'runs/none/logs'],
   ['list', RUNS, 'GET', 'executions/00000000-0000-4000-8000-000000000000'],
+  ['list', AUDITS, 'GET', 'audit'],
   ['list', RUNS, 'GET', 'batches/00000000-0000-4000-8000-000000000000'],
 ];
 

@@ -34,6 +34,10 @@ function maintenanceAt(time: string, { last, retentionDays = 30 }: { last?: stri
         parts: () => Promise.reject(new Error('not called')),
         progress: () => Promise.reject(new Error('not called')),
       },
+      forgetAudit: async (firstKept) => {
+        state.calls.push(`audit before ${firstKept}`);
+        return 4;
+      },
       executions: {
         forget: async (firstKept) => {
           state.calls.push(`executions before ${firstKept}`);
@@ -57,7 +61,12 @@ function maintenanceAt(time: string, { last, retentionDays = 30 }: { last?: stri
 }
 
 const HOURLY = ['ensure 2026-03-10', 'ensure 2026-03-11', 'lanes'];
-const NIGHTLY = ['logs before 2026-02-08', 'executions before 2025-02-03', 'days before 2026-02-08'];
+const NIGHTLY = [
+  'logs before 2026-02-08',
+  'executions before 2025-02-03',
+  'audit before 2025-02-03',
+  'days before 2026-02-08',
+];
 
 test.each([
   ['the slot of last night is done', '2026-03-10T09:00:00Z', '2026-03-10T01:00:00Z', false],
@@ -83,7 +92,7 @@ test('it looks again after an hour, or when the next slot comes, and does each s
     {
       slot: new Date('2026-03-10T01:00:00Z'),
       outcome: 'Succeeded',
-      work: { days: 2, executions: 7, logParts: 3, hosts: 15 },
+      work: { days: 2, executions: 7, auditEntries: 4, logParts: 3, hosts: 15 },
     },
   ]);
 });
@@ -95,12 +104,12 @@ test('what could not be dropped is told, and the slot is tried again', async () 
   state.fails = false;
   await maintain(signal);
   expect(state.records).toMatchObject([
-    { outcome: 'Failed', message: 'somebody reads it', work: { executions: 7 } },
-    { outcome: 'Succeeded', work: { days: 2, executions: 7 } },
+    { outcome: 'Failed', message: 'somebody reads it', work: { executions: 7, auditEntries: 4 } },
+    { outcome: 'Succeeded', work: { days: 2, executions: 7, auditEntries: 4 } },
   ]);
   expect(state.told).toEqual([
     'Failed: not all that is past its time could be dropped, it is tried again: somebody reads it',
-    'Succeeded: dropped: 3 logParts, 7 executions, 15 hosts, 2 days',
+    'Succeeded: dropped: 3 logParts, 7 executions, 4 auditEntries, 15 hosts, 2 days',
   ]);
 });
 
