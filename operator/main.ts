@@ -10,7 +10,7 @@ import type { GatewaySettings, GatewayTls } from '../src/controllers/gateway/gat
 import { type MaintenanceSettings, timetableOf } from '../src/controllers/maintenance.ts';
 import { createDatabaseMetrics, createOperatorMetrics } from '../src/controllers/metrics.ts';
 import { runOperator } from '../src/controllers/operator.ts';
-import { CRAWL_RUNS, CRAWL_SCHEDULES } from '../src/custom-resources/types.ts';
+import { CRAWL_BACKFILLS, CRAWL_RUNS, CRAWL_SCHEDULES } from '../src/custom-resources/types.ts';
 import { GatewayConfigError, loadGatewayConfig } from '../src/gateway/gateway-config.ts';
 import { runGateway } from '../src/gateway/gateway-process.ts';
 import { accessTrouble } from '../src/kube/access.ts';
@@ -158,7 +158,7 @@ async function answers(store: OperatorStore): Promise<Readiness> {
 
 /** Whether the operator may read what it follows; a replica that does not lead has to be able to, too. */
 async function access(api: KubeApi, { watchNamespaces }: Config): Promise<Readiness> {
-  const followed = [CRAWL_SCHEDULES, CRAWL_RUNS, JOBS, PODS].map((type) => api.resource(type));
+  const followed = [CRAWL_SCHEDULES, CRAWL_RUNS, CRAWL_BACKFILLS, JOBS, PODS].map((type) => api.resource(type));
   const namespaces = watchNamespaces.length === 0 ? undefined : watchNamespaces;
   const trouble = accessTrouble(followed, namespaces, AbortSignal.timeout(READINESS_TIMEOUT_MS));
   return (await trouble.catch(() => 'the API server does not answer')) ?? true;

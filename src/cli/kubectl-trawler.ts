@@ -1,7 +1,7 @@
 // kubectl-trawler: the verbs that kubectl has no word for. Put it on the PATH and say `kubectl trawler run shop`.
 import { Command } from 'commander';
 import { KubeError } from '../kube/kube-error.ts';
-import { addBackfill } from './plugin/backfill-command.ts';
+import { addBackfill } from './plugin/backfill-commands.ts';
 import { addChanges } from './plugin/changes-command.ts';
 import { addDead } from './plugin/dead-commands.ts';
 import { addDoctor } from './plugin/doctor-command.ts';

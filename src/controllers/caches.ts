@@ -1,5 +1,12 @@
 // The caches that the controllers share, and by what each is looked up.
-import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '../custom-resources/types.ts';
+import {
+  CRAWL_BACKFILLS,
+  CRAWL_RUNS,
+  CRAWL_SCHEDULES,
+  type CrawlBackfill,
+  type CrawlRun,
+  type CrawlSchedule,
+} from '../custom-resources/types.ts';
 import { JOBS, type Job, PODS, type Pod } from '../kube/builtin-types.ts';
 import { type Cache, createCache } from '../kube/cache.ts';
 import type { KubeApi } from '../kube/client.ts';
@@ -15,6 +22,8 @@ import type { Logger } from '../telemetry/logger.ts';
 export type ScheduleCache = Cache<CrawlSchedule, 'after'>;
 /** By the UID of the schedule that controls a run, by the run's own, and by the run that it tries again, as `namespace/name`. */
 export type RunCache = Cache<CrawlRun, 'controller' | 'uid' | 'retryOf'>;
+/** By the schedule in the same namespace whose times they fill in, as `namespace/name`. */
+export type BackfillCache = Cache<CrawlBackfill, 'schedule'>;
 /** Jobs of runs only. */
 export type JobCache = Cache<Job>;
 /** Crawler pods only, by the namespace and the UID of their run. */
@@ -23,6 +32,7 @@ export type PodCache = Cache<Pod, 'run'>;
 export type Caches = {
   readonly scheduleCache: ScheduleCache;
   readonly runCache: RunCache;
+  readonly backfillCache: BackfillCache;
   readonly jobCache: JobCache;
   readonly podCache: PodCache;
 };
@@ -124,6 +134,7 @@ export function startCaches({ namespaces, ...options }: CachesOptions): Caches {
   return {
     scheduleCache: merged(({ scheduleCache }) => scheduleCache),
     runCache: merged(({ runCache }) => runCache),
+    backfillCache: merged(({ backfillCache }) => backfillCache),
     jobCache: merged(({ jobCache }) => jobCache),
     podCache: merged(({ podCache }) => podCache),
   };
@@ -151,6 +162,13 @@ function cachesOf(
         controller: (run) => [controllerOf(run)?.uid ?? ''],
         uid: (run) => [run.metadata.uid],
         retryOf: (run) => retriedKey(run) ?? [],
+      },
+    }),
+    backfillCache: createCache<CrawlBackfill, 'schedule'>(api.resource(CRAWL_BACKFILLS), {
+      ...all,
+      transform: withoutAnnotations,
+      indexes: {
+        schedule: ({ metadata: { namespace }, spec }) => [objectKey({ namespace, name: spec.scheduleName })],
       },
     }),
     jobCache: createCache<Job>(api.resource(JOBS), {

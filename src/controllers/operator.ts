@@ -1,6 +1,13 @@
 // The operator: caches, queues and reconcilers put together, running while this process leads.
 
-import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '../custom-resources/types.ts';
+import {
+  CRAWL_BACKFILLS,
+  CRAWL_RUNS,
+  CRAWL_SCHEDULES,
+  type CrawlBackfill,
+  type CrawlRun,
+  type CrawlSchedule,
+} from '../custom-resources/types.ts';
 import {
   CLUSTER_EVENTS,
   type ClusterEvent,
@@ -27,6 +34,8 @@ import { GROUP } from '../resources/group.ts';
 import type { OperatorStore } from '../store/operator-store.ts';
 import { LOG_EVENTS } from '../telemetry/log-events.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { createBackfillReconciler } from './backfill/backfill-controller.ts';
+import { wakeBackfills } from './backfill/backfill-wake.ts';
 import { startCaches } from './caches.ts';
 import { compareRuns } from './comparisons.ts';
 import { createDatabasePreparation } from './database-preparation.ts';
@@ -118,7 +127,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   const namespaces = options.watchNamespaces === undefined ? {} : { namespaces: options.watchNamespaces };
   options.onLeading?.();
   const caches = startCaches({ api, ...namespaces, ...shared });
-  const { scheduleCache, runCache, jobCache, podCache } = caches;
+  const { scheduleCache, runCache, backfillCache, jobCache, podCache } = caches;
   const urgency = createUrgency();
   const events = createEventRecorder({ api, controller: `${GROUP}/operator`, instance: identity, urgency, ...shared });
   const all = Object.values(caches);
@@ -175,6 +184,20 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
       await onDatabase(() => lookForProgress(signal));
       return { requeueAfterMs: PROGRESS_INTERVAL_MS };
     },
+    ...shared,
+  });
+  const backfillQueue = createWorkQueue({
+    name: 'backfill',
+    // One after the other, so that no two plan the same time.
+    workers: 1,
+    reconcile: createBackfillReconciler({
+      backfills: api.resource<CrawlBackfill>(CRAWL_BACKFILLS),
+      ...{ runs, backfillCache, scheduleCache, runCache, events, now },
+      executions: {
+        ofSlots: (query, within) => onDatabase(() => store.executions.ofSlots(query, within)),
+        find: (inNamespace, name, within) => onDatabase(() => store.executions.find(inNamespace, name, within)),
+      },
+    }),
     ...shared,
   });
   const sweepQueue = createWorkQueue({
@@ -243,6 +266,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   });
 
   wakeSchedules({ scheduleCache, runCache, queue: scheduleQueue });
+  wakeBackfills({ backfillCache, scheduleCache, runCache, queue: backfillQueue });
   wakeRuns({ runCache, jobCache, podCache, line: queue, queue: runQueue, onGone: () => sweepQueue.add(SWEEP_KEY) });
   progressQueue.add(PROGRESS_KEY);
   sweepQueue.add(SWEEP_KEY);
@@ -262,6 +286,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     scheduleQueue.done,
     runQueue.done,
     progressQueue.done,
+    backfillQueue.done,
     sweepQueue.done,
     maintenanceQueue.done,
     longChangeQueue.done,

@@ -3,12 +3,12 @@
 import { createHash } from 'node:crypto';
 import { controllerOf, controllerReference, type NewObject, type OwnerReference } from '../kube/kube-object.ts';
 import { timestamp } from '../kube/time.ts';
-import type { CrawlRunSpec } from '../resources/crawl-run.ts';
+import { type CrawlRunSpec, LOWEST_PRIORITY } from '../resources/crawl-run.ts';
 import type { CrawlScheduleSpec } from '../resources/crawl-schedule.ts';
 import { ANNOTATION, LABEL } from '../resources/group.ts';
 import { runName } from '../resources/names.ts';
 import { inheritedSources, type RetryPart } from './retries.ts';
-import type { CrawlRun, CrawlSchedule } from './types.ts';
+import type { CrawlBackfill, CrawlRun, CrawlSchedule } from './types.ts';
 
 /** What `kubectl apply` notes: the object as its own user gave it. */
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -75,11 +75,28 @@ function manualRunNamed(name: string, schedule: CrawlSchedule, spec: CrawlSchedu
   return fromTemplate(schedule, spec, name, { type: 'Manual', only: 'All' }, ownedBy(schedule));
 }
 
-/** The run for a slot of the past; the suffix keeps it apart from the one that the schedule may have made itself. */
-export function backfillRun(schedule: CrawlSchedule, spec: CrawlScheduleSpec, slot: Date): NewObject<CrawlRun> {
-  const name = `${runName(schedule.metadata.name, slot)}-backfill`;
+type BackfillRef = { readonly metadata: Pick<CrawlBackfill['metadata'], 'name' | 'uid'> };
+
+/** The name of a backfill's run for a slot: another backfill never makes that run. */
+export function backfillRunName(scheduleName: string, slot: Date, { metadata }: BackfillRef): string {
+  const hash = createHash('sha256').update(metadata.uid).digest('hex').slice(0, 6);
+  return `${runName(scheduleName, slot)}-backfill-${hash}`;
+}
+
+/** The run of a backfill for a slot of the past. In line and at hosts it comes after those of the schedule. */
+export function backfillRun(
+  schedule: CrawlSchedule,
+  spec: CrawlScheduleSpec,
+  slot: Date,
+  backfill: BackfillRef,
+): NewObject<CrawlRun> {
+  const name = backfillRunName(schedule.metadata.name, slot, backfill);
   const trigger: Trigger = { type: 'Backfill', only: 'All', scheduledTime: timestamp(slot) };
-  return fromTemplate(schedule, spec, name, trigger, ownedBy(schedule));
+  const run = fromTemplate(schedule, spec, name, trigger, ownedBy(schedule));
+  const { name: backfillName, uid } = backfill.metadata;
+  const labels = { ...run.metadata.labels, [LABEL.backfill]: backfillName, [LABEL.backfillUid]: uid };
+  const priority = Math.max(LOWEST_PRIORITY, (schedule.spec.runTemplate.spec.priority ?? 0) - 1);
+  return { metadata: { ...run.metadata, labels }, spec: { ...run.spec, priority } };
 }
 
 /**

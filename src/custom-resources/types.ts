@@ -1,12 +1,14 @@
 // Trawler's own resources as the API server sends them.
 import { isConditionTrue } from '../kube/conditions.ts';
 import type { NamespacedObject, ResourceType } from '../kube/kube-object.ts';
+import type { CrawlBackfillSpecInput, CrawlBackfillStatus } from '../resources/crawl-backfill.ts';
 import type { CrawlRunSpecInput, CrawlRunStatus, RunPhase } from '../resources/crawl-run.ts';
 import type { CrawlScheduleSpecInput, CrawlScheduleStatus } from '../resources/crawl-schedule.ts';
 import { GROUP, VERSION } from '../resources/group.ts';
 
 export type CrawlRun = NamespacedObject & { spec: CrawlRunSpecInput; status?: CrawlRunStatus };
 export type CrawlSchedule = NamespacedObject & { spec: CrawlScheduleSpecInput; status?: CrawlScheduleStatus };
+export type CrawlBackfill = NamespacedObject & { spec: CrawlBackfillSpecInput; status?: CrawlBackfillStatus };
 
 export const CRAWL_RUNS: ResourceType = {
   group: GROUP,
@@ -21,6 +23,14 @@ export const CRAWL_SCHEDULES: ResourceType = {
   version: VERSION,
   plural: 'crawlschedules',
   kind: 'CrawlSchedule',
+  namespaced: true,
+};
+
+export const CRAWL_BACKFILLS: ResourceType = {
+  group: GROUP,
+  version: VERSION,
+  plural: 'crawlbackfills',
+  kind: 'CrawlBackfill',
   namespaced: true,
 };
 

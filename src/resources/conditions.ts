@@ -127,6 +127,40 @@ export const SCHEDULE_REASONS = [
 ] as const;
 export type ScheduleReason = (typeof SCHEDULE_REASONS)[number];
 
+export const BACKFILL_CONDITIONS = ['Planned', 'Progressing', 'Finished'] as const;
+export type BackfillConditionType = (typeof BACKFILL_CONDITIONS)[number];
+
+/** Why a backfill's condition is as it is. */
+export const BACKFILL_REASONS = [
+  // Planned
+  'PlanReady',
+  'PlanApproved',
+  'UnknownSchedule',
+  'ScheduleWithoutTimes',
+  'InvalidSchedule',
+  'TimesAhead',
+  'TooManyRuns',
+  'NothingToDo',
+  'DatabaseUnavailable',
+  // Progressing
+  'NotPlanned',
+  'WaitingForApproval',
+  'PlanChanged',
+  'RunsAtWork',
+  'WaitingForSchedule',
+  'TemplateChanged',
+  'RunRefused',
+  'Suspended',
+  'Cancelling',
+  // Finished
+  'NotFinished',
+  'AllSucceeded',
+  'SomeRunsFailed',
+  'Cancelled',
+  'ScheduleGone',
+] as const;
+export type BackfillReason = (typeof BACKFILL_REASONS)[number];
+
 const condition = z.object({
   type: z.string().max(316).describe('What the condition says.'),
   status: z.enum(['True', 'False', 'Unknown']).describe('Whether it holds.'),

@@ -19,6 +19,8 @@ const url = z
   .regex(/^https?:\/\/[^\s/?#]+/)
   .describe('An absolute http or https URL.');
 
+export const LOWEST_PRIORITY = -1_000_000;
+
 const pattern = z.string().min(1).max(512);
 
 const selector = z.string().min(1).max(1_024);
@@ -579,7 +581,7 @@ export const crawlSpecShape = {
     .describe('Signs of life.'),
   priority: z
     .int()
-    .min(-1_000_000)
+    .min(LOWEST_PRIORITY)
     .max(1_000_000)
     .default(0)
     .describe(

@@ -1,6 +1,7 @@
 // zod schema -> CustomResourceDefinition: one normaliser to a structural schema, which fails on what that cannot hold.
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import { crawlBackfillSpec, crawlBackfillStatus } from './crawl-backfill.ts';
 import { crawlRunSpec, crawlRunStatus, crawlSpecShape } from './crawl-run.ts';
 import { crawlScheduleSpec, crawlScheduleStatus } from './crawl-schedule.ts';
 import { GROUP, VERSION } from './group.ts';
@@ -182,6 +183,50 @@ const KINDS: readonly Kind[] = [
       { name: 'Message', type: 'string', jsonPath: '.status.message', priority: 1 },
     ],
     selectableFields: ['.spec.scheduleName', '.spec.trigger.type', '.status.phase'],
+  },
+  {
+    kind: 'CrawlBackfill',
+    plural: 'crawlbackfills',
+    singular: 'crawlbackfill',
+    shortName: 'cback',
+    description:
+      'A CrawlBackfill makes the runs of past times of a CrawlSchedule: it shows them as a plan, and makes them once that plan is approved.',
+    spec: crawlBackfillSpec,
+    status: crawlBackfillStatus,
+    rules: [
+      {
+        rule: "size(self.metadata.name) <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
+        message: 'metadata.name must be at most 63 characters of a-z, 0-9 and -, since its runs have it as a label',
+        reason: 'FieldValueInvalid',
+        fieldPath: '.metadata.name',
+      },
+    ],
+    columns: [
+      { name: 'Schedule', type: 'string', jsonPath: '.spec.scheduleName' },
+      { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
+      { name: 'Total', type: 'integer', jsonPath: '.status.progress.total', description: 'Runs of the plan.' },
+      { name: 'Waiting', type: 'integer', jsonPath: '.status.progress.waiting' },
+      { name: 'Active', type: 'integer', jsonPath: '.status.progress.active' },
+      { name: 'Succeeded', type: 'integer', jsonPath: '.status.progress.succeeded' },
+      { name: 'Failed', type: 'integer', jsonPath: '.status.progress.failed' },
+      {
+        name: 'Plan',
+        type: 'string',
+        jsonPath: '.status.plan.hash',
+        description: 'What spec.approvedPlan has to say.',
+      },
+      age,
+      { name: 'From', type: 'string', jsonPath: '.spec.from', priority: 1 },
+      { name: 'To', type: 'string', jsonPath: '.spec.to', priority: 1 },
+      { name: 'Reason', type: 'string', jsonPath: condition('Progressing', 'reason'), priority: 1 },
+      {
+        name: 'Message',
+        type: 'string',
+        jsonPath: '.status.conditions[?(@.type=="Progressing")].message',
+        priority: 1,
+      },
+    ],
+    selectableFields: ['.spec.scheduleName', '.status.phase'],
   },
 ];
 

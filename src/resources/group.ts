@@ -19,6 +19,9 @@ export const LABEL = {
   batch: `${GROUP}/batch`,
   /** On a CrawlRun that retries another: the request with an Idempotency-Key that made it. */
   request: `${GROUP}/request`,
+  /** Name and UID of the CrawlBackfill that a run was made for. */
+  backfill: `${GROUP}/backfill`,
+  backfillUid: `${GROUP}/backfill-uid`,
 } as const;
 
 export const ANNOTATION = {

@@ -57,6 +57,17 @@ export type ExecutionQuery = {
   readonly limit: number;
 };
 
+export type SlotQuery = {
+  readonly namespace: string;
+  readonly scheduleUid: string;
+  /** Both are in the range. */
+  readonly from: Date;
+  readonly to: Date;
+};
+
+/** How a run ended that was for a time of a schedule. */
+export type SlotResult = Required<Pick<Execution, 'name' | 'scheduledTime' | 'outcome'>>;
+
 /** A run that ended before PostgreSQL knew it. */
 export type UnacceptedRun = Pick<
   Execution,
@@ -88,6 +99,8 @@ export type ExecutionStore = {
   list(query: ExecutionQuery, signal: AbortSignal): Promise<readonly Execution[]>;
   /** The newest of that name. */
   find(namespace: string, name: string, signal: AbortSignal): Promise<ExecutionDetails | undefined>;
+  /** All that ended of the runs for times in the range, whoever made them, the oldest time first. */
+  ofSlots(query: SlotQuery, signal: AbortSignal): Promise<readonly SlotResult[]>;
   /** Nothing happens where the run has a summary. */
   recordUnaccepted(run: UnacceptedRun, signal: AbortSignal): Promise<void>;
   /** A slot has one: that of its last try. */

@@ -1,6 +1,6 @@
 // Summaries of runs and of maintenance in PostgreSQL: read, dropped in their time, and written where no run has ended there.
 import { type Kysely, sql } from 'kysely';
-import type { Execution, ExecutionDetails, ExecutionStore } from './execution-store.ts';
+import type { Execution, ExecutionDetails, ExecutionStore, SlotResult } from './execution-store.ts';
 import type { Database } from './schema.ts';
 
 type Guard = <T>(signal: AbortSignal, call: () => Promise<T>) => Promise<T>;
@@ -35,6 +35,14 @@ export function createExecutionStore(db: Kysely<Database>, guarded: Guard): Exec
           where namespace = ${namespace} and name = ${name} order by finished_at desc limit 1`.execute(db, { signal });
         const [row] = rows;
         return row && withoutNulls(row);
+      }),
+    ofSlots: ({ namespace, scheduleUid, from, to }, signal) =>
+      guarded(signal, async () => {
+        const { rows } = await sql<SlotResult>`
+          select name, scheduled_time as "scheduledTime", outcome from execution
+          where schedule_uid = ${scheduleUid}::uuid and scheduled_time between ${from} and ${to} and namespace = ${namespace}
+          order by scheduled_time, finished_at`.execute(db, { signal });
+        return rows;
       }),
     recordUnaccepted: (run, signal) =>
       guarded(signal, async () => {

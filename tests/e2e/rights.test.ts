@@ -15,6 +15,7 @@ const SELDOM: Readonly<Record<string, string>> = {
   'update crawlruns/finalizers.trawler.dev': 'admission has to ask for it, where owner references are protected',
   'get crawlschedules.trawler.dev': 'a status write has to meet a newer version',
   'get crawlruns.trawler.dev': 'the name of a run has to be taken, or a status write has to meet a newer version',
+  'get crawlbackfills.trawler.dev': 'a status write has to meet a newer version',
   'get jobs.batch': 'a Job has to be there before its cache has it',
   'delete jobs.batch': 'PostgreSQL has to go back to a time before a file was written',
   'patch pods/status': 'a node has to be lost',
@@ -72,6 +73,12 @@ beforeAll(async () => {
       failedRunsHistoryLimit: 0,
       runTemplate: { spec: { sources } },
     },
+  });
+  await apply({
+    apiVersion: 'trawler.dev/v1alpha1',
+    kind: 'CrawlBackfill',
+    metadata: { name: 'planned', namespace: namespace.name },
+    spec: { scheduleName: 'often', from: '2026-01-01T00:00:00Z', to: '2026-01-01T00:00:10Z' },
   });
   await kubectl('wait', '--for=create', 'crawlrun', '--all', '--namespace', namespace.name, '--timeout=60s');
   await apply({

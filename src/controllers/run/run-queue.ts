@@ -3,6 +3,7 @@
 import { type CrawlRun, isFinished } from '../../custom-resources/types.ts';
 import { isConditionTrue } from '../../kube/conditions.ts';
 import { controllerOf, objectKey } from '../../kube/kube-object.ts';
+import { LABEL } from '../../resources/group.ts';
 import type { RunCache, ScheduleCache } from '../caches.ts';
 import { type ActiveLimits, type Admission, admissions, type Candidate } from './admission.ts';
 
@@ -63,7 +64,9 @@ export function createRunQueue({ runCache, scheduleCache, limits }: RunQueueOpti
     const schedule = scheduleCache.get({ namespace: run.metadata.namespace, name: owner.name });
     if (schedule?.metadata.uid !== owner.uid) return undefined;
     const policy = schedule.spec.concurrencyPolicy;
-    // A backfill makes many runs at once; unless the schedule allows that, they take turns.
+    // A CrawlBackfill makes no more runs than may be at work, and gives way to the schedule.
+    if (run.metadata.labels?.[LABEL.backfillUid] !== undefined) return undefined;
+    // Whoever makes the runs of many times by hand may make them all at once; unless the schedule allows that, they take turns.
     const takesTurns = policy === 'Queue' || (run.spec.trigger?.type === 'Backfill' && policy !== 'Allow');
     return takesTurns ? owner.uid : undefined;
   }

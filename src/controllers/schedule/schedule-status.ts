@@ -5,6 +5,7 @@ import { timestamp } from '../../kube/time.ts';
 import type { ScheduleConditionType, ScheduleReason } from '../../resources/conditions.ts';
 import type { CrawlScheduleSpec, CrawlScheduleStatus } from '../../resources/crawl-schedule.ts';
 import { formatDuration } from '../../resources/duration.ts';
+import { LABEL } from '../../resources/group.ts';
 import { defined } from '../defined.ts';
 import type { CurrentInterval } from './current-interval.ts';
 import { type FailuresInARow, suspensionMessage } from './failures-in-a-row.ts';
@@ -52,13 +53,22 @@ export function scheduleCursor(
   return new Date(Math.max(0, ...times, ...nominal));
 }
 
-/** The finished runs beyond the history limits, oldest first; `keep` is never among them. */
+/**
+ * The finished runs beyond the history limits, oldest first; `keep` is never among them. Runs of a backfill count for themselves: they
+ * do not take the schedule's own away.
+ */
 export function expiredRuns(spec: CrawlScheduleSpec, runs: readonly CrawlRun[], keep: string | undefined): CrawlRun[] {
-  const finished = newestFirst(runs.filter(isFinished));
+  const groups = Map.groupBy(runs.filter(isFinished), ({ metadata }) => metadata.labels?.[LABEL.backfillUid]);
+  return newestFirst([...groups.values()].flatMap((group) => beyondLimits(spec, group)))
+    .filter((run) => run.metadata.name !== keep)
+    .reverse();
+}
+
+function beyondLimits(spec: CrawlScheduleSpec, runs: readonly CrawlRun[]): CrawlRun[] {
+  const finished = newestFirst(runs);
   const gaveResults = finished.filter((run) => isConditionTrue(run.status?.conditions, 'Complete'));
   const failed = finished.filter((run) => !isConditionTrue(run.status?.conditions, 'Complete'));
-  const beyond = [...gaveResults.slice(spec.successfulRunsHistoryLimit), ...failed.slice(spec.failedRunsHistoryLimit)];
-  return newestFirst(beyond.filter((run) => run.metadata.name !== keep)).reverse();
+  return [...gaveResults.slice(spec.successfulRunsHistoryLimit), ...failed.slice(spec.failedRunsHistoryLimit)];
 }
 
 export type Ready = {

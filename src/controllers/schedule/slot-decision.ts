@@ -54,10 +54,10 @@ export function decideSlot(runs: readonly CrawlRun[], slot: Date, start: Date, p
 
 /**
  * What has not finished is in the way; what has finished only if it did so after the new run would start. Runs that were
- * made beside the slots (by hand, backfills, retries) are in the way from when they are admitted.
+ * made beside the slots (by hand, retries) are in the way from when they are admitted; those of backfills never are.
  */
 function isInTheWay(run: CrawlRun, slot: Date, start: Date): boolean {
-  if (isRunOfSlot(run, slot)) return false;
+  if (isRunOfSlot(run, slot) || run.spec.trigger?.type === 'Backfill') return false;
   if (isFinished(run)) return new Date(run.status?.completionTime ?? 0) > start;
   return isSlotRun(run) || isConditionTrue(run.status?.conditions, 'Accepted');
 }

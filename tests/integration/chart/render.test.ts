@@ -401,7 +401,9 @@ describe("the operator's rights", () => {
     expect(flat(cluster)).toEqual({
       'trawler.dev/crawlschedules': 'get list watch',
       'trawler.dev/crawlruns': 'create delete get list patch watch',
+      'trawler.dev/crawlbackfills': 'get list watch',
       'trawler.dev/crawlschedules/status': 'patch',
+      'trawler.dev/crawlbackfills/status': 'patch',
       'trawler.dev/crawlruns/status': 'patch',
       'trawler.dev/crawlschedules/finalizers': 'update',
       'trawler.dev/crawlruns/finalizers': 'update',

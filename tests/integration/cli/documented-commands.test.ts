@@ -1,6 +1,7 @@
 // Every command of the plugin that README and docs name does what they say, with its options, against real parts.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createServerStore, type ServerStore } from '#src/store/server-store.ts';
@@ -14,6 +15,8 @@ const SCHEDULE = 'shop';
 const RUN = 'shop-1767225600';
 /** What stands for a name in the docs. */
 const NAMES: Readonly<Record<string, string>> = {
+  BACKFILL: 'january',
+  HASH: '0123456789ab',
   ...{ SCHEDULE, RUN, NAME: RUN, NAMESPACE: 'default', 'shop.yaml': 'first-schedule.yaml' },
 };
 /** Lives in PostgreSQL; the other one has ended there. */
@@ -99,7 +102,31 @@ async function bringRun(isLive: boolean): Promise<void> {
   ]);
 }
 
+/** Backfills as an operator would show them: nobody waits for their plan. */
+async function planBackfills(signal: AbortSignal): Promise<void> {
+  const plan = { hash: '0123456789ab', template: '0123456789ab', skipped: 0, scheduleUid: 'x' };
+  const planned = { type: 'Planned', status: 'True', reason: 'PlanReady', message: 'one run' };
+  const conditions = [{ ...planned, lastTransitionTime: '2026-01-01T00:00:00Z' }];
+  while (!signal.aborted) {
+    const names = (await server.kubectl(['get', 'crawlbackfills', '-o', 'name'])).split('\n').filter(Boolean);
+    for (const name of names) {
+      const status = { phase: 'Planned', conditions, plan, approvedPlan: plan.hash, runs: [] };
+      await server.kubectl([
+        ...['patch', name, '--subresource=status', '--type=merge', '--patch', JSON.stringify({ status })],
+      ]);
+    }
+    await delay(200);
+  }
+}
+
 test('every command that README and docs name runs as it is written', async () => {
+  await server.kubectl(['apply', '-f', '-'], {
+    ...{ apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlBackfill' },
+    metadata: { name: 'january', namespace: 'default' },
+    spec: { scheduleName: SCHEDULE, from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z' },
+  });
+  const ending = new AbortController();
+  const operator = planBackfills(ending.signal);
   const commands = await documented();
   const known = new Set(commands.map(([name]) => name));
   for (const name of [
@@ -123,6 +150,8 @@ test('every command that README and docs name runs as it is written', async () =
     const { exitCode, stdout, stderr } = await trawler(words);
     if (exitCode !== 0 || stdout === '') failed.push(`${words.join(' ')}: ${exitCode} ${stdout} ${stderr}`);
   }
+  ending.abort();
+  await operator;
   expect(failed).toEqual([]);
 }, 600_000);
 

@@ -47,6 +47,7 @@ function maintenanceAt(time: string, { last, retentionDays = 30 }: { last?: stri
         recordMaintenance: async (record) => void state.records.push(record),
         list: () => Promise.reject(new Error('not called')),
         find: () => Promise.reject(new Error('not called')),
+        ofSlots: () => Promise.reject(new Error('not called')),
         recordUnaccepted: () => Promise.reject(new Error('not called')),
       },
     },

@@ -16,6 +16,7 @@ const schedule: CrawlSchedule = {
 };
 const spec = crawlScheduleSpec.parse(schedule.spec);
 const slot = new Date('2026-01-01T00:00:00Z');
+const backfill = { metadata: { name: 'january', uid: 'backfill-uid' } };
 
 test('a due slot gives a run with the template, owned by the schedule', () => {
   const run = slotRun(schedule, spec, slot, 'Schedule');
@@ -38,10 +39,15 @@ test('manual and backfilled runs have names of their own', () => {
     spec: { trigger: { type: 'Manual' } },
   });
   expect(manualRun(schedule, spec, slot).spec.trigger).not.toHaveProperty('scheduledTime');
-  expect(backfillRun(schedule, spec, slot)).toMatchObject({
-    metadata: { name: 'shop-1767225600-backfill' },
-    spec: { trigger: { type: 'Backfill', scheduledTime: '2026-01-01T00:00:00Z' } },
+  expect(backfillRun(schedule, spec, slot, backfill)).toMatchObject({
+    metadata: {
+      name: expect.stringMatching(/^shop-1767225600-backfill-[0-9a-f]{6}$/),
+      labels: { team: 'data', 'trawler.dev/backfill': 'january', 'trawler.dev/backfill-uid': 'backfill-uid' },
+    },
+    spec: { trigger: { type: 'Backfill', scheduledTime: '2026-01-01T00:00:00Z' }, priority: -1 },
   });
+  const other = backfillRun(schedule, spec, slot, { metadata: { name: 'january', uid: 'other' } });
+  expect(other.metadata.name).not.toBe(backfillRun(schedule, spec, slot, backfill).metadata.name);
 });
 
 test('a request gives the same run each time, and another request another one', () => {
@@ -61,7 +67,7 @@ test('only runs of slots block the deletion of their schedule: users need no rig
   for (const made of [
     manualRun(schedule, spec, slot),
     requestedRun(schedule, spec, 'now'),
-    backfillRun(schedule, spec, slot),
+    backfillRun(schedule, spec, slot, backfill),
   ]) {
     expect(blocks(made)).toEqual([false]);
   }

@@ -127,6 +127,16 @@ describe('expiredRuns', () => {
     expect(names(expiredRuns(limits, runs, undefined))).toEqual(['2026-01-01T01:00:00Z', '2026-01-01T02:00:00Z']);
   });
 
+  test("of a backfill count for themselves, and take none of the schedule's own away", () => {
+    const own = run('2026-01-01T03:00:00Z', 'Succeeded');
+    const backfilled = ['2026-01-01T06:00:00Z', '2026-01-01T07:00:00Z'].map((slot) => {
+      const one = run(slot, 'Succeeded');
+      one.metadata.labels = { 'trawler.dev/backfill-uid': 'backfill-uid' };
+      return one;
+    });
+    expect(names(expiredRuns(limits, [own, ...backfilled], undefined))).toEqual(['2026-01-01T06:00:00Z']);
+  });
+
   test('never contain the run that remembers the cursor', () => {
     const none = spec(schedule({ successfulRunsHistoryLimit: 0, failedRunsHistoryLimit: 0 }));
     const keep = runs[3]?.metadata.name;

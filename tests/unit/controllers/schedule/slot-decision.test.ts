@@ -36,8 +36,9 @@ function run(type: TriggerType, state: State): CrawlRun {
   };
 }
 
-/** The rules in words, once more: what has not ended, and what ended after the new run would start. */
+/** The rules in words, once more: what has not ended, and what ended after the new run would start; no backfill. */
 function isInTheWay(type: TriggerType, state: State, jitterMs: number): boolean {
+  if (type === 'Backfill') return false;
   if (state === 'Running') return true;
   if (state === 'Queued') return type === 'Schedule' || type === 'CatchUp';
   return state * 1_000 > jitterMs;
@@ -89,8 +90,8 @@ describe('Queue', () => {
     expect(decideSlot([one, ...waiting(1)], SLOT, SLOT, policy('Queue', 2))).toEqual(START);
   });
 
-  test('is not filled by backfills that wait', () => {
-    expect(decideSlot([one, ...waiting(50, 'Backfill')], SLOT, SLOT, policy('Queue'))).toEqual(START);
+  test('is not filled by runs by hand that wait', () => {
+    expect(decideSlot([one, ...waiting(50, 'Manual')], SLOT, SLOT, policy('Queue'))).toEqual(START);
   });
 });
 
