@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { KubeError } from '../kube/kube-error.ts';
 import { addBackfill } from './plugin/backfill-commands.ts';
+import { addAbandon, addPromote } from './plugin/canary-commands.ts';
 import { addChanges } from './plugin/changes-command.ts';
 import { addDead } from './plugin/dead-commands.ts';
 import { addDoctor } from './plugin/doctor-command.ts';
@@ -32,7 +33,7 @@ const program = new Command('kubectl trawler')
 const ADD_COMMANDS = [
   ...[addNext, addRun, addBackfill, addRetry, addPause, addResume, addStop, addTerminate],
   ...[addExplain, addItems, addDead, addSources, addWorkers, addHosts, addLogs, addHistory, addChanges],
-  ...[addLint, addDoctor],
+  ...[addPromote, addAbandon, addLint, addDoctor],
 ];
 for (const add of ADD_COMMANDS) add(program);
 

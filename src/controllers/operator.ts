@@ -50,6 +50,7 @@ import { createProgressWatch, PROGRESS_INTERVAL_MS } from './run/progress-watch.
 import { createRunReconciler } from './run/run-controller.ts';
 import { createRunQueue } from './run/run-queue.ts';
 import { wakeRuns } from './run/run-wake.ts';
+import { createCanaryReconciler, wakeCanaries } from './schedule/canary-controller.ts';
 import { isRunReported } from './schedule/run-result.ts';
 import { createScheduleReconciler } from './schedule/schedule-controller.ts';
 import { wakeSchedules } from './schedule/schedule-wake.ts';
@@ -200,6 +201,17 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     }),
     ...shared,
   });
+  const canaryQueue = createWorkQueue({
+    name: 'canary',
+    workers: 1,
+    reconcile: createCanaryReconciler({
+      ...{ schedules, scheduleCache, events, now },
+      executions: {
+        compareImages: (query, within) => onDatabase(() => store.executions.compareImages(query, within)),
+      },
+    }),
+    ...shared,
+  });
   const sweepQueue = createWorkQueue({
     name: 'sweep',
     workers: 1,
@@ -267,6 +279,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
 
   wakeSchedules({ scheduleCache, runCache, queue: scheduleQueue });
   wakeBackfills({ backfillCache, scheduleCache, runCache, queue: backfillQueue });
+  wakeCanaries({ scheduleCache, runCache, queue: canaryQueue });
   wakeRuns({ runCache, jobCache, podCache, line: queue, queue: runQueue, onGone: () => sweepQueue.add(SWEEP_KEY) });
   progressQueue.add(PROGRESS_KEY);
   sweepQueue.add(SWEEP_KEY);
@@ -287,6 +300,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     runQueue.done,
     progressQueue.done,
     backfillQueue.done,
+    canaryQueue.done,
     sweepQueue.done,
     maintenanceQueue.done,
     longChangeQueue.done,

@@ -963,5 +963,10 @@ export const crawlRunStatus = z.object({
     ),
   jobName: z.string().max(63).optional().describe('The Job of the run; `kubectl logs job/NAME` shows its output.'),
   imageID: z.string().max(512).optional().describe('Digest of the image that the workers really run.'),
+  previousImageID: z
+    .string()
+    .max(512)
+    .optional()
+    .describe('Digest that the schedule ran before, where it was another one: the image has changed since.'),
 });
 export type CrawlRunStatus = z.input<typeof crawlRunStatus>;

@@ -40,6 +40,15 @@ const catchUp = z
   })
   .describe('What happens to times that were missed.');
 
+const canary = z
+  .object({
+    image: z.string().min(1).max(512).describe('Crawler image that is tried out.'),
+    percent: z.int().min(1).max(100).default(10).describe('Share of the runs of the timetable that get it.'),
+  })
+  .describe(
+    'Another crawler image for a part of the runs, in place of runTemplate.spec.image: which ones is drawn from their names. status.canary compares it with the image of the other runs.',
+  );
+
 export const crawlScheduleSpec = withRules(
   z
     .object({
@@ -127,6 +136,7 @@ export const crawlScheduleSpec = withRules(
         .optional()
         .describe('Condition Late is True when no run has succeeded for longer than this.'),
       notifications,
+      canary: canary.optional(),
       runTemplate: runTemplate.describe('The run that is made at each due time.'),
     })
     .describe('What to crawl and when.'),
@@ -135,6 +145,12 @@ export const crawlScheduleSpec = withRules(
       rule: '[has(self.schedule), has(self.interval), has(self.after)].filter(given, given).size() == 1',
       message: 'give exactly one of schedule, interval and after',
       reason: 'FieldValueInvalid',
+    },
+    {
+      rule: '!has(self.canary) || !has(self.runTemplate.spec.image) || self.canary.image != self.runTemplate.spec.image',
+      message: 'the image of the canary is the one that all runs have',
+      reason: 'FieldValueInvalid',
+      fieldPath: '.canary.image',
     },
     {
       rule: 'has(self.adaptive) ? has(self.interval) : true',
@@ -161,6 +177,19 @@ export type CrawlScheduleSpec = z.output<typeof crawlScheduleSpec>;
 export type CrawlScheduleSpecInput = z.input<typeof crawlScheduleSpec>;
 
 const time = (text: string) => z.iso.datetime().optional().describe(text);
+
+export const CANARY_VERDICTS = ['Undecided', 'Healthy', 'Worse'] as const;
+
+const imageFigures = (text: string) =>
+  z
+    .object({
+      runs: z.int().min(0).describe('Runs that have ended, without those that were stopped.'),
+      failedRuns: z.int().min(0).describe('Those that failed or timed out.'),
+      errorRate: z.string().max(8).optional().describe('Share of the pages that failed, such as 1.25%.'),
+      durationSeconds: z.int().min(0).optional().describe('Median duration.'),
+      items: z.int().min(0).optional().describe('Median of the items.'),
+    })
+    .describe(text);
 
 export const crawlScheduleStatus = z.object({
   observedGeneration: z
@@ -225,6 +254,17 @@ export const crawlScheduleStatus = z.object({
     .max(256)
     .optional()
     .describe('The value of the annotation trawler.dev/resume-requested that was last done.'),
+  canary: z
+    .object({
+      image: z.string().max(512),
+      since: z.iso.datetime().describe('Runs for times from then on are compared.'),
+      verdict: z.enum(CANARY_VERDICTS).describe('Undecided until both images have had enough runs.'),
+      message: z.string().max(1024).describe('Why, in a sentence.'),
+      canary: imageFigures('Runs with the image that is tried out.'),
+      current: imageFigures('The other runs of the same time.'),
+    })
+    .optional()
+    .describe('With spec.canary: how the image that is tried out fares against the other.'),
   lastRun: z
     .object({
       name: z.string().max(253).describe('Name of the run.'),

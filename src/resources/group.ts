@@ -22,6 +22,8 @@ export const LABEL = {
   /** Name and UID of the CrawlBackfill that a run was made for. */
   backfill: `${GROUP}/backfill`,
   backfillUid: `${GROUP}/backfill-uid`,
+  /** On a CrawlRun: it has the image that spec.canary of its schedule tries out. */
+  canary: `${GROUP}/canary`,
 } as const;
 
 export const ANNOTATION = {

@@ -68,6 +68,26 @@ export type SlotQuery = {
 /** How a run ended that was for a time of a schedule. */
 export type SlotResult = Required<Pick<Execution, 'name' | 'scheduledTime' | 'outcome'>>;
 
+export type ImageQuery = {
+  readonly namespace: string;
+  readonly scheduleUid: string;
+  /** Runs for times from then on. */
+  readonly since: Date;
+  readonly image: string;
+};
+
+/** Runs of a timetable that have ended, without those that were stopped. */
+export type ImageFigures = {
+  readonly runs: number;
+  /** Failed or timed out. */
+  readonly failedRuns: number;
+  readonly pages: number;
+  readonly failedPages: number;
+  /** Medians; absent without a run that has started. */
+  readonly seconds?: number;
+  readonly items?: number;
+};
+
 /** A run that ended before PostgreSQL knew it. */
 export type UnacceptedRun = Pick<
   Execution,
@@ -101,6 +121,11 @@ export type ExecutionStore = {
   find(namespace: string, name: string, signal: AbortSignal): Promise<ExecutionDetails | undefined>;
   /** All that ended of the runs for times in the range, whoever made them, the oldest time first. */
   ofSlots(query: SlotQuery, signal: AbortSignal): Promise<readonly SlotResult[]>;
+  /** The runs with an image, and those of the same time with any other. */
+  compareImages(
+    query: ImageQuery,
+    signal: AbortSignal,
+  ): Promise<{ readonly ofImage: ImageFigures; readonly ofOthers: ImageFigures }>;
   /** Nothing happens where the run has a summary. */
   recordUnaccepted(run: UnacceptedRun, signal: AbortSignal): Promise<void>;
   /** A slot has one: that of its last try. */

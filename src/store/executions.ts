@@ -1,6 +1,6 @@
 // Summaries of runs and of maintenance in PostgreSQL: read, dropped in their time, and written where no run has ended there.
 import { type Kysely, sql } from 'kysely';
-import type { Execution, ExecutionDetails, ExecutionStore, SlotResult } from './execution-store.ts';
+import type { Execution, ExecutionDetails, ExecutionStore, ImageFigures, SlotResult } from './execution-store.ts';
 import type { Database } from './schema.ts';
 
 type Guard = <T>(signal: AbortSignal, call: () => Promise<T>) => Promise<T>;
@@ -43,6 +43,26 @@ export function createExecutionStore(db: Kysely<Database>, guarded: Guard): Exec
           where schedule_uid = ${scheduleUid}::uuid and scheduled_time between ${from} and ${to} and namespace = ${namespace}
           order by scheduled_time, finished_at`.execute(db, { signal });
         return rows;
+      }),
+    compareImages: ({ namespace, scheduleUid, since, image }, signal) =>
+      guarded(signal, async () => {
+        const { rows } = await sql<ImageFigures & { isImage: boolean }>`
+          select coalesce(image = ${image}, false) as "isImage", count(*)::int as runs,
+            (count(*) filter (where outcome in ('Failed', 'TimedOut')))::int as "failedRuns",
+            sum(succeeded + failed)::float8 as pages, sum(failed)::float8 as "failedPages",
+            percentile_cont(0.5) within group (order by extract(epoch from finished_at - started_at))::float8 as seconds,
+            percentile_cont(0.5) within group (order by items)::float8 as items
+          from execution
+          where schedule_uid = ${scheduleUid}::uuid and scheduled_time >= ${since} and namespace = ${namespace}
+            and trigger in ('Schedule', 'CatchUp') and outcome <> 'Stopped'
+          group by 1`.execute(db, { signal });
+        const figures = (isImage: boolean): ImageFigures => {
+          const row = rows.find((one) => one.isImage === isImage);
+          if (row === undefined) return { runs: 0, failedRuns: 0, pages: 0, failedPages: 0 };
+          const { isImage: _, ...found } = withoutNulls(row);
+          return found;
+        };
+        return { ofImage: figures(true), ofOthers: figures(false) };
       }),
     recordUnaccepted: (run, signal) =>
       guarded(signal, async () => {

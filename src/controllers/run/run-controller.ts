@@ -10,6 +10,7 @@ import type { ContentChange, RunSnapshot } from '../../store/operator-store.ts';
 import { podsOf } from '../caches.ts';
 import { DATABASE_RETRY_MS, type PreparedDatabase } from '../database-preparation.ts';
 import type { JobSettings } from './crawl-job.ts';
+import { earlierImage } from './earlier-image.ts';
 import { createEventReader, type EventReaderOptions } from './event-reader.ts';
 import type { FigurePace } from './figure-pace.ts';
 import { createFinishedRunSettler, type FinishedRunOptions } from './finished-run.ts';
@@ -365,7 +366,9 @@ export function createRunReconciler(options: RunControllerOptions) {
   /** Milliseconds until figures that are too early now may be written; undefined when the status is as it should be. */
   async function writeStatus(run: CrawlRun, seen: Seen, signal: AbortSignal): Promise<number | undefined> {
     announceObstacle(run, seen.obstacle);
-    return write(run, { pods: podsOf(podCache, run), ...seen }, signal);
+    const earlierImageID = earlierImage(run, runCache);
+    const image = earlierImageID === undefined ? {} : { earlierImageID };
+    return write(run, { pods: podsOf(podCache, run), ...image, ...seen }, signal);
   }
 
   /** For people and for adaptive intervals. A run ends without it when PostgreSQL cannot say. */

@@ -27,6 +27,8 @@ export type RunObservation = {
   readonly startDeadline?: Date;
   /** Of a run that has started and has no living worker: when the last one gave its last heartbeat. */
   readonly aloneSince?: Date;
+  /** Digest of the image that the schedule ran before. */
+  readonly earlierImageID?: string;
   /** Why spec.suspend has no effect. */
   readonly pauseRefused?: string;
   /** Of a run that has ended and that PostgreSQL never knew. */
@@ -83,6 +85,7 @@ export function runStatus(
       lastHeartbeatTime: heartbeats.length > 0 ? timestamp(new Date(Math.max(...heartbeats))) : undefined,
       jobName: job?.metadata.name,
       imageID,
+      previousImageID: changedImage(imageID, seen.earlierImageID),
       changes: seen.changes,
       output: snapshot && writtenOutput(snapshot),
     }),
@@ -99,6 +102,10 @@ export function runStatus(
         }
       : {}),
   });
+}
+
+function changedImage(imageID: string | undefined, earlier: string | undefined): string | undefined {
+  return imageID !== undefined && earlier !== imageID ? earlier : undefined;
 }
 
 /** How the run has ended, if it has. */

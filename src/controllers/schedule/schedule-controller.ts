@@ -19,6 +19,7 @@ import { intervalTimetable, type Timetable } from '../../schedule/timetable.ts';
 import type { Logger } from '../../telemetry/logger.ts';
 import { type RunCache, retriesOf, type ScheduleCache } from '../caches.ts';
 import { isAwaitedByRetry } from '../run/automatic-retry.ts';
+import { withCanary } from './canary.ts';
 import { type CurrentInterval, currentInterval } from './current-interval.ts';
 import { type FailuresInARow, failuresInARow, isResumeRequested, suspensionMessage } from './failures-in-a-row.ts';
 import { lateness } from './lateness.ts';
@@ -230,7 +231,11 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
   async function start(look: Look, slot: Date, signal: AbortSignal): Promise<Outcome> {
     const { schedule, spec, jitterMs } = look;
     const type = isCatchUp(slot, jitterMs, now()) ? 'CatchUp' : 'Schedule';
-    const creation = await slotRuns.make(schedule, slotRun(schedule, spec, slot, type), signal);
+    const creation = await slotRuns.make(
+      schedule,
+      withCanary(slotRun(schedule, spec, slot, type), spec.canary),
+      signal,
+    );
     return afterCreation(look, slot, creation);
   }
 

@@ -96,7 +96,7 @@ export type ScheduleObservation = {
   /** Failures in a row; absent without spec.suspendAfterFailures. */
   readonly failures?: FailuresInARow;
   /** What is asked of the schedule's successes; absent when the spec cannot be read. */
-  readonly spec?: Pick<CrawlScheduleSpec, 'successDeadline' | 'suspend'>;
+  readonly spec?: Pick<CrawlScheduleSpec, 'successDeadline' | 'suspend' | 'canary'>;
   /** The status that this was derived from: its times are kept even when somebody wipes it meanwhile. */
   readonly known?: CrawlScheduleStatus | undefined;
 };
@@ -156,9 +156,19 @@ export function scheduleStatus(
         seen.handledResume ?? current?.lastHandledResumeRequest ?? known?.lastHandledResumeRequest,
       lastFailureTime: latest(current?.lastFailureTime, known?.lastFailureTime, ...ends('Failure')),
       nextScheduleTime: seen.upcoming[0] && timestamp(seen.upcoming[0]),
+      canary: canaryInForce(current, seen.spec),
       lastRun: lastRun(runs, current?.lastRun ?? known?.lastRun),
     }),
   };
+}
+
+/** It is worked out elsewhere, and goes with the canary. */
+function canaryInForce(
+  current: CrawlScheduleStatus | undefined,
+  spec: ScheduleObservation['spec'],
+): CrawlScheduleStatus['canary'] {
+  const isOver = spec !== undefined && spec.canary?.image !== current?.canary?.image;
+  return isOver ? undefined : current?.canary;
 }
 
 /** Ready always; Suspended and Late where the spec asks for them. */

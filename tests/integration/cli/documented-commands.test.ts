@@ -24,6 +24,9 @@ const LIVE_RUN = 'shop-alive';
 /** These act on a run that is at work. */
 const FOR_LIVE_RUNS = new Set(['pause', 'resume', 'stop', 'terminate']);
 
+/** These act on a schedule that tries out an image. */
+const FOR_CANARIES = new Set(['promote', 'abandon']);
+
 let postgres: PostgresServer;
 let installation: Installation;
 let store: ServerStore;
@@ -102,6 +105,21 @@ async function bringRun(isLive: boolean): Promise<void> {
   ]);
 }
 
+async function bringCanary(): Promise<void> {
+  const canary = { image: 'registry.test/crawler:next', percent: 10 };
+  const figures = { runs: 3, failedRuns: 0 };
+  const status = {
+    image: canary.image,
+    since: '2026-01-01T00:00:00Z',
+    verdict: 'Healthy',
+    message: 'as good as the other',
+  };
+  const patch = (body: object, ...flags: string[]) =>
+    server.kubectl(['patch', 'crawlschedule', SCHEDULE, '--type=merge', ...flags, '--patch', JSON.stringify(body)]);
+  await patch({ spec: { canary, runTemplate: { spec: { image: null } } } });
+  await patch({ status: { canary: { ...status, canary: figures, current: figures } } }, '--subresource=status');
+}
+
 /** Backfills as an operator would show them: nobody waits for their plan. */
 async function planBackfills(signal: AbortSignal): Promise<void> {
   const plan = { hash: '0123456789ab', template: '0123456789ab', skipped: 0, scheduleUid: 'x' };
@@ -147,6 +165,7 @@ test('every command that README and docs name runs as it is written', async () =
   const failed: string[] = [];
   for (const words of commands) {
     await bringRun(FOR_LIVE_RUNS.has(words[0] ?? ''));
+    if (FOR_CANARIES.has(words[0] ?? '')) await bringCanary();
     const { exitCode, stdout, stderr } = await trawler(words);
     if (exitCode !== 0 || stdout === '') failed.push(`${words.join(' ')}: ${exitCode} ${stdout} ${stderr}`);
   }

@@ -437,3 +437,57 @@ test('a schedule that is suspended until a time goes on by itself, and makes not
   const slots = (await list<CrawlRun>('crawlruns')).map(({ spec }) => Date.parse(spec.trigger?.scheduledTime ?? ''));
   expect(Math.min(...slots)).toBe(end.getTime() + 1_000);
 });
+
+test('an image is tried out on a part of the runs, judged by how they end, and promoted', async () => {
+  const operator = startOperator();
+  const image = 'registry.test/crawler:next';
+  const canary = { canary: { image, percent: 50 }, failedRunsHistoryLimit: 100, successfulRunsHistoryLimit: 100 };
+  await apply(schedule('shop', { schedule: '* * * * * *', concurrencyPolicy: 'Allow', ...canary }));
+  const isCanary = (run: CrawlRun) => run.spec.image === image;
+  await eventually(async () => {
+    const runs = await list<CrawlRun>('crawlruns');
+    expect(runs.filter(isCanary).length).toBeGreaterThanOrEqual(4);
+    expect(runs.filter((run) => !isCanary(run)).length).toBeGreaterThanOrEqual(4);
+    expect((await statusOf('shop')).canary).toMatchObject({ image, verdict: 'Undecided' });
+  });
+  await inNamespace('patch', 'crawlschedule', 'shop', '--type=merge', '-p', '{"spec":{"suspend":true}}');
+  const runs = await list<CrawlRun>('crawlruns');
+  expect(runs.every((run) => (run.metadata.labels?.['trawler.dev/canary'] === 'true') === isCanary(run))).toBe(true);
+
+  // As the transactions would that end them.
+  const at = { createdAt: new Date(), finishedAt: new Date() };
+  for (const run of runs) {
+    const { uid: runId, name } = run.metadata;
+    const outcome = isCanary(run) ? ('Failed' as const) : ('Succeeded' as const);
+    const scheduleUid = run.metadata.ownerReferences?.[0]?.uid ?? '';
+    const scheduledTime = new Date(run.spec.trigger?.scheduledTime ?? 0);
+    const image = run.spec.image ?? 'registry.test/crawler:now';
+    const facts = { namespace, name, scheduleUid, scheduledTime, trigger: 'Schedule', image, outcome, ...at };
+    await operator.store.executions.recordUnaccepted({ ...facts, runId }, new AbortController().signal);
+    await end(run);
+  }
+  await eventually(async () => expect((await statusOf('shop')).canary?.verdict).toBe('Worse'));
+  const { canary: judged } = await statusOf('shop');
+  expect(judged?.message).toMatch(/^\d+ of \d+ runs failed, against 0 of \d+/);
+  expect(judged?.canary.failedRuns).toBe(judged?.canary.runs);
+  await eventually(async () =>
+    expect((await eventsOf('CrawlSchedule')).map(({ reason }) => reason)).toContain('CanaryWorse'),
+  );
+
+  const trawler = (...args: string[]) => {
+    const program = join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts');
+    const env = { KUBECONFIG: cluster.kubeconfigPath };
+    return execa(process.execPath, [program, '-n', namespace, ...args], { env, reject: false });
+  };
+  const refused = await trawler('promote', 'shop');
+  expect(refused).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringMatching(/is Worse: .*--force promotes it anyway/),
+  });
+  expect(await trawler('promote', 'shop', '--force')).toMatchObject({ exitCode: 0 });
+  const promoted = (await get<CrawlSchedule>('crawlschedule', 'shop')).spec;
+  expect(promoted.canary).toBeUndefined();
+  expect(promoted.runTemplate.spec).toMatchObject({ image, sources });
+  await eventually(async () => expect((await statusOf('shop')).canary).toBeUndefined());
+  expect(await trawler('abandon', 'shop')).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('no canary') });
+});

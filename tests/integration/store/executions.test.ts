@@ -211,3 +211,65 @@ it('history is a table for people, and a JSON object a line for programs', async
     'nothing is kept of a run "nobody" in namespace default',
   );
 });
+
+it('tells how the runs for times of a schedule ended, whoever made them, and only those', async () => {
+  await using installation = await install(server);
+  const { executions } = installation.operator;
+  const [scheduleUid, other] = [randomUUID(), randomUUID()];
+  const at = new Date('2026-01-09T00:00:00Z');
+  const end = { namespace: 'default', createdAt: at, finishedAt: at };
+  const slot = (day: number) => new Date(Date.UTC(2026, 0, day, 6));
+  const runs = [
+    { name: 'second', trigger: 'Schedule', outcome: 'Failed', scheduledTime: slot(2), scheduleUid },
+    { name: 'second-retry', trigger: 'Retry', outcome: 'Succeeded', scheduledTime: slot(2), scheduleUid },
+    { name: 'first', trigger: 'Backfill', outcome: 'Stopped', scheduledTime: slot(1), scheduleUid },
+    { name: 'later', trigger: 'Schedule', outcome: 'Failed', scheduledTime: slot(3), scheduleUid },
+    { name: 'by-hand', trigger: 'Manual', outcome: 'Failed', scheduleUid },
+    { name: 'namesake', trigger: 'Schedule', outcome: 'Failed', scheduledTime: slot(1), scheduleUid: other },
+  ] as const;
+  for (const run of runs) await executions.recordUnaccepted({ ...end, ...run, runId: randomUUID() }, never);
+  const query = { namespace: 'default', scheduleUid, from: slot(1), to: slot(2) };
+  const found = await executions.ofSlots(query, never);
+  expect(found.map(({ name, outcome }) => `${name} ${outcome}`).toSorted()).toEqual([
+    ...['first Stopped', 'second Failed', 'second-retry Succeeded'],
+  ]);
+  expect(found[0]).toEqual({ name: 'first', outcome: 'Stopped', scheduledTime: slot(1) });
+  expect(await executions.ofSlots({ ...query, namespace: 'other' }, never)).toEqual([]);
+});
+
+it('compares the runs with an image with the others of the same time', async () => {
+  await using installation = await install(server);
+  const { admin, operator } = installation;
+  const scheduleUid = randomUUID();
+  const [now, next] = ['registry.test/crawler:now', 'registry.test/crawler:next'];
+  const slot = (hour: number) => new Date(Date.UTC(2026, 0, 1, hour));
+  const base = { namespace: 'default', scheduleUid, trigger: 'Schedule', createdAt: slot(0), finishedAt: slot(9) };
+  const runs = [
+    { name: 'a', image: next, outcome: 'Succeeded', hour: 5, items: 10, failed: 1 },
+    { name: 'b', image: next, outcome: 'Failed', hour: 6, items: 0, failed: 5 },
+    { name: 'c', image: next, outcome: 'Succeeded', hour: 7, items: 30, failed: 0 },
+    { name: 'stopped', image: next, outcome: 'Stopped', hour: 7, items: 0, failed: 0 },
+    { name: 'd', image: now, outcome: 'TimedOut', hour: 5, items: 20, failed: 0 },
+    { name: 'no image', outcome: 'Succeeded', hour: 6, items: 40, failed: 0 },
+    { name: 'before', image: now, outcome: 'Failed', hour: 3, items: 0, failed: 0 },
+    { name: 'by hand', image: next, outcome: 'Failed', hour: 6, items: 0, failed: 0, trigger: 'Manual' },
+  ] as const;
+  for (const { hour, items, failed, ...run } of runs) {
+    const runId = randomUUID();
+    await operator.executions.recordUnaccepted({ ...base, ...run, runId, scheduledTime: slot(hour) }, never);
+    await admin.query(
+      `update execution set items = $2, failed = $3, succeeded = 10, started_at = finished_at - interval '1 minute'
+       where execution_id = $1`,
+      [runId, items, failed],
+    );
+  }
+  const query = { namespace: 'default', scheduleUid, since: slot(5), image: next };
+  expect(await operator.executions.compareImages(query, never)).toEqual({
+    ofImage: { runs: 3, failedRuns: 1, pages: 36, failedPages: 6, seconds: 60, items: 10 },
+    ofOthers: { runs: 2, failedRuns: 1, pages: 20, failedPages: 0, seconds: 60, items: 30 },
+  });
+  const nobody = { runs: 0, failedRuns: 0, pages: 0, failedPages: 0 };
+  expect(await operator.executions.compareImages({ ...query, since: slot(8) }, never)).toEqual({
+    ...{ ofImage: nobody, ofOthers: nobody },
+  });
+});

@@ -48,6 +48,7 @@ function maintenanceAt(time: string, { last, retentionDays = 30 }: { last?: stri
         list: () => Promise.reject(new Error('not called')),
         find: () => Promise.reject(new Error('not called')),
         ofSlots: () => Promise.reject(new Error('not called')),
+        compareImages: () => Promise.reject(new Error('not called')),
         recordUnaccepted: () => Promise.reject(new Error('not called')),
       },
     },
