@@ -31,6 +31,7 @@ import { startProbeServer } from '../src/telemetry/probe-server.ts';
 import { type Readiness, remembered } from '../src/telemetry/readiness.ts';
 import { type ChangesOptions, changes } from './changes.ts';
 import { type HistoryOptions, history } from './history.ts';
+import { type DeliveryOptions, listDeliveries, redeliver, type TestOptions, testTarget } from './notifications.ts';
 
 const EXIT_CONFIG = 78; // EX_CONFIG of sysexits.h
 const EXIT_LEADERSHIP_LOST = 75; // EX_TEMPFAIL: another leads, the pod starts anew
@@ -308,4 +309,32 @@ program
   .option('--since <duration>', 'lines of the last time, such as 10m or 2h', milliseconds)
   .addOption(levelOption())
   .action((run: string, options: LogsOptions) => print((store, signal) => logs(store.logs, run, options, signal)));
+const notifications = program.command('notifications').description('what a schedule has told its webhooks');
+notifications
+  .command('list')
+  .description('deliveries, the newest first')
+  .requiredOption('--schedule-uid <uid>', 'UID of the CrawlSchedule')
+  .option('--target <name>', 'to one receiver')
+  .option('--state <state>', 'in one state')
+  .option('--limit <count>', 'most rows', positive, 50)
+  .option('--json', 'one JSON object a line')
+  .action((options: DeliveryOptions) => print((store, signal) => listDeliveries(store.deliveries, options, signal)));
+notifications
+  .command('redeliver')
+  .description('send again what was given up or refused for good, or one notification whatever became of it')
+  .requiredOption('--schedule-uid <uid>', 'UID of the CrawlSchedule')
+  .option('--id <id>', 'one notification')
+  .option('--target <name>', 'to one receiver')
+  .option('--json', 'a JSON object')
+  .action((options: DeliveryOptions) => print((store, signal) => redeliver(store.deliveries, options, signal)));
+notifications
+  .command('test <target>')
+  .description('send a message to one receiver and say what it answered')
+  .requiredOption('-n, --namespace <name>', 'namespace of the schedule')
+  .requiredOption('--schedule <name>', 'name of the CrawlSchedule')
+  .requiredOption('--schedule-uid <uid>', 'its UID')
+  .option('--json', 'a JSON object')
+  .action((target: string, options: TestOptions) =>
+    print((store, signal) => testTarget(store.deliveries, target, options, signal)),
+  );
 await program.parseAsync();

@@ -13,6 +13,7 @@ import { addItems } from './plugin/items-command.ts';
 import { addLint } from './plugin/lint-command.ts';
 import { addLogs } from './plugin/logs-command.ts';
 import { addNext } from './plugin/next-command.ts';
+import { addNotifications } from './plugin/notification-commands.ts';
 import { addPause, addResume } from './plugin/pause-commands.ts';
 import { addRetry } from './plugin/retry-command.ts';
 import { addRun } from './plugin/run-command.ts';
@@ -33,7 +34,7 @@ const program = new Command('kubectl trawler')
 const ADD_COMMANDS = [
   ...[addNext, addRun, addBackfill, addRetry, addPause, addResume, addStop, addTerminate],
   ...[addExplain, addItems, addDead, addSources, addWorkers, addHosts, addLogs, addHistory, addChanges],
-  ...[addPromote, addAbandon, addLint, addDoctor],
+  ...[addNotifications, addPromote, addAbandon, addLint, addDoctor],
 ];
 for (const add of ADD_COMMANDS) add(program);
 

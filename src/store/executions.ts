@@ -2,6 +2,7 @@
 import { type Kysely, sql } from 'kysely';
 import type { Execution, ExecutionDetails, ExecutionStore, ImageFigures, SlotResult } from './execution-store.ts';
 import type { Database } from './schema.ts';
+import { withoutNulls } from './without-nulls.ts';
 
 type Guard = <T>(signal: AbortSignal, call: () => Promise<T>) => Promise<T>;
 
@@ -107,9 +108,4 @@ export function createExecutionStore(db: Kysely<Database>, guarded: Guard): Exec
         }
       }),
   };
-}
-
-/** SQL's null is our absent property. */
-function withoutNulls<Row extends object>(row: Row): Row {
-  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)) as Row;
 }

@@ -11,6 +11,7 @@ import type {
 } from '../gateway/protocol/worker-store.ts';
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import type { ComparisonStore } from './comparison-store.ts';
+import type { DeliveryStore } from './delivery-store.ts';
 import type { ExecutionStore } from './execution-store.ts';
 import type { LogStore } from './log-store.ts';
 import type { NotificationStore } from './notification-store.ts';
@@ -339,6 +340,7 @@ export type OperatorStore = {
   forgetAudit(firstKept: string, signal: AbortSignal): Promise<number>;
   /** What is to be sent to webhooks. */
   readonly notifications: NotificationStore;
+  readonly deliveries: DeliveryStore;
   /** Connections that the server has, of whomever, and may have. */
   connections(signal: AbortSignal): Promise<{ readonly used: number; readonly most: number }>;
   close(): Promise<void>;

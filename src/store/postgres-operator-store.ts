@@ -7,6 +7,7 @@ import { createPool, storeError } from './connection.ts';
 import { connections } from './connections.ts';
 import { createContact } from './contact.ts';
 import { contentChange, forgetPages } from './content-change.ts';
+import { createDeliveryStore } from './deliveries.ts';
 import { createExecutionStore } from './executions.ts';
 import { type GatewayLogin, gatewayUrl } from './gateway-login.ts';
 import { changeRun } from './live-changes.ts';
@@ -125,6 +126,7 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
     comparisons: createComparisonStore(db, guarded),
     logs: createLogStore(db, guarded),
     notifications: createNotificationStore(db, guarded),
+    deliveries: createDeliveryStore(db, guarded),
     close: async () => {
       await db.destroy();
       if (!pool.ended) await pool.end();

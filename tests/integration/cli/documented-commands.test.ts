@@ -1,5 +1,6 @@
 // Every command of the plugin that README and docs name does what they say, with its options, against real parts.
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -56,10 +57,11 @@ beforeAll(async () => {
     },
   });
   const runTemplate = { spec: { sources: [{ name: 'site', urls: ['https://site.test/'] }] } };
+  const notifications = [{ name: 'ops', url: 'https://hooks.example/ops' }];
   const metadata = { name: SCHEDULE, namespace: 'default' };
   await server.kubectl(['apply', '-f', '-'], {
     ...{ apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlSchedule', metadata },
-    spec: { schedule: '0 6 * * *', runTemplate },
+    spec: { schedule: '0 6 * * *', runTemplate, notifications },
   });
   await server.kubectl([
     ...['patch', 'crawlschedule', SCHEDULE, '--subresource=status', '--type=merge', '--patch'],
@@ -183,11 +185,49 @@ test('every command that the plugin has is named in README or docs', async () =>
   expect(commands.filter((name) => !named.has(name))).toEqual([]);
 });
 
+/** These ask the operator's pod, which no kubelet runs here: a kubectl that writes down what it is asked. */
+const IN_OPERATOR = new Set(['notifications']);
+
+async function pathWithKubectl(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'trawler-kubectl-'));
+  const script = `#!/bin/sh
+case "$*" in
+  *"get lease"*) printf operator-1_4711 ;;
+  *can-i*) echo yes ;;
+  *) echo "$*" ;;
+esac
+`;
+  await writeFile(join(directory, 'kubectl'), script, { mode: 0o755 });
+  return `${directory}:${process.env['PATH']}`;
+}
+
+test('deliveries are asked of the operator by the UID of their schedule', async () => {
+  const uid = await server.kubectl(['get', 'crawlschedule', SCHEDULE, '-o', 'jsonpath={.metadata.uid}']);
+  const asked = async (...words: string[]) => (await trawler(['notifications', ...words])).stdout;
+  const inPod = 'exec -n trawler-system operator-1 -c operator -- node /app/main.js notifications';
+  expect(await asked('list', SCHEDULE, '--state', 'failed')).toBe(
+    `${inPod} list --state failed --limit 50 --schedule-uid ${uid}`,
+  );
+  expect(await asked('redeliver', SCHEDULE, '--all', '--json')).toBe(`${inPod} redeliver --schedule-uid ${uid} --json`);
+  expect(await asked('test', SCHEDULE, '--target', 'ops')).toBe(
+    `${inPod} test ops -n default --schedule ${SCHEDULE} --schedule-uid ${uid}`,
+  );
+  expect(await trawler(['notifications', 'test', SCHEDULE, '--target', 'other'])).toMatchObject({
+    ...{ exitCode: 1, stderr: 'error: CrawlSchedule "shop" has no receiver "other" (spec.notifications)' },
+  });
+  expect(await trawler(['notifications', 'redeliver', SCHEDULE])).toMatchObject({
+    ...{ exitCode: 1, stderr: 'error: say which: --id, --target, or else --all' },
+  });
+});
+
 async function trawler(words: readonly string[]) {
   const program = join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts');
   const { exitCode, stdout, stderr } = await execa(process.execPath, [program, ...words], {
     cwd: join(projectRoot, 'manifests', 'samples'),
-    env: { KUBECONFIG: server.cluster.kubeconfigPath, TRAWLER_SERVER: server.url, TRAWLER_TOKEN: token },
+    env: {
+      ...{ KUBECONFIG: server.cluster.kubeconfigPath, TRAWLER_SERVER: server.url, TRAWLER_TOKEN: token },
+      ...(IN_OPERATOR.has(words[0] ?? '') ? { PATH: await pathWithKubectl() } : {}),
+    },
     reject: false,
   });
   return { exitCode, stdout, stderr };

@@ -2,6 +2,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { join } from 'node:path';
+import { execa } from 'execa';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createAddressGuard } from '#src/crawler/network/address-guard.ts';
@@ -11,6 +13,8 @@ import { createWebhookClient } from '#src/notifications/webhook-client.ts';
 import { crawlScheduleSpec } from '#src/resources/crawl-schedule.ts';
 import { createOperatorStore } from '#src/store/postgres-operator-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
+import { projectRoot } from '../../../dev/setup/paths.mjs';
+import { listDeliveries, testTarget } from '../../../operator/notifications.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { type Installation, install, never, SCHEMA } from '../store/fixture.ts';
 
@@ -388,4 +392,118 @@ test('a run that succeeded without an item is Empty, too', async () => {
   await succeedWithoutItem({}, schedule.scheduleUid);
   await schedule.send();
   expect(receiver.received.map(({ body }) => JSON.parse(body).type).toSorted()).toEqual(['run.empty', 'run.succeeded']);
+});
+
+describe('a person', () => {
+  const waiting = { ...{ state: 'pending', tries: 1, status: 503 }, error: 'the receiver answered 503' };
+
+  test('sees what was sent to whom and what was not, of one schedule', async () => {
+    using receiver = await startReceiver((response, n) => response.writeHead(n === 1 ? 204 : 503).end());
+    const target = (name: string) => ({ name, url: receiver.url, events: ['Failed', 'Stopped'] });
+    await using schedule = scheduleWith([target('ops')], { allow: `127.0.0.1:${receiver.port}` });
+    await using other = scheduleWith([target('ops')], { allow: `127.0.0.1:${receiver.port}` });
+    await schedule.endRun();
+    await schedule.send();
+    await schedule.endRun('Stopped');
+    await schedule.send();
+    await other.endRun();
+    await other.send();
+    const { scheduleUid } = schedule;
+    const { deliveries } = database.operator;
+    const found = await deliveries.list({ scheduleUid, limit: 10 }, never);
+    expect(found).toMatchObject([
+      { event: 'Stopped', target: 'ops', run: expect.any(String), ...waiting, nextAt: expect.any(Date) },
+      { event: 'Failed', target: 'ops', state: 'delivered', tries: 1, status: 204, triedAt: expect.any(Date) },
+    ]);
+    expect(found[1]).not.toHaveProperty('nextAt');
+    expect(await deliveries.list({ scheduleUid, limit: 1 }, never)).toEqual([found[0]]);
+    expect(await deliveries.list({ scheduleUid, state: 'delivered', limit: 9 }, never)).toEqual([found[1]]);
+    expect(await deliveries.list({ scheduleUid, target: 'other', limit: 9 }, never)).toEqual([]);
+
+    const flags = ['--schedule-uid', scheduleUid, '--state', 'delivered', '--limit', '5', '--json'];
+    const program = [join(projectRoot, 'operator', 'main.ts'), 'notifications', 'list', ...flags];
+    const { stdout } = await execa(process.execPath, program, {
+      env: { TRAWLER_DATABASE_URL: database.database.ownerUrl },
+    });
+    expect(JSON.parse(stdout)).toMatchObject({ event: 'Failed', target: 'ops', state: 'delivered' });
+  });
+
+  test('sends again what was given up, with the id that it had and all its tries', async () => {
+    let status = 500;
+    using receiver = await startReceiver((response) => response.writeHead(status).end());
+    await using schedule = scheduleWith([{ name: 'ops', url: receiver.url }], { allow: `127.0.0.1:${receiver.port}` });
+    const { scheduleUid } = schedule;
+    await schedule.endRun();
+    for (let tries = 0; tries < 10; tries += 1) {
+      await schedule.send();
+      await dueNow();
+    }
+    expect(await deliveries()).toMatchObject([{ state: 'failed', tries: 10 }]);
+    expect(await database.operator.deliveries.redeliver({ scheduleUid: randomUUID() }, never)).toBe(0);
+    expect(await database.operator.deliveries.redeliver({ scheduleUid }, never)).toBe(1);
+    await schedule.send();
+    expect(await deliveries()).toMatchObject([{ state: 'pending', tries: 1 }]);
+    status = 200;
+    await dueNow();
+    await schedule.send();
+    expect(await deliveries()).toMatchObject([{ state: 'delivered', tries: 2 }]);
+    expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
+    const sent = receiver.received.length;
+
+    expect(await database.operator.deliveries.redeliver({ scheduleUid }, never), 'it is delivered').toBe(0);
+    const notificationId = String(receiver.received[0]?.headers['webhook-id']);
+    expect(await database.operator.deliveries.redeliver({ scheduleUid, notificationId }, never)).toBe(1);
+    await schedule.send();
+    expect(receiver.received).toHaveLength(sent + 1);
+  });
+
+  test('sends again to a receiver that had refused all further messages', async () => {
+    let status = 410;
+    using receiver = await startReceiver((response) => response.writeHead(status).end());
+    await using schedule = scheduleWith([{ name: 'ops', url: receiver.url }], { allow: `127.0.0.1:${receiver.port}` });
+    const { scheduleUid } = schedule;
+    await schedule.endRun();
+    await schedule.send();
+    expect(await deliveries()).toMatchObject([{ state: 'disabled' }]);
+    status = 204;
+    expect(await database.operator.deliveries.redeliver({ scheduleUid, target: 'ops' }, never)).toBe(1);
+    await schedule.send();
+    expect(await deliveries()).toMatchObject([{ state: 'delivered' }]);
+    await schedule.endRun('TimedOut');
+    await schedule.send();
+    expect((await deliveries()).map((one) => one.state)).toEqual(['delivered', 'delivered']);
+  });
+
+  test('tries out one receiver, signed and by its name, whatever it wants to be told', async () => {
+    using receiver = await startReceiver((response) => response.writeHead(202).end());
+    const key = secret();
+    const signingSecretRef = { name: 'hook' };
+    const targets = ['ops', 'team'].map((name) => ({ name, url: receiver.url, events: ['Late'], signingSecretRef }));
+    await using schedule = scheduleWith(targets, {
+      ...{ allow: `127.0.0.1:${receiver.port}`, secrets: { 'hook/secret': key } },
+    });
+    const { scheduleUid } = schedule;
+    const options = { scheduleUid, namespace: 'default', schedule: 'shop' };
+    const tried = testTarget(database.operator.deliveries, 'team', options, never);
+    while (receiver.received.length === 0) await schedule.send();
+    expect(await tried).toEqual(['team answered 202']);
+    const [{ headers, body } = { headers: {}, body: '' }, ...more] = receiver.received;
+    expect(more).toEqual([]);
+    expect(new Webhook(key).verify(body, headers as Record<string, string>)).toMatchObject({
+      ...{ type: 'schedule.test', data: { namespace: 'default', schedule: 'shop', reason: 'Test' } },
+    });
+    const listed = await listDeliveries(database.operator.deliveries, { scheduleUid, limit: 5 }, never);
+    expect(listed[1]).toMatch(/ Test +team +delivered +1 +202 /);
+  });
+
+  test('is told why a receiver did not take the message', async () => {
+    using receiver = await startReceiver((response) => response.writeHead(404).end());
+    await using schedule = scheduleWith([{ name: 'ops', url: receiver.url }], { allow: `127.0.0.1:${receiver.port}` });
+    const options = { scheduleUid: schedule.scheduleUid, namespace: 'default', schedule: 'shop' };
+    const tried = testTarget(database.operator.deliveries, 'ops', options, never).catch(
+      (error: Error) => error.message,
+    );
+    while (receiver.received.length === 0) await schedule.send();
+    expect(await tried).toBe('ops: the receiver answered 404');
+  });
 });
