@@ -52,6 +52,7 @@ export function explainRun(seen: RunEvidence, now: Date): Explanation {
     ...stateFindings(run, now),
     ...(isFinished(run) ? [] : [...workerFindings(seen), ...heartbeatFindings(run, now), ...hostFindings(run)]),
     ...stallFindings(run),
+    ...imageFindings(run),
     ...(isFinished(run) ? lostFindings(run) : deadlineFindings(run, now)),
     ...scheduleFindings(seen),
     ...eventFindings(seen),
@@ -142,6 +143,14 @@ function stallFindings({ status }: CrawlRun): Finding[] {
   const stalled = findCondition(status?.conditions, 'Stalled');
   if (stalled === undefined) return [];
   return [{ evidence: 'condition Stalled', ...guided(stalled.reason, stalled.message) }];
+}
+
+/** A tag that was moved, or an edit: what a run finds may differ from the run before because of it. */
+function imageFindings({ status }: CrawlRun): Finding[] {
+  const { imageID, previousImageID } = status ?? {};
+  if (previousImageID === undefined) return [];
+  const message = `its image is ${imageID}, and the run of the schedule before it had ${previousImageID}`;
+  return [{ evidence: 'status.previousImageID', message }];
 }
 
 /** The bounds that end it. */

@@ -93,6 +93,7 @@ export const RUN_REASONS = [
   'AsExpected',
   'TooFewItems',
   'TooManyItems',
+  'FieldsMissing',
   // Complete, Failed, Finished
   'Succeeded',
   'SomeRequestsFailed',

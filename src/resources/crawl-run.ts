@@ -310,14 +310,11 @@ const locale = z
   .max(35)
   .regex(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$/);
 
+const FIELD_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
 const field = withRules(
   z.object({
-    name: z
-      .string()
-      .min(1)
-      .max(63)
-      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
-      .describe("The field's name in the item."),
+    name: z.string().min(1).max(63).regex(FIELD_NAME).describe("The field's name in the item."),
     selector: selector
       .optional()
       .describe(
@@ -487,29 +484,55 @@ const output = z
 /** What is crawled and how: the part of a run's spec that a CrawlSchedule's template carries. */
 const itemBound = (text: string) => z.int().min(0).max(1_000_000_000).optional().describe(text);
 
-const expectation = z
-  .object({
-    items: withRules(
-      z.object({
-        min: itemBound('Fewer are unexpected.'),
-        max: itemBound('More are unexpected.'),
-      }),
-      [
-        {
-          rule: 'has(self.min) || has(self.max)',
-          message: 'give min or max, or both',
-          reason: 'FieldValueInvalid',
-        },
-        {
-          rule: '!has(self.min) || !has(self.max) || self.min <= self.max',
-          message: 'min must not be more than max',
-          reason: 'FieldValueInvalid',
-          fieldPath: '.min',
-        },
-      ],
-    ).describe('How many items.'),
-  })
-  .describe('What a run that succeeds, at least in part, should give: else its condition UnexpectedResult is True.');
+const expectedField = z.object({
+  name: z.string().min(1).max(63).regex(FIELD_NAME).describe('Name of the field in the items.'),
+  minPercent: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(100)
+    .describe(
+      'Share of the items that have it. A field that is null, an empty text or an empty list counts as missing.',
+    ),
+});
+
+const expectation = withRules(
+  z
+    .object({
+      items: withRules(
+        z.object({
+          min: itemBound('Fewer are unexpected.'),
+          max: itemBound('More are unexpected.'),
+        }),
+        [
+          {
+            rule: 'has(self.min) || has(self.max)',
+            message: 'give min or max, or both',
+            reason: 'FieldValueInvalid',
+          },
+          {
+            rule: '!has(self.min) || !has(self.max) || self.min <= self.max',
+            message: 'min must not be more than max',
+            reason: 'FieldValueInvalid',
+            fieldPath: '.min',
+          },
+        ],
+      )
+        .optional()
+        .describe('How many items.'),
+      fields: keyedBy(z.array(expectedField).min(1).max(20), 'name')
+        .optional()
+        .describe('Which fields the items have, and how many of the items.'),
+    })
+    .describe('What a run that succeeds, at least in part, should give: else its condition UnexpectedResult is True.'),
+  [
+    {
+      rule: 'has(self.items) || has(self.fields)',
+      message: 'give items or fields, or both',
+      reason: 'FieldValueInvalid',
+    },
+  ],
+);
 
 export const retryPolicy = z
   .object({

@@ -235,7 +235,7 @@ export const RUN_REASON_GUIDE: Readonly<Record<RunReason, ReasonGuide>> = {
     meaning: 'Pages succeeded, but no item was found on any of them.',
     advice: 'Check the selectors of spec.extract against the pages; status.itemsLeftOut counts what was left out.',
   },
-  AsExpected: { conditions: ['UnexpectedResult'], meaning: 'The number of items is within spec.expect.' },
+  AsExpected: { conditions: ['UnexpectedResult'], meaning: 'The items are as spec.expect says.' },
   TooFewItems: {
     conditions: ['UnexpectedResult'],
     meaning: 'The run succeeded, at least in part, and gave fewer items than spec.expect.items.min.',
@@ -245,6 +245,12 @@ export const RUN_REASON_GUIDE: Readonly<Record<RunReason, ReasonGuide>> = {
     conditions: ['UnexpectedResult'],
     meaning: 'The run succeeded, at least in part, and gave more items than spec.expect.items.max.',
     advice: 'Check the scope and spec.extract.itemSelector, or raise the bound.',
+  },
+  FieldsMissing: {
+    conditions: ['UnexpectedResult'],
+    meaning: 'The run succeeded, at least in part, and fewer of its items have a field than spec.expect.fields says.',
+    advice:
+      'Look at an item and its page: the site has changed, or the selector of the field in spec.extract fits a part of the pages only.',
   },
   Succeeded: { conditions: COMPLETE, meaning: 'Every page has succeeded or was skipped.' },
   SomeRequestsFailed: {

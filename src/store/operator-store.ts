@@ -176,6 +176,8 @@ export type RunSnapshot = {
   readonly lastSuccessAt?: Date;
   readonly skipReasons: Readonly<Partial<Record<SkipReason, number>>>;
   readonly itemsLeftOut: ItemsLeftOut;
+  /** Items that have each of the fields of spec.expect. */
+  readonly fieldCounts: Readonly<Partial<Record<string, number>>>;
   /** Pages that were stored without a part of what was wanted, by what they lack. */
   readonly partialPages: Readonly<Partial<Record<PartMissing, number>>>;
   readonly failureCauses: Readonly<Partial<Record<FailureCause, number>>>;

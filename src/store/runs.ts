@@ -106,6 +106,7 @@ function runRow({ spec, ...run }: AcceptedRun) {
     is_depth_limited: [spec, ...spec.sources].some(({ limits }) => limits.maxDepth !== undefined),
     max_retries: spec.fetch.maxRetries,
     spec_generation: run.specGeneration ?? null,
+    expected_fields: spec.expect?.fields?.map(({ name }) => name) ?? null,
     lease_seconds: Math.max(
       SHORTEST_LEASE_SECONDS,
       Math.ceil((MISSED_HEARTBEATS * durationMs(spec.heartbeat.interval)) / 1_000),

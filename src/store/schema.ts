@@ -35,6 +35,7 @@ export type Database = {
     paused_at: Date | null;
     paused_seconds: Generated<number>;
     spec_generation: number | null;
+    expected_fields: string[] | null;
     is_pace_changed: Generated<boolean>;
     live_version: Generated<number>;
     terminates: Generated<boolean>;

@@ -47,7 +47,7 @@ export async function snapshots(
         'total', c.discovered, 'queued', c.discovered - c.leased - c.succeeded - c.failed - c.skipped,
         'leased', c.leased, 'succeeded', c.succeeded, 'failed', c.failed, 'skipped', c.skipped, 'items', c.items,
         'lastSuccessAt', c.last_success_at, 'skippedBy', c.skipped_by, 'failedBy', c.failed_by,
-        'itemsLeftOut', c.items_left_out, 'partialPages', c.partial_pages,
+        'itemsLeftOut', c.items_left_out, 'partialPages', c.partial_pages, 'fieldCounts', c.field_counts,
         'movedTo', (select json_agg(url order by moved_at, url) from (
           select * from moved_place m where m.run_id = s.run_id and m.source_no = s.source_no order by moved_at, url limit 10
         ) first)
@@ -61,7 +61,8 @@ export async function snapshots(
           coalesce(json_agg(skipped_by) filter (where skipped_by <> '{}'), '[]') as skipped_by,
           coalesce(json_agg(failed_by) filter (where failed_by <> '{}'), '[]') as failed_by,
           coalesce(json_agg(items_left_out) filter (where items_left_out <> '{}'), '[]') as items_left_out,
-          coalesce(json_agg(partial_pages) filter (where partial_pages <> '{}'), '[]') as partial_pages
+          coalesce(json_agg(partial_pages) filter (where partial_pages <> '{}'), '[]') as partial_pages,
+          coalesce(json_agg(field_counts) filter (where field_counts <> '{}'), '[]') as field_counts
         from progress p where p.run_id = s.run_id and p.source_no = s.source_no
       ) c
       where s.run_id = r.run_id
@@ -129,6 +130,7 @@ type SourceRow = Progress & {
   failedBy: Partial<Record<FailureCause, number>>[];
   itemsLeftOut: ItemsLeftOut[];
   partialPages: Partial<Record<PartMissing, number>>[];
+  fieldCounts: Record<string, number>[];
   movedTo: string[] | null;
 };
 
@@ -208,6 +210,7 @@ function snapshotOf(row: SnapshotRow): RunSnapshot {
     skipReasons: addUp(row.sources.flatMap((source) => source.skippedBy)),
     itemsLeftOut: addUp(row.sources.flatMap((source) => source.itemsLeftOut)),
     partialPages: addUp(row.sources.flatMap((source) => source.partialPages)),
+    fieldCounts: addUp(row.sources.flatMap((source) => source.fieldCounts)),
     failureCauses: addUp(row.sources.flatMap((source) => source.failedBy)),
     ...(row.output ? { output: outputOf(row.output) } : {}),
   };

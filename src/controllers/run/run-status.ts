@@ -254,25 +254,44 @@ function finalVerdicts(run: CrawlRun, seen: RunObservation): [RunConditionType, 
   const verdict: Verdict = { status: 'True', reason: end.reason, message: end.message };
   return [
     ['EmptyResult', emptyVerdict(seen.snapshot?.progress)],
-    ...unexpectedVerdicts(run, end, seen.snapshot?.progress.items ?? 0),
+    ...unexpectedVerdicts(run, end, seen.snapshot),
     [isFailure ? 'Failed' : 'Complete', verdict],
     ['Finished', verdict],
   ];
 }
 
 /** A retry of a part gives a part of the items: nothing is expected of it. PostgreSQL judges alike (misses_expectation). */
-function unexpectedVerdicts({ spec }: CrawlRun, { outcome }: RunEnd, items: number): [RunConditionType, Verdict][] {
-  const expected = spec.expect?.items;
+function unexpectedVerdicts(
+  { spec }: CrawlRun,
+  { outcome }: RunEnd,
+  snapshot: RunSnapshot | undefined,
+): [RunConditionType, Verdict][] {
   const isJudged = (outcome === 'Succeeded' || outcome === 'Partial') && !isPartialRetry(spec.trigger);
-  if (expected === undefined || !isJudged) return [];
-  const { min, max } = expected;
-  const verdict = (status: 'True' | 'False', reason: RunReason, bound: string): [RunConditionType, Verdict] => [
-    'UnexpectedResult',
-    { status, reason, message: `${items} items, ${bound}` },
+  if (spec.expect === undefined || !isJudged) return [];
+  return [
+    ['UnexpectedResult', expectationVerdict(spec.expect, snapshot?.progress.items ?? 0, snapshot?.fieldCounts ?? {})],
   ];
-  if (min !== undefined && items < min) return [verdict('True', 'TooFewItems', `and spec.expect.items.min is ${min}`)];
-  if (max !== undefined && items > max) return [verdict('True', 'TooManyItems', `and spec.expect.items.max is ${max}`)];
-  return [verdict('False', 'AsExpected', 'as spec.expect says')];
+}
+
+function expectationVerdict(
+  { items: bounds = {}, fields = [] }: NonNullable<CrawlRun['spec']['expect']>,
+  items: number,
+  counts: RunSnapshot['fieldCounts'],
+): Verdict {
+  const { min, max } = bounds;
+  if (min !== undefined && items < min) {
+    return { status: 'True', reason: 'TooFewItems', message: `${items} items, and spec.expect.items.min is ${min}` };
+  }
+  if (max !== undefined && items > max) {
+    return { status: 'True', reason: 'TooManyItems', message: `${items} items, and spec.expect.items.max is ${max}` };
+  }
+  const missing = fields.flatMap(({ name, minPercent = 100 }) => {
+    const found = counts[name] ?? 0;
+    if (items * minPercent <= 100 * found) return [];
+    return `${name} in ${found} of ${items} items, and spec.expect.fields says ${minPercent}%`;
+  });
+  if (missing.length > 0) return { status: 'True', reason: 'FieldsMissing', message: missing.join('; ') };
+  return { status: 'False', reason: 'AsExpected', message: `${items} items, as spec.expect says` };
 }
 
 function emptyVerdict(progress: Progress | undefined): Verdict {

@@ -273,3 +273,27 @@ it('compares the runs with an image with the others of the same time', async () 
     ...{ ofImage: nobody, ofOthers: nobody },
   });
 });
+
+it.each<[string, object, boolean]>([
+  ['as many items as asked have the field', { fields: [{ name: 'price', minPercent: 50 }] }, false],
+  ['fewer have', { fields: [{ name: 'price', minPercent: 51 }] }, true],
+  ['one of two fields', { fields: [{ name: 'n' }, { name: 'price', minPercent: 90 }] }, true],
+  ['a field that no item has', { fields: [{ name: 'stock', minPercent: 1 }] }, true],
+  ['nothing is asked of fields', { items: { min: 1 } }, false],
+])(
+  'items by their fields are counted, each once, and judged when the run ends: %s',
+  async (_, expectation, isUnexpected) => {
+    await using installation = await install(server);
+    const { operator, admin } = installation;
+    const run = await installation.createRun({ ...FAST, expect: expectation }, { scheduleUid: randomUUID() });
+    // Null, an empty text and an empty list are no price; 0 and false are.
+    const prices = [1, 0, false, { amount: 1 }, null, '', [], undefined];
+    await crawl(run, Array<End>(prices.length).fill('done'), (n) => ({ n, price: prices[n] }));
+    const counts = (await operator.snapshot(run.runId, never))?.fieldCounts;
+    const asked = 'fields' in expectation ? (expectation.fields as { name: string }[]).map(({ name }) => name) : [];
+    const had: Record<string, number> = { n: 8, price: 4 };
+    expect(counts).toEqual(Object.fromEntries(asked.filter((name) => name in had).map((name) => [name, had[name]])));
+    const { rows } = await admin.query('select event from notification order by event');
+    expect(rows.map(({ event }) => event)).toEqual(isUnexpected ? ['Succeeded', 'Unexpected'] : ['Succeeded']);
+  },
+);

@@ -246,10 +246,10 @@ test('what a run of the release before had queued, leased and put aside is crawl
     drop sequence change_id_seq;
     alter table run drop column image, drop column paused_at, drop column paused_seconds,
       drop column spec_generation, drop column is_pace_changed, drop column has_item_ranges, drop column terminates,
-      drop column live_version;
+      drop column live_version, drop column expected_fields;
     alter table request drop column first_item, drop column last_item;
     alter table worker drop column stalled_at, drop column stall;
-    alter table progress drop column bytes, drop column partial_pages;
+    alter table progress drop column bytes, drop column partial_pages, drop column field_counts;
     drop table lane_key;
     drop index lane_by_id;
     drop index lane_by_host;

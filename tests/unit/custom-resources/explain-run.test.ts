@@ -100,3 +100,13 @@ test('pods that wait, Events, and what may not be read', () => {
     '- not looked at: User "viewer" cannot list jobs',
   ]);
 });
+
+test('an image that has changed since the run before', () => {
+  const conditions = [condition('Progressing', 'Crawling', 'workers are crawling', 'True')];
+  const seen = { observedGeneration: 1, phase: 'Running', conditions, imageID: 'sha256:new' } as const;
+  const messageOf = (status: CrawlRun['status']) => explain(run(status)).findings.map(({ message }) => message);
+  expect(messageOf({ ...seen, previousImageID: 'sha256:old' })).toContain(
+    'its image is sha256:new, and the run of the schedule before it had sha256:old',
+  );
+  expect(messageOf(seen).some((message) => message.includes('image'))).toBe(false);
+});

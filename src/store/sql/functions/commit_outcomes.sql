@@ -80,7 +80,7 @@ begin
   ), counted as (
     insert into progress as p (run_id, worker_id, source_no, leased, places, succeeded, failed, skipped, items,
       failed_sitemaps, last_success_at, last_error, last_error_at, skipped_by, failed_by, items_left_out, bytes,
-      partial_pages)
+      partial_pages, field_counts)
     select this_run.run_id, this_worker, source_no, -count(*),
       -count(*) filter (where state = 'skipped' or (state = 'dead' and is_sitemap)),
       count(*) filter (where state = 'done'),
@@ -111,7 +111,14 @@ begin
       case when bool_or(lacks <> '{}') then (
         select jsonb_object_agg(lack, n) from (
           select lack, count(*) as n from settled s cross join lateral unnest(s.lacks) lack
-          where s.source_no = settled.source_no group by lack) c) else '{}' end
+          where s.source_no = settled.source_no group by lack) c) else '{}' end,
+      case when this_run.expected_fields is null then '{}' else (
+        select coalesce(jsonb_object_agg(field, n), '{}') from (
+          select f.field, count(*) as n
+          from held h cross join lateral jsonb_array_elements(h.items) i(data) cross join unnest(this_run.expected_fields) f(field)
+          where h.source_no = settled.source_no and h.state = 'done' and not h.was_read
+            and coalesce(i.data -> f.field, 'null') not in ('null', '""', '[]')
+          group by f.field) c) end
     from settled group by source_no order by source_no
     on conflict (run_id, worker_id, source_no) do update set
       leased = p.leased + excluded.leased,
@@ -129,7 +136,8 @@ begin
       failed_by = case when excluded.failed_by = '{}' then p.failed_by else add_counts(p.failed_by, excluded.failed_by) end,
       items_left_out = case when excluded.items_left_out = '{}' then p.items_left_out else add_counts(p.items_left_out, excluded.items_left_out) end,
       bytes = least(p.bytes + excluded.bytes, 1000000000000000000),
-      partial_pages = case when excluded.partial_pages = '{}' then p.partial_pages else add_counts(p.partial_pages, excluded.partial_pages) end
+      partial_pages = case when excluded.partial_pages = '{}' then p.partial_pages else add_counts(p.partial_pages, excluded.partial_pages) end,
+      field_counts = case when excluded.field_counts = '{}' then p.field_counts else add_counts(p.field_counts, excluded.field_counts) end
   )
   select coalesce(array_agg(url_key), '{}'),
     array_agg((lane_id, 1, 1, available_at, 0)::arrival) filter (where state = 'queued')

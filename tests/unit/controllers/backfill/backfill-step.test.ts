@@ -110,7 +110,7 @@ test('cancelled, it stops its own runs, each once, and makes none of the others'
 });
 
 test('phases are those of the runs that are there; an end stays, and what is gone is asked for', () => {
-  const there = new Map([['run-0', crawlRun('run-0', 'Backfill')]]);
+  const there = new Map(['run-0', 'run-2'].map((name) => [name, crawlRun(name, 'Backfill')]));
   const seen = (name: string) => there.get(name);
   expect(withPhases(runs('Waiting', 'Running', 'Failed'), seen).map(({ phase }) => phase)).toEqual([
     ...['Running', 'Running', 'Failed'],

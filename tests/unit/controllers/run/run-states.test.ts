@@ -24,7 +24,7 @@ function seen(change: Partial<RunSnapshot>, rest: Partial<RunObservation> = {}):
     pausedMs: 0,
     terminates: false,
     isUnderReview: false,
-    ...{ skipReasons: {}, itemsLeftOut: {}, partialPages: {}, failureCauses: {} },
+    ...{ skipReasons: {}, itemsLeftOut: {}, fieldCounts: {}, partialPages: {}, failureCauses: {} },
     ...change,
   };
   return { snapshot, pods: [], ...rest };

@@ -83,6 +83,7 @@ const snapshot: fc.Arbitrary<RunSnapshot> = fc.record(
     skipReasons: fc.dictionary(text, fc.nat()),
     failureCauses: fc.dictionary(text, fc.nat()),
     itemsLeftOut: fc.dictionary(text, fc.nat()),
+    fieldCounts: fc.dictionary(text, fc.nat()),
     partialPages: fc.dictionary(text, fc.nat()),
     output: fc.record(
       { due: fc.boolean(), settled: fc.boolean(), path: text, sha256: text, bytes: count, items: count, error: text },

@@ -35,6 +35,7 @@ function snapshot(change: Partial<RunSnapshot> = {}): RunSnapshot {
     isUnderReview: false,
     skipReasons: {},
     itemsLeftOut: {},
+    fieldCounts: {},
     partialPages: {},
     failureCauses: {},
     ...change,
@@ -276,6 +277,33 @@ describe('runStatus', () => {
     ] satisfies CrawlRunSpecInput['trigger'][]) {
       expect(of({ trigger: { type: 'Retry', retryOf: 'shop-0', ...part } })).toBeUndefined();
     }
+  });
+
+  const priced = (minPercent?: number) => ({ name: 'price', ...(minPercent === undefined ? {} : { minPercent }) });
+  test.each<[string, CrawlRunSpecInput['expect'], object]>([
+    ['a field of all items', { fields: [{ name: 'title' }] }, { status: 'False', reason: 'AsExpected' }],
+    ['a field of as many as asked', { fields: [priced(75)] }, { status: 'False', reason: 'AsExpected' }],
+    [
+      'a field of fewer',
+      { fields: [priced(76), { name: 'title' }] },
+      { reason: 'FieldsMissing', message: 'price in 3 of 4 items, and spec.expect.fields says 76%' },
+    ],
+    ['a field that all should have', { fields: [priced()] }, { status: 'True', reason: 'FieldsMissing' }],
+    ['a field that none has', { fields: [{ name: 'stock', minPercent: 1 }] }, { reason: 'FieldsMissing' }],
+    ['the number goes first', { items: { min: 5 }, fields: [priced()] }, { reason: 'TooFewItems' }],
+  ])('%s: UnexpectedResult', (_, expect_, expected) => {
+    const progress = { ...nothing, succeeded: 4, items: 4 };
+    const fieldCounts = { title: 4, price: 3 };
+    const observed = { pods: [], snapshot: snapshot({ ...ended, outcome: 'Succeeded', progress, fieldCounts }) };
+    const status = runStatus({ ...run, spec: { ...run.spec, expect: expect_ } } as CrawlRun, observed, NOW);
+    expect(condition(status, 'UnexpectedResult')).toMatchObject(expected);
+    const empty = snapshot({ ...ended, outcome: 'Succeeded', progress: { ...nothing, succeeded: 4 } });
+    const ofNothing = runStatus(
+      { ...run, spec: { ...run.spec, expect: { fields: [priced()] } } },
+      { pods: [], snapshot: empty },
+      NOW,
+    );
+    expect(condition(ofNothing, 'UnexpectedResult')).toMatchObject({ reason: 'AsExpected' });
   });
 
   test('a run whose URLs were all left out has failed, and says for what', () => {

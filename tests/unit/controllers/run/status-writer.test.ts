@@ -46,6 +46,7 @@ function seenWith(succeeded: number, change: Partial<RunSnapshot> = {}): RunObse
       isUnderReview: false,
       skipReasons: {},
       itemsLeftOut: {},
+      fieldCounts: {},
       partialPages: {},
       failureCauses: {},
     },
