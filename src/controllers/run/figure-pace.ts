@@ -4,7 +4,7 @@
 /** Between two writes of one run's figures. */
 export const FIGURES_INTERVAL_MS = 2_000;
 /** Of all runs together. */
-const WRITES_PER_SECOND = 45;
+const WRITES_PER_SECOND = 48;
 const SPACING_MS = 1_000 / WRITES_PER_SECOND;
 /** So many go out at once after a time with few of them. */
 const BURST = 20;

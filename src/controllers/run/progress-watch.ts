@@ -7,7 +7,7 @@ import type { OperatorStore } from '../../store/operator-store.ts';
 import type { RunCache } from '../caches.ts';
 import type { FigurePace } from './figure-pace.ts';
 
-export const PROGRESS_INTERVAL_MS = 1_500;
+export const PROGRESS_INTERVAL_MS = 1_000;
 
 export type ProgressWatchOptions = {
   readonly store: Pick<OperatorStore, 'runMarks'>;
