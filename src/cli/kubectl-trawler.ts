@@ -4,8 +4,12 @@ import { KubeError } from '../kube/kube-error.ts';
 import { addBackfill } from './plugin/backfill-commands.ts';
 import { addAbandon, addPromote } from './plugin/canary-commands.ts';
 import { addChanges } from './plugin/changes-command.ts';
+import { addCompletion } from './plugin/completion-command.ts';
+import { addConfig } from './plugin/config-command.ts';
 import { addDead } from './plugin/dead-commands.ts';
+import { addDescribe } from './plugin/describe-command.ts';
 import { addDoctor } from './plugin/doctor-command.ts';
+import { addExclude } from './plugin/exclude-command.ts';
 import { addExplain } from './plugin/explain-command.ts';
 import { addHistory } from './plugin/history-command.ts';
 import { OperatorUnreachable } from './plugin/in-operator.ts';
@@ -19,8 +23,12 @@ import { addRetry } from './plugin/retry-command.ts';
 import { addRun } from './plugin/run-command.ts';
 import { addHosts, addSources, addWorkers } from './plugin/run-detail-commands.ts';
 import { UsageError } from './plugin/session.ts';
+import { addSet } from './plugin/set-commands.ts';
 import { addStop, addTerminate } from './plugin/stop-commands.ts';
+import { addSuspend } from './plugin/suspend-command.ts';
+import { addTop } from './plugin/top-command.ts';
 import { ServerError } from './plugin/trawler-server.ts';
+import { addWatch } from './plugin/watch-command.ts';
 
 const program = new Command('kubectl trawler')
   .description('Runs of Trawler that kubectl alone cannot make, and when the next ones are due.')
@@ -33,8 +41,10 @@ const program = new Command('kubectl trawler')
 
 const ADD_COMMANDS = [
   ...[addNext, addRun, addBackfill, addRetry, addPause, addResume, addStop, addTerminate],
+  ...[addSet, addExclude, addSuspend],
+  ...[addDescribe, addWatch, addTop],
   ...[addExplain, addItems, addDead, addSources, addWorkers, addHosts, addLogs, addHistory, addChanges],
-  ...[addNotifications, addPromote, addAbandon, addLint, addDoctor],
+  ...[addNotifications, addPromote, addAbandon, addLint, addDoctor, addConfig, addCompletion],
 ];
 for (const add of ADD_COMMANDS) add(program);
 

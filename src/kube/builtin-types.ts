@@ -9,6 +9,7 @@ import type {
   V1PersistentVolumeClaim,
   V1Pod,
   V1Secret,
+  V1SelfSubjectAccessReview,
   V1SelfSubjectReview,
   V1SubjectAccessReview,
   V1TokenReview,
@@ -38,6 +39,8 @@ export type Pod = Builtin<V1Pod>;
 export type Secret = Builtin<V1Secret>;
 /** Answered by the API server with who has asked, and never stored. */
 export type SelfSubjectReview = Builtin<V1SelfSubjectReview>;
+/** Answered by the API server with whether who has asked may do something, and never stored. */
+export type SelfSubjectAccessReview = Builtin<V1SelfSubjectAccessReview>;
 
 /** Answered by the API server with whose token it is, and never stored. */
 export type TokenReview = Builtin<V1TokenReview>;
@@ -64,6 +67,13 @@ export const SELF_SUBJECT_REVIEWS: ResourceType = {
   version: 'v1',
   plural: 'selfsubjectreviews',
   kind: 'SelfSubjectReview',
+  namespaced: false,
+};
+export const SELF_SUBJECT_ACCESS_REVIEWS: ResourceType = {
+  group: 'authorization.k8s.io',
+  version: 'v1',
+  plural: 'selfsubjectaccessreviews',
+  kind: 'SelfSubjectAccessReview',
   namespaced: false,
 };
 export const TOKEN_REVIEWS: ResourceType = {

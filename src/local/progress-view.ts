@@ -18,6 +18,12 @@ const RATE_OVER_MS = 5_000;
 /** More sources are summed up in the last line. */
 const MOST_BARS = 20;
 
+/** A source as far as its line shows it. */
+export type ShownSource = {
+  readonly name: string;
+  readonly progress: Pick<SourceSnapshot['progress'], 'total' | 'succeeded' | 'failed' | 'skipped' | 'items'>;
+};
+
 type Sample = { readonly at: number; readonly done: number };
 
 /** Pages a second over the last seconds, from samples of pages done. */
@@ -29,7 +35,7 @@ export function rateOf(samples: readonly Sample[], now: number): number {
 }
 
 /** `shop [█████░░░]  42% 21/50 pages, 3.1/s, 63 items, 1 failed` */
-export function barLine({ name, progress }: SourceSnapshot, rate: number, nameWidth: number): string {
+export function barLine({ name, progress }: ShownSource, rate: number, nameWidth: number): string {
   const { total, failed } = progress;
   const share = total === 0 ? 0 : doneOf(progress) / total;
   const filled = Math.round(share * BAR_WIDTH);
@@ -39,15 +45,15 @@ export function barLine({ name, progress }: SourceSnapshot, rate: number, nameWi
 }
 
 /** `shop: 21 of 50 pages, 3.1/s, 63 items`, one after the other. */
-export function plainLine(sources: readonly SourceSnapshot[], rates: readonly number[]): string {
+export function plainLine(sources: readonly ShownSource[], rates: readonly number[]): string {
   return sources.map(({ name, progress }, index) => `${name}: ${countsOf(progress, rates[index] ?? 0)}`).join('; ');
 }
 
-function countsOf(progress: SourceSnapshot['progress'], rate: number): string {
+function countsOf(progress: ShownSource['progress'], rate: number): string {
   return `${doneOf(progress)}/${progress.total} pages, ${rate.toFixed(1)}/s, ${progress.items} items`;
 }
 
-function doneOf({ succeeded, failed, skipped }: SourceSnapshot['progress']): number {
+function doneOf({ succeeded, failed, skipped }: ShownSource['progress']): number {
   return succeeded + failed + skipped;
 }
 

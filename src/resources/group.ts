@@ -34,9 +34,8 @@ export const ANNOTATION = {
   /** On a CrawlRun that is paused: who did it, and why. For people. */
   pausedBy: `${GROUP}/paused-by`,
   pauseNote: `${GROUP}/pause-note`,
-  /** On a CrawlSchedule that is suspended: who did it, and why. For people. */
+  /** On a CrawlSchedule that is suspended: who did it. For people; why stands in its spec. */
   suspendedBy: `${GROUP}/suspended-by`,
-  suspendNote: `${GROUP}/suspend-note`,
 } as const;
 
 /** Version of the resolved spec that the operator stores and a worker must know. Raised when its meaning changes. */

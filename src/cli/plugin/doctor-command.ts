@@ -71,7 +71,7 @@ async function examine({ api, namespace, signal }: Session, options: ServerOptio
 }
 
 /** Undefined when all that it needs answers. */
-async function troubleOfServer(options: ServerOptions, signal: AbortSignal): Promise<Error | undefined> {
+export async function troubleOfServer(options: ServerOptions, signal: AbortSignal): Promise<Error | undefined> {
   try {
     const server = await connectToServer(options);
     try {

@@ -1,7 +1,14 @@
 // What each command begins with: the options that all have, the kubeconfig, and a way to the API server.
 
 import type { Command } from 'commander';
-import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '../../custom-resources/types.ts';
+import {
+  CRAWL_RUNS,
+  CRAWL_SCHEDULES,
+  type CrawlRun,
+  type CrawlSchedule,
+  isFinished,
+} from '../../custom-resources/types.ts';
+import { SELF_SUBJECT_REVIEWS, type SelfSubjectReview } from '../../kube/builtin-types.ts';
 import { createKubeApi, type KubeApi } from '../../kube/client.ts';
 import { actingAs, loadKubeConfig } from '../../kube/kube-config.ts';
 import { createKubeMetrics } from '../../kube/metrics.ts';
@@ -80,4 +87,19 @@ export async function findRun({ api, namespace, signal }: Session, name: string)
   const run = await api.resource<CrawlRun>(CRAWL_RUNS).get({ namespace, name }, { signal });
   if (!run) throw new UsageError(`there is no CrawlRun "${name}" in namespace ${namespace}`);
   return run;
+}
+
+/** Rejects with a UsageError for one that has ended: there is nothing to `action`. */
+export async function findLiveRun(session: Session, name: string, action: string): Promise<CrawlRun> {
+  const run = await findRun(session, name);
+  if (!isFinished(run)) return run;
+  throw new UsageError(`CrawlRun "${name}" has ended (${run.status?.phase}): nothing to ${action}`);
+}
+
+/** Who the API server takes us for. */
+export async function userOf({ api, signal }: Session): Promise<string> {
+  const review = await api
+    .resource<SelfSubjectReview>(SELF_SUBJECT_REVIEWS)
+    .create({ metadata: { name: 'me' } }, { signal });
+  return review.status?.userInfo?.username ?? 'unknown';
 }

@@ -1,8 +1,8 @@
 // `kubectl trawler stop` and `terminate`: the early end of a run.
 import type { Command } from 'commander';
-import { CRAWL_RUNS, type CrawlRun, isFinished } from '../../custom-resources/types.ts';
+import { CRAWL_RUNS, type CrawlRun } from '../../custom-resources/types.ts';
 import { report } from './report.ts';
-import { findRun, globalOptions, type Session, UsageError, withSession } from './session.ts';
+import { findLiveRun, globalOptions, type Session, withSession } from './session.ts';
 
 export function addStop(program: Command): void {
   program
@@ -28,8 +28,7 @@ export function addTerminate(program: Command): void {
 
 /** Ends the run early. One that is stopping can still be terminated. */
 async function shutDown(session: Session, name: string, shutdown: 'Stop' | 'Terminate'): Promise<void> {
-  const run = await findRun(session, name);
-  if (isFinished(run)) throw new UsageError(`CrawlRun "${name}" has ended (${run.status?.phase}): nothing to stop`);
+  await findLiveRun(session, name, 'stop');
   const { api, namespace, signal } = session;
   const body = { spec: { shutdown } };
   await api.resource<CrawlRun>(CRAWL_RUNS).patch({ namespace, name }, { type: 'merge', body }, { signal });

@@ -1,5 +1,6 @@
 // What is done with a schedule beside editing it: suspend with a note, resume, run now, and when it runs next.
 import { createRoute, z } from '@hono/zod-openapi';
+import { resumeSchedulePatch, suspendSchedulePatch } from '../../custom-resources/suspension.ts';
 import { LABEL } from '../../resources/group.ts';
 import { answers, body, createRoutes, named, signalOf } from '../http/env.ts';
 import { idempotent } from '../http/idempotency.ts';
@@ -7,14 +8,17 @@ import { scheduleSchema, shown } from '../http/resources.ts';
 import type { ServerParts } from '../parts.ts';
 import { crawlNow, started } from './crawl-now.ts';
 import { findSchedule } from './schedule-routes.ts';
-import { resumeSchedulePatch, suspendSchedulePatch } from './suspension.ts';
 
 const single = '/api/v1/namespaces/{namespace}/schedules/{name}';
 const tags = ['Schedules'];
 
+const suspension = z.strictObject({
+  note: z.string().max(512).optional().describe('Why, for people.'),
+  until: z.iso.datetime({ offset: true }).optional().describe('When it goes on by itself.'),
+});
 const suspend = createRoute({
-  ...{ method: 'post', path: `${single}/suspend`, tags, summary: 'Make no more runs, and say why.' },
-  request: { params: named, body: body(z.strictObject({ note: z.string().max(1_000).optional() })) },
+  ...{ method: 'post', path: `${single}/suspend`, tags, summary: 'Make no more runs, and say why, and until when.' },
+  request: { params: named, body: body(suspension) },
   responses: answers(scheduleSchema, 'The schedule.'),
 });
 const resume = createRoute({
@@ -47,11 +51,12 @@ export function scheduleActionRoutes(parts: ServerParts) {
 
   routes.openapi(suspend, async (c) => {
     const ref = c.req.valid('param');
-    const { note } = c.req.valid('json');
+    const { note, until } = c.req.valid('json');
     const identity = c.get('identity');
     await access.require(identity, { verb: 'suspend', resource, ...ref });
     const before = await findSchedule(schedules, ref, signalOf(c));
-    const patch = { type: 'merge', body: suspendSchedulePatch(identity.username, note) } as const;
+    const wish = { note, until: until === undefined ? undefined : new Date(until) };
+    const patch = { type: 'merge', body: suspendSchedulePatch(identity.username, wish) } as const;
     const stored = await schedules.patch(ref, patch, { signal: signalOf(c) });
     audit('Suspended', stored, identity, { before, detail: note });
     return c.json(shown(stored), 200);

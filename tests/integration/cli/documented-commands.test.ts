@@ -22,8 +22,10 @@ const NAMES: Readonly<Record<string, string>> = {
 };
 /** Lives in PostgreSQL; the other one has ended there. */
 const LIVE_RUN = 'shop-alive';
+/** They need nothing behind their name. */
+const ALONE = new Set(['next', 'top', 'doctor', 'config', 'completion', 'tables']);
 /** These act on a run that is at work. */
-const FOR_LIVE_RUNS = new Set(['pause', 'resume', 'stop', 'terminate']);
+const FOR_LIVE_RUNS = new Set(['pause', 'resume', 'set', 'exclude', 'stop', 'terminate']);
 
 /** These act on a schedule that tries out an image. */
 const FOR_CANARIES = new Set(['promote', 'abandon']);
@@ -85,7 +87,7 @@ async function documented(): Promise<string[][]> {
   );
   return [...new Set(lines)]
     .map((line) => [...line.matchAll(/((?:'[^']*'|[^\s'])+)/g)].map(([word]) => word.replaceAll("'", '')))
-    .filter((words) => words.length > 1 || ['next', 'doctor'].includes(words[0] ?? ''))
+    .filter((words) => words.length > 1 || ALONE.has(words[0] ?? ''))
     .map((words) => words.map((word) => NAMES[word] ?? word))
     .map((words) => (isForLiveLetters(words) ? words.map((word) => (word === RUN ? LIVE_RUN : word)) : words));
 }

@@ -1,5 +1,6 @@
 // kubectl-trawler as a program of its own, against a real API server. No operator: the tests write what it would.
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -41,6 +42,11 @@ async function apply(name: string, spec: object): Promise<void> {
   const runTemplate = { spec: { sources: [{ name: 'shop', urls: ['https://shop.example/'] }] } };
   const schedule = { apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlSchedule', metadata: { name } };
   await kubectl(['apply', '-f', '-'], { ...schedule, spec: { runTemplate, ...spec } });
+}
+
+async function temporaryFolder() {
+  const path = await mkdtemp(join(tmpdir(), 'trawler-plugin-'));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) };
 }
 
 /** As the operator would. */
@@ -261,6 +267,89 @@ test('pause and resume write the spec of a run, and who did it and why', async (
   expect(late).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('has ended') });
 });
 
+describe('a run under way', () => {
+  const runOf = async (schedule: string) => {
+    await apply(schedule, { schedule: '@daily' });
+    const { runs } = JSON.parse((await trawler('--json', 'run', schedule)).stdout) as { runs: string[] };
+    return runs[0] ?? '';
+  };
+
+  test('is set to another rate, concurrency and number of workers, and what a run may not have is refused', async () => {
+    const name = await runOf('paced');
+    expect((await trawler('set', 'rate', name, '0.5')).stdout).toBe(`crawlrun.trawler.dev/${name} rate set to 0.5`);
+    await trawler('set', 'concurrency', name, '7');
+    await trawler('set', 'workers', name, '2');
+    expect((await get<CrawlRun>('crawlrun', name)).spec).toMatchObject({
+      ...{ politeness: { requestsPerSecond: 0.5 }, concurrency: 7, workers: 2 },
+    });
+    const wrong = [
+      ['rate', '0', 'write a number above 0'],
+      ['rate', '1000000', 'spec.politeness.requestsPerSecond'],
+      ['workers', '1.5', 'write a whole number'],
+    ] as const;
+    for (const [what, value, message] of wrong) {
+      const refused = await trawler('set', what, name, value);
+      expect(refused, `${what} ${value}`).toMatchObject({ exitCode: 1, stderr: expect.stringContaining(message) });
+    }
+    await finish(name);
+    const late = await trawler('set', 'rate', name, '1');
+    expect(late).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('has ended') });
+  });
+
+  test('leaves out what people exclude at the same time, each pattern once, and crawls again what is taken back', async () => {
+    const name = await runOf('left-out');
+    const patterns = ['https://shop.example/a/**', 'https://shop.example/b/**', 'https://shop.example/c/**'];
+    const answers = await Promise.all(patterns.map((pattern) => trawler('exclude', name, pattern)));
+    expect(answers.map(({ exitCode, stderr }) => [exitCode, stderr])).toEqual(patterns.map(() => [0, '']));
+    const excluded = async () => (await get<CrawlRun>('crawlrun', name)).spec.sources[0]?.scope?.exclude;
+    expect((await excluded())?.toSorted()).toEqual(patterns);
+    await trawler('exclude', name, ...patterns.slice(0, 1), '--source', 'shop');
+    expect(await excluded()).toHaveLength(3);
+    await trawler('exclude', name, ...patterns.slice(0, 2), '--take-back');
+    expect(await excluded()).toEqual(patterns.slice(2));
+    expect(await trawler('exclude', name, '**', '--source', 'blog')).toMatchObject({
+      exitCode: 1,
+      stderr: `error: CrawlRun "${name}" has no source "blog"; it has shop`,
+    });
+  });
+});
+
+test('suspend writes who, why and until when; resume takes it back; a name of both a run and a schedule is said exactly', async () => {
+  await apply('seasonal', { schedule: '@daily' });
+  const until = '2030-01-01T06:00:00.000Z';
+  const suspended = await trawler('suspend', 'seasonal', '--note', 'the shop is closed', '--until', until);
+  expect(suspended.stdout).toBe(`crawlschedule.trawler.dev/seasonal suspended until ${until}`);
+  expect(await get<CrawlSchedule>('crawlschedule', 'seasonal')).toMatchObject({
+    spec: { suspend: true, suspendNote: 'the shop is closed', suspendUntil: until },
+    metadata: { annotations: { 'trawler.dev/suspended-by': expect.stringMatching(/./) } },
+  });
+  expect((await trawler('resume', 'seasonal')).stdout).toBe('crawlschedule.trawler.dev/seasonal resumed');
+  const { spec, metadata } = await get<CrawlSchedule>('crawlschedule', 'seasonal');
+  expect([spec.suspend, spec.suspendNote, spec.suspendUntil]).toEqual([false, undefined, undefined]);
+  expect(Object.keys(metadata.annotations ?? {})).toContain('trawler.dev/resume-requested');
+  expect(metadata.annotations).not.toHaveProperty('trawler.dev/suspended-by');
+  const inEightHours = Date.parse(
+    (await trawler('suspend', 'seasonal', '--until', '8h')).stdout.split(' ').at(-1) ?? '',
+  );
+  expect(inEightHours - Date.now()).toBeGreaterThan(7.9 * 3_600_000);
+  expect(await trawler('suspend', 'seasonal', '--until', 'tomorrow')).toMatchObject({ exitCode: 1 });
+
+  const sources = [{ name: 'shop', urls: ['https://shop.example/'] }];
+  await kubectl(['apply', '-f', '-'], {
+    ...{ apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlRun', metadata: { name: 'seasonal' }, spec: { sources } },
+  });
+  expect(await trawler('resume', 'seasonal')).toMatchObject({
+    exitCode: 1,
+    stderr: 'error: there are both: write run/seasonal or schedule/seasonal',
+  });
+  expect((await trawler('resume', 'run/seasonal')).stdout).toBe('crawlrun.trawler.dev/seasonal resumed');
+  expect((await trawler('resume', 'schedule/seasonal')).stdout).toBe('crawlschedule.trawler.dev/seasonal resumed');
+  expect(await trawler('resume', 'nothing')).toMatchObject({
+    exitCode: 1,
+    stderr: 'error: there is no CrawlRun and no CrawlSchedule "nothing" in namespace default',
+  });
+});
+
 test('stop ends a run early, and terminate at once, also one that is stopping; neither is done to one that has ended', async () => {
   await apply('short', { schedule: '@daily' });
   const { runs } = JSON.parse((await trawler('--json', 'run', 'short')).stdout) as { runs: string[] };
@@ -314,4 +403,102 @@ test('explain says why a run waits, for people and for programs, also where not 
     exitCode: 1,
     stderr: expect.stringContaining('no CrawlRun'),
   });
+});
+
+describe('describe', () => {
+  test('shows a run on one page: progress, pace, sources, workers, and why it is as it is', async () => {
+    await apply('pictured', { schedule: '@daily' });
+    const { runs } = JSON.parse((await trawler('--json', 'run', 'pictured')).stdout) as { runs: string[] };
+    const name = runs[0] ?? '';
+    const message = 'crawling: 1 of 1 sources';
+    const condition = { type: 'Progressing', status: 'True', reason: 'Crawling', message, observedGeneration: 1 };
+    await writeStatus('crawlrun', name, {
+      ...{ observedGeneration: 1, phase: 'Running', reason: 'Crawling', startTime: '2030-01-01T00:00:00Z' },
+      conditions: [{ ...condition, lastTransitionTime: '2030-01-01T00:00:00Z' }],
+      progress: { total: 8, done: 4, succeeded: 3, failed: 1, items: 5, percentage: '50.00%' },
+      sources: [{ name: 'shop', state: 'Crawling', succeeded: 3, failed: 1, items: 5, error: 'HTTP 500' }],
+      workers: [{ pod: 'pod-1', state: 'Crawling', inFlight: 1, concurrency: 2 }],
+    });
+    const { exitCode, stdout } = await trawler('describe', name);
+    expect(exitCode).toBe(0);
+    for (const line of [
+      /^Run: +default\/pictured-/,
+      /^Trigger: +Manual/,
+      /^Progress: +4 of 8 pages \(50.00%\), 1 failed, 0 skipped, 0 open; 5 items$/,
+      /^Pace: +3 documents a second and host; 1 workers, 2 pages each$/,
+      /^ {2}shop +Crawling +3 +1 +0 +5 +HTTP 500$/,
+      /^ {2}pod-1 +Crawling +1\/2/,
+      /^- Crawling: crawling: 1 of 1 sources/,
+    ]) {
+      expect(stdout.split('\n')).toContainEqual(expect.stringMatching(line));
+    }
+  });
+
+  test('shows a schedule with its runs and Events, and names what may not be read', async () => {
+    await apply('planned', { schedule: '0 6 * * *', suspend: true });
+    const { runs } = JSON.parse((await trawler('--json', 'run', 'planned')).stdout) as { runs: string[] };
+    const { metadata } = await get<CrawlSchedule>('crawlschedule', 'planned');
+    await kubectl(['create', '-f', '-'], {
+      ...{ apiVersion: 'v1', kind: 'Event', metadata: { name: 'planned.1', namespace: 'default' } },
+      ...{ reason: 'SlotSkipped', message: 'the last run goes on', lastTimestamp: '2030-01-01T00:00:00Z' },
+      involvedObject: { kind: 'CrawlSchedule', name: 'planned', namespace: 'default', uid: metadata.uid },
+    });
+    const { exitCode, stdout } = await trawler('describe', 'planned');
+    expect(exitCode).toBe(0);
+    for (const line of [
+      /^Schedule: +default\/planned$/,
+      /^Runs: +0 6 \* \* \* \(Etc\/UTC\)$/,
+      /^State: +the operator has not looked at it yet$/,
+      new RegExp(`^ {2}${runs[0]} +Manual +Pending`),
+      /^ {2}2030-01-01T00:00:00Z +SlotSkipped +the last run goes on$/,
+    ]) {
+      expect(stdout.split('\n')).toContainEqual(expect.stringMatching(line));
+    }
+    await kubectl(['create', 'clusterrole', 'schedules-alone', '--verb=get', '--resource=crawlschedules.trawler.dev']);
+    await kubectl([
+      'create',
+      'clusterrolebinding',
+      'schedules-alone',
+      '--clusterrole=schedules-alone',
+      '--user=planner',
+    ]);
+    const kubeconfig = ['--kubeconfig', cluster.kubeconfigPath];
+    const partial = await trawler(...kubeconfig, '--as', 'planner', 'describe', 'planned');
+    expect(partial).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^Schedule: +default\/planned$/m) });
+    expect(partial.stdout).toMatch(/^not looked at: .*cannot list.*crawlruns/m);
+    expect(partial.stdout).toMatch(/^not looked at: .*cannot list.*events/m);
+  });
+});
+
+test('config says what is gone by, and which rights a person has and lacks', async () => {
+  await grantEdit('configured');
+  const kubeconfig = ['--kubeconfig', cluster.kubeconfigPath, '--server', 'http://127.0.0.1:9', '--token', 'x'];
+  const { exitCode, stdout } = await trawler('config', ...kubeconfig, '--as', 'configured', '-n', 'default');
+  expect(exitCode).toBe(0);
+  for (const line of [
+    /^namespace: +default$/,
+    /^user: +configured$/,
+    /^serverState: +.*does not answer/,
+    /^pause, set, exclude, stop +patch crawlruns.trawler.dev +default +yes$/,
+    /^dead requeue +retry crawlruns.trawler.dev +default +yes$/,
+    /^logs, history without it +create pods\/exec +trawler-system +no$/,
+  ]) {
+    expect(stdout.split('\n')).toContainEqual(expect.stringMatching(line));
+  }
+});
+
+test('kubectl completes commands, options and the names of runs and schedules by the program that completion prints', async () => {
+  await apply('completed', { schedule: '@daily' });
+  await using folder = await temporaryFolder();
+  const plugin = `#!/bin/sh\nexec ${process.execPath} ${join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts')} "$@"\n`;
+  await writeFile(join(folder.path, 'kubectl-trawler'), plugin, { mode: 0o755 });
+  const { stdout: script } = await trawler('completion');
+  await writeFile(join(folder.path, 'kubectl_complete-trawler'), `${script}\n`, { mode: 0o755 });
+  const env = { KUBECONFIG: cluster.kubeconfigPath, PATH: `${folder.path}:${process.env['PATH']}` };
+  const completed = async (...words: string[]) =>
+    (await execa(binary('kubectl'), ['__complete', 'trawler', ...words], { env })).stdout.split('\n');
+  expect(await completed('des')).toEqual(['describe', ':4']);
+  expect(await completed('describe', 'complet')).toEqual(['completed', ':4']);
+  expect(await completed('-n', 'kube-system', 'describe', 'complet')).toEqual([':4']);
+  expect(await completed('items', 'x', '--outp')).toEqual(['--output', ':4']);
 });

@@ -2,13 +2,13 @@
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createServerStore, type ServerStore } from '#src/store/server-store.ts';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { finishedCrawl } from '../server/finished-crawl.ts';
 import { type ServerFixture, startFixture } from '../server/fixture.ts';
-import { claimSome, FAST, type Installation, install, never, urls } from '../store/fixture.ts';
+import { claimSome, FAST, heartbeat, type Installation, install, never, urls } from '../store/fixture.ts';
 
 const PAGES = 3;
 let postgres: PostgresServer;
@@ -45,6 +45,32 @@ async function trawler(...args: string[]) {
     reject: false,
   });
   return { exitCode, stdout, stderr };
+}
+
+/** One that goes on: what it has said on standard error, and its end. */
+function trawlerProcess(...args: string[]) {
+  const program = join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts');
+  const child = execa(process.execPath, [program, ...args], {
+    env: { KUBECONFIG: server.cluster.kubeconfigPath },
+    reject: false,
+  });
+  let said = '';
+  child.stderr.on('data', (part) => {
+    said += part;
+  });
+  return {
+    output: () => said,
+    async end() {
+      const { exitCode, stdout } = await child;
+      return { exitCode, stdout };
+    },
+  };
+}
+
+/** As the operator would. */
+async function writeStatus(name: string, status: object): Promise<void> {
+  const patch = JSON.stringify({ status });
+  await server.kubectl(['patch', 'crawlrun', name, '--subresource=status', '--type=merge', '--patch', patch]);
 }
 
 const byUrl = () => ['--server', server.url, '--token', token];
@@ -136,6 +162,70 @@ test('sources, workers and hosts of a run are listed', async () => {
   ]);
   const { stdout: json } = await trawler('hosts', run, '-o', 'json', ...byUrl());
   expect(JSON.parse(json)).toMatchObject({ items: [{ host: 'site.test', blocks: 1 }] });
+});
+
+test('top shows the runs at work with their pages a second and the memory of their workers; watch follows one to its end', async () => {
+  const name = 'busy';
+  const live = await installation.createRun(FAST, { runId: await server.crawlRun(name), name });
+  const worker = live.worker();
+  await worker.seed(urls(60, { prefix: 'busy', hosts: 3 }), never);
+  const beat = { ...heartbeat, rssBytes: 300 * 1_048_576 };
+  await live.heartbeats(worker.workerId).beat(beat, never);
+  await writeStatus(name, { phase: 'Running' });
+  const crawl = async (pages: number) => {
+    for (let left = pages; left > 0; ) {
+      const claims = await claimSome(worker, left);
+      left -= claims.length;
+      await worker.commit(
+        claims.map((claim) => ({
+          ...{ type: 'done' as const, claim, items: [{ n: 1 }], links: [] },
+          facts: { status: 200, bytes: 10 },
+        })),
+        never,
+      );
+    }
+  };
+  const top = trawler('top', '--over', '4s', '-o', 'json', ...byUrl());
+  const pages = Array.from({ length: 30 }, () => crawl(1));
+  for (const page of pages) await page;
+  const { items } = JSON.parse((await top).stdout) as { items: { run: string; rate: number }[] };
+  expect(items).toEqual([
+    expect.objectContaining({ run: name, phase: 'Running', workers: 1, memoryBytes: 300 * 1_048_576, known: 60 }),
+  ]);
+
+  const watched = trawlerProcess('watch', name, ...byUrl());
+  const seen = () => String(watched.output());
+  await vi.waitFor(() => expect(seen()).toMatch(/^site: 30\/60 pages/m), { timeout: 30_000 });
+  await crawl(30);
+  await vi.waitFor(() => expect(seen()).toMatch(/^site: 60\/60 pages, .*; all that is known is done$/m), 30_000);
+  const condition = { type: 'Finished', status: 'True', reason: 'Partial', message: 'x', observedGeneration: 1 };
+  const conditions = [{ ...condition, lastTransitionTime: '2030-01-01T00:00:00Z' }];
+  await writeStatus(name, { phase: 'Partial', message: '60 succeeded, 2 failed', conditions });
+  expect(await watched.end()).toMatchObject({ exitCode: 3, stdout: 'busy is Partial: 60 succeeded, 2 failed' });
+  // A bar is written over and over with \r: a file would hold but one line.
+  expect(seen()).not.toContain('\r');
+  expect((await trawler('top', ...byUrl())).stderr).toBe('nothing was found');
+}, 120_000);
+
+test('watch follows the status of a run where no server answers', async () => {
+  await server.crawlRun('alone');
+  await writeStatus('alone', {
+    ...{ phase: 'Succeeded', message: 'all done' },
+    progress: { total: 4, done: 3, succeeded: 3, skipped: 1, items: 3 },
+    conditions: [
+      {
+        ...{ type: 'Finished', status: 'True', reason: 'Succeeded', message: 'x', observedGeneration: 1 },
+        lastTransitionTime: '2030-01-01T00:00:00Z',
+      },
+    ],
+  });
+  expect(await trawler('watch', 'alone')).toEqual({
+    ...{ exitCode: 0, stdout: 'alone is Succeeded: all done' },
+    stderr: 'alone: 4/4 pages, 0.0/s, 3 items; nothing moves',
+  });
+  expect(await trawler('watch', 'nothing')).toMatchObject({
+    ...{ exitCode: 1, stderr: 'error: there is no CrawlRun "nothing" in namespace default' },
+  });
 });
 
 test('what has ended is told by the server: runs, one of them, and what it has changed', async () => {

@@ -128,20 +128,22 @@ test('a list is read page by page, and a cursor of somewhere else is refused', a
 
 test('a schedule is suspended with a note and resumed, and Events say who did it', async () => {
   await create('shop');
-  expect(await call('POST', 'schedules/shop/suspend', { note: 'site moves' })).toMatchObject({
+  const until = '2030-01-01T06:00:00.000Z';
+  expect(await call('POST', 'schedules/shop/suspend', { note: 'site moves', until })).toMatchObject({
     status: 200,
-    body: { spec: { suspend: true } },
+    body: { spec: { suspend: true, suspendNote: 'site moves', suspendUntil: until } },
   });
   expect((await get<CrawlSchedule>('crawlschedule', 'shop')).metadata.annotations).toMatchObject({
     'trawler.dev/suspended-by': `system:serviceaccount:${namespace}:owner`,
-    'trawler.dev/suspend-note': 'site moves',
   });
   expect(await call('POST', 'schedules/shop/resume')).toMatchObject({
     status: 200,
     body: { spec: { suspend: false } },
   });
-  const { metadata } = await get<CrawlSchedule>('crawlschedule', 'shop');
-  expect(metadata.annotations).not.toHaveProperty('trawler.dev/suspend-note');
+  const { metadata, spec: resumed } = await get<CrawlSchedule>('crawlschedule', 'shop');
+  expect(metadata.annotations).not.toHaveProperty('trawler.dev/suspended-by');
+  expect(Object.keys(resumed)).not.toEqual(expect.arrayContaining(['suspendNote']));
+  expect(Object.keys(resumed)).not.toEqual(expect.arrayContaining(['suspendUntil']));
   expect(metadata.annotations).toHaveProperty('trawler.dev/resume-requested');
   await vi.waitFor(async () => {
     const events = await server.kubectl([
