@@ -14,6 +14,7 @@ import { type GatewayProcess, startGatewayProcess } from '../support/gateway-pro
 import { startPostgres } from '../support/postgres.ts';
 import { type LightReport, type LightWork, type LightWorker, startLightWorkers } from './gateway/light-workers.ts';
 import { inParallel } from './in-parallel.ts';
+import { percentile } from './percentile.ts';
 import { processorSeconds } from './process-usage.ts';
 
 const SCHEMA = 'trawler';
@@ -344,10 +345,4 @@ function perSecond(count: number, seconds: number): number {
 
 function percent(cpuS: number, seconds: number): number {
   return Math.round((cpuS / seconds) * 1_000) / 10;
-}
-
-/** The 99th, of milliseconds. */
-function percentile(values: number[]): number {
-  values.sort((a, b) => a - b);
-  return Math.round((values[Math.floor(values.length * 0.99)] ?? 0) * 10) / 10;
 }

@@ -1,0 +1,166 @@
+// Clients that read lists, each with a pause between two requests, as people who look at something: by the API, or for comparison the
+// same queries straight to PostgreSQL and to the API server of Kubernetes.
+import { setTimeout as delay } from 'node:timers/promises';
+import { Agent } from 'undici';
+import { CRAWL_RUNS, type CrawlRun } from '../../../src/custom-resources/types.ts';
+import { createKubeApi } from '../../../src/kube/client.ts';
+import { loadKubeConfig } from '../../../src/kube/kube-config.ts';
+import { createKubeMetrics } from '../../../src/kube/metrics.ts';
+import { createServerStore } from '../../../src/store/server-store.ts';
+import { createLogger } from '../../../src/telemetry/logger.ts';
+import { createRegistry } from '../../../src/telemetry/metrics.ts';
+import { NAMESPACE, nameOf } from './data.ts';
+import { type Load, load } from './load-process.ts';
+
+export type ReadersWork = {
+  readonly clients: number;
+  /** Milliseconds between two requests of one client, on average. */
+  readonly pauseMs: number;
+  readonly runs: number;
+  readonly seed: number;
+} & (
+  | { readonly by: 'api'; readonly url: string; readonly tokens: readonly string[] }
+  | { readonly by: 'bare'; readonly databaseUrl: string; readonly kubeconfig: string; readonly poolSize: number }
+);
+
+/** Milliseconds of each answer, by what was asked for; `items` has all kinds of pages of items. */
+export type ReadersReport = {
+  readonly ms: Record<Kind, number[]>;
+  readonly errors: Record<string, number>;
+};
+
+const KINDS = ['items', 'latestItem', 'runs', 'run', 'executions'] as const;
+export type Kind = (typeof KINDS)[number];
+/** Of a hundred requests. */
+const SHARES: Record<Kind, number> = { items: 40, latestItem: 15, runs: 20, run: 10, executions: 15 };
+const PAGE = 50;
+
+type Read = { readonly kind: Kind; readonly run: string };
+type Reader = { read(read: Read, client: number): Promise<void>; close(): Promise<void> };
+
+function begin(work: ReadersWork): Load<ReadersReport> {
+  const ms = Object.fromEntries(KINDS.map((kind) => [kind, [] as number[]])) as ReadersReport['ms'];
+  const errors: Record<string, number> = {};
+  const random = randomOf(work.seed);
+  return {
+    async run(signal, onReady) {
+      const reader = work.by === 'api' ? apiReader(work) : await bareReader(work);
+      onReady();
+      const client = async (n: number) => {
+        await delay(random() * work.pauseMs, undefined, { signal });
+        while (!signal.aborted) {
+          const read = { kind: kindOf(random() * 100), run: nameOf(Math.floor(random() * (work.runs - 1))) };
+          const began = performance.now();
+          try {
+            await reader.read(read, n);
+            ms[read.kind].push(performance.now() - began);
+          } catch (error) {
+            const message = error instanceof Error ? error.message : String(error);
+            errors[message] = (errors[message] ?? 0) + 1;
+          }
+          await delay((0.5 + random()) * work.pauseMs, undefined, { signal });
+        }
+      };
+      const untilEnd = Array.from({ length: work.clients }, (_, n) => client(n).catch(unlessAborted(signal)));
+      await Promise.all(untilEnd);
+      await reader.close();
+    },
+    report: () => ({ ms, errors }),
+  };
+}
+
+function apiReader({ url, tokens, clients }: Extract<ReadersWork, { by: 'api' }>): Reader {
+  const agent = new Agent({ connections: clients, pipelining: 1 });
+  const cursors = new Map<number, { path: string; cursor: string }>();
+  return {
+    async read(read, client) {
+      const { path, cursor } = cursors.get(client) ?? { path: pathOf(read), cursor: undefined };
+      cursors.delete(client);
+      const { statusCode, body } = await agent.request({
+        ...{
+          origin: url,
+          path: read.kind === 'items' && cursor !== undefined ? `${path}&cursor=${cursor}` : pathOf(read),
+        },
+        ...{ method: 'GET', headers: { authorization: `Bearer ${tokens[client % tokens.length]}` } },
+      });
+      if (statusCode !== 200) throw new Error(`${read.kind}: HTTP ${statusCode} ${(await body.text()).slice(0, 200)}`);
+      const answer = (await body.json()) as { nextCursor?: string };
+      // Whoever looks at items turns the page.
+      if (read.kind === 'items' && answer.nextCursor !== undefined && cursor === undefined) {
+        cursors.set(client, { path: pathOf(read), cursor: answer.nextCursor });
+      }
+    },
+    close: () => agent.close(),
+  };
+}
+
+function pathOf({ kind, run }: Read): string {
+  const namespace = `/api/v1/namespaces/${NAMESPACE}`;
+  switch (kind) {
+    case 'items':
+      return `${namespace}/runs/${run}/items?limit=${PAGE}`;
+    case 'latestItem':
+      return `${namespace}/items?limit=1`;
+    case 'runs':
+      return `${namespace}/runs?limit=${PAGE}`;
+    case 'run':
+      return `${namespace}/runs/${run}`;
+    case 'executions':
+      return `${namespace}/executions?limit=${PAGE}`;
+  }
+}
+
+async function bareReader(work: Extract<ReadersWork, { by: 'bare' }>): Promise<Reader> {
+  const { databaseUrl, kubeconfig, poolSize } = work;
+  const store = createServerStore({ databaseUrl, schema: 'trawler', poolSize });
+  const logger = createLogger('bench', 'fatal');
+  const metrics = createKubeMetrics(createRegistry());
+  const api = createKubeApi(loadKubeConfig(kubeconfig), { logger, metrics, qps: 1e6, burst: 1e6 });
+  const runs = api.resource<CrawlRun>(CRAWL_RUNS);
+  const { signal } = new AbortController();
+  return {
+    async read({ kind, run }) {
+      switch (kind) {
+        case 'items':
+          return void (await store.items({ namespace: NAMESPACE, run, limit: PAGE }, signal));
+        case 'latestItem':
+          return void (await store.items({ namespace: NAMESPACE, limit: 1 }, signal));
+        case 'runs':
+          return void (await runs.list({ namespace: NAMESPACE, limit: PAGE, signal }));
+        case 'run':
+          return void (await runs.get({ namespace: NAMESPACE, name: run }, { signal }));
+        case 'executions':
+          return void (await store.executions({ namespace: NAMESPACE, limit: PAGE }, signal));
+      }
+    },
+    close: async () => void (await Promise.all([store.close(), api.close()])),
+  };
+}
+
+function kindOf(draw: number): Kind {
+  let left = draw;
+  for (const kind of KINDS) {
+    left -= SHARES[kind];
+    if (left < 0) return kind;
+  }
+  return 'items';
+}
+
+/** The same numbers for the same seed (mulberry32). */
+function randomOf(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+function unlessAborted(signal: AbortSignal): (error: unknown) => void {
+  return (error) => {
+    if (!signal.aborted) throw error;
+  };
+}
+
+load(begin);
