@@ -3,79 +3,29 @@ import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createServerStore, type ServerStore } from '#src/store/server-store.ts';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
-import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
-import { finishedCrawl } from '../server/finished-crawl.ts';
-import { type ServerFixture, startFixture } from '../server/fixture.ts';
-import { FAST, type Installation, install, never } from '../store/fixture.ts';
+import { LIVE_RUN, RUN, SCHEDULE, type Shop, startShop } from './shop.ts';
 
-const SCHEDULE = 'shop';
-const RUN = 'shop-1767225600';
 /** What stands for a name in the docs. */
 const NAMES: Readonly<Record<string, string>> = {
   BACKFILL: 'january',
   HASH: '0123456789ab',
   ...{ SCHEDULE, RUN, NAME: RUN, NAMESPACE: 'default', 'shop.yaml': 'first-schedule.yaml' },
 };
-/** Lives in PostgreSQL; the other one has ended there. */
-const LIVE_RUN = 'shop-alive';
 /** They need nothing behind their name. */
 const ALONE = new Set(['next', 'top', 'doctor', 'config', 'completion', 'tables']);
 /** These act on a run that is at work. */
-const FOR_LIVE_RUNS = new Set(['pause', 'resume', 'set', 'exclude', 'stop', 'terminate']);
-
+const FOR_LIVE_RUNS = new Set(['top', 'pause', 'resume', 'set', 'exclude', 'stop', 'terminate']);
 /** These act on a schedule that tries out an image. */
 const FOR_CANARIES = new Set(['promote', 'abandon']);
 
-let postgres: PostgresServer;
-let installation: Installation;
-let store: ServerStore;
-let server: ServerFixture;
-let token: string;
+let shop: Shop;
 
 beforeAll(async () => {
-  postgres = await startPostgres(18, { fsync: false });
-  installation = await install(postgres);
-  store = createServerStore({
-    ...{ databaseUrl: await installation.operator.serverDatabaseUrl(never), schema: 'trawler', poolSize: 2 },
-  });
-  server = await startFixture({ store });
-  const reads = [{ resources: ['crawlruns', 'crawlschedules'], verbs: ['get', 'list', 'retry', 'clear'] }];
-  token = await server.account('default', 'reader', reads);
-  await finishedCrawl(installation, 3, (n) => ({ n, text: 'old' }));
-  await finishedCrawl(installation, 3, (n) => ({ n, text: 'new' }), { name: RUN });
-  await installation.createRun(FAST, { runId: await server.crawlRun(LIVE_RUN), name: LIVE_RUN });
-  await server.kubectl(['create', 'namespace', 'trawler-system']);
-  await server.kubectl(['apply', '-f', '-'], {
-    ...{ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' },
-    metadata: { name: 'trawler-operator', namespace: 'trawler-system' },
-    spec: {
-      holderIdentity: 'operator-1_4711',
-      renewTime: new Date().toISOString().replace('Z', '000Z'),
-      leaseDurationSeconds: 3_600,
-    },
-  });
-  const runTemplate = { spec: { sources: [{ name: 'site', urls: ['https://site.test/'] }] } };
-  const notifications = [{ name: 'ops', url: 'https://hooks.example/ops' }];
-  const metadata = { name: SCHEDULE, namespace: 'default' };
-  await server.kubectl(['apply', '-f', '-'], {
-    ...{ apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlSchedule', metadata },
-    spec: { schedule: '0 6 * * *', runTemplate, notifications },
-  });
-  await server.kubectl([
-    ...['patch', 'crawlschedule', SCHEDULE, '--subresource=status', '--type=merge', '--patch'],
-    JSON.stringify({ status: { nextScheduleTimes: ['2030-01-01T06:00:00Z'] } }),
-  ]);
+  shop = await startShop();
 });
-afterAll(async () => {
-  await server?.stop();
-  await store?.close();
-  await installation?.[Symbol.asyncDispose]();
-  await postgres?.stop();
-});
+afterAll(() => shop?.stop());
 
 /** In code blocks and in spans, each once: the words after `kubectl trawler`, quotes taken off. */
 async function documented(): Promise<string[][]> {
@@ -94,18 +44,24 @@ async function documented(): Promise<string[][]> {
 
 const isForLiveLetters = ([group, action]: readonly string[]) => group === 'dead' && action !== 'list';
 
+/** Such that the command ends with 0: what watches a run ends as that does. */
+function phaseFor(command: string): 'Running' | 'Succeeded' | 'Failed' {
+  if (FOR_LIVE_RUNS.has(command)) return 'Running';
+  return command === 'watch' ? 'Succeeded' : 'Failed';
+}
+
 /** The run as the operator would leave it. */
-async function bringRun(isLive: boolean): Promise<void> {
-  await server.kubectl(['delete', 'crawlrun', RUN, '--ignore-not-found']);
-  await server.kubectl(['apply', '-f', '-'], {
+async function bringRun(phase: 'Running' | 'Succeeded' | 'Failed'): Promise<void> {
+  await shop.server.kubectl(['delete', 'crawlrun', RUN, '--ignore-not-found']);
+  await shop.server.kubectl(['apply', '-f', '-'], {
     ...{ apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlRun', metadata: { name: RUN, namespace: 'default' } },
     spec: { scheduleName: SCHEDULE, sources: [{ name: 'site', urls: ['https://site.test/'] }] },
   });
-  const [status, reason] = isLive ? ['False', 'Crawling'] : ['True', 'Failed'];
+  const [status, reason] = phase === 'Running' ? ['False', 'Crawling'] : ['True', phase];
   const condition = { type: 'Finished', status, reason, message: reason, lastTransitionTime: '2026-01-01T00:00:00Z' };
-  await server.kubectl([
+  await shop.server.kubectl([
     ...['patch', 'crawlrun', RUN, '--subresource=status', '--type=merge', '--patch'],
-    JSON.stringify({ status: { phase: isLive ? 'Running' : 'Failed', conditions: [condition] } }),
+    JSON.stringify({ status: { phase, conditions: [condition] } }),
   ]);
 }
 
@@ -119,7 +75,7 @@ async function bringCanary(): Promise<void> {
     message: 'as good as the other',
   };
   const patch = (body: object, ...flags: string[]) =>
-    server.kubectl(['patch', 'crawlschedule', SCHEDULE, '--type=merge', ...flags, '--patch', JSON.stringify(body)]);
+    shop.server.kubectl(['patch', 'crawlschedule', SCHEDULE, '--type=merge', ...flags, '--patch', JSON.stringify(body)]);
   await patch({ spec: { canary, runTemplate: { spec: { image: null } } } });
   await patch({ status: { canary: { ...status, canary: figures, current: figures } } }, '--subresource=status');
 }
@@ -130,10 +86,10 @@ async function planBackfills(signal: AbortSignal): Promise<void> {
   const planned = { type: 'Planned', status: 'True', reason: 'PlanReady', message: 'one run' };
   const conditions = [{ ...planned, lastTransitionTime: '2026-01-01T00:00:00Z' }];
   while (!signal.aborted) {
-    const names = (await server.kubectl(['get', 'crawlbackfills', '-o', 'name'])).split('\n').filter(Boolean);
+    const names = (await shop.server.kubectl(['get', 'crawlbackfills', '-o', 'name'])).split('\n').filter(Boolean);
     for (const name of names) {
       const status = { phase: 'Planned', conditions, plan, approvedPlan: plan.hash, runs: [] };
-      await server.kubectl([
+      await shop.server.kubectl([
         ...['patch', name, '--subresource=status', '--type=merge', '--patch', JSON.stringify({ status })],
       ]);
     }
@@ -142,7 +98,7 @@ async function planBackfills(signal: AbortSignal): Promise<void> {
 }
 
 test('every command that README and docs name runs as it is written', async () => {
-  await server.kubectl(['apply', '-f', '-'], {
+  await shop.server.kubectl(['apply', '-f', '-'], {
     ...{ apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlBackfill' },
     metadata: { name: 'january', namespace: 'default' },
     spec: { scheduleName: SCHEDULE, from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z' },
@@ -168,7 +124,7 @@ test('every command that README and docs name runs as it is written', async () =
   }
   const failed: string[] = [];
   for (const words of commands) {
-    await bringRun(FOR_LIVE_RUNS.has(words[0] ?? ''));
+    await bringRun(phaseFor(words[0] ?? ''));
     if (FOR_CANARIES.has(words[0] ?? '')) await bringCanary();
     const { exitCode, stdout, stderr } = await trawler(words);
     if (exitCode !== 0 || stdout === '') failed.push(`${words.join(' ')}: ${exitCode} ${stdout} ${stderr}`);
@@ -204,7 +160,7 @@ esac
 }
 
 test('deliveries are asked of the operator by the UID of their schedule', async () => {
-  const uid = await server.kubectl(['get', 'crawlschedule', SCHEDULE, '-o', 'jsonpath={.metadata.uid}']);
+  const uid = await shop.server.kubectl(['get', 'crawlschedule', SCHEDULE, '-o', 'jsonpath={.metadata.uid}']);
   const asked = async (...words: string[]) => (await trawler(['notifications', ...words])).stdout;
   const inPod = 'exec -n trawler-system operator-1 -c operator -- node /app/main.js notifications';
   expect(await asked('list', SCHEDULE, '--state', 'failed')).toBe(
@@ -223,14 +179,5 @@ test('deliveries are asked of the operator by the UID of their schedule', async 
 });
 
 async function trawler(words: readonly string[]) {
-  const program = join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts');
-  const { exitCode, stdout, stderr } = await execa(process.execPath, [program, ...words], {
-    cwd: join(projectRoot, 'manifests', 'samples'),
-    env: {
-      ...{ KUBECONFIG: server.cluster.kubeconfigPath, TRAWLER_SERVER: server.url, TRAWLER_TOKEN: token },
-      ...(IN_OPERATOR.has(words[0] ?? '') ? { PATH: await pathWithKubectl() } : {}),
-    },
-    reject: false,
-  });
-  return { exitCode, stdout, stderr };
+  return shop.trawler(words, IN_OPERATOR.has(words[0] ?? '') ? { PATH: await pathWithKubectl() } : {});
 }

@@ -1,0 +1,97 @@
+// A shop that is crawled, as the docs name it: its schedule, a run that has ended with something of all that can be asked for, one that lives
+// in PostgreSQL, and Trawler's server on real parts.
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { createServerStore } from '#src/store/server-store.ts';
+import { projectRoot } from '../../../dev/setup/paths.mjs';
+import { startPostgres } from '../../support/postgres.ts';
+import { finishedCrawl } from '../server/finished-crawl.ts';
+import { type ServerFixture, startFixture } from '../server/fixture.ts';
+import { FAST, type Installation, install, never, type TestRun } from '../store/fixture.ts';
+
+export const SCHEDULE = 'shop';
+export const RUN = 'shop-1767225600';
+export const LIVE_RUN = 'shop-alive';
+
+export type Shop = {
+  readonly server: ServerFixture;
+  readonly installation: Installation;
+  /** Of an account that may do all that the commands of the docs do. */
+  readonly token: string;
+  /** The run that lives. */
+  readonly live: TestRun;
+  /** The plugin, with its server and its token; exit code and what was printed. */
+  trawler(
+    words: readonly string[],
+    env?: Readonly<Record<string, string>>,
+  ): Promise<{ exitCode: number | undefined; stdout: string; stderr: string }>;
+  stop(): Promise<void>;
+};
+
+const VERBS = ['get', 'list', 'create', 'patch', 'run', 'retry', 'clear'];
+
+export async function startShop(): Promise<Shop> {
+  const postgres = await startPostgres(18, { fsync: false });
+  const installation = await install(postgres);
+  const store = createServerStore({
+    ...{ databaseUrl: await installation.operator.serverDatabaseUrl(never), schema: 'trawler', poolSize: 2 },
+  });
+  const server = await startFixture({ store });
+  const rights = { resources: ['crawlruns', 'crawlschedules'], verbs: VERBS };
+  const token = await server.account('default', 'reader', [rights]);
+  await finishedCrawl(installation, 3, (n) => ({ n, text: 'old' }));
+  await finishedCrawl(installation, 3, (n) => ({ n, text: 'new' }), { name: RUN });
+  const live = await installation.createRun(FAST, { runId: await server.crawlRun(LIVE_RUN), name: LIVE_RUN });
+  await bringOperator(server);
+  await bringSchedule(server);
+  return {
+    ...{ server, installation, token, live },
+    async trawler(words, env = {}) {
+      const program = join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts');
+      const { exitCode, stdout, stderr } = await execa(process.execPath, [program, ...words], {
+        cwd: join(projectRoot, 'manifests', 'samples'),
+        env: {
+          ...{ KUBECONFIG: server.cluster.kubeconfigPath, TRAWLER_SERVER: server.url, TRAWLER_TOKEN: token },
+          ...env,
+        },
+        reject: false,
+      });
+      return { exitCode, stdout, stderr };
+    },
+    async stop() {
+      await server.stop();
+      await store.close();
+      await installation[Symbol.asyncDispose]();
+      await postgres.stop();
+    },
+  };
+}
+
+/** The Lease of one that leads. */
+async function bringOperator(server: ServerFixture): Promise<void> {
+  await server.kubectl(['create', 'namespace', 'trawler-system']);
+  const renewTime = new Date().toISOString().replace('Z', '000Z');
+  await server.kubectl(['apply', '-f', '-'], {
+    ...{ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' },
+    metadata: { name: 'trawler-operator', namespace: 'trawler-system' },
+    spec: { holderIdentity: 'operator-1_4711', renewTime, leaseDurationSeconds: 3_600 },
+  });
+}
+
+/** With a status as the operator would write it. */
+async function bringSchedule(server: ServerFixture): Promise<void> {
+  const runTemplate = { spec: { sources: [{ name: 'site', urls: ['https://site.test/'] }] } };
+  const notifications = [{ name: 'ops', url: 'https://hooks.example/ops' }];
+  await server.kubectl(['apply', '-f', '-'], {
+    ...{
+      apiVersion: 'trawler.dev/v1alpha1',
+      kind: 'CrawlSchedule',
+      metadata: { name: SCHEDULE, namespace: 'default' },
+    },
+    spec: { schedule: '0 6 * * *', runTemplate, notifications },
+  });
+  await server.kubectl([
+    ...['patch', 'crawlschedule', SCHEDULE, '--subresource=status', '--type=merge', '--patch'],
+    JSON.stringify({ status: { nextScheduleTimes: ['2030-01-01T06:00:00Z'] } }),
+  ]);
+}
