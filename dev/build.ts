@@ -2,7 +2,9 @@
 import { chmod, cp, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
+import { COMPLETION_SCRIPT } from '../src/cli/plugin/completion-script.ts';
 import { functionTexts, migrationTexts } from '../src/store/sql/texts.ts';
+import { packForKrew } from './krew.ts';
 import { projectRoot } from './setup/paths.mjs';
 
 const nodeBinary = join(projectRoot, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node');
@@ -33,15 +35,18 @@ async function programContext(name: string, main: string, packages: string[]): P
   }
 }
 
-/** build/cli/kubectl-trawler: on the PATH, it is the command `kubectl trawler`. Runs on the machine's own Node. */
-async function kubectlPlugin(): Promise<void> {
-  const directory = join(projectRoot, 'build', 'cli');
+/** On the PATH, it is the command `kubectl trawler`. Runs on the machine's own Node. Also what completes it, and what Krew installs. */
+export async function kubectlPlugin(directory = join(projectRoot, 'build', 'cli')): Promise<void> {
   await rm(directory, { recursive: true, force: true });
   await bundle(join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts'), directory);
   await writeFile(join(directory, 'package.json'), JSON.stringify({ type: 'module' }));
   const plugin = join(directory, 'kubectl-trawler');
   await writeFile(plugin, '#!/bin/sh\nexec node "$(dirname "$(readlink -f "$0")")/main.js" "$@"\n');
   await chmod(plugin, 0o755);
+  const completion = join(directory, 'kubectl_complete-trawler');
+  await writeFile(completion, COMPLETION_SCRIPT);
+  await chmod(completion, 0o755);
+  await packForKrew(directory);
 }
 
 /** The web server of the demo site is TypeScript that Node runs as it is. */
@@ -145,6 +150,6 @@ const sqlTexts: Plugin = {
 
 if (import.meta.main) {
   const started = performance.now();
-  await Promise.all([...Object.values(contexts), kubectlPlugin].map((make) => make()));
+  await Promise.all([...Object.values(contexts), () => kubectlPlugin()].map((make) => make()));
   console.log(`bundled into build/ in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }

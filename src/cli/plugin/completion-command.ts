@@ -4,13 +4,8 @@ import type { Command } from 'commander';
 import { CRAWL_RUNS, CRAWL_SCHEDULES } from '../../custom-resources/types.ts';
 import type { NamespacedObject } from '../../kube/kube-object.ts';
 import { candidatesOf, type NamedKind } from './candidates.ts';
+import { COMPLETION_SCRIPT } from './completion-script.ts';
 import { type Global, withSession } from './session.ts';
-
-/** What kubectl looks for on the PATH. */
-export const COMPLETION_SCRIPT = `#!/bin/sh
-# On the PATH as kubectl_complete-trawler, it completes \`kubectl trawler\` wherever kubectl itself is completed.
-exec kubectl-trawler complete -- "$@"
-`;
 
 /** The directive of cobra for: offer these words, and no files. */
 const NO_FILES = ':4';
