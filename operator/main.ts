@@ -1,6 +1,6 @@
 // The operator image's program: `operator` runs the controllers, `gateway` stands between workers and the database, `server` is the API,
 // `migrate` only brings the database up to date, `history` shows what stays of runs, `changes` and `logs` what
-// one of them found and logged.
+// one of them found and logged, `tables` how large all of it is.
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { Command, InvalidArgumentError } from 'commander';
@@ -32,6 +32,7 @@ import { type Readiness, remembered } from '../src/telemetry/readiness.ts';
 import { type ChangesOptions, changes } from './changes.ts';
 import { type HistoryOptions, history } from './history.ts';
 import { type DeliveryOptions, listDeliveries, redeliver, type TestOptions, testTarget } from './notifications.ts';
+import { tablesLines } from './tables.ts';
 
 const EXIT_CONFIG = 78; // EX_CONFIG of sysexits.h
 const EXIT_LEADERSHIP_LOST = 75; // EX_TEMPFAIL: another leads, the pod starts anew
@@ -336,5 +337,12 @@ notifications
   .option('--json', 'a JSON object')
   .action((target: string, options: TestOptions) =>
     print((store, signal) => testTarget(store.deliveries, target, options, signal)),
+  );
+program
+  .command('tables')
+  .description('how large the tables are, who is connected, and which statements take long now')
+  .option('--json', 'one JSON object')
+  .action(({ json = false }: { readonly json?: boolean }) =>
+    print(async (store, signal) => tablesLines(await store.reviewTables(signal), json)),
   );
 await program.parseAsync();

@@ -26,6 +26,7 @@ import { UsageError } from './plugin/session.ts';
 import { addSet } from './plugin/set-commands.ts';
 import { addStop, addTerminate } from './plugin/stop-commands.ts';
 import { addSuspend } from './plugin/suspend-command.ts';
+import { addTables } from './plugin/tables-command.ts';
 import { addTop } from './plugin/top-command.ts';
 import { ServerError } from './plugin/trawler-server.ts';
 import { addWatch } from './plugin/watch-command.ts';
@@ -44,7 +45,7 @@ const ADD_COMMANDS = [
   ...[addSet, addExclude, addSuspend],
   ...[addDescribe, addWatch, addTop],
   ...[addExplain, addItems, addDead, addSources, addWorkers, addHosts, addLogs, addHistory, addChanges],
-  ...[addNotifications, addPromote, addAbandon, addLint, addDoctor, addConfig, addCompletion],
+  ...[addNotifications, addPromote, addAbandon, addLint, addDoctor, addTables, addConfig, addCompletion],
 ];
 for (const add of ADD_COMMANDS) add(program);
 

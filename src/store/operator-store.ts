@@ -16,6 +16,7 @@ import type { ExecutionStore } from './execution-store.ts';
 import type { LogStore } from './log-store.ts';
 import type { NotificationStore } from './notification-store.ts';
 import type { RunOutcome } from './run-outcome.ts';
+import type { TableReview } from './table-review.ts';
 
 export type { RunOutcome };
 
@@ -333,6 +334,8 @@ export type OperatorStore = {
   /** Drops what was queued by runs that ended a day ago. */
   forgetLanes(signal: AbortSignal): Promise<void>;
   /** What stays of runs and of maintenance. */
+  /** Sizes, connections, and statements that take long now. */
+  reviewTables(signal: AbortSignal): Promise<TableReview>;
   readonly executions: ExecutionStore;
   /** What runs found, against the runs before them. */
   readonly comparisons: ComparisonStore;

@@ -26,6 +26,7 @@ import type { Database } from './schema.ts';
 import { checkSchemaName } from './schema-name.ts';
 import { serverUrl } from './server-login.ts';
 import { runMarks, snapshots } from './snapshots.ts';
+import { reviewTables } from './table-review.ts';
 
 export type OperatorStoreOptions = GatewayLogin & {
   /** The schema that holds everything; two installs may share a database with one schema each. */
@@ -122,6 +123,7 @@ export function createOperatorStore(options: OperatorStoreOptions): OperatorStor
       guarded(signal, () => dropDaysBefore(db, firstKept, kept, signal, onDropped)),
     forgetLanes: (signal) => guarded(signal, () => forgetLanes(db, signal)),
     forgetAudit: (firstKept, signal) => guarded(signal, () => forgetAudit(db, firstKept, signal)),
+    reviewTables: (signal) => guarded(signal, () => reviewTables(db, signal)),
     executions: createExecutionStore(db, guarded),
     comparisons: createComparisonStore(db, guarded),
     logs: createLogStore(db, guarded),

@@ -75,7 +75,15 @@ async function bringCanary(): Promise<void> {
     message: 'as good as the other',
   };
   const patch = (body: object, ...flags: string[]) =>
-    shop.server.kubectl(['patch', 'crawlschedule', SCHEDULE, '--type=merge', ...flags, '--patch', JSON.stringify(body)]);
+    shop.server.kubectl([
+      'patch',
+      'crawlschedule',
+      SCHEDULE,
+      '--type=merge',
+      ...flags,
+      '--patch',
+      JSON.stringify(body),
+    ]);
   await patch({ spec: { canary, runTemplate: { spec: { image: null } } } });
   await patch({ status: { canary: { ...status, canary: figures, current: figures } } }, '--subresource=status');
 }
@@ -181,3 +189,18 @@ test('deliveries are asked of the operator by the UID of their schedule', async 
 async function trawler(words: readonly string[]) {
   return shop.trawler(words, IN_OPERATOR.has(words[0] ?? '') ? { PATH: await pathWithKubectl() } : {});
 }
+
+test('tables tells the sizes of tables, partitions together, and whose connections there are', async () => {
+  const { stdout, exitCode } = await trawler(['tables']);
+  expect(exitCode).toBe(0);
+  expect(stdout).toMatch(/^TABLE +SIZE +INDEXES +ROWS +DEAD +PARTITIONS$/m);
+  expect(stdout).toMatch(/^request +\d+\.\dMi +\d+\.\dMi +\d+ +\d+ +1$/m);
+  expect(stdout).not.toMatch(/^request_\d/m);
+  expect(stdout).toMatch(/^ROLE +STATE +CONNECTIONS$/m);
+  const { stdout: json } = await trawler(['--json', 'tables']);
+  expect(JSON.parse(json)).toMatchObject({
+    tables: expect.arrayContaining([expect.objectContaining({ name: 'item', partitions: 1 })]),
+    connections: expect.arrayContaining([expect.objectContaining({ count: expect.any(Number) })]),
+    longQueries: [],
+  });
+});

@@ -53,6 +53,11 @@ test.each<[string[], string]>([
     ['-n', 'crawls', '--context', 'prod', '--as', 'jane', 'history', '--system-namespace', 'ops'],
     '--context=prod --as=jane exec -n ops operator-1 -c operator -- node /app/main.js history -n crawls --limit 20',
   ],
+  [['tables'], `${IN_POD} tables`],
+  [
+    ['--json', 'tables', '--system-namespace', 'ops'],
+    'exec -n ops operator-1 -c operator -- node /app/main.js tables --json',
+  ],
 ])('%j is read in the operator', async (args, expected) => {
   const { exitCode, stdout, last } = await trawler(OPERATOR, ...args);
   expect([exitCode, stdout, last]).toEqual([0, 'output of kubectl', expected]);

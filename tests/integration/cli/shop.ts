@@ -1,8 +1,11 @@
 // A shop that is crawled, as the docs name it: its schedule, a run that has ended with something of all that can be asked for, one that lives
 // in PostgreSQL, and Trawler's server on real parts.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { createServerStore } from '#src/store/server-store.ts';
+import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { startPostgres } from '../../support/postgres.ts';
 import { finishedCrawl } from '../server/finished-crawl.ts';
@@ -44,6 +47,7 @@ export async function startShop(): Promise<Shop> {
   const live = await installation.createRun(FAST, { runId: await server.crawlRun(LIVE_RUN), name: LIVE_RUN });
   await bringOperator(server);
   await bringSchedule(server);
+  const bin = await kubectlIntoOperator(installation.database.ownerUrl);
   return {
     ...{ server, installation, token, live },
     async trawler(words, env = {}) {
@@ -52,6 +56,7 @@ export async function startShop(): Promise<Shop> {
         cwd: join(projectRoot, 'manifests', 'samples'),
         env: {
           ...{ KUBECONFIG: server.cluster.kubeconfigPath, TRAWLER_SERVER: server.url, TRAWLER_TOKEN: token },
+          PATH: `${bin}:${process.env['PATH']}`,
           ...env,
         },
         reject: false,
@@ -63,8 +68,23 @@ export async function startShop(): Promise<Shop> {
       await store.close();
       await installation[Symbol.asyncDispose]();
       await postgres.stop();
+      await rm(bin, { recursive: true });
     },
   };
+}
+
+/** The folder of a kubectl that is kubectl, and for which the operator's pod is here: no node runs one. */
+async function kubectlIntoOperator(databaseUrl: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'trawler-kubectl-'));
+  const script = `#!/bin/sh
+case " $* " in
+  *" exec "*) while [ "$1" != /app/main.js ]; do shift; done; shift
+    TRAWLER_DATABASE_URL='${databaseUrl}' exec ${process.execPath} ${join(projectRoot, 'operator', 'main.ts')} "$@" ;;
+  *) exec ${binary('kubectl')} "$@" ;;
+esac
+`;
+  await writeFile(join(folder, 'kubectl'), script, { mode: 0o755 });
+  return folder;
 }
 
 /** The Lease of one that leads. */
