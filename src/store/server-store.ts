@@ -115,25 +115,38 @@ export type ServerStore = RunReads &
     close(): Promise<void>;
   };
 
-/** Null parameters leave a filter out. A run's items come by their key; of several runs each gives its newest. */
+/**
+ * Null parameters leave a filter out. Each run gives the keys of its newest items by the index alone; what the page shows is read of those
+ * that are the newest of all, a row each by its key: tables and partitions beside them are never read as a whole.
+ */
 const ITEMS = `
-  select i.item_id::text as "itemId", r.name as run, s.name as source, q.url, i.created_at as time, i.data
-  from (
+  with chosen as materialized (
     select run_id, run_day, name from run
     where namespace = $1 and ($2::text is null or name = $2)
       and ($3::text is null or exists (
         select from run_spec p where p.run_id = run.run_id and p.spec->>'scheduleName' = $3))
     order by accepted_at desc limit case when $2::text is null then 200 else 1 end
-  ) r
-  cross join lateral (
-    select item_id, url_key, source_no, created_at, data from item i
-    where i.run_day = r.run_day and i.run_id = r.run_id and ($5::bigint is null or i.item_id < $5)
-      and ($4::text is null or i.source_no = (select source_no from source s where s.run_id = r.run_id and s.name = $4))
+  ), page as materialized (
+    select r.run_id, r.run_day, r.name, i.item_id
+    from chosen r cross join lateral (
+      select item_id from item i
+      where i.run_day = r.run_day and i.run_id = r.run_id and ($5::bigint is null or i.item_id < $5)
+        and ($4::text is null or i.source_no = (select source_no from source s where s.run_id = r.run_id and s.name = $4))
+      order by i.item_id desc limit $6
+    ) i
     order by i.item_id desc limit $6
+  )
+  select p.item_id::text as "itemId", p.name as run, s.name as source, q.url, i.created_at as time, i.data
+  from page p
+  cross join lateral (
+    select url_key, source_no, created_at, data from item
+    where run_day = p.run_day and run_id = p.run_id and item_id = p.item_id limit 1
   ) i
-  join request q on q.run_day = r.run_day and q.run_id = r.run_id and q.url_key = i.url_key
-  join source s on s.run_id = r.run_id and s.source_no = i.source_no
-  order by i.item_id desc limit $6`;
+  cross join lateral (
+    select url from request where run_day = p.run_day and run_id = p.run_id and url_key = i.url_key limit 1
+  ) q
+  cross join lateral (select name from source where run_id = p.run_id and source_no = i.source_no limit 1) s
+  order by p.item_id desc`;
 
 const EXECUTIONS = `
   select execution_id as "executionId", type, namespace, name, schedule_name as "scheduleName", trigger,

@@ -200,6 +200,32 @@ test('dead letters are listed, counted, queued again and cleared by an index', a
   }
 });
 
+test('lists of the API are found by an index, and a page of an export reads its own items alone', async () => {
+  const { rows } = await installation.admin.query<{ name: string }>('select name from run where run_id = $1', [
+    run.runId,
+  ]);
+  const name = rows[0]?.name ?? '';
+  const databaseUrl = await installation.operator.serverDatabaseUrl(never);
+  const store = createServerStore({ databaseUrl, schema: SCHEMA, poolSize: 1 });
+  try {
+    await expectIndexed(() => store.items({ namespace: 'default', run: name, limit: 50 }, never));
+    await expectIndexed(() => store.items({ namespace: 'default', limit: 1 }, never));
+    await expectIndexed(() => store.executions({ namespace: 'default', limit: 50 }, never));
+    const found = await store.exportRun('default', name, never, never);
+    const pages = found?.pages[Symbol.asyncIterator]();
+    for (const page of ['first', 'second']) {
+      const plans = await plansOf(async () => {
+        expect((await pages?.next())?.value).toHaveLength(1_000);
+      });
+      expect(plans, page).toMatch(/Index Scan using item_/);
+      const read = [...plans.matchAll(/actual time=\S+ rows=(\d+)/g)].map(([, count]) => Number(count));
+      expect(Math.max(...read), plans).toBe(1_000);
+    }
+  } finally {
+    await store.close();
+  }
+});
+
 test('a worker finds all that it asks by an index', async () => {
   const worker = run.worker();
   const beats = run.heartbeats(worker.workerId);
