@@ -1,6 +1,6 @@
 // `trawler tables`: sizes, connections and what takes long now, for a person or for a program.
 import { type Column, tableLines } from '../src/cli/table.ts';
-import type { ConnectionCount, LongQuery, TableReview, TableSize } from '../src/store/table-review.ts';
+import type { ConnectionCount, LongQuery, TableReview, TableSize } from '../src/store/table-sizes.ts';
 
 const TABLES: readonly Column<TableSize>[] = [
   ['TABLE', ({ name }) => name],

@@ -16,7 +16,7 @@ import type { ExecutionStore } from './execution-store.ts';
 import type { LogStore } from './log-store.ts';
 import type { NotificationStore } from './notification-store.ts';
 import type { RunOutcome } from './run-outcome.ts';
-import type { TableReview } from './table-review.ts';
+import type { TableReview } from './table-sizes.ts';
 
 export type { RunOutcome };
 

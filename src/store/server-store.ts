@@ -239,12 +239,15 @@ export function createServerStore(options: ServerStoreOptions): ServerStore {
   };
 }
 
+/** The next page is read while this one is written. */
 async function* pagesOf({ page }: RunItems, signal: AbortSignal): AsyncGenerator<readonly RunItem[]> {
-  let after: string | undefined;
+  let next = page(undefined, signal);
   for (;;) {
-    const items = await page(after, signal);
+    const items = await next;
     if (items.length === 0) return;
+    next = page(items.at(-1)?.id, signal);
+    // Whoever reads on hears of it; whoever has gone does not ask.
+    next.catch(() => undefined);
     yield items;
-    after = items.at(-1)?.id;
   }
 }
