@@ -28,7 +28,7 @@ import { startLoad } from './api/load-process.ts';
 import type { Kind, ReadersReport, ReadersWork } from './api/readers.ts';
 import type { StreamsReport, StreamsWork } from './api/stream-clients.ts';
 import { percentile } from './percentile.ts';
-import { memoryMb, processorSeconds } from './process-usage.ts';
+import { difference, memoryMb, processorSeconds, processorSecondsByProgram } from './process-usage.ts';
 
 const USAGE = `usage: npm run bench -- api [options]
   --runs N       runs in PostgreSQL, and CrawlRuns in Kubernetes (10000)
@@ -171,10 +171,14 @@ async function measureReads({ plane, databaseUrl, tokens, program }: Stage) {
     requests_per_s: byApi.perSecond,
     reads_server_cpu_pct: byApi.cpuPct,
     reads_rss_mb: Math.round(peak),
+    reads_cpu_s: byApi.cpuOf,
     read_errors: byApi.errors,
     bare_items_p99_ms: bare.p99.items,
     bare_latest_item_p99_ms: bare.p99.latestItem,
     bare_runs_p99_ms: bare.p99.runs,
+    bare_items_p50_ms: bare.p50.items,
+    bare_runs_p50_ms: bare.p50.runs,
+    bare_cpu_s: bare.cpuOf,
     bare_executions_p99_ms: bare.p99.executions,
     items_to_bare: ratio(byApi.p99.items, bare.p99.items),
     items_p50_to_bare: ratio(byApi.p50.items, bare.p50.items),
@@ -193,7 +197,9 @@ async function read(work: ReadersWork, pid?: number) {
   const readers = start();
   await readers.ready;
   const cpuBefore = pid === undefined ? 0 : await processorSeconds(pid);
+  const allBefore = await processorSecondsByProgram();
   await delay(seconds * 1_000);
+  const cpuOf = difference(allBefore, await processorSecondsByProgram());
   const cpuAfter = pid === undefined ? 0 : await processorSeconds(pid);
   const { ms, errors } = await readers.end();
   const requests = Object.values(ms).reduce((sum, times) => sum + times.length, 0);
@@ -203,7 +209,7 @@ async function read(work: ReadersWork, pid?: number) {
       number
     >;
   const cpuPct = Math.round(((cpuAfter - cpuBefore) / seconds) * 100);
-  return { p99: of(0.99), p50: of(0.5), perSecond: Math.round(requests / seconds), errors, cpuPct };
+  return { p99: of(0.99), p50: of(0.5), perSecond: Math.round(requests / seconds), errors, cpuPct, cpuOf };
 }
 
 /** One run with all of its items, as JSON Lines; and the same pages without the API. */

@@ -34,6 +34,8 @@ export type Kind = (typeof KINDS)[number];
 /** Of a hundred requests. */
 const SHARES: Record<Kind, number> = { items: 40, latestItem: 15, runs: 20, run: 10, executions: 15 };
 const PAGE = 50;
+/** Requests of a client before it looks at another run: a list, a run, some pages of its items. */
+const REQUESTS_OF_RUN = 10;
 
 type Read = { readonly kind: Kind; readonly run: string };
 type Reader = { read(read: Read, client: number): Promise<void>; close(): Promise<void> };
@@ -48,8 +50,10 @@ function begin(work: ReadersWork): Load<ReadersReport> {
       onReady();
       const client = async (n: number) => {
         await delay(random() * work.pauseMs, undefined, { signal });
-        while (!signal.aborted) {
-          const read = { kind: kindOf(random() * 100), run: nameOf(Math.floor(random() * (work.runs - 1))) };
+        let run = '';
+        for (let requests = Math.floor(random() * REQUESTS_OF_RUN); !signal.aborted; requests += 1) {
+          if (run === '' || requests % REQUESTS_OF_RUN === 0) run = nameOf(Math.floor(random() * (work.runs - 1)));
+          const read = { kind: kindOf(random() * 100), run };
           const began = performance.now();
           try {
             await reader.read(read, n);
