@@ -4,7 +4,7 @@ import type { NamespacedObject, ResourceType } from '../kube/kube-object.ts';
 import type { CrawlBackfillSpecInput, CrawlBackfillStatus } from '../resources/crawl-backfill.ts';
 import type { CrawlRunSpecInput, CrawlRunStatus, RunPhase } from '../resources/crawl-run.ts';
 import type { CrawlScheduleSpecInput, CrawlScheduleStatus } from '../resources/crawl-schedule.ts';
-import { GROUP, VERSION } from '../resources/group.ts';
+import { GROUP, LABEL, VERSION } from '../resources/group.ts';
 
 export type CrawlRun = NamespacedObject & { spec: CrawlRunSpecInput; status?: CrawlRunStatus };
 export type CrawlSchedule = NamespacedObject & { spec: CrawlScheduleSpecInput; status?: CrawlScheduleStatus };
@@ -38,6 +38,11 @@ export const CRAWL_BACKFILLS: ResourceType = {
 export function isSlotRun(run: CrawlRun): boolean {
   const { type, scheduledTime } = run.spec.trigger ?? {};
   return (type === 'Schedule' || type === 'CatchUp') && scheduledTime !== undefined;
+}
+
+/** Whether the run fills in a past time, or tries one again that does: it has the labels of that. */
+export function isOfBackfill({ metadata, spec }: CrawlRun): boolean {
+  return spec.trigger?.type === 'Backfill' || metadata.labels?.[LABEL.backfillUid] !== undefined;
 }
 
 /** Whether the run has come to its end, however it ended. */

@@ -1,5 +1,5 @@
 // The interval in force where it adapts, and why it is as it is. Pure functions.
-import { type CrawlRun, type CrawlSchedule, isFinished } from '../../custom-resources/types.ts';
+import { type CrawlRun, type CrawlSchedule, isFinished, isOfBackfill } from '../../custom-resources/types.ts';
 import type { CrawlScheduleSpec } from '../../resources/crawl-schedule.ts';
 import { DURATION_PATTERN, durationMs } from '../../resources/duration.ts';
 import { adaptInterval } from '../../schedule/adaptive-interval.ts';
@@ -24,7 +24,10 @@ export function currentInterval(
   const isEdited = status?.timing !== undefined && status.timing.schedule !== spec.interval;
   const adapted = isEdited ? undefined : status?.currentInterval;
   const before = durationMs(adapted !== undefined && DURATION_PATTERN.test(adapted) ? adapted : spec.interval);
-  const newest = newestFirst(runs).find((run) => isFinished(run) && run.status?.phase !== 'Stopped');
+  // A backfill crawls the same site many times in a row: that it found no changes says nothing.
+  const newest = newestFirst(runs).find(
+    (run) => isFinished(run) && run.status?.phase !== 'Stopped' && !isOfBackfill(run),
+  );
   const isNew =
     newest !== undefined && newest.metadata.name !== status?.adaptation?.run && !isResultReported(status, newest);
   if (!isNew) return { ms: within(before), ...(isEdited ? {} : status?.adaptation) };

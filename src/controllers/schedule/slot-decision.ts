@@ -1,6 +1,6 @@
 // What becomes of a due slot, given the runs of its schedule: a run, a run in place of others, or nothing. Pure functions.
 
-import { type CrawlRun, isFinished, isSlotRun } from '../../custom-resources/types.ts';
+import { type CrawlRun, isFinished, isOfBackfill, isSlotRun } from '../../custom-resources/types.ts';
 import { isConditionTrue } from '../../kube/conditions.ts';
 import type { CrawlScheduleSpec } from '../../resources/crawl-schedule.ts';
 import { ON_TIME_SECONDS } from '../../schedule/due.ts';
@@ -57,7 +57,7 @@ export function decideSlot(runs: readonly CrawlRun[], slot: Date, start: Date, p
  * made beside the slots (by hand, retries) are in the way from when they are admitted; those of backfills never are.
  */
 function isInTheWay(run: CrawlRun, slot: Date, start: Date): boolean {
-  if (isRunOfSlot(run, slot) || run.spec.trigger?.type === 'Backfill') return false;
+  if (isRunOfSlot(run, slot) || isOfBackfill(run)) return false;
   if (isFinished(run)) return new Date(run.status?.completionTime ?? 0) > start;
   return isSlotRun(run) || isConditionTrue(run.status?.conditions, 'Accepted');
 }

@@ -235,6 +235,9 @@ it('tells how the runs for times of a schedule ended, whoever made them, and onl
   ]);
   expect(found[0]).toEqual({ name: 'first', outcome: 'Stopped', scheduledTime: slot(1) });
   expect(await executions.ofSlots({ ...query, namespace: 'other' }, never)).toEqual([]);
+  expect((await executions.ofSlots({ ...query, from: slot(2) }, never)).map(({ name }) => name).toSorted()).toEqual([
+    ...['second', 'second-retry'],
+  ]);
 });
 
 it('compares the runs with an image with the others of the same time', async () => {

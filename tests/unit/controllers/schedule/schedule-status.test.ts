@@ -261,6 +261,14 @@ describe('currentInterval', () => {
     expect(currentInterval(adapted, spec(adapted), [busy])).toEqual(step);
   });
 
+  test('takes no step for a run of a backfill', () => {
+    const quiet = run('2026-01-01T11:30:00Z', 'Succeeded');
+    quiet.spec.trigger = { type: 'Backfill', scheduledTime: '2025-12-01T00:00:00Z' };
+    quiet.status = { ...quiet.status, changes: { unchanged: 10 } };
+    expect(currentInterval(adaptive(), spec(adaptive()), [quiet])).toEqual({ ms: 7_200_000 });
+    expect(currentInterval(adaptive(), spec(adaptive()), [quiet, busy])?.ms).toBe(3_600_000);
+  });
+
   test('takes no step for an older run that is left when the last one is gone', () => {
     const told = adaptive({ ...step(), lastSuccessfulTime: '2026-01-01T12:00:00Z' });
     expect(currentInterval(told, spec(told), [busy])?.ms).toBe(5_400_000);

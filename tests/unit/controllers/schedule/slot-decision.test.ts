@@ -95,6 +95,13 @@ describe('Queue', () => {
   });
 });
 
+test('a run that tries one of a backfill again is not in the way of a slot, either', () => {
+  const retry = run('Retry', 'Running');
+  expect(decideSlot([retry], SLOT, SLOT, policy('Forbid'))).toMatchObject({ type: 'Skip' });
+  retry.metadata.labels = { 'trawler.dev/backfill-uid': 'backfill-uid' };
+  for (const name of CONCURRENCY_POLICIES) expect(decideSlot([retry], SLOT, SLOT, policy(name))).toEqual(START);
+});
+
 test("the slot's own run is not in its way", () => {
   const own = run('Schedule', 'Running');
   own.spec.trigger = { type: 'Schedule', scheduledTime: iso(SLOT) };
