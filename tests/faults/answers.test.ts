@@ -1,7 +1,11 @@
 // The reference scenario while answers are lost, wrong, late or from the past: its end stays the same.
+
+import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Job } from '#src/kube/builtin-types.ts';
+import { createFakeClock } from '../support/fake-clock.ts';
 import {
   answerWith,
   dropAnswer,
@@ -207,16 +211,49 @@ test('PostgreSQL crashes in the middle', async () => {
   await play(stage);
 });
 
-test('the API server crashes in the middle', async () => {
-  await using stage = await setStage(world, 'api-server', await world.postgres.createDatabase());
+/** Longer than a leader may go without renewing its Lease. */
+const AWAY_MS = 60_000;
+
+test.each([
+  ['crashes in the middle', 'api-server', 0],
+  ['is away for a minute', 'api-server-away', AWAY_MS],
+])('the API server %s', async (_, name, awayMs) => {
+  await using stage = await setStage(world, name, await world.postgres.createDatabase());
   stage.proxy.onWrite(async (count) => {
     if (count !== 15) return;
     await world.plane.stopApiServer();
+    await delay(awayMs);
     await world.plane.startApiServer();
   });
   await stage.startOperator();
   await play(stage);
 });
+
+test('the clock of the operator is set forward and back', async () => {
+  const clock = await createFakeClock(world.directory);
+  await using stage = await setStage(world, 'clock', await world.postgres.createDatabase(), clock.env);
+  const jumps = new Map([
+    [6, 90],
+    [25, -90],
+    [45, 0],
+  ]);
+  stage.proxy.onWrite(async (count) => {
+    const seconds = jumps.get(count);
+    if (seconds !== undefined) await clock.set(seconds);
+  });
+  const began = Date.now();
+  await stage.startOperator();
+  await play(stage);
+  const times = await logTimes(stage);
+  expect(Math.max(...times)).toBeGreaterThan(began + 90_000);
+  expect(Math.min(...times)).toBeLessThan(began - 60_000);
+});
+
+/** Milliseconds since 1970 of each line that its operators have logged, by their own clock. */
+async function logTimes({ logPath }: Stage): Promise<number[]> {
+  const log = await readFile(logPath, 'utf8');
+  return [...log.matchAll(/"time":"([^"]+)"/g)].map(([, time = '']) => Date.parse(time));
+}
 
 test('the audit log knows of no slot with two runs and of no overlap under Forbid', async () => {
   const { doubleSlots, overlaps, slots } = await auditRuns(world.plane.auditLogPath);

@@ -28,8 +28,16 @@ const { signal } = new AbortController();
 /** How an operator ends that could not renew its Lease in time; the kubelet starts it again, and so does the stage. */
 const LEADERSHIP_LOST = 75;
 
-/** Namespace and proxy; no operator yet. */
-export async function setStage(world: World, name: string, database: TestDatabase): Promise<Stage> {
+/**
+ * Namespace and proxy; no operator yet.
+ * @param env more of the environment of its operators
+ */
+export async function setStage(
+  world: World,
+  name: string,
+  database: TestDatabase,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Stage> {
   const namespace = `${name}-${crypto.randomUUID().slice(0, 6)}`;
   await world.kube.namespaces.create({ metadata: { name: namespace } }, { signal });
   const proxy = await startFaultProxy(world.config, { namespace });
@@ -43,7 +51,7 @@ export async function setStage(world: World, name: string, database: TestDatabas
     await writeFile(kubeconfigPath, through.config.exportConfig());
     const { program } = world;
     const databaseUrl = database.ownerUrl;
-    const operator = spawnOperator({ program, kubeconfigPath, databaseUrl, namespace, logPath });
+    const operator = spawnOperator({ program, kubeconfigPath, databaseUrl, namespace, logPath, env });
     operators.push(operator);
     void operator.ended.then(async ({ code }) => {
       if (code === LEADERSHIP_LOST && operators.at(-1) === operator && !isOver) await startOperator(through);
