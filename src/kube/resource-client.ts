@@ -80,6 +80,11 @@ export interface DeleteOptions extends RequestOptions {
   gracePeriodSeconds?: number;
 }
 
+export interface PatchOptions extends WriteOptions {
+  /** The API server does all but store it. */
+  dryRun?: boolean;
+}
+
 export interface WriteOptions extends RequestOptions, FieldValidation {
   /** Writes the status subresource in place of the object. */
   subresource?: 'status';
@@ -101,7 +106,7 @@ export interface ResourceClient<T extends KubeObject> {
   /** Writes the whole object; its resourceVersion is the precondition. */
   replace(object: T, options: WriteOptions): Promise<T>;
   /** A `metadata.resourceVersion` in the body makes the patch conditional. */
-  patch(ref: ObjectRef, patch: Patch, options: WriteOptions): Promise<T>;
+  patch(ref: ObjectRef, patch: Patch, options: PatchOptions): Promise<T>;
   /** False when there was nothing to delete. */
   delete(ref: ObjectRef, options: DeleteOptions): Promise<boolean>;
 }
@@ -243,7 +248,7 @@ export function createResourceClient<T extends KubeObject>(
     })) as T;
   }
 
-  async function patch(ref: ObjectRef, change: Patch, options: WriteOptions): Promise<T> {
+  async function patch(ref: ObjectRef, change: Patch, options: PatchOptions): Promise<T> {
     const answer = await transport.send({
       ...common(options),
       verb: 'patch',
@@ -253,6 +258,7 @@ export function createResourceClient<T extends KubeObject>(
       body: change.body,
       query: {
         ...validation(options),
+        ...(options.dryRun ? { dryRun: 'All' } : {}),
         ...(change.type === 'apply' ? { fieldManager: change.fieldManager, force: String(change.force ?? false) } : {}),
       },
     });

@@ -17,15 +17,18 @@ import { countRequests, type RequestMetrics } from './http/request-metrics.ts';
 import { exportRoutes } from './items/export-routes.ts';
 import { itemRoutes } from './items/item-routes.ts';
 import type { ServerParts } from './parts.ts';
+import { changePreviewRoutes } from './runs/change-preview-routes.ts';
 import { changeRoutes } from './runs/change-routes.ts';
 import { deadLetterRoutes } from './runs/dead-letter-routes.ts';
 import { executionRoutes } from './runs/execution-routes.ts';
 import { explainRoutes } from './runs/explain-routes.ts';
+import { hostRoutes } from './runs/host-routes.ts';
 import { logRoutes } from './runs/log-routes.ts';
 import { runActionRoutes } from './runs/run-action-routes.ts';
 import { runDetailRoutes } from './runs/run-detail-routes.ts';
 import { runRoutes } from './runs/run-routes.ts';
 import { crawlNowRoutes } from './schedules/crawl-now-routes.ts';
+import { deliveryRoutes } from './schedules/delivery-routes.ts';
 import { nextRoutes } from './schedules/next-routes.ts';
 import { previewRoutes } from './schedules/preview-routes.ts';
 import { scheduleActionRoutes } from './schedules/schedule-action-routes.ts';
@@ -41,7 +44,7 @@ const ROOMS = [
   ...[meRoutes, statusRoutes, schedulerRoutes, scheduleRoutes, scheduleActionRoutes, previewRoutes, nextRoutes],
   ...[crawlNowRoutes, runRoutes, runActionRoutes, runDetailRoutes, explainRoutes, logRoutes, executionRoutes],
   ...[itemRoutes, exportRoutes, deadLetterRoutes, changeRoutes, streamRoutes],
-  auditRoutes,
+  ...[changePreviewRoutes, hostRoutes, deliveryRoutes, auditRoutes],
 ];
 
 /** A CrawlSchedule may have 1.5 MiB in etcd. */

@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import { query } from './connection.ts';
 import { storableJson } from './storable-json.ts';
+import { withoutNulls } from './without-nulls.ts';
 
 export type AuditEntry = {
   /** UUID: an entry that is written again is there once. */
@@ -58,9 +59,7 @@ export function createAuditStore(pool: pg.Pool): AuditStore {
     async auditRows({ namespace, user, action, kind, name, before, limit }, signal) {
       const filters = [user, action, kind, name, before].map((value) => value ?? null);
       const rows = await query<AuditRow>(pool, () => ({ text: ROWS, values: [namespace, ...filters, limit] }), signal);
-      return rows.map(
-        (row) => Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)) as AuditRow,
-      );
+      return rows.map(withoutNulls);
     },
   };
 }

@@ -53,6 +53,9 @@ export const SERVER_FUNCTIONS = [
   'wanted_dead_letters(uuid, jsonb, timestamptz, uuid, timestamptz, int)',
   'change_dead_letters(uuid, boolean, jsonb, timestamptz, uuid, timestamptz, int)',
   'write_audit(jsonb)',
+  'reset_host(uuid, text)',
+  'redeliver(uuid, uuid, text)',
+  'send_test(uuid, text, jsonb)',
 ] as const;
 
 /** Changes whenever a function does: the sign that they have to be created again. */

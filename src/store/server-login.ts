@@ -28,6 +28,8 @@ const READABLE = [
   'run_log',
   'run_log_total',
   'audit',
+  'notification',
+  'delivery',
 ] as const;
 
 const POLICY = 'server_reads';

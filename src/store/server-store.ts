@@ -9,6 +9,7 @@ import { createComparisonStore } from './comparisons.ts';
 import { createPool, query, storeError } from './connection.ts';
 import { createDeadLetterStore, type DeadLetterStore } from './dead-letter-store.ts';
 import type { Execution } from './execution-store.ts';
+import { createHostStore, type HostStore } from './host-store.ts';
 import type { LogReads } from './log-store.ts';
 import { createLogStore } from './logs.ts';
 import type { PoolMetrics } from './pool-metrics.ts';
@@ -17,6 +18,7 @@ import { createRunItems, type RunItem, type RunItems } from './run-items.ts';
 import { createRunReads, type RunReads } from './run-reads.ts';
 import type { Database } from './schema.ts';
 import { checkSchemaName } from './schema-name.ts';
+import { createServerDeliveries, type ServerDeliveries } from './server-deliveries.ts';
 
 export type ServerStoreOptions = {
   /** As the role that reads. */
@@ -83,7 +85,9 @@ export type RunExport = {
 export type ServerStore = RunReads &
   ChangeReads &
   DeadLetterStore &
-  AuditStore & {
+  AuditStore &
+  HostStore &
+  ServerDeliveries & {
     readonly logs: LogReads;
     readonly comparisons: Pick<ComparisonStore, 'runOf' | 'changes' | 'unchangedUrls'>;
     /** The newest first. */
@@ -199,6 +203,8 @@ export function createServerStore(options: ServerStoreOptions): ServerStore {
     ...createChangeReads(pool),
     ...createDeadLetterStore(pool),
     ...createAuditStore(pool),
+    ...createHostStore(pool),
+    ...createServerDeliveries(pool),
     logs: createLogStore(db, guarded),
     comparisons: createComparisonStore(db, guarded),
     items({ namespace, run, schedule, source, before, limit }, signal) {

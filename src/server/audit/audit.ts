@@ -21,6 +21,9 @@ export const AUDITED_ACTIONS = [
   'RetryRequested',
   'DeadLettersRequeued',
   'DeadLettersCleared',
+  'HostReset',
+  'Redelivered',
+  'NotificationTested',
 ] as const;
 export type AuditedAction = (typeof AUDITED_ACTIONS)[number];
 

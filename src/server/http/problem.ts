@@ -123,8 +123,15 @@ function problemOfKubernetes(error: KubeError, isConditional: boolean): ProblemE
       return new ProblemError('BadRequest', 'the cursor is too old: begin the list anew', cause);
     case 413:
       return new ProblemError('TooLarge', error.message, cause);
-    case 422:
+    case 422: {
+      // Of a patch: the message holds the whole object.
+      const unknown = error.message.includes('strict decoding error') ? unknownFields(error.message) : [];
+      if (unknown.length > 0) {
+        const detail = `there is no field ${unknown.map(({ field }) => field).join(', ')}`;
+        return new ProblemError('BadRequest', detail, { ...cause, errors: unknown });
+      }
       return new ProblemError('Invalid', error.message, { ...cause, errors: [...error.fields] });
+    }
     default:
       return new ProblemError('Unavailable', `the API server does not answer: ${error.message}`, {
         ...cause,
@@ -135,7 +142,7 @@ function problemOfKubernetes(error: KubeError, isConditional: boolean): ProblemE
 
 /** `strict decoding error: unknown field "spec.foo", unknown field "spec.bar"` */
 function unknownFields(message: string): FieldErrors {
-  return [...message.matchAll(/unknown field "([^"]+)"/g)].map(([, field = '']) => ({
+  return [...message.matchAll(/unknown field \\?"([^"\\]+)/g)].map(([, field = '']) => ({
     field,
     message: 'there is no such field',
   }));

@@ -56,6 +56,14 @@ const ROUTES: readonly (readonly [verb: string, resource: string, method: string
   ['get', RUNS, 'GET', 'runs/none/logs'],
   ['list', RUNS, 'GET', 'executions/00000000-0000-4000-8000-000000000000'],
   ['list', AUDITS, 'GET', 'audit'],
+  ['patch', RUNS, 'POST', 'runs/none/preview', { spec: {} }],
+  ['patch', RUNS, 'POST', 'runs/none/hosts/reset', { host: 'a' }],
+  ['get', SCHEDULES, 'GET', 'schedules/none/deliveries'],
+  ['update', SCHEDULES, 'POST', 'schedules/none/deliveries/test', { target: 'a' }],
+  [
+    ...(['update', SCHEDULES, 'POST', 'schedules/none/deliveries/redeliver'] as const),
+    { notificationId: '00000000-0000-4000-8000-000000000000', target: 'a' },
+  ],
   ['list', RUNS, 'GET', 'batches/00000000-0000-4000-8000-000000000000'],
 ];
 
