@@ -34,7 +34,7 @@ curl -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
 \`\`\`
 
 Rights are verbs on \`crawlschedules\` and \`crawlruns\` of \`trawler.dev\`: \`get\`, \`list\`, \`create\`, \`update\`, \`patch\`, \`delete\`, and \`run\`,
-\`suspend\`, \`resume\` (schedules), \`pause\`, \`resume\`, \`stop\`, \`retry\`, \`clear\` (runs), and \`list\` on \`audits\`. The built-in roles view and edit hold them where the chart's
+\`suspend\`, \`resume\` (schedules), \`pause\`, \`resume\`, \`stop\`, \`retry\`, \`clear\` (runs), \`list\` on \`audits\`, and \`create\`, \`list\`, \`delete\` on \`tokens\`. The built-in roles view and edit hold them where the chart's
 \`rbac.aggregateToUserRoles\` is on. \`GET /api/v1/me?namespace=NAME\` says what you may do.
 
 Errors are RFC 9457 problems with a \`reason\` and, where fields are at fault, their paths in \`errors\`. Lists end with \`nextCursor\` while
@@ -44,6 +44,14 @@ version alone, else the answer is 412.
 A request that starts runs may carry an \`Idempotency-Key\` of your choice: sent again with its key, it is answered with the runs that it has
 made. Who sends more than \`server.requestsPerMinute\` of the chart is answered with 429 and \`Retry-After\`. A body is JSON and says so
 (\`Content-Type: application/json\`), else the answer is 415.
+
+A tool outside of the cluster gets a named token, with a role (\`viewer\`, \`operator\`, \`editor\`), namespaces and an end. It is shown once, and sent like one
+of Kubernetes ([why](decisions/0128-named-tokens.md)):
+
+\`\`\`sh
+curl -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
+  -d '{"name": "shop-sync", "role": "viewer", "namespaces": ["default"]}' localhost:8090/api/v1/tokens
+\`\`\`
 `;
 
 export function apiPage(): string {

@@ -8,6 +8,7 @@ import { createLogger, type Logger } from '../telemetry/logger.ts';
 import type { ReadinessCheck } from '../telemetry/readiness.ts';
 import { auditRoutes } from './audit/audit-routes.ts';
 import { type Authenticate, tokenOf } from './auth/identity.ts';
+import { tokenRoutes } from './auth/token-routes.ts';
 import { createRoutes, type ServerContext } from './http/env.ts';
 import { originOf } from './http/origin.ts';
 import { ProblemError, problemOf } from './http/problem.ts';
@@ -44,7 +45,7 @@ const ROOMS = [
   ...[meRoutes, statusRoutes, schedulerRoutes, scheduleRoutes, scheduleActionRoutes, previewRoutes, nextRoutes],
   ...[crawlNowRoutes, runRoutes, runActionRoutes, runDetailRoutes, explainRoutes, logRoutes, executionRoutes],
   ...[itemRoutes, exportRoutes, deadLetterRoutes, changeRoutes, streamRoutes],
-  ...[changePreviewRoutes, hostRoutes, deliveryRoutes, auditRoutes],
+  ...[changePreviewRoutes, hostRoutes, deliveryRoutes, auditRoutes, tokenRoutes],
 ];
 
 /** A CrawlSchedule may have 1.5 MiB in etcd. */
@@ -86,10 +87,10 @@ export function createApp({ parts, authenticate, readiness, logger, ...options }
   app.use(async (c, next) => {
     const token = tokenOf((name) => c.req.header(name));
     if (token === undefined) {
-      throw new ProblemError('Unauthenticated', 'send a Kubernetes token: Authorization: Bearer TOKEN');
+      throw new ProblemError('Unauthenticated', 'send a token of Kubernetes, or a named one: Authorization: Bearer TOKEN');
     }
     const identity = await authenticate(token);
-    if (identity === undefined) throw new ProblemError('Unauthenticated', 'the API server does not know this token');
+    if (identity === undefined) throw new ProblemError('Unauthenticated', 'nobody knows this token');
     c.set('identity', { ...identity, ...originOf(c) });
     c.set('isStillCaller', async () => (await authenticate(token)) !== undefined);
     await next();

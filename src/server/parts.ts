@@ -5,6 +5,7 @@ import type { ResourceClient } from '../kube/resource-client.ts';
 import type { ServerStore } from '../store/server-store.ts';
 import type { Audit } from './audit/audit.ts';
 import type { Access } from './auth/access.ts';
+import type { NamedTokens } from './auth/named-tokens.ts';
 import { ProblemError } from './http/problem.ts';
 import type { LiveState } from './stream/live-state.ts';
 
@@ -13,6 +14,7 @@ export type ServerParts = {
   readonly schedules: ResourceClient<CrawlSchedule>;
   readonly runs: ResourceClient<CrawlRun>;
   readonly access: Access;
+  readonly tokens: NamedTokens;
   readonly audit: Audit;
   readonly now: () => Date;
   /** The operator that leads, by its Lease; nothing where there is no Lease. Rejects with a KubeError. */

@@ -21,6 +21,7 @@ const environment = z.object({
   TRAWLER_SERVER_POOL_SIZE: z.coerce.number().int().min(1).max(100).default(5),
   TRAWLER_SERVER_REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).max(1_000_000).default(REQUESTS_PER_MINUTE),
   TRAWLER_NAMESPACE: z.string().min(1).default('default'),
+  TRAWLER_SERVER_TOKENS_SECRET: z.string().min(1).default('trawler-server-tokens'),
   TRAWLER_POD_NAME: z.string().min(1).default('server'),
   TRAWLER_HEALTH_PORT: port.default(8_080),
   TRAWLER_METRICS_PORT: port.default(2_112),
@@ -38,6 +39,8 @@ export type ServerConfig = {
   readonly requestsPerMinute: number;
   /** The operator's own namespace, where its Lease is. */
   readonly namespace: string;
+  /** The Secret in it that holds named tokens. */
+  readonly tokensSecret: string;
   /** As Events name it. */
   readonly podName: string;
   readonly healthPort: number;
@@ -68,6 +71,7 @@ export function loadServerConfig(variables: NodeJS.ProcessEnv): ServerConfig {
     poolSize: values.TRAWLER_SERVER_POOL_SIZE,
     requestsPerMinute: values.TRAWLER_SERVER_REQUESTS_PER_MINUTE,
     namespace: values.TRAWLER_NAMESPACE,
+    tokensSecret: values.TRAWLER_SERVER_TOKENS_SECRET,
     podName: values.TRAWLER_POD_NAME,
     healthPort: values.TRAWLER_HEALTH_PORT,
     metricsPort: values.TRAWLER_METRICS_PORT,

@@ -26,6 +26,7 @@ export async function runServer(config: ServerConfig, logger: Logger, signal: Ab
   const store = await openStore(config, poolMetrics, logger);
   const server = await startServer({
     ...{ api, port: config.port, identity: config.podName, systemNamespace: config.namespace },
+    tokensSecret: config.tokensSecret,
     ...{ metrics, requestMetrics, logger, requestsPerMinute: config.requestsPerMinute },
     ...(store === undefined ? {} : { store }),
   });

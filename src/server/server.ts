@@ -16,6 +16,8 @@ import { createAudit } from './audit/audit.ts';
 import { type AuditLog, createAuditLog } from './audit/audit-log.ts';
 import { createAccess } from './auth/access.ts';
 import { createAuthenticator } from './auth/identity.ts';
+import { createNamedTokens } from './auth/named-tokens.ts';
+import { parseToken } from './auth/token-text.ts';
 import type { RequestMetrics } from './http/request-metrics.ts';
 import { createLiveState } from './stream/live-state.ts';
 
@@ -24,6 +26,8 @@ export type ServerOptions = {
   readonly port: number;
   /** The operator's namespace, where its Lease is. */
   readonly systemNamespace: string;
+  /** The Secret there that holds named tokens; `trawler-server-tokens` when left out. */
+  readonly tokensSecret?: string;
   /** The pod's name, for Events. */
   readonly identity: string;
   readonly metrics: KubeMetrics;
@@ -52,6 +56,8 @@ const READY_FOR_MS = 10_000;
 /** A caller that sends its headers or its body more slowly is cut off. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
+/** As the chart names it. */
+export const TOKENS_SECRET = 'trawler-server-tokens';
 /** For what is left to be written of changes, at the end. */
 const AUDIT_WITHIN_MS = 3_000;
 
@@ -67,8 +73,13 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   };
   const schedules = api.resource<CrawlSchedule>(CRAWL_SCHEDULES);
   const runs = api.resource<CrawlRun>(CRAWL_RUNS);
-  const streaming = new AbortController();
   const now = () => new Date();
+  const tokens = createNamedTokens({
+    ...{ api, now, ref: { namespace: systemNamespace, name: options.tokensSecret ?? TOKENS_SECRET } },
+    ...(rightsFreshMs === undefined ? {} : { freshMs: rightsFreshMs }),
+  });
+  const reviewed = createAuthenticator(api, rightsFreshMs);
+  const streaming = new AbortController();
   const auditLog: AuditLog | undefined = store === undefined ? undefined : createAuditLog({ store, logger });
   const app = createApp({
     parts: {
@@ -78,13 +89,13 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
         ...(store === undefined ? {} : { store }),
         ...(options.keepAliveMs === undefined ? {} : { keepAliveMs: options.keepAliveMs }),
       }),
-      access: createAccess(api, rightsFreshMs),
+      ...{ access: createAccess(api, rightsFreshMs), tokens },
       audit: createAudit({ events, logger, now, write: (entry) => auditLog?.write(entry) }),
       now,
       leader: (signal) => readLeader(api, systemNamespace, signal),
       ...(store === undefined ? {} : { store }),
     },
-    authenticate: createAuthenticator(api, rightsFreshMs),
+    authenticate: (token) => (parseToken(token) === undefined ? reviewed(token) : tokens.identify(token)),
     ...{ readiness, logger },
     ...(options.requestsPerMinute === undefined ? {} : { requestsPerMinute: options.requestsPerMinute }),
     ...(options.requestMetrics === undefined ? {} : { requestMetrics: options.requestMetrics }),

@@ -85,6 +85,10 @@ capabilities:
 {{ include "trawler.fullname" . }}-server-login
 {{- end -}}
 
+{{- define "trawler.serverTokensSecret" -}}
+{{ include "trawler.fullname" . }}-server-tokens
+{{- end -}}
+
 {{- define "trawler.gatewayTlsSecret" -}}
 {{- .Values.gateway.tls.existingSecret | default (printf "%s-gateway-tls" (include "trawler.fullname" .)) -}}
 {{- end -}}

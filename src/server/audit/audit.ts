@@ -24,6 +24,8 @@ export const AUDITED_ACTIONS = [
   'HostReset',
   'Redelivered',
   'NotificationTested',
+  'TokenCreated',
+  'TokenRevoked',
 ] as const;
 export type AuditedAction = (typeof AUDITED_ACTIONS)[number];
 

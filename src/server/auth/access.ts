@@ -5,33 +5,8 @@ import type { KubeApi } from '../../kube/client.ts';
 import { GROUP } from '../../resources/group.ts';
 import { ProblemError } from '../http/problem.ts';
 import type { Identity } from './identity.ts';
-
-/** Verbs of our own for actions, beside those of Kubernetes. A role gives them on crawlruns and crawlschedules. */
-export type Verb =
-  | 'get'
-  | 'list'
-  | 'watch'
-  | 'create'
-  | 'update'
-  | 'patch'
-  | 'delete'
-  | 'pause'
-  | 'resume'
-  | 'stop'
-  | 'retry'
-  | 'clear'
-  | 'run'
-  | 'suspend';
-
-export type Right = {
-  readonly verb: Verb;
-  /** `audits` is a resource of rights alone. */
-  readonly resource: 'crawlschedules' | 'crawlruns' | 'audits';
-  /** Absent: in all namespaces. */
-  readonly namespace?: string;
-  /** Absent: all of them. */
-  readonly name?: string;
-};
+import type { Right } from './rights.ts';
+import { grants } from './token-roles.ts';
 
 export type Access = {
   /** Rejects with a KubeError. */
@@ -66,7 +41,8 @@ export function createAccess(api: KubeApi, freshMs = FRESH_MS): Access {
     return status?.allowed === true;
   }
 
-  function allows(identity: Identity, right: Right): Promise<boolean> {
+  async function allows(identity: Identity, right: Right): Promise<boolean> {
+    if (identity.grant !== undefined) return grants(identity.grant, right);
     const { verb, resource, namespace, name } = right;
     const { username, uid, groups, extra } = identity;
     const key = JSON.stringify([username, uid, groups, extra, verb, resource, namespace, name]);

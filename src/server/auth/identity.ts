@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import QuickLRU from 'quick-lru';
 import { TOKEN_REVIEWS, type TokenReview } from '../../kube/builtin-types.ts';
 import type { KubeApi } from '../../kube/client.ts';
+import type { Grant } from './token-roles.ts';
 
 /** As the API server knows them; what a SubjectAccessReview asks about. */
 export type Identity = {
@@ -10,6 +11,8 @@ export type Identity = {
   readonly uid?: string;
   readonly groups: readonly string[];
   readonly extra: Readonly<Record<string, string[]>>;
+  /** Of a named token: what it may do, which is not asked of Kubernetes. */
+  readonly grant?: Grant;
 };
 
 /** Who sends a request, and from where. */

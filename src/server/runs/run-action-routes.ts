@@ -15,8 +15,8 @@ import { type CrawlRun, isFinished, phaseOf } from '../../custom-resources/types
 import type { NewObject } from '../../kube/kube-object.ts';
 import { retryPart } from '../../resources/crawl-run.ts';
 import type { AuditedAction } from '../audit/audit.ts';
-import type { Verb } from '../auth/access.ts';
 import type { Caller } from '../auth/identity.ts';
+import type { Verb } from '../auth/rights.ts';
 import { answers, body, created, createRoutes, named, signalOf } from '../http/env.ts';
 import { idempotent, usedBefore, uuidOf } from '../http/idempotency.ts';
 import { ProblemError } from '../http/problem.ts';

@@ -1,6 +1,6 @@
 // GET /api/v1/stream: what is there and what changes, as Server-Sent Events: one stream for all that a client shows.
 import { createRoute, z } from '@hono/zod-openapi';
-import type { Right } from '../auth/access.ts';
+import type { Right } from '../auth/rights.ts';
 import { createRoutes, signalOf } from '../http/env.ts';
 import { namespaceName } from '../http/inputs.ts';
 import { ProblemError, problemSchema } from '../http/problem.ts';

@@ -1,6 +1,6 @@
 // GET /api/v1/me: whom the server takes the caller for, and what they may do in a namespace.
 import { createRoute, z } from '@hono/zod-openapi';
-import type { Right } from '../auth/access.ts';
+import type { Right } from '../auth/rights.ts';
 import { answers, createRoutes } from '../http/env.ts';
 import { namespaceName } from '../http/inputs.ts';
 import type { ServerParts } from '../parts.ts';
@@ -18,6 +18,7 @@ export const RIGHTS: readonly Pick<Right, 'verb' | 'resource'>[] = [
     }),
   ),
   { verb: 'list', resource: 'audits' },
+  ...(['create', 'list', 'delete'] as const).map((verb) => ({ verb, resource: 'tokens' as const })),
 ];
 
 const me = createRoute({

@@ -5,7 +5,7 @@ import { execa } from 'execa';
 import { createKubeApi } from '#src/kube/client.ts';
 import { actingAs, loadKubeConfig } from '#src/kube/kube-config.ts';
 import { createKubeMetrics } from '#src/kube/metrics.ts';
-import { startServer } from '#src/server/server.ts';
+import { startServer, TOKENS_SECRET } from '#src/server/server.ts';
 import type { ServerStore } from '#src/store/server-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { createRegistry } from '#src/telemetry/metrics.ts';
@@ -46,6 +46,7 @@ export async function startFixture(options: FixtureOptions = {}): Promise<Server
   };
   await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
   await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await kubectl(['create', 'secret', 'generic', TOKENS_SECRET, '-n', 'default']);
   const api = connect(cluster.kubeconfigPath);
   const server = await startServer({
     ...{ api, port: 0, identity: 'server-test', systemNamespace: 'default', ...options },

@@ -5,6 +5,7 @@ import { type Rule, type ServerFixture, serveAs, startFixture } from './fixture.
 const SCHEDULES = 'crawlschedules';
 const RUNS = 'crawlruns';
 const AUDITS = 'audits';
+const TOKENS = 'tokens';
 const NAMESPACES = ['red', 'blue'] as const;
 
 /** What each identity holds, in the namespace red alone. */
@@ -15,10 +16,12 @@ const IDENTITIES: Readonly<Record<string, readonly Rule[]>> = {
   pauser: [{ resources: [RUNS], verbs: ['pause', 'resume'] }],
   starter: [{ resources: [SCHEDULES], verbs: ['run'] }],
   auditor: [{ resources: [AUDITS], verbs: ['list'] }],
-  owner: [{ resources: [SCHEDULES, RUNS], verbs: ['*'] }],
+  watcher: [{ resources: [RUNS], verbs: ['watch'] }],
+  keeper: [{ resources: [TOKENS], verbs: ['list', 'delete'] }],
+  owner: [{ resources: [SCHEDULES, RUNS, AUDITS, TOKENS], verbs: ['*'] }],
 };
 
-/** What each route asks for. Names that are not there: who is allowed gets another answer than 403, and nothing changes. */
+/** What each route asks for; `NS` is the namespace of the cell. Names that are not there: who is allowed gets another answer than 403, and nothing changes. */
 const ROUTES: readonly (readonly [verb: string, resource: string, method: string, path: string, body?: object])[] = [
   ['list', SCHEDULES, 'GET', 'schedules'],
   ['get', SCHEDULES, 'GET', 'schedules/none'],
@@ -64,6 +67,12 @@ const ROUTES: readonly (readonly [verb: string, resource: string, method: string
     ...(['update', SCHEDULES, 'POST', 'schedules/none/deliveries/redeliver'] as const),
     { notificationId: '00000000-0000-4000-8000-000000000000', target: 'a' },
   ],
+  ['list', SCHEDULES, 'GET', '/api/v1/next?namespace=NS'],
+  ['run', SCHEDULES, 'POST', '/api/v1/crawl-now', { namespace: 'NS', schedule: 'none' }],
+  ['watch', RUNS, 'GET', '/api/v1/stream?namespace=NS&kinds=run'],
+  ['watch', SCHEDULES, 'GET', '/api/v1/stream?namespace=NS&kinds=schedule'],
+  ['list', TOKENS, 'GET', '/api/v1/tokens?namespace=NS'],
+  ['create', TOKENS, 'POST', '/api/v1/tokens', { name: 'cell', role: 'viewer', namespaces: ['NS'] }],
   ['list', RUNS, 'GET', 'batches/00000000-0000-4000-8000-000000000000'],
 ];
 
@@ -83,6 +92,16 @@ const holds = (identity: string, verb: string, resource: string) =>
     ({ verbs, resources }) => resources.includes(resource) && (verbs.includes(verb) || verbs.includes('*')),
   );
 
+/** A stream does not end by itself. */
+async function beginStream(path: string, token = ''): Promise<{ status: number; body: object }> {
+  const leaving = new AbortController();
+  const headers = { authorization: `Bearer ${token}` };
+  const answer = await fetch(server.url + path, { headers, signal: leaving.signal });
+  const body = answer.ok ? {} : ((await answer.json()) as object);
+  leaving.abort();
+  return { status: answer.status, body };
+}
+
 const cells = Object.keys(IDENTITIES).flatMap((identity) =>
   NAMESPACES.flatMap((namespace) => ROUTES.map((route) => ({ identity, namespace, route }))),
 );
@@ -92,17 +111,33 @@ test(`${cells.length} cells of identity, route and namespace are allowed or refu
   const wrong: string[] = [];
   for (const { identity, namespace, route } of cells) {
     const [verb, resource, method, rest, body] = route;
-    const options = body === undefined ? {} : { body };
-    const answer = await server.call(method, `/api/v1/namespaces/${namespace}/${rest}`, tokens.get(identity), options);
+    const within = (text: string) => text.replaceAll('NS', namespace);
+    const path = rest.startsWith('/') ? within(rest) : `/api/v1/namespaces/${namespace}/${rest}`;
+    const options = body === undefined ? {} : { body: JSON.parse(within(JSON.stringify(body))) };
+    const answer = rest.includes('/stream')
+      ? await beginStream(path, tokens.get(identity))
+      : await server.call(method, path, tokens.get(identity), options);
     const isAllowed = namespace === 'red' && holds(identity, verb, resource);
     const { reason, detail } = answer.body as { reason?: string; detail?: string };
     const isRight = isAllowed
       ? // 503: this server has no PostgreSQL.
-        [200, 400, 404, 422, 503].includes(answer.status)
+        [200, 201, 400, 404, 409, 422, 503].includes(answer.status)
       : answer.status === 403 && reason === 'Forbidden' && detail?.includes(`may not ${verb} ${resource}`);
     if (!isRight) wrong.push(`${identity} ${method} ${namespace}/${rest}: ${answer.status} ${detail}`);
   }
   expect(wrong).toEqual([]);
+});
+
+test('a right in one namespace is none in all of them', async () => {
+  const everywhere = ['next', 'system/status', 'system/scheduler', 'tokens', 'stream'];
+  for (const identity of Object.keys(IDENTITIES)) {
+    for (const route of everywhere) {
+      const answer = await server.call('GET', `/api/v1/${route}`, tokens.get(identity));
+      expect(answer, `${identity} ${route}`).toMatchObject({
+        ...{ status: 403, body: { detail: expect.stringContaining('in all namespaces') } },
+      });
+    }
+  }
 });
 
 test('the rights that /me tells are those that the API server gives', async () => {
