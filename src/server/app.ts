@@ -18,6 +18,8 @@ import { countRequests, type RequestMetrics } from './http/request-metrics.ts';
 import { exportRoutes } from './items/export-routes.ts';
 import { itemRoutes } from './items/item-routes.ts';
 import type { ServerParts } from './parts.ts';
+import type { Document } from './reference/operations.ts';
+import { PAGE_POLICY, referencePage } from './reference/page.ts';
 import { changePreviewRoutes } from './runs/change-preview-routes.ts';
 import { changeRoutes } from './runs/change-routes.ts';
 import { deadLetterRoutes } from './runs/dead-letter-routes.ts';
@@ -87,7 +89,10 @@ export function createApp({ parts, authenticate, readiness, logger, ...options }
   app.use(async (c, next) => {
     const token = tokenOf((name) => c.req.header(name));
     if (token === undefined) {
-      throw new ProblemError('Unauthenticated', 'send a token of Kubernetes, or a named one: Authorization: Bearer TOKEN');
+      throw new ProblemError(
+        'Unauthenticated',
+        'send a token of Kubernetes, or a named one: Authorization: Bearer TOKEN',
+      );
     }
     const identity = await authenticate(token);
     if (identity === undefined) throw new ProblemError('Unauthenticated', 'nobody knows this token');
@@ -108,6 +113,11 @@ export function createApp({ parts, authenticate, readiness, logger, ...options }
   app.get('/openapi.json', (c) => {
     document ??= app.getOpenAPI31Document(OPENAPI);
     return c.json(document);
+  });
+  let page: string | undefined;
+  app.get('/reference', (c) => {
+    page ??= referencePage(app.getOpenAPI31Document(OPENAPI) as unknown as Document);
+    return c.html(page, 200, { 'content-security-policy': PAGE_POLICY });
   });
   app.notFound((c) => problemAnswer(c, new ProblemError('NotFound', `there is no ${c.req.method} ${c.req.path}`)));
   app.onError((error, c) => problemAnswer(c, problemOf(error, c.req.header('if-match') !== undefined)));

@@ -450,6 +450,12 @@ test('without a token, with a wrong one, or for what is not there, an answer is 
       ...[415, 'UnsupportedMediaType'],
     ]);
   }
+  expect((await fetch(`${server.url}/reference`)).status).toBe(401);
+  const page = await fetch(`${server.url}/reference`, { headers: { authorization: `Bearer ${token}` } });
+  expect([page.status, page.headers.get('content-security-policy')]).toEqual([
+    ...[200, expect.stringContaining("default-src 'none'")],
+  ]);
+  expect(await page.text()).toContain('/api/v1/crawl-now');
   const { headers, body } = await server.call('GET', '/openapi.json', token);
   expect(body).toMatchObject({ openapi: '3.1.0', paths: { '/api/v1/crawl-now': { post: {} } } });
   expect(headers.get('access-control-allow-origin')).toBeNull();
