@@ -6,6 +6,7 @@ import { secureHeaders } from 'hono/secure-headers';
 import { RELEASE } from '../store/release.ts';
 import { createLogger, type Logger } from '../telemetry/logger.ts';
 import type { ReadinessCheck } from '../telemetry/readiness.ts';
+import { alertRoutes } from './alerts/alert-routes.ts';
 import { auditRoutes } from './audit/audit-routes.ts';
 import { type Authenticate, tokenOf } from './auth/identity.ts';
 import { tokenRoutes } from './auth/token-routes.ts';
@@ -47,7 +48,7 @@ const ROOMS = [
   ...[meRoutes, statusRoutes, schedulerRoutes, scheduleRoutes, scheduleActionRoutes, previewRoutes, nextRoutes],
   ...[crawlNowRoutes, runRoutes, runActionRoutes, runDetailRoutes, explainRoutes, logRoutes, executionRoutes],
   ...[itemRoutes, exportRoutes, deadLetterRoutes, changeRoutes, streamRoutes],
-  ...[changePreviewRoutes, hostRoutes, deliveryRoutes, auditRoutes, tokenRoutes],
+  ...[changePreviewRoutes, hostRoutes, deliveryRoutes, alertRoutes, auditRoutes, tokenRoutes],
 ];
 
 /** A CrawlSchedule may have 1.5 MiB in etcd. */

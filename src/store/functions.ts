@@ -56,6 +56,7 @@ export const SERVER_FUNCTIONS = [
   'reset_host(uuid, text)',
   'redeliver(uuid, uuid, text)',
   'send_test(uuid, text, jsonb)',
+  'acknowledge(text, uuid, text, text)',
 ] as const;
 
 /** Changes whenever a function does: the sign that they have to be created again. */

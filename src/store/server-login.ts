@@ -30,6 +30,7 @@ const READABLE = [
   'audit',
   'notification',
   'delivery',
+  'alert_acknowledgement',
 ] as const;
 
 const POLICY = 'server_reads';

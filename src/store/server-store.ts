@@ -2,6 +2,7 @@
 import { Kysely, PostgresDialect } from 'kysely';
 import type { CrawlRunSpec } from '../resources/crawl-run.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import { type AlertStore, createAlertStore } from './alert-store.ts';
 import { type AuditStore, createAuditStore } from './audit-store.ts';
 import { type ChangeReads, createChangeReads } from './change-reads.ts';
 import type { ComparisonStore } from './comparison-store.ts';
@@ -86,6 +87,7 @@ export type ServerStore = RunReads &
   ChangeReads &
   DeadLetterStore &
   AuditStore &
+  AlertStore &
   HostStore &
   ServerDeliveries & {
     readonly logs: LogReads;
@@ -203,6 +205,7 @@ export function createServerStore(options: ServerStoreOptions): ServerStore {
     ...createChangeReads(pool),
     ...createDeadLetterStore(pool),
     ...createAuditStore(pool),
+    ...createAlertStore(pool),
     ...createHostStore(pool),
     ...createServerDeliveries(pool),
     logs: createLogStore(db, guarded),

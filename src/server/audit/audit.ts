@@ -24,6 +24,7 @@ export const AUDITED_ACTIONS = [
   'HostReset',
   'Redelivered',
   'NotificationTested',
+  'Acknowledged',
   'TokenCreated',
   'TokenRevoked',
 ] as const;

@@ -14,6 +14,7 @@ export type Verb =
   | 'stop'
   | 'retry'
   | 'clear'
+  | 'acknowledge'
   | 'run'
   | 'suspend';
 

@@ -5,7 +5,7 @@ type RoleRights = Readonly<Partial<Record<Right['resource'], readonly Verb[]>>>;
 
 const READ = ['get', 'list', 'watch'] as const;
 const SCHEDULE_ACTIONS = ['run', 'suspend', 'resume'] as const;
-const RUN_ACTIONS = ['pause', 'resume', 'stop', 'retry', 'clear'] as const;
+const RUN_ACTIONS = ['pause', 'resume', 'stop', 'retry', 'clear', 'acknowledge'] as const;
 
 /** Each holds what the one before it does. */
 const ROLES = {

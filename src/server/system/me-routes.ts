@@ -12,11 +12,11 @@ export const RIGHTS: readonly Pick<Right, 'verb' | 'resource'>[] = [
       ...{ verb, resource: 'crawlschedules' as const },
     }),
   ),
-  ...(['get', 'list', 'watch', 'patch', 'delete', 'pause', 'resume', 'stop', 'retry', 'clear'] as const).map(
-    (verb) => ({
-      ...{ verb, resource: 'crawlruns' as const },
-    }),
-  ),
+  ...(
+    ['get', 'list', 'watch', 'patch', 'delete', 'pause', 'resume', 'stop', 'retry', 'clear', 'acknowledge'] as const
+  ).map((verb) => ({
+    ...{ verb, resource: 'crawlruns' as const },
+  })),
   { verb: 'list', resource: 'audits' },
   ...(['create', 'list', 'delete'] as const).map((verb) => ({ verb, resource: 'tokens' as const })),
 ];

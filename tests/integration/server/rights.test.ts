@@ -59,6 +59,8 @@ const ROUTES: readonly (readonly [verb: string, resource: string, method: string
   ['get', RUNS, 'GET', 'runs/none/logs'],
   ['list', RUNS, 'GET', 'executions/00000000-0000-4000-8000-000000000000'],
   ['list', AUDITS, 'GET', 'audit'],
+  ['list', RUNS, 'GET', 'alerts'],
+  ['acknowledge', RUNS, 'POST', 'alerts/00000000-0000-4000-8000-000000000000/acknowledge', {}],
   ['patch', RUNS, 'POST', 'runs/none/preview', { spec: {} }],
   ['patch', RUNS, 'POST', 'runs/none/hosts/reset', { host: 'a' }],
   ['get', SCHEDULES, 'GET', 'schedules/none/deliveries'],

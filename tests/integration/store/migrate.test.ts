@@ -242,7 +242,7 @@ test('what a run of the release before had queued, leased and put aside is crawl
     [run.runId],
   );
   await admin.query(`
-    drop table audit, queue_review, delivery, notification, disabled_target, execution, comparison, change, run_log, run_log_total, long_change;
+    drop table alert_acknowledgement, audit, queue_review, delivery, notification, disabled_target, execution, comparison, change, run_log, run_log_total, long_change;
     drop sequence change_id_seq;
     alter table run drop column image, drop column paused_at, drop column paused_seconds,
       drop column spec_generation, drop column is_pace_changed, drop column has_item_ranges, drop column terminates,
