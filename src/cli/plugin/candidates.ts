@@ -1,7 +1,8 @@
 // Which words may stand next on a command line. Pure: names of objects are asked of the caller.
 import type { Command, Option } from 'commander';
 
-export type NamedKind = 'run' | 'schedule';
+const NAMED_KINDS = ['run', 'schedule', 'backfill'] as const;
+export type NamedKind = (typeof NAMED_KINDS)[number];
 
 /** Words, or the kinds of objects whose names they are. */
 export type Candidates = { readonly words: readonly string[]; readonly names: readonly NamedKind[] };
@@ -40,7 +41,7 @@ export function candidatesOf(program: Command, line: readonly string[]): Candida
     );
   }
   const argument = command.registeredArguments[operands]?.name() ?? '';
-  const kinds = (['run', 'schedule'] as const).filter((kind) => argument.split('-').includes(kind));
+  const kinds = NAMED_KINDS.filter((kind) => argument.split('-').includes(kind));
   return kinds.length > 0 ? { words: [], names: kinds } : NONE;
 }
 

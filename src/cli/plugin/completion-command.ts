@@ -1,7 +1,7 @@
 // `kubectl trawler completion`: kubectl's own completion, of every shell that it knows, asks a program beside the plugin for what may
 // stand next; this prints that program, which asks `kubectl trawler complete`.
 import type { Command } from 'commander';
-import { CRAWL_RUNS, CRAWL_SCHEDULES } from '../../custom-resources/types.ts';
+import { CRAWL_BACKFILLS, CRAWL_RUNS, CRAWL_SCHEDULES } from '../../custom-resources/types.ts';
 import type { NamespacedObject } from '../../kube/kube-object.ts';
 import { candidatesOf, type NamedKind } from './candidates.ts';
 import { COMPLETION_SCRIPT } from './completion-script.ts';
@@ -13,7 +13,7 @@ const NO_FILES = ':4';
 const NAMES_WITHIN_MS = 3_000;
 const MOST_NAMES = 500;
 
-const RESOURCES = { run: CRAWL_RUNS, schedule: CRAWL_SCHEDULES } as const;
+const RESOURCES = { run: CRAWL_RUNS, schedule: CRAWL_SCHEDULES, backfill: CRAWL_BACKFILLS } as const;
 
 export function addCompletion(program: Command): void {
   program

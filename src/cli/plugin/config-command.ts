@@ -20,14 +20,17 @@ type Right = {
 const RIGHTS: readonly Right[] = [
   { commands: 'explain, describe, watch', verb: 'get', resource: `crawlruns.${GROUP}` },
   { commands: 'next, describe', verb: 'list', resource: `crawlschedules.${GROUP}` },
-  { commands: 'run, backfill, retry', verb: 'create', resource: `crawlruns.${GROUP}` },
+  { commands: 'run, retry', verb: 'create', resource: `crawlruns.${GROUP}` },
+  { commands: 'backfill plan', verb: 'create', resource: `crawlbackfills.${GROUP}` },
+  { commands: 'backfill submit', verb: 'patch', resource: `crawlbackfills.${GROUP}` },
   { commands: 'pause, set, exclude, stop', verb: 'patch', resource: `crawlruns.${GROUP}` },
-  { commands: 'suspend, resume', verb: 'patch', resource: `crawlschedules.${GROUP}` },
+  { commands: 'suspend, resume, promote', verb: 'patch', resource: `crawlschedules.${GROUP}` },
   { commands: 'items, sources, logs', verb: 'get', resource: `crawlruns.${GROUP}` },
   { commands: 'dead requeue', verb: 'retry', resource: `crawlruns.${GROUP}` },
   { commands: 'dead clear', verb: 'clear', resource: `crawlruns.${GROUP}` },
   { commands: 'the way to the server', verb: 'get', resource: 'services/proxy', isInSystemNamespace: true },
   { commands: 'logs, history without it', verb: 'create', resource: 'pods/exec', isInSystemNamespace: true },
+  { commands: 'notifications', verb: 'create', resource: 'pods/exec', isInSystemNamespace: true },
 ];
 
 type Checked = Right & { readonly namespace: string; readonly allowed: boolean };

@@ -481,6 +481,7 @@ test('config says what is gone by, and which rights a person has and lacks', asy
     /^serverState: +.*does not answer/,
     /^pause, set, exclude, stop +patch crawlruns.trawler.dev +default +yes$/,
     /^dead requeue +retry crawlruns.trawler.dev +default +yes$/,
+    /^backfill plan +create crawlbackfills.trawler.dev +default +yes$/,
     /^logs, history without it +create pods\/exec +trawler-system +no$/,
   ]) {
     expect(stdout.split('\n')).toContainEqual(expect.stringMatching(line));
