@@ -56,7 +56,7 @@ export function createRunItems(pool: pg.Pool, runId: string): RunItems {
   return {
     async page(after, signal) {
       const values = [runId, after ?? '-1', await dayOf(signal)];
-      return query<RunItem>(pool, () => ({ text: PAGE, values }), signal);
+      return query<RunItem>(pool, () => ({ text: PAGE, values, name: 'run-items' }), signal);
     },
     async fields(signal) {
       const values = [runId, await dayOf(signal)];

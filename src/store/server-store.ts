@@ -7,7 +7,7 @@ import { type AuditStore, createAuditStore } from './audit-store.ts';
 import { type ChangeReads, createChangeReads } from './change-reads.ts';
 import type { ComparisonStore } from './comparison-store.ts';
 import { createComparisonStore } from './comparisons.ts';
-import { createPool, query, storeError } from './connection.ts';
+import { createPool, query, type Statement, storeError } from './connection.ts';
 import { createDeadLetterStore, type DeadLetterStore } from './dead-letter-store.ts';
 import type { Execution } from './execution-store.ts';
 import { createHostStore, type HostStore } from './host-store.ts';
@@ -122,25 +122,34 @@ export type ServerStore = RunReads &
   };
 
 /**
- * Null parameters leave a filter out. Each run gives the keys of its newest items by the index alone; what the page shows is read of those
- * that are the newest of all, a row each by its key: tables and partitions beside them are never read as a whole.
+ * Each run gives the keys of its newest items by the index alone; what the page shows is read of those that are the newest of all, a row each
+ * by its key: tables and partitions beside them are never read as a whole. A text for each choice of filters, which the server plans once
+ * for a connection: planning it anew costs as much as reading the page.
  */
-const ITEMS = `
+function itemsStatement({ namespace, run, schedule, source, before, limit }: ItemQuery): Statement {
+  const values: unknown[] = [namespace, limit];
+  const given = (value: string) => `$${values.push(value)}`;
+  const ofRun = run === undefined ? '' : `and name = ${given(run)}`;
+  const ofSchedule =
+    schedule === undefined
+      ? ''
+      : `and exists (select from run_spec p where p.run_id = run.run_id and p.spec->>'scheduleName' = ${given(schedule)})`;
+  const older = before === undefined ? '' : `and i.item_id < ${given(before)}::bigint`;
+  const ofSource =
+    source === undefined
+      ? ''
+      : `and i.source_no = (select source_no from source s where s.run_id = r.run_id and s.name = ${given(source)})`;
+  const text = `
   with chosen as materialized (
-    select run_id, run_day, name from run
-    where namespace = $1 and ($2::text is null or name = $2)
-      and ($3::text is null or exists (
-        select from run_spec p where p.run_id = run.run_id and p.spec->>'scheduleName' = $3))
-    order by accepted_at desc limit case when $2::text is null then 200 else 1 end
+    select run_id, run_day, name from run where namespace = $1 ${ofRun} ${ofSchedule}
+    order by accepted_at desc limit ${run === undefined ? 200 : 1}
   ), page as materialized (
     select r.run_id, r.run_day, r.name, i.item_id
     from chosen r cross join lateral (
-      select item_id from item i
-      where i.run_day = r.run_day and i.run_id = r.run_id and ($5::bigint is null or i.item_id < $5)
-        and ($4::text is null or i.source_no = (select source_no from source s where s.run_id = r.run_id and s.name = $4))
-      order by i.item_id desc limit $6
+      select item_id from item i where i.run_day = r.run_day and i.run_id = r.run_id ${older} ${ofSource}
+      order by i.item_id desc limit $2
     ) i
-    order by i.item_id desc limit $6
+    order by i.item_id desc limit $2
   )
   select p.item_id::text as "itemId", p.name as run, s.name as source, q.url, i.created_at as time, i.data
   from page p
@@ -153,6 +162,9 @@ const ITEMS = `
   ) q
   cross join lateral (select name from source where run_id = p.run_id and source_no = i.source_no limit 1) s
   order by p.item_id desc`;
+  const filters = Object.entries({ run, schedule, source, before }).filter(([, value]) => value !== undefined);
+  return { text, values, name: ['items', ...filters.map(([key]) => key)].join('-') };
+}
 
 const EXECUTIONS = `
   select execution_id as "executionId", type, namespace, name, schedule_name as "scheduleName", trigger,
@@ -210,10 +222,7 @@ export function createServerStore(options: ServerStoreOptions): ServerStore {
     ...createServerDeliveries(pool),
     logs: createLogStore(db, guarded),
     comparisons: createComparisonStore(db, guarded),
-    items({ namespace, run, schedule, source, before, limit }, signal) {
-      const values = [namespace, ...[run, schedule, source, before].map(orNull), limit];
-      return query<Item>(pool, () => ({ text: ITEMS, values }), signal);
-    },
+    items: (wanted, signal) => query<Item>(pool, () => itemsStatement(wanted), signal),
     async exportRun(namespace, run, signal, whileRead) {
       const [found] = await query<{ runId: string }>(
         pool,
@@ -234,7 +243,11 @@ export function createServerStore(options: ServerStoreOptions): ServerStore {
     async executions({ namespace, schedule, run, type, outcome, trigger, before, limit }, signal) {
       const filters = [schedule, type, outcome, trigger, before?.at, before?.id].map(orNull);
       const values = [namespace, ...filters, limit, orNull(run)];
-      const rows = await query<ExecutionRow>(pool, () => ({ text: EXECUTIONS, values }), signal);
+      // Without a filter the one plan for all is the right one.
+      const name = [run, ...filters].every((value) => value === null || value === undefined)
+        ? { name: 'executions' }
+        : {};
+      const rows = await query<ExecutionRow>(pool, () => ({ text: EXECUTIONS, values, ...name }), signal);
       return rows.map(
         (row) => Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null)) as ExecutionRow,
       );
