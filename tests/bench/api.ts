@@ -48,6 +48,7 @@ const ACCOUNTS = 10;
 const NODE_FLAGS = ['--max-semi-space-size=4', '--heap-growing-percent=15'];
 /** As the chart has it. */
 const POOL_SIZE = 5;
+const WARM_UP_MS = 10_000;
 const never = new AbortController().signal;
 
 const { values: options } = parseArgs({
@@ -188,14 +189,11 @@ async function measureReads({ plane, databaseUrl, tokens, program }: Stage) {
 }
 
 async function read(work: ReadersWork, pid?: number) {
-  const start = () => startLoad<ReadersWork, ReadersReport>(new URL('./api/readers.ts', import.meta.url), work);
-  // What is read for the first time is read from the disk, compiled, and asked of Kubernetes.
-  const warmUp = start();
-  await warmUp.ready;
-  await delay(Math.min(10, seconds) * 1_000);
-  await warmUp.end();
-  const readers = start();
+  const readers = startLoad<ReadersWork, ReadersReport>(new URL('./api/readers.ts', import.meta.url), work);
   await readers.ready;
+  // What is read for the first time is read from the disk, compiled, connected to, and asked of Kubernetes.
+  await delay(WARM_UP_MS);
+  readers.measure();
   const cpuBefore = pid === undefined ? 0 : await processorSeconds(pid);
   const allBefore = await processorSecondsByProgram();
   await delay(seconds * 1_000);
@@ -261,6 +259,7 @@ async function measureStreams({ plane, api, databaseUrl, tokens, program }: Stag
   const work = { clients: streams, url: server.url, path, tokens };
   const clients = startLoad<StreamsWork, StreamsReport>(new URL('./api/stream-clients.ts', import.meta.url), work);
   await clients.ready;
+  clients.measure();
   say(`${streams} streams are open`);
   const runs = api.resource<CrawlRun>(CRAWL_RUNS);
   const cpuBefore = await processorSeconds(server.pid);

@@ -5,6 +5,8 @@ import { once } from 'node:events';
 export type LoadProcess<Report> = {
   /** Resolves when all clients are at it; rejects when the process has ended before. */
   readonly ready: Promise<void>;
+  /** What they have seen so far does not count: they have warmed up. */
+  measure(): void;
   /** What they saw; the process ends. */
   end(): Promise<Report>;
 };
@@ -15,6 +17,7 @@ export function startLoad<Work, Report>(file: URL, work: Work): LoadProcess<Repo
   child.send({ work });
   return {
     ready: messageOf(child, 'ready').then(() => undefined),
+    measure: () => void child.send('measure'),
     async end() {
       const report = messageOf(child, 'report');
       child.send('end');
@@ -41,15 +44,20 @@ export type Load<Report> = {
   /** Until the signal is aborted. */
   readonly run: (signal: AbortSignal, onReady: () => void) => Promise<void>;
   readonly report: () => Report;
+  readonly forget: () => void;
 };
 
 /** In the process of the clients: does the work until it is asked for the report. */
 export function load<Work, Report>(begin: (work: Work) => Load<Report>): void {
   process.once('message', ({ work }: { work: Work }) => {
     const ending = new AbortController();
-    const { run, report } = begin(work);
+    const { run, report, forget } = begin(work);
     const done = run(ending.signal, () => process.send?.({ type: 'ready', value: undefined }));
-    process.once('message', async () => {
+    process.on('message', async (word) => {
+      if (word === 'measure') {
+        forget();
+        return;
+      }
       ending.abort();
       await done;
       process.send?.({ type: 'report', value: report() });

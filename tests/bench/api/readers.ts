@@ -70,6 +70,9 @@ function begin(work: ReadersWork): Load<ReadersReport> {
       await reader.close();
     },
     report: () => ({ ms, errors }),
+    forget() {
+      for (const kind of KINDS) ms[kind] = [];
+    },
   };
 }
 
