@@ -30,7 +30,7 @@ afterAll(async () => {
   await server?.stop();
 });
 // Each test has its own schedules; what an earlier one left must not be sent by it.
-afterEach(() => database.admin.query('truncate notification, delivery, disabled_target'));
+afterEach(() => database.admin.query('truncate notification, delivery, disabled_target cascade'));
 
 type Received = { readonly headers: IncomingMessage['headers']; readonly body: string };
 
