@@ -1,6 +1,8 @@
 // kubectl-trawler: the verbs that kubectl has no word for. Put it on the PATH and say `kubectl trawler run shop`.
 import { Command } from 'commander';
 import { KubeError } from '../kube/kube-error.ts';
+import { addAlerts } from './plugin/alert-commands.ts';
+import { addAudit } from './plugin/audit-command.ts';
 import { addBackfill } from './plugin/backfill-commands.ts';
 import { addAbandon, addPromote } from './plugin/canary-commands.ts';
 import { addChanges } from './plugin/changes-command.ts';
@@ -19,6 +21,7 @@ import { addLogs } from './plugin/logs-command.ts';
 import { addNext } from './plugin/next-command.ts';
 import { addNotifications } from './plugin/notification-commands.ts';
 import { addPause, addResume } from './plugin/pause-commands.ts';
+import { addResetHost } from './plugin/reset-host-command.ts';
 import { addRetry } from './plugin/retry-command.ts';
 import { addRun } from './plugin/run-command.ts';
 import { addHosts, addSources, addWorkers } from './plugin/run-detail-commands.ts';
@@ -27,6 +30,7 @@ import { addSet } from './plugin/set-commands.ts';
 import { addStop, addTerminate } from './plugin/stop-commands.ts';
 import { addSuspend } from './plugin/suspend-command.ts';
 import { addTables } from './plugin/tables-command.ts';
+import { addTokens } from './plugin/token-commands.ts';
 import { addTop } from './plugin/top-command.ts';
 import { ServerError } from './plugin/trawler-server.ts';
 import { addWatch } from './plugin/watch-command.ts';
@@ -44,7 +48,8 @@ const ADD_COMMANDS = [
   ...[addNext, addRun, addBackfill, addRetry, addPause, addResume, addStop, addTerminate],
   ...[addSet, addExclude, addSuspend],
   ...[addDescribe, addWatch, addTop],
-  ...[addExplain, addItems, addDead, addSources, addWorkers, addHosts, addLogs, addHistory, addChanges],
+  ...[addExplain, addItems, addDead, addSources, addWorkers, addHosts, addResetHost, addLogs, addHistory, addChanges],
+  ...[addAlerts, addAudit, addTokens],
   ...[addNotifications, addPromote, addAbandon, addLint, addDoctor, addTables, addConfig, addCompletion],
 ];
 for (const add of ADD_COMMANDS) add(program);

@@ -24,7 +24,7 @@ export type ExcludeEdit = {
  * Adds patterns to what sources leave out, or takes them back. A list is replaced as a whole by a patch, so it holds the version that it
  * was made for. Undefined when that changes nothing.
  */
-export function excludePatch(run: CrawlRun, { patterns, source, isTakenBack }: ExcludeEdit): object | undefined {
+export function excludePatch(run: CrawlRun, { patterns, source, isTakenBack }: ExcludeEdit) {
   const sources = run.spec.sources.map((one) => {
     if (source !== undefined && one.name !== source) return one;
     const before = one.scope?.exclude ?? [];

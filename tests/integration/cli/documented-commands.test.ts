@@ -5,12 +5,14 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
+import { never, urls } from '../store/fixture.ts';
 import { LIVE_RUN, RUN, SCHEDULE, type Shop, startShop } from './shop.ts';
 
 /** What stands for a name in the docs. */
 const NAMES: Readonly<Record<string, string>> = {
   BACKFILL: 'january',
   HASH: '0123456789ab',
+  ...{ 'shop.example': 'site.test' },
   ...{ SCHEDULE, RUN, NAME: RUN, NAMESPACE: 'default', 'shop.yaml': 'first-schedule.yaml' },
 };
 /** They need nothing behind their name. */
@@ -42,7 +44,9 @@ async function documented(): Promise<string[][]> {
     .map((words) => (isForLiveLetters(words) ? words.map((word) => (word === RUN ? LIVE_RUN : word)) : words));
 }
 
-const isForLiveLetters = ([group, action]: readonly string[]) => group === 'dead' && action !== 'list';
+/** They need pages of a run that wait or have died. */
+const isForLiveLetters = ([group, action]: readonly string[]) =>
+  group === 'reset-host' || (group === 'dead' && action !== 'list');
 
 /** Such that the command ends with 0: what watches a run ends as that does. */
 function phaseFor(command: string): 'Running' | 'Succeeded' | 'Failed' {
@@ -111,6 +115,7 @@ test('every command that README and docs name runs as it is written', async () =
     metadata: { name: 'january', namespace: 'default' },
     spec: { scheduleName: SCHEDULE, from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z' },
   });
+  await shop.live.worker().seed(urls(2), never);
   const ending = new AbortController();
   const operator = planBackfills(ending.signal);
   const commands = await documented();
@@ -146,7 +151,7 @@ test('every command that the plugin has is named in README or docs', async () =>
   const named = new Set((await documented()).map(([name]) => name));
   const { stdout } = await trawler(['--help']);
   const [, listed = ''] = stdout.split('Commands:\n');
-  const commands = [...listed.matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name).filter((name) => name !== 'help');
+  const commands = [...listed.matchAll(/^ {2}([a-z-]+)/gm)].map(([, name]) => name).filter((name) => name !== 'help');
   expect(commands.length).toBeGreaterThan(15);
   expect(commands.filter((name) => !named.has(name))).toEqual([]);
 });

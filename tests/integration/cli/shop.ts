@@ -31,7 +31,7 @@ export type Shop = {
   stop(): Promise<void>;
 };
 
-const VERBS = ['get', 'list', 'create', 'patch', 'run', 'retry', 'clear'];
+const VERBS = ['get', 'list', 'watch', 'create', 'patch', 'delete', 'run', 'retry', 'clear', 'acknowledge'];
 
 export async function startShop(): Promise<Shop> {
   const postgres = await startPostgres(18, { fsync: false });
@@ -40,7 +40,7 @@ export async function startShop(): Promise<Shop> {
     ...{ databaseUrl: await installation.operator.serverDatabaseUrl(never), schema: 'trawler', poolSize: 2 },
   });
   const server = await startFixture({ store });
-  const rights = { resources: ['crawlruns', 'crawlschedules'], verbs: VERBS };
+  const rights = { resources: ['crawlruns', 'crawlschedules', 'tokens', 'audits'], verbs: VERBS };
   const token = await server.account('default', 'reader', [rights]);
   await finishedCrawl(installation, 3, (n) => ({ n, text: 'old' }));
   await finishedCrawl(installation, 3, (n) => ({ n, text: 'new' }), { name: RUN });

@@ -1,0 +1,69 @@
+// `kubectl trawler alerts`: troubles of runs and schedules, which somebody has seen or not.
+import type { Command } from 'commander';
+import type { Alert } from '../../server/alerts/alert-routes.ts';
+import { positive } from '../options.ts';
+import type { Column } from '../table.ts';
+import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
+import { globalOptions, namespaceOf, untilInterrupted } from './session.ts';
+import { withServer, withServerOptions } from './trawler-server.ts';
+
+type ListOptions = {
+  readonly schedule?: string;
+  readonly event?: string;
+  readonly all?: boolean;
+  readonly limit: number;
+  readonly output: Format;
+};
+
+const COLUMNS: readonly Column<Alert>[] = [
+  ['TIME', ({ occurredAt }) => seconds(occurredAt)],
+  ['EVENT', ({ event }) => event],
+  ['SCHEDULE', ({ schedule = '' }) => schedule],
+  ['RUN', ({ run = '' }) => run],
+  ['SEEN-BY', ({ acknowledgedBy = '' }) => acknowledgedBy],
+  ['ID', ({ alertId }) => alertId],
+  ['MESSAGE', ({ message = '' }) => message],
+];
+
+export function addAlerts(program: Command): void {
+  const alerts = program.command('alerts').description('troubles of runs and schedules, and who has seen them');
+  addList(alerts);
+  addAcknowledge(alerts);
+}
+
+function addList(alerts: Command): void {
+  const list = alerts
+    .command('list')
+    .description('those that nobody has seen yet, the newest first')
+    .option('--all', 'also those that somebody has seen')
+    .option('--schedule <name>', 'of one schedule')
+    .option('--event <event>', 'of one kind, such as Failed or Unexpected')
+    .option('--limit <count>', 'most rows', positive, 50)
+    .addOption(formatOption());
+  withServerOptions(list).action(async ({ schedule, event, all, limit, output }: ListOptions) => {
+    const query = { schedule, event, limit, ...(all === true ? {} : { acknowledged: 'false' }) };
+    await withServer(list, async (server) => {
+      await printRows(pagesOf<Alert>(server, pathOf(list), query, untilInterrupted()), output, COLUMNS);
+    });
+  });
+}
+
+function addAcknowledge(alerts: Command): void {
+  const acknowledge = alerts
+    .command('ack <id>')
+    .description('say that you have seen it; who has said so first stands')
+    .option('--note <text>', 'for those who look at it later');
+  withServerOptions(acknowledge).action(async (id: string, { note }: { readonly note?: string }) => {
+    await withServer(acknowledge, async (server) => {
+      const path = `${pathOf(acknowledge)}/${encodeURIComponent(id)}/acknowledge`;
+      const body = note === undefined ? {} : { note };
+      const answer = await server.send<{ readonly isNew: boolean }>('POST', path, body, untilInterrupted());
+      if (globalOptions(acknowledge).json) console.log(JSON.stringify(answer));
+      else console.log(`alert ${id} ${answer.isNew ? 'acknowledged' : 'had been acknowledged before'}`);
+    });
+  });
+}
+
+function pathOf(command: Command): string {
+  return `/api/v1/namespaces/${namespaceOf(globalOptions(command))}/alerts`;
+}

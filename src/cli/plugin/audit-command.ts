@@ -1,0 +1,46 @@
+// `kubectl trawler audit`: who changed what through Trawler's server.
+import { type Command, Option } from 'commander';
+import type { AuditEntryShown } from '../../server/audit/audit-routes.ts';
+import { positive } from '../options.ts';
+import type { Column } from '../table.ts';
+import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
+import { globalOptions, namespaceOf, untilInterrupted } from './session.ts';
+import { withServer, withServerOptions } from './trawler-server.ts';
+
+type Options = {
+  readonly user?: string;
+  readonly action?: string;
+  readonly kind?: string;
+  readonly name?: string;
+  readonly limit: number;
+  readonly output: Format;
+};
+
+const COLUMNS: readonly Column<AuditEntryShown>[] = [
+  ['TIME', ({ at }) => seconds(at)],
+  ['USER', ({ user }) => user],
+  ['FROM', ({ origin = '' }) => origin],
+  ['ACTION', ({ action }) => action],
+  ['KIND', ({ kind }) => kind],
+  ['NAME', ({ name }) => name],
+  ['WHAT', ({ detail, after = {} }) => detail ?? Object.keys(after).join(', ')],
+];
+
+export function addAudit(program: Command): void {
+  const command = program
+    .command('audit')
+    .description("who changed what through Trawler's server, the newest first")
+    .option('--user <name>', 'by one user')
+    .option('--action <action>', 'one kind of change, such as Patched or TokenCreated')
+    .addOption(new Option('--kind <kind>', 'of one kind').choices(['CrawlSchedule', 'CrawlRun', 'Secret']))
+    .option('--name <name>', 'of one schedule or run')
+    .option('--limit <count>', 'most rows', positive, 50)
+    .addOption(formatOption());
+  withServerOptions(command).action(async ({ user, action, kind, name, limit, output }: Options) => {
+    const path = `/api/v1/namespaces/${namespaceOf(globalOptions(command))}/audit`;
+    await withServer(command, async (server) => {
+      const query = { user, action, kind, name, limit };
+      await printRows(pagesOf<AuditEntryShown>(server, path, query, untilInterrupted()), output, COLUMNS);
+    });
+  });
+}

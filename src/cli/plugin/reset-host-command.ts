@@ -1,0 +1,17 @@
+// `kubectl trawler reset-host`: a host that was slowed down or is asked by a proxy is asked as at first.
+import type { Command } from 'commander';
+import { report } from './report.ts';
+import { globalOptions, namespaceOf, untilInterrupted } from './session.ts';
+import { withServer, withServerOptions } from './trawler-server.ts';
+
+export function addResetHost(program: Command): void {
+  const command = program
+    .command('reset-host <run> <host>')
+    .description('ask a host at its own pace and on the direct way again, for all runs of the namespace');
+  withServerOptions(command).action(async (run: string, host: string) => {
+    const options = globalOptions(command);
+    const path = `/api/v1/namespaces/${namespaceOf(options)}/runs/${encodeURIComponent(run)}/hosts/reset`;
+    await withServer(command, (server) => server.send<object>('POST', path, { host }, untilInterrupted()));
+    report([run], options, `asks ${host} as at first`);
+  });
+}

@@ -1,0 +1,81 @@
+// Commands of the plugin for what has no resource: alerts, the audit, named tokens, previews and hosts.
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { never, urls } from '../store/fixture.ts';
+import { LIVE_RUN, RUN, SCHEDULE, type Shop, startShop } from './shop.ts';
+
+let shop: Shop;
+let keeper: Record<string, string>;
+
+beforeAll(async () => {
+  shop = await startShop();
+  const verbs = ['get', 'list', 'create', 'delete', 'patch', 'acknowledge', 'run', 'suspend', 'resume', 'watch'];
+  const resources = ['crawlruns', 'crawlschedules', 'tokens', 'audits'];
+  keeper = { TRAWLER_TOKEN: await shop.server.account('default', 'keeper', [{ resources, verbs }]) };
+});
+afterAll(() => shop?.stop());
+
+const trawler = (...words: string[]) => shop.trawler(words, keeper);
+
+/** Rows of a table without its head, cut at two blanks. */
+const rowsOf = ({ stdout }: { stdout: string }) =>
+  stdout
+    .split('\n')
+    .slice(1)
+    .map((line) => line.split(/ {2,}/));
+
+test('alerts are listed until somebody has seen them', async () => {
+  const listed = await trawler('alerts', 'list', '--schedule', SCHEDULE);
+  expect(listed).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(listed.stdout).toMatch(/^TIME +EVENT +SCHEDULE +RUN +SEEN-BY +ID +MESSAGE/);
+  const [first] = JSON.parse((await trawler('alerts', 'list', '-o', 'json')).stdout).items;
+  expect(await trawler('alerts', 'ack', first.alertId, '--note', 'seen')).toEqual({
+    ...{ exitCode: 0, stderr: '', stdout: `alert ${first.alertId} acknowledged` },
+  });
+  expect(await trawler('alerts', 'ack', first.alertId)).toMatchObject({
+    stdout: expect.stringContaining('had been acknowledged before'),
+  });
+  expect((await trawler('alerts', 'list')).stdout).not.toContain(first.alertId);
+  const all = JSON.parse((await trawler('alerts', 'list', '--all', '-o', 'json')).stdout).items;
+  expect(all.find(({ alertId }: { alertId: string }) => alertId === first.alertId)).toMatchObject({
+    ...{ acknowledgedBy: 'system:serviceaccount:default:keeper', note: 'seen' },
+  });
+  await expect
+    .poll(async () => rowsOf(await trawler('audit', '--action', 'Acknowledged')), { timeout: 30_000 })
+    .toEqual([expect.arrayContaining(['Acknowledged', 'CrawlRun', RUN])]);
+});
+
+test('a token is printed once, alone, and is good until it is revoked', async () => {
+  const made = await trawler('tokens', 'create', 'sync', '--role', 'viewer', '--in', 'default', '--days', '3');
+  expect(made).toMatchObject({
+    exitCode: 0,
+    stderr: expect.stringMatching(/^token sync is good until .*; it is not shown again$/),
+  });
+  expect(made.stdout).toMatch(/^\S+$/);
+  const asTool = { TRAWLER_TOKEN: made.stdout };
+  expect(await shop.trawler(['items', RUN], asTool)).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(await shop.trawler(['tokens', 'list', '--in', 'default'], asTool)).toMatchObject({ exitCode: 1 });
+  expect(rowsOf(await trawler('tokens', 'list', '--in', 'default'))).toEqual([
+    ['sync', 'viewer', 'default', expect.any(String), 'system:serviceaccount:default:keeper'],
+  ]);
+  expect(await trawler('tokens', 'create', 'sync', '--role', 'viewer', '--in', 'default')).toMatchObject({
+    ...{ exitCode: 1, stdout: '', stderr: expect.stringContaining('there is a token "sync" already') },
+  });
+  expect(await trawler('tokens', 'revoke', 'sync')).toEqual({ exitCode: 0, stderr: '', stdout: 'token sync revoked' });
+  await expect.poll(async () => (await shop.trawler(['items', RUN], asTool)).exitCode, { timeout: 30_000 }).toBe(1);
+});
+
+test('what an exclusion would do is counted, and nothing is changed; a host is asked as at first', async () => {
+  await shop.live.worker().seed(urls(7, { prefix: 'old/' }), never);
+  const specOf = async () => JSON.parse(await shop.server.kubectl(['get', 'crawlrun', LIVE_RUN, '-o', 'json'])).spec;
+  const before = await specOf();
+  const preview = await trawler('exclude', LIVE_RUN, '**/old/**', '--preview');
+  expect(preview).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(preview.stdout.split('\n')[0]).toBe('7 pages that wait would be skipped, 0 queued again, 0 read again');
+  expect(preview.stdout.split('\n')).toHaveLength(8);
+  expect(await specOf()).toEqual(before);
+  expect(await trawler('exclude', LIVE_RUN, '**/old/**', '--take-back', '--preview')).toMatchObject({
+    ...{ exitCode: 1, stderr: expect.stringContaining('that changes nothing') },
+  });
+  expect(await trawler('reset-host', LIVE_RUN, 'site.test')).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(await trawler('reset-host', LIVE_RUN, 'nowhere.test')).toMatchObject({ exitCode: 1 });
+});
