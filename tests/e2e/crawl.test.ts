@@ -102,6 +102,19 @@ async function visits(userAgent: string): Promise<Map<string, number>> {
   return counts;
 }
 
+/** As a crash does it; its container begins anew with the same files. */
+async function crashPostgres(): Promise<void> {
+  const pod = ['trawler-postgres-0', '--namespace', 'trawler-system'];
+  const restarts = async () => {
+    const { status } = await getJson<Pod>('pod', ...pod);
+    const [container] = status?.containerStatuses ?? [];
+    return container?.ready ? container.restartCount : undefined;
+  };
+  const before = (await restarts()) ?? 0;
+  await kubectl('exec', ...pod, '--', 'sh', '-c', 'kill -QUIT 1');
+  await vi.waitFor(async () => expect(await restarts()).toBe(before + 1), { timeout: 180_000, interval: 500 });
+}
+
 test('the files hold the manual that is expected', () => {
   expect(pages.size).toBe(1_169);
 });
@@ -196,6 +209,35 @@ test('two workers share a run and are one polite visitor', async () => {
     return later !== undefined && later.time - access.time < least;
   });
   expect(tooFast).toEqual([]);
+});
+
+test('a run that is paused in the middle goes on where it stood, though all that it lived on was started anew', async () => {
+  const name = 'paused';
+  const suspend = (wanted: boolean) =>
+    kubectl(
+      ...['patch', 'crawlrun', name, '--namespace', namespace.name],
+      ...['--type=merge', '--patch', JSON.stringify({ spec: { suspend: wanted } })],
+    );
+  await start(name, { politeness: { requestsPerSecond: 50 } });
+  await untilDone(name, 100);
+  await suspend(true);
+  await vi.waitFor(async () => expect((await read(name)).status?.phase).toBe('Paused'), 120_000);
+  await vi.waitFor(async () => expect(await workersOf(name)).toEqual([]), { timeout: 120_000, interval: 500 });
+  const before = await accessesOf(namespace.name, name);
+  expect(before.length).toBeGreaterThanOrEqual(100);
+  expect(before.length).toBeLessThan(pages.size);
+
+  const system = ['--namespace', 'trawler-system'];
+  const selector = 'app.kubernetes.io/component in (operator, gateway)';
+  await kubectl('delete', 'pods', '--selector', selector, ...system, '--grace-period=0', '--force');
+  await crashPostgres();
+  for (const deployment of ['trawler-gateway', 'trawler-operator']) {
+    await kubectl('rollout', 'status', `deployment/${deployment}`, ...system, '--timeout=180s');
+  }
+  expect(await accessesOf(namespace.name, name)).toEqual(before);
+  await suspend(false);
+  await expectWholeManual(await finished(name));
+  expect(Math.max(...(await visits(name)).values())).toBe(1);
 });
 
 test.each([
