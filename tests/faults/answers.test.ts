@@ -211,6 +211,18 @@ test('PostgreSQL crashes in the middle', async () => {
   await play(stage);
 });
 
+test('the operator is asked to end again and again in the middle of its work', async () => {
+  await using stage = await setStage(world, 'replaced', await world.postgres.createDatabase());
+  const ends: Promise<number | null | undefined>[] = [];
+  stage.proxy.onWrite(async (count) => {
+    if ([5, 14, 23, 32, 41].includes(count)) ends.push(stage.replaceOperator());
+  });
+  await stage.startOperator();
+  await play(stage);
+  expect(ends.length).toBeGreaterThan(2);
+  expect(new Set(await Promise.all(ends))).toEqual(new Set([0]));
+});
+
 /** Longer than a leader may go without renewing its Lease. */
 const AWAY_MS = 60_000;
 

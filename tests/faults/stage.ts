@@ -22,6 +22,8 @@ export interface Stage extends AsyncDisposable {
    * fifteen seconds for it to run out.
    */
   restartOperator(): Promise<void>;
+  /** Asks the operator to end, as Kubernetes does with a pod, and starts the next at once; the exit code of the first. */
+  replaceOperator(): Promise<number | null | undefined>;
 }
 
 const { signal } = new AbortController();
@@ -68,8 +70,15 @@ export async function setStage(
     await startOperator();
   }
 
+  async function replaceOperator(): Promise<number | null | undefined> {
+    const last = operators.at(-1);
+    last?.kill('SIGTERM');
+    await startOperator();
+    return (await last?.ended)?.code;
+  }
+
   return {
-    ...{ world, namespace, database, proxy, logPath, startOperator, restartOperator },
+    ...{ world, namespace, database, proxy, logPath, startOperator, restartOperator, replaceOperator },
     async [Symbol.asyncDispose]() {
       isOver = true;
       for (const operator of operators) operator.kill('SIGKILL');
