@@ -178,15 +178,18 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     ...shared,
   });
   const lookForProgress = createProgressWatch({ store, runCache, queue: runQueue, pace });
-  const progressQueue = createWorkQueue({
-    name: 'progress',
-    workers: 1,
-    reconcile: async (_key, signal) => {
-      await onDatabase(() => lookForProgress(signal));
-      return { requeueAfterMs: PROGRESS_INTERVAL_MS };
-    },
-    ...shared,
-  });
+  /** Does its work again and again from when its key is added. */
+  const repeatedly = (name: string, intervalMs: number, work: (within: AbortSignal) => Promise<unknown>) =>
+    createWorkQueue({
+      name,
+      workers: 1,
+      reconcile: async (_key, within) => {
+        await onDatabase(() => work(within));
+        return { requeueAfterMs: intervalMs };
+      },
+      ...shared,
+    });
+  const progressQueue = repeatedly('progress', PROGRESS_INTERVAL_MS, lookForProgress);
   const backfillQueue = createWorkQueue({
     name: 'backfill',
     // One after the other, so that no two plan the same time.
@@ -212,15 +215,9 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     }),
     ...shared,
   });
-  const sweepQueue = createWorkQueue({
-    name: 'sweep',
-    workers: 1,
-    reconcile: async (_key, signal) => {
-      await onDatabase(() => sweep({ runs, runCache, podCache, store, events, ...namespaces, logger }, signal));
-      return { requeueAfterMs: SWEEP_INTERVAL_MS };
-    },
-    ...shared,
-  });
+  const sweepQueue = repeatedly('sweep', SWEEP_INTERVAL_MS, (within) =>
+    sweep({ runs, runCache, podCache, store, events, ...namespaces, logger }, within),
+  );
   const maintain = createMaintenance({
     ...{ store, runCache, settings: options.maintenance, namespace, now, logger },
     onEnd: ({ outcome, message }) => {
@@ -237,36 +234,18 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
     reconcile: (_key, signal) => onDatabase(() => maintain(signal)),
     ...shared,
   });
-  const longChangeQueue = createWorkQueue({
-    name: 'long-changes',
-    workers: 1,
-    reconcile: async (_key, signal) => {
-      await onDatabase(() => store.makeLongChanges(signal));
-      // A database that was found empty is set up without them.
-      return { requeueAfterMs: LONG_CHANGES_INTERVAL_MS };
-    },
-    ...shared,
-  });
-  const comparisonQueue = createWorkQueue({
-    name: 'comparisons',
-    workers: 1,
-    reconcile: async (_key, signal) => {
-      await onDatabase(() => compareRuns({ store, logger }, signal));
-      return { requeueAfterMs: COMPARISON_INTERVAL_MS };
-    },
-    ...shared,
-  });
+  // More than once: a database that was found empty is set up without them.
+  const longChangeQueue = repeatedly('long-changes', LONG_CHANGES_INTERVAL_MS, (within) =>
+    store.makeLongChanges(within),
+  );
+  const comparisonQueue = repeatedly('comparisons', COMPARISON_INTERVAL_MS, (within) =>
+    compareRuns({ store, logger }, within),
+  );
   const { allowedAddresses } = settings;
   const notifications = createNotifications({ store, scheduleCache, secrets, allowedAddresses, now, logger });
-  const notificationQueue = createWorkQueue({
-    name: 'notifications',
-    workers: 1,
-    reconcile: async (_key, signal) => {
-      await onDatabase(() => notifications.send(signal));
-      return { requeueAfterMs: NOTIFICATION_INTERVAL_MS };
-    },
-    ...shared,
-  });
+  const notificationQueue = repeatedly('notifications', NOTIFICATION_INTERVAL_MS, (within) =>
+    notifications.send(within),
+  );
   const gatewayQueue = createWorkQueue({
     name: 'gateway',
     workers: 2,
