@@ -330,16 +330,19 @@ function propertyOf(thing: Thing, name: string): unknown {
 
 /** The values of a property: one, a list, or a list as JSON-LD writes it when order matters. */
 function isLongList(value: unknown): boolean {
-  const list = isThing(value) ? (value['@list'] ?? value['@set']) : value;
-  return Array.isArray(list) && list.length > MAX_VALUES;
+  return (elementsOf(value)?.length ?? 0) > MAX_VALUES;
+}
+
+/** The elements of an array, or of what JSON-LD calls a list or a set. */
+function elementsOf(value: unknown): readonly unknown[] | undefined {
+  if (Array.isArray(value)) return value;
+  if (!isThing(value)) return undefined;
+  return [value['@list'], value['@set']].find((elements) => Array.isArray(elements));
 }
 
 function listOf(value: unknown): readonly unknown[] {
   if (value === undefined || value === null) return [];
-  if (Array.isArray(value))
-    return value.slice(0, MAX_VALUES).flatMap((element) => (Array.isArray(element) ? [] : [element]));
-  if (isThing(value)) {
-    for (const name of ['@list', '@set']) if (Array.isArray(value[name])) return listOf(value[name]);
-  }
-  return [value];
+  const elements = elementsOf(value);
+  if (elements === undefined) return [value];
+  return elements.slice(0, MAX_VALUES).flatMap((element) => (Array.isArray(element) ? [] : [element]));
 }
