@@ -3,39 +3,28 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { createServerStore, type ServerStore } from '#src/store/server-store.ts';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
-import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { finishedCrawl } from '../server/finished-crawl.ts';
-import { type ServerFixture, startFixture } from '../server/fixture.ts';
-import { claimSome, FAST, heartbeat, type Installation, install, never, urls } from '../store/fixture.ts';
+import type { ServerFixture } from '../server/fixture.ts';
+import { type ServerOnDatabase, startServerOnDatabase } from '../server/server-on-database.ts';
+import { claimSome, FAST, heartbeat, type Installation, never, urls } from '../store/fixture.ts';
 
 const PAGES = 3;
-let postgres: PostgresServer;
+let started: ServerOnDatabase;
 let installation: Installation;
-let store: ServerStore;
 let server: ServerFixture;
 let token: string;
 let earlier: string;
 let run: string;
 
 beforeAll(async () => {
-  postgres = await startPostgres(18, { fsync: false });
-  installation = await install(postgres);
-  store = createServerStore({
-    ...{ databaseUrl: await installation.operator.serverDatabaseUrl(never), schema: 'trawler', poolSize: 2 },
-  });
-  server = await startFixture({ store });
+  started = await startServerOnDatabase();
+  ({ installation, server } = started);
   token = await server.account('default', 'reader', [{ resources: ['crawlruns'], verbs: ['get', 'list'] }]);
   earlier = await finishedCrawl(installation, PAGES, (n) => ({ n, text: 'old' }));
   run = await finishedCrawl(installation, PAGES, (n) => ({ n, text: '=1+1' }));
 });
-afterAll(async () => {
-  await server?.stop();
-  await store?.close();
-  await installation?.[Symbol.asyncDispose]();
-  await postgres?.stop();
-});
+afterAll(() => started?.stop());
 
 /** Exit code and what was printed. */
 async function trawler(...args: string[]) {

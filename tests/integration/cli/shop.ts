@@ -4,13 +4,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { createServerStore } from '#src/store/server-store.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
-import { startPostgres } from '../../support/postgres.ts';
 import { finishedCrawl } from '../server/finished-crawl.ts';
-import { type ServerFixture, startFixture } from '../server/fixture.ts';
-import { FAST, type Installation, install, never, type TestRun } from '../store/fixture.ts';
+import type { ServerFixture } from '../server/fixture.ts';
+import { startServerOnDatabase } from '../server/server-on-database.ts';
+import { FAST, type Installation, type TestRun } from '../store/fixture.ts';
 
 export const SCHEDULE = 'shop';
 export const RUN = 'shop-1767225600';
@@ -34,12 +33,8 @@ export type Shop = {
 const VERBS = ['get', 'list', 'watch', 'create', 'patch', 'delete', 'run', 'retry', 'clear', 'acknowledge'];
 
 export async function startShop(): Promise<Shop> {
-  const postgres = await startPostgres(18, { fsync: false });
-  const installation = await install(postgres);
-  const store = createServerStore({
-    ...{ databaseUrl: await installation.operator.serverDatabaseUrl(never), schema: 'trawler', poolSize: 2 },
-  });
-  const server = await startFixture({ store });
+  const started = await startServerOnDatabase();
+  const { installation, server } = started;
   const rights = { resources: ['crawlruns', 'crawlschedules', 'tokens', 'audits'], verbs: VERBS };
   const token = await server.account('default', 'reader', [rights]);
   await finishedCrawl(installation, 3, (n) => ({ n, text: 'old' }));
@@ -64,10 +59,7 @@ export async function startShop(): Promise<Shop> {
       return { exitCode, stdout, stderr };
     },
     async stop() {
-      await server.stop();
-      await store.close();
-      await installation[Symbol.asyncDispose]();
-      await postgres.stop();
+      await started.stop();
       await rm(bin, { recursive: true });
     },
   };

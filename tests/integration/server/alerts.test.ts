@@ -1,12 +1,12 @@
 // Troubles of runs and schedules through the API: listed page by page, and acknowledged once, by whom may.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createServerStore, type ServerStore } from '#src/store/server-store.ts';
-import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
-import { type Installation, install, never } from '../store/fixture.ts';
+import type { ServerStore } from '#src/store/server-store.ts';
+import { type Installation, never } from '../store/fixture.ts';
 import { finishedCrawl } from './finished-crawl.ts';
-import { type ServerFixture, startFixture } from './fixture.ts';
+import type { ServerFixture } from './fixture.ts';
+import { type ServerOnDatabase, startServerOnDatabase } from './server-on-database.ts';
 
-let postgres: PostgresServer;
+let started: ServerOnDatabase;
 let installation: Installation;
 let store: ServerStore;
 let server: ServerFixture;
@@ -14,11 +14,8 @@ let token: string;
 let run: string;
 
 beforeAll(async () => {
-  postgres = await startPostgres(18, { fsync: false });
-  installation = await install(postgres);
-  const databaseUrl = await installation.operator.serverDatabaseUrl(never);
-  store = createServerStore({ databaseUrl, schema: 'trawler', poolSize: 2 });
-  server = await startFixture({ store });
+  started = await startServerOnDatabase();
+  ({ installation, store, server } = started);
   token = await server.account('default', 'guard', [{ resources: ['crawlruns'], verbs: ['list', 'acknowledge'] }]);
   // Refused once, and a page of it dies: Blocked and Partial.
   run = await finishedCrawl(installation, 3, (n) => ({ n }));
@@ -29,12 +26,7 @@ beforeAll(async () => {
     await notifications.noteOfSchedule({ ...late, scheduleUid: crypto.randomUUID(), payload }, never);
   }
 });
-afterAll(async () => {
-  await server?.stop();
-  await store?.close();
-  await installation?.[Symbol.asyncDispose]();
-  await postgres?.stop();
-});
+afterAll(() => started?.stop());
 
 type Alert = Record<string, unknown> & { readonly alertId: string; readonly event: string };
 

@@ -2,12 +2,12 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { StoreError } from '#src/gateway/protocol/store-error.ts';
 import type { AuditEntry } from '#src/store/audit-store.ts';
-import { createServerStore, type ServerStore } from '#src/store/server-store.ts';
-import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
-import { type Installation, install, never } from '../store/fixture.ts';
-import { type Answer, type ServerFixture, startFixture } from './fixture.ts';
+import type { ServerStore } from '#src/store/server-store.ts';
+import { type Installation, never } from '../store/fixture.ts';
+import type { Answer, ServerFixture } from './fixture.ts';
+import { type ServerOnDatabase, startServerOnDatabase } from './server-on-database.ts';
 
-let postgres: PostgresServer;
+let started: ServerOnDatabase;
 let installation: Installation;
 let store: ServerStore;
 let server: ServerFixture;
@@ -16,26 +16,18 @@ let token: string;
 let failures = 0;
 
 beforeAll(async () => {
-  postgres = await startPostgres(18, { fsync: false });
-  installation = await install(postgres);
-  const databaseUrl = await installation.operator.serverDatabaseUrl(never);
-  store = createServerStore({ databaseUrl, schema: 'trawler', poolSize: 2 });
   const writeAudit: ServerStore['writeAudit'] = async (...call) => {
     failures -= 1;
     if (failures >= 0) throw new StoreError('Unavailable', 'PostgreSQL is away');
     await store.writeAudit(...call);
   };
-  server = await startFixture({ store: { ...store, writeAudit } });
+  started = await startServerOnDatabase({ changed: { writeAudit } });
+  ({ installation, store, server } = started);
   token = await server.account('default', 'owner', [
     { resources: ['crawlschedules', 'crawlruns', 'audits'], verbs: ['*'] },
   ]);
 });
-afterAll(async () => {
-  await server?.stop();
-  await store?.close();
-  await installation?.[Symbol.asyncDispose]();
-  await postgres?.stop();
-});
+afterAll(() => started?.stop());
 
 const path = (rest: string) => `/api/v1/namespaces/default/${rest}`;
 const call = (method: string, rest: string, body?: unknown): Promise<Answer> =>

@@ -1,31 +1,23 @@
 // Dead letters of a run that lives, through the API: queued again, cleared once somebody has seen how many there are, refused when
 // the run ends. Each change is an Event of the run that names who made it.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createServerStore, type ServerStore } from '#src/store/server-store.ts';
-import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
-import { claimSome, FAST, type Installation, install, never, type TestRun, urls } from '../store/fixture.ts';
-import { type ServerFixture, startFixture } from './fixture.ts';
+import type { ServerStore } from '#src/store/server-store.ts';
+import { claimSome, FAST, type Installation, never, type TestRun, urls } from '../store/fixture.ts';
+import type { ServerFixture } from './fixture.ts';
+import { type ServerOnDatabase, startServerOnDatabase } from './server-on-database.ts';
 
-let postgres: PostgresServer;
+let started: ServerOnDatabase;
 let installation: Installation;
 let store: ServerStore;
 let server: ServerFixture;
 let token: string;
 
 beforeAll(async () => {
-  postgres = await startPostgres(18, { fsync: false });
-  installation = await install(postgres);
-  const databaseUrl = await installation.operator.serverDatabaseUrl(never);
-  store = createServerStore({ databaseUrl, schema: 'trawler', poolSize: 2 });
-  server = await startFixture({ store: { ...store, requeueDeadLetters } });
+  started = await startServerOnDatabase({ changed: { requeueDeadLetters } });
+  ({ installation, store, server } = started);
   token = await server.account('default', 'keeper', [{ resources: ['crawlruns'], verbs: ['get', 'retry', 'clear'] }]);
 });
-afterAll(async () => {
-  await server?.stop();
-  await store?.close();
-  await installation?.[Symbol.asyncDispose]();
-  await postgres?.stop();
-});
+afterAll(() => started?.stop());
 
 /** PostgreSQL goes away when dead letters of the host "broken.test" are under way. */
 const requeueDeadLetters: ServerStore['requeueDeadLetters'] = async (runId, filter, signal) =>

@@ -1,12 +1,12 @@
 // What became of a schedule's notifications, through the API: listed page by page, and sent again.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { NotificationStore } from '#src/store/notification-store.ts';
-import { createServerStore, type ServerStore } from '#src/store/server-store.ts';
-import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
-import { type Installation, install, never } from '../store/fixture.ts';
-import { type ServerFixture, startFixture } from './fixture.ts';
+import type { ServerStore } from '#src/store/server-store.ts';
+import { type Installation, never } from '../store/fixture.ts';
+import type { ServerFixture } from './fixture.ts';
+import { type ServerOnDatabase, startServerOnDatabase } from './server-on-database.ts';
 
-let postgres: PostgresServer;
+let started: ServerOnDatabase;
 let installation: Installation;
 let store: ServerStore;
 let server: ServerFixture;
@@ -15,12 +15,9 @@ let notifications: NotificationStore;
 let scheduleUid: string;
 
 beforeAll(async () => {
-  postgres = await startPostgres(18, { fsync: false });
-  installation = await install(postgres);
+  started = await startServerOnDatabase();
+  ({ installation, store, server } = started);
   ({ notifications } = installation.operator);
-  const databaseUrl = await installation.operator.serverDatabaseUrl(never);
-  store = createServerStore({ databaseUrl, schema: 'trawler', poolSize: 2 });
-  server = await startFixture({ store });
   token = await server.account('default', 'owner', [{ resources: ['crawlschedules'], verbs: ['get', 'update'] }]);
   scheduleUid = await schedule('shop');
   for (const occasion of ['1', '2', '3']) {
@@ -37,12 +34,7 @@ beforeAll(async () => {
   }
   await notifications.disable(scheduleUid, 'pager', Buffer.from('hash'), never);
 });
-afterAll(async () => {
-  await server?.stop();
-  await store?.close();
-  await installation?.[Symbol.asyncDispose]();
-  await postgres?.stop();
-});
+afterAll(() => started?.stop());
 
 /** A schedule of that name; its uid. */
 const schedule = (name: string) =>

@@ -32,7 +32,7 @@ export type ServerFixture = {
   stop(): Promise<void>;
 };
 
-type FixtureOptions = {
+export type FixtureOptions = {
   readonly store?: ServerStore;
   readonly requestsPerMinute?: number;
   readonly keepAliveMs?: number;

@@ -1,11 +1,11 @@
 // A live run through the API: what a change of its patterns would do, and a host that is to be asked as at first.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createServerStore, type ServerStore } from '#src/store/server-store.ts';
-import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
-import { FAST, type Installation, install, never, type TestRun, urls } from '../store/fixture.ts';
-import { type ServerFixture, startFixture } from './fixture.ts';
+import type { ServerStore } from '#src/store/server-store.ts';
+import { FAST, type Installation, never, type TestRun, urls } from '../store/fixture.ts';
+import type { ServerFixture } from './fixture.ts';
+import { type ServerOnDatabase, startServerOnDatabase } from './server-on-database.ts';
 
-let postgres: PostgresServer;
+let started: ServerOnDatabase;
 let installation: Installation;
 let store: ServerStore;
 let server: ServerFixture;
@@ -13,21 +13,13 @@ let token: string;
 let live: TestRun;
 
 beforeAll(async () => {
-  postgres = await startPostgres(18, { fsync: false });
-  installation = await install(postgres);
-  const databaseUrl = await installation.operator.serverDatabaseUrl(never);
-  store = createServerStore({ databaseUrl, schema: 'trawler', poolSize: 2 });
-  server = await startFixture({ store });
+  started = await startServerOnDatabase();
+  ({ installation, store, server } = started);
   token = await server.account('default', 'changer', [{ resources: ['crawlruns'], verbs: ['get', 'patch'] }]);
   live = await installation.createRun(FAST, { runId: await server.crawlRun('live'), name: 'live' });
   await live.worker().seed([...urls(30, { prefix: 'old/' }), ...urls(5, { prefix: 'deep/', depth: 4 })], never);
 });
-afterAll(async () => {
-  await server?.stop();
-  await store?.close();
-  await installation?.[Symbol.asyncDispose]();
-  await postgres?.stop();
-});
+afterAll(() => started?.stop());
 
 const post = (rest: string, body: object, by = token) =>
   server.call('POST', `/api/v1/namespaces/default/runs/${rest}`, by, { body });

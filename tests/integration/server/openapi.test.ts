@@ -1,27 +1,22 @@
 // The API against its own OpenAPI document: requests that Schemathesis makes of it, right and wrong ones, are answered as it says.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createServerStore, type ServerStore } from '#src/store/server-store.ts';
-import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { findings, INSTALL_TIMEOUT_MS, installSchemathesis } from '../../support/schemathesis.ts';
-import { type Installation, install, never } from '../store/fixture.ts';
+import type { Installation } from '../store/fixture.ts';
 import { finishedCrawl } from './finished-crawl.ts';
-import { type ServerFixture, startFixture } from './fixture.ts';
+import type { ServerFixture } from './fixture.ts';
+import { type ServerOnDatabase, startServerOnDatabase } from './server-on-database.ts';
 
 let program: string;
-let postgres: PostgresServer;
+let started: ServerOnDatabase;
 let installation: Installation;
-let store: ServerStore;
 let server: ServerFixture;
 let crawled: string;
 let live: string;
 
 beforeAll(async () => {
   program = await installSchemathesis();
-  postgres = await startPostgres(18, { fsync: false });
-  installation = await install(postgres);
-  const databaseUrl = await installation.operator.serverDatabaseUrl(never);
-  store = createServerStore({ databaseUrl, schema: 'trawler', poolSize: 2 });
-  server = await startFixture({ store, requestsPerMinute: 1_000_000 });
+  started = await startServerOnDatabase({ requestsPerMinute: 1_000_000 });
+  ({ installation, server } = started);
   crawled = await finishedCrawl(installation, 3, (n) => ({ n }));
   live = 'live';
   await installation.createRun({ scheduleName: 'shop' }, { runId: await server.crawlRun(live), name: live });
@@ -30,12 +25,7 @@ beforeAll(async () => {
     spec: { schedule: '@daily', runTemplate: { spec: { sources: [{ name: 'site', urls: ['http://site.test/'] }] } } },
   });
 }, INSTALL_TIMEOUT_MS);
-afterAll(async () => {
-  await server?.stop();
-  await store?.close();
-  await installation?.[Symbol.asyncDispose]();
-  await postgres?.stop();
-});
+afterAll(() => started?.stop());
 
 type Schema = Record<string, unknown>;
 type Operation = { parameters?: { name: string; in: string; schema: Schema }[]; responses: Record<string, unknown> };

@@ -1,13 +1,13 @@
 // Items, dead letters, executions and totals through the API, from a real PostgreSQL with the login that only reads.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createServerStore, type ServerStore } from '#src/store/server-store.ts';
+import type { ServerStore } from '#src/store/server-store.ts';
 import { testClient } from '../../support/database-connections.ts';
-import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
-import { type Installation, install, never } from '../store/fixture.ts';
+import { type Installation, never } from '../store/fixture.ts';
 import { finishedCrawl } from './finished-crawl.ts';
-import { type ServerFixture, startFixture } from './fixture.ts';
+import type { ServerFixture } from './fixture.ts';
+import { type ServerOnDatabase, startServerOnDatabase } from './server-on-database.ts';
 
-let postgres: PostgresServer;
+let started: ServerOnDatabase;
 let installation: Installation;
 let store: ServerStore;
 let server: ServerFixture;
@@ -22,21 +22,13 @@ async function crawl(): Promise<void> {
 }
 
 beforeAll(async () => {
-  postgres = await startPostgres(18, { fsync: false });
-  installation = await install(postgres);
-  databaseUrl = await installation.operator.serverDatabaseUrl(never);
-  store = createServerStore({ databaseUrl, schema: 'trawler', poolSize: 2 });
-  server = await startFixture({ store: { ...store, exportRun } });
+  started = await startServerOnDatabase({ changed: { exportRun } });
+  ({ installation, databaseUrl, store, server } = started);
   token = await server.account('default', 'reader', [{ resources: ['crawlruns'], verbs: ['get', 'list'] }]);
   await crawl();
   await crawl();
 });
-afterAll(async () => {
-  await server?.stop();
-  await store?.close();
-  await installation?.[Symbol.asyncDispose]();
-  await postgres?.stop();
-});
+afterAll(() => started?.stop());
 
 /** PostgreSQL goes away in the middle of the run "broken". */
 const exportRun: ServerStore['exportRun'] = async (namespace, run, ...signals) => {

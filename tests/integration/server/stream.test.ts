@@ -1,34 +1,23 @@
 // Live updates: what is there, what changes, where a broken stream goes on, what a thousand streams cost, and who may read them.
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { createServerStore, type ServerStore } from '#src/store/server-store.ts';
-import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
-import { claimSome, FAST, type Installation, install, never, urls } from '../store/fixture.ts';
-import { type ServerFixture, startFixture } from './fixture.ts';
+import { claimSome, FAST, type Installation, never, urls } from '../store/fixture.ts';
+import type { ServerFixture } from './fixture.ts';
+import { type ServerOnDatabase, startServerOnDatabase } from './server-on-database.ts';
 
 const WATCHER = [{ resources: ['crawlschedules', 'crawlruns'], verbs: ['watch'] }];
 
-let postgres: PostgresServer;
+let started: ServerOnDatabase;
 let installation: Installation;
-let store: ServerStore;
 let server: ServerFixture;
 let token: string;
 
 beforeAll(async () => {
-  postgres = await startPostgres(18, { fsync: false });
-  installation = await install(postgres);
-  store = createServerStore({
-    ...{ databaseUrl: await installation.operator.serverDatabaseUrl(never), schema: 'trawler', poolSize: 2 },
-  });
-  server = await startFixture({ store, keepAliveMs: 300 });
+  started = await startServerOnDatabase({ keepAliveMs: 300 });
+  ({ installation, server } = started);
   await server.kubectl(['create', 'namespace', 'other']);
   token = await server.account('default', 'watcher', WATCHER);
 });
-afterAll(async () => {
-  await server?.stop();
-  await store?.close();
-  await installation?.[Symbol.asyncDispose]();
-  await postgres?.stop();
-});
+afterAll(() => started?.stop());
 
 type Told = { readonly event: string; readonly id: string; readonly data: Record<string, unknown> };
 
