@@ -31,7 +31,7 @@ export function endStep(
   const isVerdict = stopReason === 'WorkersFailed' || stopReason === 'Blocked' || stopReason === 'DataLost';
   if (stopReason !== undefined && !isVerdict) return { type: 'End', stopReason, ...endOfStopped(stopReason) };
   if (stopReason === 'DataLost' || wasFinished(job, pods)) {
-    const message = startedAt === undefined ? LOST_RUN : LOST_END;
+    const message = lossOf(startedAt, wasFinished(job, pods));
     return { type: 'End', stopReason: 'DataLost', outcome: 'Failed', message };
   }
   const blocked = saidBlocked(pods);
@@ -42,8 +42,16 @@ export function endStep(
 }
 
 const LOST_RUN = 'PostgreSQL has lost the run and its results';
+const LOST_AT_WORK =
+  'PostgreSQL has lost the run while its workers were at work: what they had stored before that is lost, and they were stopped';
 const LOST_END =
   'its workers had finished it, and PostgreSQL has gone back to an earlier time: what was stored after that is lost';
+
+/** A row that was made again after a loss has a start when workers that were left have written to it. */
+function lossOf(startedAt: Date | undefined, workersHadFinished: boolean): string {
+  if (startedAt === undefined) return LOST_RUN;
+  return workersHadFinished ? LOST_END : LOST_AT_WORK;
+}
 
 /** A worker exits with 0 only when PostgreSQL has told it that the run is finished. */
 function wasFinished(job: Job | undefined, pods: readonly Pod[]): boolean {

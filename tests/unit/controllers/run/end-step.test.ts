@@ -31,6 +31,7 @@ const started = { startedAt: new Date(0) };
 const wait = { type: 'Wait' };
 const lost = { type: 'End', outcome: 'Failed', stopReason: 'DataLost' };
 const lostRun = { ...lost, message: 'PostgreSQL has lost the run and its results' };
+const lostAtWork = { ...lost, message: expect.stringContaining('while its workers were at work') };
 const lostEnd = { ...lost, message: expect.stringContaining('PostgreSQL has gone back to an earlier time') };
 
 test.each([
@@ -53,6 +54,15 @@ test.each([
   ['the time is over', row({ stopReason: 'TimedOut' }), suspended, [], { outcome: 'TimedOut' }],
   ['PostgreSQL has lost the run', row({ stopReason: 'DataLost' }), suspended, [], lostRun],
   ['PostgreSQL has lost a run that had finished', row({ stopReason: 'DataLost' }), complete, [], lostRun],
+  ['it has lost a run at work', row({ ...started, stopReason: 'DataLost' }), suspended, [pod('Failed')], lostAtWork],
+  ['the same, and the Job is gone', row({ ...started, stopReason: 'DataLost' }), undefined, [], lostAtWork],
+  [
+    'the same, and the Job has failed',
+    row({ ...started, stopReason: 'DataLost' }),
+    failed,
+    [pod('Failed')],
+    lostAtWork,
+  ],
   ['PostgreSQL has lost the end', row(started), complete, [pod('Succeeded')], lostEnd],
   ['it has lost the end, and the pods are gone', row(started), complete, [], lostEnd],
   ['it has lost the end, and a worker that was left has failed', row(started), partly, [pod('Failed')], lostEnd],
