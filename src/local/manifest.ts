@@ -2,7 +2,7 @@
 import { LineCounter, parseAllDocuments } from 'yaml';
 import { type CrawlRunSpec, crawlRunSpec, isPartialRetry } from '../resources/crawl-run.ts';
 import { GROUP } from '../resources/group.ts';
-import { checkResource, type Problem } from './resource-check.ts';
+import { checkResource, type Problem, RESOURCE_KINDS, type ResourceKind } from './resource-check.ts';
 
 /** A file that cannot be crawled, with every problem that was found. */
 export class ManifestError extends Error {
@@ -40,7 +40,7 @@ export function readManifest(text: string, source: string): Manifest {
     const message = `must hold one CrawlSchedule or CrawlRun, and holds ${crawls.length}`;
     throw new ManifestError(source, [{ path: '', message }]);
   }
-  const problems = checkResource(crawl);
+  const problems = checkResource(crawl, CRAWLS);
   if (problems.length > 0) throw new ManifestError(source, problems);
   const spec = crawlRunSpec.parse(crawlPart(crawl));
   const { trigger } = spec;
@@ -60,21 +60,25 @@ export type LintedResource = {
 };
 
 /**
- * Every CrawlSchedule and CrawlRun of a text with what the API server would refuse in it; other kinds are left out.
+ * Every CrawlSchedule, CrawlRun and CrawlBackfill of a text with what the API server would refuse in it; other kinds are left out.
  * @param source names the text in messages
  * @throws ManifestError for what is no YAML
  */
 export function lintResources(text: string, source: string): LintedResource[] {
   return parseDocuments(text, source)
-    .filter(({ apiVersion, kind }) => String(apiVersion).startsWith(`${GROUP}/`) || isCrawl(kind))
+    .filter(
+      ({ apiVersion, kind }) =>
+        String(apiVersion).startsWith(`${GROUP}/`) || RESOURCE_KINDS.some((one) => one === kind),
+    )
     .map((document) => ({
       name: `${document['kind']} ${nameOf(document)}`,
       spec: document['spec'],
-      problems: checkResource(document),
+      problems: checkResource(document, RESOURCE_KINDS),
     }));
 }
 
-const isCrawl = (kind: unknown) => kind === 'CrawlSchedule' || kind === 'CrawlRun';
+/** What can be crawled on one machine. */
+const CRAWLS: readonly ResourceKind[] = ['CrawlSchedule', 'CrawlRun'];
 
 function parseDocuments(text: string, source: string): Document[] {
   const lineCounter = new LineCounter();

@@ -1,7 +1,8 @@
-// Whether a CrawlSchedule or CrawlRun from a file is one that the API server would accept: its fields, their values,
+// Whether a CrawlSchedule, CrawlRun or CrawlBackfill from a file is one that the API server would accept: its fields, their values,
 // and the CEL rules over them, each problem with the path of its field.
 import { Environment } from '@marcbachmann/cel-js';
 import type { z } from 'zod';
+import { crawlBackfillSpec } from '../resources/crawl-backfill.ts';
 import { crawlRunSpec } from '../resources/crawl-run.ts';
 import { crawlScheduleSpec } from '../resources/crawl-schedule.ts';
 import { customResourceDefinitions } from '../resources/custom-resource-definition.ts';
@@ -15,6 +16,7 @@ export type Problem = {
 };
 
 type Schema = {
+  readonly format?: string;
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly items?: Schema;
   readonly additionalProperties?: Schema;
@@ -28,20 +30,29 @@ type Definition = {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const SPECS: Readonly<Record<string, { readonly plural: string; readonly spec: z.ZodType }>> = {
+export type ResourceKind = 'CrawlSchedule' | 'CrawlRun' | 'CrawlBackfill';
+
+const SPECS: Readonly<Record<ResourceKind, { readonly plural: string; readonly spec: z.ZodType }>> = {
   CrawlSchedule: { plural: 'crawlschedules', spec: crawlScheduleSpec },
   CrawlRun: { plural: 'crawlruns', spec: crawlRunSpec },
+  CrawlBackfill: { plural: 'crawlbackfills', spec: crawlBackfillSpec },
 };
+
+export const RESOURCE_KINDS: readonly ResourceKind[] = ['CrawlSchedule', 'CrawlRun', 'CrawlBackfill'];
 
 /** Rules over these use functions that only Kubernetes has, and nothing of them is read outside of a cluster. */
 const OF_THE_CLUSTER = new Set(['pod', 'labels', 'annotations', 'status']);
 
 const cel = new Environment({ unlistedVariablesAreDyn: true, homogeneousAggregateLiterals: false });
 
-/** Everything that is wrong with the object; nothing when the API server would accept it. */
-export function checkResource(object: Fields): readonly Problem[] {
-  const kind = SPECS[String(object['kind'])];
-  if (kind === undefined) return [{ path: 'kind', message: `must be one of ${Object.keys(SPECS).join(', ')}` }];
+/**
+ * Everything that is wrong with the object; nothing when the API server would accept it.
+ * @param kinds of which it has to be one
+ */
+export function checkResource(object: Fields, kinds: readonly ResourceKind[]): readonly Problem[] {
+  const name = kinds.find((one) => one === object['kind']);
+  if (name === undefined) return [{ path: 'kind', message: `must be one of ${kinds.join(', ')}` }];
+  const kind = SPECS[name];
   if (object['apiVersion'] !== `${GROUP}/${VERSION}`) {
     return [{ path: 'apiVersion', message: `must be ${GROUP}/${VERSION}` }];
   }
@@ -96,7 +107,9 @@ function unknownFields(value: unknown, schema: Schema, path: string): Problem[] 
 
 function brokenRules(value: unknown, schema: Schema, path: string): Problem[] {
   if (value === undefined) return [];
-  const own = (schema['x-kubernetes-validations'] ?? []).flatMap((rule) => brokenRule(rule, value, path));
+  const rules = schema['x-kubernetes-validations'] ?? [];
+  const self = rules.length > 0 ? withInstants(value, schema) : value;
+  const own = rules.flatMap((rule) => brokenRule(rule, self, path));
   if (Array.isArray(value)) {
     const { items } = schema;
     const keys = schema['x-kubernetes-list-map-keys'] ?? [];
@@ -117,6 +130,15 @@ function brokenRule({ rule, message, fieldPath = '' }: ValidationRule, self: unk
   if (cel.evaluate(rule, { self }) === true) return [];
   const place = path === '' ? fieldPath.slice(1) : `${path}${fieldPath}`;
   return [{ path: place, message: message ?? `breaks the rule ${rule}` }];
+}
+
+/** The value as rules see it: what the schema calls a time is an instant, whatever its offset. */
+function withInstants(value: unknown, { format, properties = {} }: Schema): unknown {
+  if (format === 'date-time' && typeof value === 'string') return new Date(value);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, child]) => [key, withInstants(child, properties[key] ?? {})]),
+  );
 }
 
 /** Two entries of a list that is keyed by properties of its entries. */

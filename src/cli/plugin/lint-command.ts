@@ -1,4 +1,4 @@
-// `kubectl trawler lint`: whether CrawlSchedules and CrawlRuns of files are such as the API server and the operator take, without asking them.
+// `kubectl trawler lint`: whether CrawlSchedules, CrawlRuns and CrawlBackfills of files are such as the API server and the operator take, without asking them.
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { type Command, Option } from 'commander';
@@ -13,7 +13,9 @@ type Linted = Pick<LintedResource, 'name' | 'problems'> & { readonly file: strin
 export function addLint(program: Command): void {
   program
     .command('lint <files...>')
-    .description('check CrawlSchedules and CrawlRuns in files, without a cluster; "-" is standard input')
+    .description(
+      'check CrawlSchedules, CrawlRuns and CrawlBackfills in files, without a cluster; "-" is standard input',
+    )
     .addOption(new Option('-o, --output <format>', 'how it is printed').choices(['text', 'json']).default('text'))
     .action(async (files: string[], { output }: { readonly output: 'text' | 'json' }, command: Command) => {
       const linted: Linted[] = [];
@@ -39,7 +41,7 @@ function lint(file: string, content: string): Linted[] {
     if (found.length > 0) {
       return found.map(({ name, spec, problems }) => ({ file, name, problems: [...problems, ...timeProblems(spec)] }));
     }
-    return [{ file, name: '', problems: [{ path: '', message: 'holds no CrawlSchedule and no CrawlRun' }] }];
+    return [{ file, name: '', problems: [{ path: '', message: 'holds no CrawlSchedule, CrawlRun or CrawlBackfill' }] }];
   } catch (error) {
     if (error instanceof ManifestError) return [{ file, name: '', problems: error.problems }];
     throw error;

@@ -135,9 +135,21 @@ spec: {}
   ]);
   expect(await trawlerWith('kind: ConfigMap', 'lint', '-', '-o', 'json')).toMatchObject({
     exitCode: 1,
-    stdout: expect.stringContaining('holds no CrawlSchedule and no CrawlRun'),
+    stdout: expect.stringContaining('holds no CrawlSchedule, CrawlRun or CrawlBackfill'),
   });
   expect(await trawlerWith('a: [', 'lint', '-')).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/^-: /) });
+});
+
+test.each([
+  ['2026-01-01T00:00:00Z', '2026-02-01T00:00:00Z', 'ok'],
+  ['2026-01-01T00:00:00+02:00', '2025-12-31T23:00:00Z', 'ok'],
+  ['2026-01-01T00:00:00Z', '2026-01-01T00:30:00+01:00', 'spec.from: from must be before to'],
+  ['yesterday', '2026-02-01T00:00:00Z', 'spec.from: Invalid ISO datetime'],
+])('lint of a CrawlBackfill from %s to %s', async (from, to, said) => {
+  const spec = JSON.stringify({ scheduleName: 'shop', from, to });
+  const backfill = `{apiVersion: trawler.dev/v1alpha1, kind: CrawlBackfill, metadata: {name: a}, spec: ${spec}}`;
+  const { stdout } = await trawlerWith(backfill, 'lint', '-');
+  expect(stdout).toBe(`-: CrawlBackfill a: ${said}`);
 });
 
 test('doctor says that no operator leads, what to do, and ends with one line that counts', async () => {
