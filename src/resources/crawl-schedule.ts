@@ -222,8 +222,8 @@ export const crawlScheduleStatus = z.object({
   activeCount: z.int().min(0).optional().describe('How many they are.'),
   lastScheduleTime: time('The nominal time of the newest run.'),
   lastSkippedTime: time('The newest due time that no run was made for, with the reason in an Event.'),
-  lastSuccessfulTime: time('When a run last succeeded.'),
-  lastFailureTime: time('When a run last failed.'),
+  lastSuccessfulTime: time('When one of its own runs last succeeded; those of backfills do not count.'),
+  lastFailureTime: time('When one of its own runs last failed.'),
   nextScheduleTime: time('When the next run starts; absent while suspended or invalid.'),
   nextScheduleTimes: z.array(z.iso.datetime()).max(5).optional().describe('The next five.'),
   lastHandledRunRequest: z
@@ -273,6 +273,8 @@ export const crawlScheduleStatus = z.object({
       items: z.int().min(0).optional().describe('Items that it stored.'),
     })
     .optional()
-    .describe('The newest run.'),
+    .describe(
+      'The newest of its own runs: of a slot, by hand or a retry; those of a backfill stand in the CrawlBackfill.',
+    ),
 });
 export type CrawlScheduleStatus = z.input<typeof crawlScheduleStatus>;

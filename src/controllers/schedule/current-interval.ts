@@ -1,9 +1,9 @@
 // The interval in force where it adapts, and why it is as it is. Pure functions.
-import { type CrawlRun, type CrawlSchedule, isFinished, isOfBackfill } from '../../custom-resources/types.ts';
+import { type CrawlRun, type CrawlSchedule, isFinished } from '../../custom-resources/types.ts';
 import type { CrawlScheduleSpec } from '../../resources/crawl-schedule.ts';
 import { DURATION_PATTERN, durationMs } from '../../resources/duration.ts';
 import { adaptInterval } from '../../schedule/adaptive-interval.ts';
-import { newestFirst } from './run-order.ts';
+import { newestFirst, ownRuns } from './run-order.ts';
 import { isResultReported } from './run-result.ts';
 
 export type CurrentInterval = { readonly ms: number; readonly run?: string; readonly reason?: string };
@@ -25,9 +25,7 @@ export function currentInterval(
   const adapted = isEdited ? undefined : status?.currentInterval;
   const before = durationMs(adapted !== undefined && DURATION_PATTERN.test(adapted) ? adapted : spec.interval);
   // A backfill crawls the same site many times in a row: that it found no changes says nothing.
-  const newest = newestFirst(runs).find(
-    (run) => isFinished(run) && run.status?.phase !== 'Stopped' && !isOfBackfill(run),
-  );
+  const newest = newestFirst(ownRuns(runs)).find((run) => isFinished(run) && run.status?.phase !== 'Stopped');
   const isNew =
     newest !== undefined && newest.metadata.name !== status?.adaptation?.run && !isResultReported(status, newest);
   if (!isNew) return { ms: within(before), ...(isEdited ? {} : status?.adaptation) };

@@ -3,6 +3,7 @@ import { type CrawlRun, type CrawlSchedule, isSlotRun } from '../../custom-resou
 import { timestamp } from '../../kube/time.ts';
 import type { CrawlScheduleSpec, CrawlScheduleStatus } from '../../resources/crawl-schedule.ts';
 import { ANNOTATION } from '../../resources/group.ts';
+import { ownRuns } from './run-order.ts';
 import { resumeRequestIn } from './run-request.ts';
 import { resultOf } from './run-result.ts';
 
@@ -12,8 +13,8 @@ export type FailuresInARow = NonNullable<CrawlScheduleStatus['failures']>;
 const MOST_COUNTED = 100;
 
 /**
- * The failures in a row, and whether they suspend the schedule. Runs of the timetable count; a success of any run, also of
- * one by hand, begins anew. A suspension is of one generation of the spec: an edit ends it, and applying the same manifest
+ * The failures in a row, and whether they suspend the schedule. Runs of the timetable count; a success of any of its own runs,
+ * also of one by hand, begins anew. A suspension is of one generation of the spec: an edit ends it, and applying the same manifest
  * again does not.
  * @param runs of the schedule; those that are gone stand in its status
  * @returns undefined without spec.suspendAfterFailures
@@ -70,6 +71,7 @@ function failuresSince(
 }
 
 function lastSuccess(status: CrawlScheduleStatus | undefined, runs: readonly CrawlRun[]): number {
-  const times = runs.filter((run) => resultOf(run) === 'Success').map((run) => run.status?.completionTime);
+  const successes = ownRuns(runs).filter((run) => resultOf(run) === 'Success');
+  const times = successes.map((run) => run.status?.completionTime);
   return Math.max(0, ...[status?.lastSuccessfulTime, ...times].map((time) => (time ? Date.parse(time) : 0)));
 }

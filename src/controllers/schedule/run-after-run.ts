@@ -3,12 +3,13 @@ import type { CrawlRun, CrawlSchedule } from '../../custom-resources/types.ts';
 import type { ScheduleReason } from '../../resources/conditions.ts';
 import { pastTimetable, type Timetable } from '../../schedule/timetable.ts';
 import type { ScheduleCache } from '../caches.ts';
+import { ownRuns } from './run-order.ts';
 
 export type TimetableSearch =
   | { readonly ok: true; readonly timetable: Timetable }
   | { readonly ok: false; readonly error: { readonly reason: ScheduleReason; readonly message: string } };
 
-/** Slots at the times at which runs of the upstream schedule ended with results. */
+/** Slots at the times at which the upstream schedule's own runs ended with results: what a backfill fills in sets nothing off. */
 export function findUpstream(
   schedule: CrawlSchedule,
   scheduleCache: Pick<ScheduleCache, 'get'>,
@@ -27,7 +28,7 @@ export function findUpstream(
       error: { reason: 'ScheduleLoop', message: `spec.after.schedule: ${loop.join(' after ')} is a loop` },
     };
   }
-  const ends = runsOf(upstream)
+  const ends = ownRuns(runsOf(upstream))
     .filter((run) => run.status?.phase === 'Succeeded' || run.status?.phase === 'Partial')
     .map((run) => run.status?.completionTime);
   // The run itself may be gone already, when the upstream schedule keeps no history.

@@ -1,5 +1,5 @@
 // How a run ended, as its schedule sees it, and whether the schedule's status says so yet. Pure functions.
-import type { CrawlRun } from '../../custom-resources/types.ts';
+import { type CrawlRun, isOfBackfill } from '../../custom-resources/types.ts';
 import { isConditionTrue } from '../../kube/conditions.ts';
 import type { CrawlScheduleStatus } from '../../resources/crawl-schedule.ts';
 import type { ScheduleCache } from '../caches.ts';
@@ -10,6 +10,7 @@ import { scheduleOf } from './schedule-of.ts';
  * to people, to schedules that come after it and to an interval that adapts is written in one go.
  */
 export function isResultReported(status: CrawlScheduleStatus | undefined, run: CrawlRun): boolean {
+  if (isOfBackfill(run)) return true; // its result is not the schedule's
   const { completionTime, phase } = run.status ?? {};
   const { lastRun, lastSuccessfulTime, lastFailureTime } = status ?? {};
   if (lastRun?.name === run.metadata.name && lastRun.phase !== phase) return false;

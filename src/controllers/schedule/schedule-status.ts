@@ -10,7 +10,7 @@ import { defined } from '../defined.ts';
 import type { CurrentInterval } from './current-interval.ts';
 import { type FailuresInARow, suspensionMessage } from './failures-in-a-row.ts';
 import { lateness } from './lateness.ts';
-import { newestFirst, nominalTime } from './run-order.ts';
+import { newestFirst, nominalTime, ownRuns } from './run-order.ts';
 import { resultOf } from './run-result.ts';
 import { resumedAt } from './suspension.ts';
 
@@ -129,9 +129,10 @@ export function scheduleStatus(
 ): CrawlScheduleStatus {
   const { known, generation } = seen;
   const runs = newestFirst(seen.runs);
+  const own = ownRuns(runs);
   const active = runs.filter((run) => !isFinished(run));
   const ends = (result: 'Success' | 'Failure') =>
-    runs.filter((run) => resultOf(run) === result).map((run) => run.status?.completionTime);
+    own.filter((run) => resultOf(run) === result).map((run) => run.status?.completionTime);
   const slots = runs.filter(isSlotRun).map((run) => timestamp(nominalTime(run)));
   const lastSuccessfulTime = latest(current?.lastSuccessfulTime, known?.lastSuccessfulTime, ...ends('Success'));
   return {
@@ -157,7 +158,7 @@ export function scheduleStatus(
       lastFailureTime: latest(current?.lastFailureTime, known?.lastFailureTime, ...ends('Failure')),
       nextScheduleTime: seen.upcoming[0] && timestamp(seen.upcoming[0]),
       canary: canaryInForce(current, seen.spec),
-      lastRun: lastRun(runs, current?.lastRun ?? known?.lastRun),
+      lastRun: lastRun(own, current?.lastRun ?? known?.lastRun),
     }),
   };
 }

@@ -261,6 +261,17 @@ it('the first run, a retry, one that failed and one without a schedule are compa
   expect(await changesOf(installation, next)).toEqual(['Changed Item 0 sku=a price: 1 -> 3', 'Changed Url 0']);
 });
 
+it('a run is compared with none of a backfill, and one of a backfill with the run of the schedule before it', async () => {
+  await using installation = await install(server);
+  const schedule = randomUUID();
+  await crawl(installation, schedule, { 0: [product('a', 1)] });
+  const trigger = { type: 'Backfill', scheduledTime: '2025-12-01T00:00:00Z' } as const;
+  const filled = await crawl(installation, schedule, { 0: [product('a', 2)] }, { trigger });
+  expect(await changesOf(installation, filled)).toEqual(['Changed Item 0 sku=a price: 1 -> 2', 'Changed Url 0']);
+  const next = await crawl(installation, schedule, { 0: [product('a', 3)] });
+  expect(await changesOf(installation, next)).toEqual(['Changed Item 0 sku=a price: 1 -> 3', 'Changed Url 0']);
+});
+
 it('says whether something else is taken out of pages now', async () => {
   await using installation = await install(server);
   const schedule = randomUUID();

@@ -30,6 +30,7 @@ function run(hour: number, imageID?: string, labels: Record<string, string> = {}
 const cacheOf = (...runs: CrawlRun[]) => ({
   byIndex: (_: string, uid: string) => runs.filter((one) => one.metadata.ownerReferences?.[0]?.uid === uid),
 });
+const backfill = { 'trawler.dev/backfill-uid': 'uid' };
 const canary = { 'trawler.dev/canary': 'true' };
 
 test.each<[string, CrawlRun[], string | undefined]>([
@@ -37,6 +38,7 @@ test.each<[string, CrawlRun[], string | undefined]>([
   ['not one that came later', [run(1, 'a'), run(7, 'z')], 'a'],
   ['not one that never had a pod', [run(1, 'a'), run(2)], 'a'],
   ['not a canary', [run(1, 'a'), run(2, 'c', canary)], 'a'],
+  ['not of a backfill', [run(1, 'a'), run(2, 'b', backfill)], 'a'],
   ['not of another schedule', [run(1, 'a', {}, 'other')], undefined],
   ['none for the first', [], undefined],
 ])('%s', (_, others, imageID) => {

@@ -64,6 +64,7 @@ describe('what is counted', () => {
     ['nothing before a success', [run(1, 'Failed'), run(2, 'Succeeded'), run(3, 'Failed')], ['shop-3']],
     ['nothing before a success in part', [run(1, 'Failed'), run(2, 'Partial')], []],
     ['nothing before a success by hand', [run(1, 'Failed'), run(2, 'Succeeded', 'Manual')], []],
+    ['what was before a success of a backfill', [run(1, 'Failed'), run(2, 'Succeeded', 'Backfill')], ['shop-1']],
     ['a stopped run is neither', [run(1, 'Failed'), run(2, 'Stopped'), run(3, 'Failed')], ['shop-1', 'shop-3']],
     ['in whatever order they are seen', [run(3, 'Failed'), run(2, 'Succeeded'), run(1, 'Failed')], ['shop-3']],
   ])('%s', (_what, runs, names) => {
@@ -113,7 +114,11 @@ describe('a suspension', () => {
     expect(look(schedule(suspended({ lastHandledResumeRequest: 'monday' }), 1, 'friday'), three)).toEqual(fresh);
   });
 
-  test.each<Trigger>(['Manual', 'Backfill', 'Retry'])('ends with a success of trigger %s', (type) => {
+  test('does not end with the success of a backfill', () => {
+    expect(look(schedule(suspended()), [...three, run(4, 'Succeeded', 'Backfill')])).toEqual(before);
+  });
+
+  test.each<Trigger>(['Manual', 'Retry'])('ends with a success of trigger %s', (type) => {
     const {
       suspended: now,
       resumedAt,

@@ -64,6 +64,14 @@ function run(slot: string, phase?: RunPhase, completionTime = slot): CrawlRun {
   };
 }
 
+/** A run that fills in a past time, or a retry of one. */
+function ofBackfill(made: string, phase: RunPhase | undefined, type: 'Backfill' | 'Retry'): CrawlRun {
+  const one = run(made, phase);
+  one.metadata.labels = { 'trawler.dev/backfill-uid': 'backfill-uid' };
+  one.spec.trigger = { type, scheduledTime: '2025-12-01T00:00:00Z' };
+  return one;
+}
+
 const spec = (object: CrawlSchedule) => crawlScheduleSpec.parse(object.spec);
 const names = (runs: readonly CrawlRun[]) => runs.map((one) => one.metadata.uid);
 
@@ -206,6 +214,37 @@ describe('scheduleStatus', () => {
     expect(statusOf(before, { runs: [backfill] }).lastScheduleTime).toBe(before.lastScheduleTime);
   });
 
+  test.each([
+    ['Succeeded', 'Backfill'],
+    ['Failed', 'Backfill'],
+    ['Succeeded', 'Retry'],
+    ['Failed', 'Retry'],
+    [undefined, 'Backfill'],
+  ] as const)('a run of a backfill that is %s (trigger %s) is not how the schedule fares', (phase, type) => {
+    const told = { ...before, lastFailureTime: '2026-01-01T00:30:00Z' };
+    const status = statusOf(told, { runs: [ofBackfill('2026-01-01T11:00:00Z', phase, type)] });
+    expect(status).toMatchObject(told);
+    expect(status.activeCount).toBe(phase === undefined ? 1 : 0);
+  });
+
+  test.each(['Manual', 'Retry', 'CatchUp'] as const)('a run of trigger %s is', (type) => {
+    const own = run('2026-01-01T11:00:00Z', 'Succeeded');
+    own.spec.trigger = { type };
+    expect(statusOf(before, { runs: [own] })).toMatchObject({
+      lastRun: { name: own.metadata.name, phase: 'Succeeded' },
+      lastSuccessfulTime: '2026-01-01T11:00:00Z',
+    });
+  });
+
+  test('successes of a backfill do not keep a schedule from being late', () => {
+    const late = (one: CrawlRun) =>
+      statusOf(undefined, { runs: [one], spec: { successDeadline: '1h', suspend: false } }).conditions?.find(
+        ({ type }) => type === 'Late',
+      )?.status;
+    expect(late(run('2026-01-01T11:50:00Z', 'Succeeded'))).toBe('False');
+    expect(late(ofBackfill('2026-01-01T11:50:00Z', 'Succeeded', 'Backfill'))).toBe('True');
+  });
+
   test('a suspended schedule keeps its adapted interval, and so does one that cannot be read', () => {
     const adapted = { currentInterval: '1h30m', adaptation: { run: 'shop-1', reason: 'shorter' } };
     const interval = { ms: 5_400_000, ...adapted.adaptation };
@@ -231,6 +270,10 @@ describe('isResultReported', () => {
     ],
   ])('%s', (_what, status, isReported) => {
     expect(isResultReported(status, success)).toBe(isReported);
+  });
+
+  test('what a backfill found is not to be told', () => {
+    expect(isResultReported(undefined, ofBackfill('2026-01-01T11:00:00Z', 'Succeeded', 'Backfill'))).toBe(true);
   });
 
   test('a failure is told by its own time, a stop by the last run', () => {
