@@ -5,6 +5,7 @@ import { dirname, relative, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import { customResourceDefinitions } from '../src/resources/custom-resource-definition.ts';
 import { apiPage } from './api.ts';
+import { apiTypes } from './api-types.ts';
 import { overview } from './dashboards/overview.ts';
 import { run } from './dashboards/run.ts';
 import { schedule } from './dashboards/schedule.ts';
@@ -30,6 +31,7 @@ async function* generatedFiles(): AsyncGenerator<[path: string, content: string]
   yield ['docs/reference.md', apiReference(customResourceDefinitions())];
   yield ['docs/states.md', statesPage()];
   yield ['docs/api.md', apiPage()];
+  yield ['src/server/api-types.ts', await apiTypes()];
   yield ['docs/metrics.md', metricsPage()];
   yield ['docs/logs.md', logsPage()];
   for (const [name, dashboard] of Object.entries({ overview, schedule, run })) {

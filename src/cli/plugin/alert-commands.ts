@@ -5,11 +5,11 @@ import { positive } from '../options.ts';
 import type { Column } from '../table.ts';
 import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
 import { globalOptions, namespaceOf, untilInterrupted } from './session.ts';
-import { withServer, withServerOptions } from './trawler-server.ts';
+import { answerOf, given, type QueryOf, withServer, withServerOptions } from './trawler-server.ts';
 
 type ListOptions = {
   readonly schedule?: string;
-  readonly event?: string;
+  readonly event?: QueryOf<'/api/v1/namespaces/{namespace}/alerts'>['event'];
   readonly all?: boolean;
   readonly limit: number;
   readonly output: Format;
@@ -41,9 +41,15 @@ function addList(alerts: Command): void {
     .option('--limit <count>', 'most rows', positive, 50)
     .addOption(formatOption());
   withServerOptions(list).action(async ({ schedule, event, all, limit, output }: ListOptions) => {
-    const query = { schedule, event, limit, ...(all === true ? {} : { acknowledged: 'false' }) };
+    const path = { namespace: namespaceOf(globalOptions(list)) };
+    const wanted = given({ schedule, event, acknowledged: all === true ? undefined : ('false' as const) });
+    const signal = untilInterrupted();
     await withServer(list, async (server) => {
-      await printRows(pagesOf<Alert>(server, pathOf(list), query, untilInterrupted()), output, COLUMNS);
+      const pages = pagesOf((page) => {
+        const params = { path, query: { ...wanted, ...page } };
+        return server.GET('/api/v1/namespaces/{namespace}/alerts', { params, signal });
+      }, limit);
+      await printRows(pages, output, COLUMNS);
     });
   });
 }
@@ -55,15 +61,11 @@ function addAcknowledge(alerts: Command): void {
     .option('--note <text>', 'for those who look at it later');
   withServerOptions(acknowledge).action(async (id: string, { note }: { readonly note?: string }) => {
     await withServer(acknowledge, async (server) => {
-      const path = `${pathOf(acknowledge)}/${encodeURIComponent(id)}/acknowledge`;
-      const body = note === undefined ? {} : { note };
-      const answer = await server.send<{ readonly isNew: boolean }>('POST', path, body, untilInterrupted());
+      const path = { namespace: namespaceOf(globalOptions(acknowledge)), alertId: id };
+      const wanted = { params: { path }, body: given({ note }), signal: untilInterrupted() };
+      const answer = await answerOf(server.POST('/api/v1/namespaces/{namespace}/alerts/{alertId}/acknowledge', wanted));
       if (globalOptions(acknowledge).json) console.log(JSON.stringify(answer));
       else console.log(`alert ${id} ${answer.isNew ? 'acknowledged' : 'had been acknowledged before'}`);
     });
   });
-}
-
-function pathOf(command: Command): string {
-  return `/api/v1/namespaces/${namespaceOf(globalOptions(command))}/alerts`;
 }

@@ -5,12 +5,13 @@ import { positive } from '../options.ts';
 import type { Column } from '../table.ts';
 import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
 import { globalOptions, namespaceOf, untilInterrupted } from './session.ts';
-import { withServer, withServerOptions } from './trawler-server.ts';
+import { given, type QueryOf, withServer, withServerOptions } from './trawler-server.ts';
 
+type Query = QueryOf<'/api/v1/namespaces/{namespace}/audit'>;
 type Options = {
   readonly user?: string;
-  readonly action?: string;
-  readonly kind?: string;
+  readonly action?: Query['action'];
+  readonly kind?: Query['kind'];
   readonly name?: string;
   readonly limit: number;
   readonly output: Format;
@@ -37,10 +38,15 @@ export function addAudit(program: Command): void {
     .option('--limit <count>', 'most rows', positive, 50)
     .addOption(formatOption());
   withServerOptions(command).action(async ({ user, action, kind, name, limit, output }: Options) => {
-    const path = `/api/v1/namespaces/${namespaceOf(globalOptions(command))}/audit`;
+    const path = { namespace: namespaceOf(globalOptions(command)) };
+    const wanted = given({ user, action, kind, name });
+    const signal = untilInterrupted();
     await withServer(command, async (server) => {
-      const query = { user, action, kind, name, limit };
-      await printRows(pagesOf<AuditEntryShown>(server, path, query, untilInterrupted()), output, COLUMNS);
+      const pages = pagesOf((page) => {
+        const params = { path, query: { ...wanted, ...page } };
+        return server.GET('/api/v1/namespaces/{namespace}/audit', { params, signal });
+      }, limit);
+      await printRows(pages, output, COLUMNS);
     });
   });
 }

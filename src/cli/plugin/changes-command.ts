@@ -7,11 +7,11 @@ import { runInOperator } from './in-operator.ts';
 import { pagesOf, printRows } from './rows.ts';
 import { withServerIfAny } from './server-or-operator.ts';
 import { globalOptions, namespaceOf, UsageError, untilInterrupted } from './session.ts';
-import { type ServerOptions, type TrawlerServer, withServerOptions } from './trawler-server.ts';
+import { given, type ServerOptions, type TrawlerServer, withServerOptions } from './trawler-server.ts';
 
 type Selection = {
-  readonly kind?: string;
-  readonly change?: string;
+  readonly kind?: RunChange['kind'];
+  readonly change?: RunChange['change'];
   readonly output: 'jsonl' | 'csv' | 'counts';
 };
 
@@ -60,7 +60,10 @@ async function printChanges(
     console.log(JSON.stringify(compared));
     return;
   }
-  const path = `/api/v1/namespaces/${namespace}/runs/${encodeURIComponent(run)}/changes`;
-  const query = { kind, change, limit: Number.POSITIVE_INFINITY };
-  await printRows(pagesOf<RunChange>(server, path, query, signal), output, []);
+  const wanted = given({ kind, change });
+  const pages = pagesOf((page) => {
+    const params = { path: { namespace, name: run }, query: { ...wanted, ...page } };
+    return server.GET('/api/v1/namespaces/{namespace}/runs/{name}/changes', { params, signal });
+  }, Number.POSITIVE_INFINITY);
+  await printRows(pages, output, []);
 }

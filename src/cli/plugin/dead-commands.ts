@@ -1,14 +1,19 @@
 // `kubectl trawler dead`: pages of a run that used up their retries.
 import { type Command, Option } from 'commander';
-import { FAILURE_CAUSES } from '../../resources/failure-causes.ts';
-import type { Cleared, DeadLetter, Requeued } from '../../server/runs/dead-letter-routes.ts';
+import { FAILURE_CAUSES, type FailureCause } from '../../resources/failure-causes.ts';
+import type { DeadLetter } from '../../server/runs/dead-letter-routes.ts';
 import { positive } from '../options.ts';
 import type { Column } from '../table.ts';
 import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
 import { globalOptions, namespaceOf, UsageError, untilInterrupted } from './session.ts';
-import { withServer, withServerOptions } from './trawler-server.ts';
+import { answerOf, given, withServer, withServerOptions } from './trawler-server.ts';
 
-type Filter = { readonly source?: string; readonly cause?: string; readonly host?: string; readonly url?: string };
+type Filter = {
+  readonly source?: string;
+  readonly cause?: FailureCause;
+  readonly host?: string;
+  readonly url?: string;
+};
 type ListOptions = Filter & { readonly output: Format; readonly limit: number };
 type ChangeOptions = Filter & { readonly all?: boolean; readonly yes?: boolean };
 
@@ -33,9 +38,13 @@ function addList(dead: Command): void {
     .option('--limit <count>', 'most of them', positive, 100)
     .addOption(formatOption());
   withServerOptions(list).action(async (run: string, options: ListOptions) => {
-    const query = { ...filterOf(options), limit: options.limit };
+    const path = pathOf(list, run);
+    const signal = untilInterrupted();
     await withServer(list, async (server) => {
-      const pages = pagesOf<DeadLetter>(server, pathOf(list, run), query, untilInterrupted());
+      const pages = pagesOf((page) => {
+        const params = { path, query: { ...filterOf(options), ...page } };
+        return server.GET('/api/v1/namespaces/{namespace}/runs/{name}/dead-letters', { params, signal });
+      }, options.limit);
       await printRows(pages, options.output, COLUMNS);
     });
   });
@@ -49,8 +58,10 @@ function addRequeue(dead: Command): void {
   withServerOptions(requeue).action(async (run: string, options: ChangeOptions) => {
     const wanted = filterOfChange(options);
     await withServer(requeue, async (server) => {
-      const path = `${pathOf(requeue, run)}/requeue`;
-      const answer = await server.send<Requeued>('POST', path, wanted, untilInterrupted());
+      const asked = { params: { path: pathOf(requeue, run) }, body: wanted, signal: untilInterrupted() };
+      const answer = await answerOf(
+        server.POST('/api/v1/namespaces/{namespace}/runs/{name}/dead-letters/requeue', asked),
+      );
       if (globalOptions(requeue).json) console.log(JSON.stringify(answer));
       else console.log(`${answer.requeued} dead letters of crawlrun.trawler.dev/${run} queued again`);
     });
@@ -64,14 +75,14 @@ function addClear(dead: Command): void {
   withServerOptions(clear).action(async (run: string, options: ChangeOptions) => {
     const wanted = filterOfChange(options);
     await withServer(clear, async (server) => {
-      const path = `${pathOf(clear, run)}/clear`;
-      const signal = untilInterrupted();
-      const { count = 0, confirm } = await server.send<Cleared>('POST', path, wanted, signal);
+      const asked = { params: { path: pathOf(clear, run) }, signal: untilInterrupted() };
+      const ask = (body: Filter & { readonly confirm?: string }) =>
+        answerOf(server.POST('/api/v1/namespaces/{namespace}/runs/{name}/dead-letters/clear', { ...asked, body }));
+      const { count = 0, confirm } = await ask(wanted);
       if (confirm !== undefined && !options.yes) {
         throw new UsageError(`this skips ${count} dead letters of CrawlRun "${run}" for good; say --yes to do it`);
       }
-      const { cleared = 0 } =
-        confirm === undefined ? {} : await server.send<Cleared>('POST', path, { ...wanted, confirm }, signal);
+      const { cleared = 0 } = confirm === undefined ? {} : await ask({ ...wanted, confirm });
       if (globalOptions(clear).json) console.log(JSON.stringify({ cleared }));
       else console.log(`${cleared} dead letters of crawlrun.trawler.dev/${run} cleared`);
     });
@@ -87,8 +98,7 @@ function withFilter(command: Command): Command {
 }
 
 function filterOf({ source, cause, host, url }: Filter): Filter {
-  const given = Object.entries({ source, cause, host, url }).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(given);
+  return given({ source, cause, host, url });
 }
 
 /** Nothing is changed because a filter was forgotten. */
@@ -101,7 +111,6 @@ function filterOfChange({ all, ...options }: ChangeOptions): Filter {
   return filter;
 }
 
-function pathOf(command: Command, run: string): string {
-  const namespace = namespaceOf(globalOptions(command));
-  return `/api/v1/namespaces/${namespace}/runs/${encodeURIComponent(run)}/dead-letters`;
+function pathOf(command: Command, run: string) {
+  return { namespace: namespaceOf(globalOptions(command)), name: run };
 }

@@ -75,7 +75,7 @@ export async function troubleOfServer(options: ServerOptions, signal: AbortSigna
   try {
     const server = await connectToServer(options);
     try {
-      await server.get('/ready', {}, signal);
+      await server.GET('/ready', { signal });
       return undefined;
     } finally {
       await server.close();

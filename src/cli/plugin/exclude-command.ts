@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { type ExcludeEdit, excludePatch } from '../../custom-resources/run-edits.ts';
 import { CRAWL_RUNS, type CrawlRun } from '../../custom-resources/types.ts';
 import { isConflict } from '../../kube/kube-error.ts';
-import type { RunChangePreview } from '../../server/runs/change-preview-routes.ts';
+import type { components } from '../../server/api-types.ts';
 import { report } from './report.ts';
 import {
   findLiveRun,
@@ -14,7 +14,7 @@ import {
   untilInterrupted,
   withSession,
 } from './session.ts';
-import { withServer, withServerOptions } from './trawler-server.ts';
+import { answerOf, withServer, withServerOptions } from './trawler-server.ts';
 
 type Options = { readonly source?: string; readonly takeBack?: boolean; readonly preview?: boolean };
 
@@ -47,8 +47,11 @@ async function printPreview(command: Command, name: string, edit: ExcludeEdit): 
   );
   if (patch === undefined) throw new UsageError(`that changes nothing of CrawlRun "${name}"`);
   await withServer(command, async (server) => {
-    const path = `/api/v1/namespaces/${namespaceOf(options)}/runs/${encodeURIComponent(name)}/preview`;
-    const found = await server.send<RunChangePreview>('POST', path, { spec: patch.spec }, untilInterrupted());
+    const path = { namespace: namespaceOf(options), name };
+    // What is undefined in it does not go out.
+    const spec = patch.spec as components['schemas']['CrawlRunChanges'];
+    const wanted = { params: { path }, body: { spec }, signal: untilInterrupted() };
+    const found = await answerOf(server.POST('/api/v1/namespaces/{namespace}/runs/{name}/preview', wanted));
     if (options.json) return console.log(JSON.stringify(found));
     const { excluded, tooDeep, queuedAgain, readAgain, skipped } = found;
     console.log(

@@ -8,11 +8,16 @@ import { runInOperator } from './in-operator.ts';
 import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
 import { withServerIfAny } from './server-or-operator.ts';
 import { globalOptions, namespaceOf, UsageError, untilInterrupted } from './session.ts';
-import { type ServerOptions, type TrawlerServer, withServerOptions } from './trawler-server.ts';
+import { given, type ServerOptions, type TrawlerServer, withServerOptions } from './trawler-server.ts';
 
 const OUTCOMES = ['Succeeded', 'Partial', 'Failed', 'Stopped', 'TimedOut'];
 
-type Selection = { readonly run?: string; readonly limit: number; readonly outcome?: string; readonly output: Format };
+type Selection = {
+  readonly run?: string;
+  readonly limit: number;
+  readonly outcome?: ExecutionRow['outcome'];
+  readonly output: Format;
+};
 
 const COLUMNS: readonly Column<ExecutionRow>[] = [
   ['RUN', ({ name }) => name],
@@ -61,9 +66,12 @@ async function printHistory(
     console.log(JSON.stringify(found, undefined, output === 'table' ? 2 : undefined));
     return;
   }
-  const query = { limit, schedule, outcome, type: 'Crawl' };
-  const path = `/api/v1/namespaces/${namespace}/executions`;
-  await printRows(pagesOf<ExecutionRow>(server, path, query, signal), output, COLUMNS);
+  const wanted = given({ schedule, outcome, type: 'Crawl' as const });
+  const pages = pagesOf((page) => {
+    const params = { path: { namespace }, query: { ...wanted, ...page } };
+    return server.GET('/api/v1/namespaces/{namespace}/executions', { params, signal });
+  }, limit);
+  await printRows(pages, output, COLUMNS);
 }
 
 /** Throws a UsageError for what the operator's program does not know. */

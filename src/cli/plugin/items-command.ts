@@ -5,7 +5,7 @@ import { positive } from '../options.ts';
 import type { Column } from '../table.ts';
 import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
 import { globalOptions, namespaceOf, untilInterrupted } from './session.ts';
-import { type TrawlerServer, withServer, withServerOptions } from './trawler-server.ts';
+import { given, type TrawlerServer, withServer, withServerOptions } from './trawler-server.ts';
 
 type Options = { readonly output: Format; readonly limit: number; readonly source?: string };
 
@@ -28,7 +28,7 @@ export function addItems(program: Command): void {
   withServerOptions(command).action(async (name: string, { output, limit, source }: Options) => {
     const namespace = namespaceOf(globalOptions(command));
     await withServer(command, async (server) => {
-      const pages = itemsOf(server, `/api/v1/namespaces/${namespace}`, name, { limit, source });
+      const pages = itemsOf(server, namespace, name, { limit, source });
       await printRows(pages, output, COLUMNS, ({ data, ...origin }) => ({ ...origin, ...data }));
     });
   });
@@ -39,16 +39,23 @@ async function* itemsOf(
   server: TrawlerServer,
   namespace: string,
   name: string,
-  query: { readonly limit: number; readonly source: string | undefined },
+  { limit, source }: { readonly limit: number; readonly source: string | undefined },
 ): AsyncGenerator<readonly ItemRow[]> {
   const signal = untilInterrupted();
   let isRun = false;
-  const ofRun = `${namespace}/runs/${encodeURIComponent(name)}/items`;
-  for await (const page of pagesOf<ItemRow>(server, ofRun, query, signal)) {
+  const ofRun = pagesOf((page) => {
+    const params = { path: { namespace, name }, query: { ...given({ source }), ...page } };
+    return server.GET('/api/v1/namespaces/{namespace}/runs/{name}/items', { params, signal });
+  }, limit);
+  for await (const page of ofRun) {
     isRun = true;
     yield page;
   }
-  if (!isRun) yield* pagesOf<ItemRow>(server, `${namespace}/items`, { ...query, schedule: name }, signal);
+  if (isRun) return;
+  yield* pagesOf((page) => {
+    const params = { path: { namespace }, query: { ...given({ source }), schedule: name, ...page } };
+    return server.GET('/api/v1/namespaces/{namespace}/items', { params, signal });
+  }, limit);
 }
 
 function shortened(text: string): string {

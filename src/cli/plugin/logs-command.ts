@@ -6,7 +6,16 @@ import { levelOption } from '../options.ts';
 import { type LogSelection, runLogs } from './in-operator.ts';
 import { withServerIfAny } from './server-or-operator.ts';
 import { globalOptions, namespaceOf, UsageError, untilInterrupted, withSession } from './session.ts';
-import { type ServerOptions, type TrawlerServer, withServerOptions } from './trawler-server.ts';
+import {
+  answerOf,
+  given,
+  type QueryOf,
+  type ServerOptions,
+  type TrawlerServer,
+  withServerOptions,
+} from './trawler-server.ts';
+
+type Level = QueryOf<'/api/v1/namespaces/{namespace}/runs/{name}/logs'>['level'];
 
 /** Stands for a name: the newest run of the namespace, or `shop@latest`, of a schedule. */
 const LATEST = '@latest';
@@ -33,9 +42,8 @@ export function addLogs(program: Command): void {
       ...(level === undefined ? {} : { level }),
     };
     const signal = untilInterrupted();
-    const path = `/api/v1/namespaces/${namespace}/runs/${encodeURIComponent(run)}/logs`;
     await withServerIfAny(command, signal, {
-      server: (server) => printLogs(server, path, wanted, signal),
+      server: (server) => printLogs(server, { namespace, name: run }, wanted, signal),
       operator: async () => {
         process.exitCode = await runLogs(namespace, run, wanted, options);
       },
@@ -45,14 +53,21 @@ export function addLogs(program: Command): void {
 
 async function printLogs(
   server: TrawlerServer,
-  path: string,
+  path: { readonly namespace: string; readonly name: string },
   { follow, tail, since, level }: LogSelection,
   signal: AbortSignal,
 ): Promise<void> {
   // Whoever reads may stop before the end, as head does.
   process.stdout.on('error', () => process.exit());
-  const query = { tail, since, level, follow: follow ? 'true' : undefined };
-  for await (const part of await server.stream(path, query, signal)) {
+  const query = given({
+    tail: tail === undefined ? undefined : Number(tail),
+    since,
+    level: level as Level,
+    follow: follow ? ('true' as const) : undefined,
+  });
+  const wanted = { params: { path, query }, signal, parseAs: 'stream', fetch: server.fetchWhatLasts } as const;
+  const lines = await answerOf(server.GET('/api/v1/namespaces/{namespace}/runs/{name}/logs', wanted));
+  for await (const part of lines ?? []) {
     if (!process.stdout.write(part)) await once(process.stdout, 'drain');
   }
 }

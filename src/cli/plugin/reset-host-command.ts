@@ -10,8 +10,11 @@ export function addResetHost(program: Command): void {
     .description('ask a host at its own pace and on the direct way again, for all runs of the namespace');
   withServerOptions(command).action(async (run: string, host: string) => {
     const options = globalOptions(command);
-    const path = `/api/v1/namespaces/${namespaceOf(options)}/runs/${encodeURIComponent(run)}/hosts/reset`;
-    await withServer(command, (server) => server.send<object>('POST', path, { host }, untilInterrupted()));
+    const path = { namespace: namespaceOf(options), name: run };
+    const wanted = { params: { path }, body: { host }, signal: untilInterrupted() };
+    await withServer(command, (server) =>
+      server.POST('/api/v1/namespaces/{namespace}/runs/{name}/hosts/reset', wanted),
+    );
     report([run], options, `asks ${host} as at first`);
   });
 }

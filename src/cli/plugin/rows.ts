@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Option } from 'commander';
 import { csvRows, valuesOf } from '../../formats/csv.ts';
 import { type Column, tableLines } from '../table.ts';
-import type { Query, TrawlerServer } from './trawler-server.ts';
+import { answerOf } from './trawler-server.ts';
 
 export const FORMATS = ['table', 'json', 'jsonl', 'csv'] as const;
 export type Format = (typeof FORMATS)[number];
@@ -19,14 +19,12 @@ export function formatOption(): Option {
 
 /** Pages of a list until its end or `limit` rows; no empty one. Rejects with a ServerError. */
 export async function* pagesOf<T>(
-  server: TrawlerServer,
-  path: string,
-  { limit, ...query }: Query & { readonly limit: number },
-  signal: AbortSignal,
+  read: (page: { readonly limit: number; readonly cursor?: string }) => Promise<{ readonly data?: Page<T> }>,
+  limit: number,
 ): AsyncGenerator<readonly T[]> {
   let cursor: string | undefined;
   for (let left = limit; left > 0; ) {
-    const page: Page<T> = await server.get(path, { ...query, limit: Math.min(PAGE, left), cursor }, signal);
+    const page = await answerOf(read({ limit: Math.min(PAGE, left), ...(cursor === undefined ? {} : { cursor }) }));
     if (page.items.length > 0) yield page.items;
     if (page.nextCursor === undefined) return;
     left -= page.items.length;

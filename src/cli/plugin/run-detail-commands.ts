@@ -5,7 +5,7 @@ import { positive } from '../options.ts';
 import type { Column } from '../table.ts';
 import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
 import { globalOptions, namespaceOf, untilInterrupted } from './session.ts';
-import { withServer, withServerOptions } from './trawler-server.ts';
+import { type TrawlerServer, withServer, withServerOptions } from './trawler-server.ts';
 
 type Options = { readonly output: Format; readonly limit: number };
 
@@ -45,16 +45,39 @@ const HOSTS: readonly Column<RunHost>[] = [
   ['WHY', ({ givenUp, outage, evidence }) => givenUp ?? outage ?? evidence ?? ''],
 ];
 
+type NameOfRun = { readonly namespace: string; readonly name: string };
+type ListOfRun<T> = (
+  server: TrawlerServer,
+  path: NameOfRun,
+  limit: number,
+  signal: AbortSignal,
+) => AsyncGenerator<readonly T[]>;
+
+export const sourcesOf: ListOfRun<RunSource> = (server, path, limit, signal) =>
+  pagesOf((query) => {
+    return server.GET('/api/v1/namespaces/{namespace}/runs/{name}/sources', { params: { path, query }, signal });
+  }, limit);
+
+export const workersOf: ListOfRun<RunWorker> = (server, path, limit, signal) =>
+  pagesOf((query) => {
+    return server.GET('/api/v1/namespaces/{namespace}/runs/{name}/workers', { params: { path, query }, signal });
+  }, limit);
+
+const hostsOf: ListOfRun<RunHost> = (server, path, limit, signal) =>
+  pagesOf((query) => {
+    return server.GET('/api/v1/namespaces/{namespace}/runs/{name}/hosts', { params: { path, query }, signal });
+  }, limit);
+
 export function addSources(program: Command): void {
-  addDetail(program, 'sources', 'how far a run has come, source by source', SOURCES);
+  addDetail(program, 'sources', 'how far a run has come, source by source', SOURCES, sourcesOf);
 }
 
 export function addWorkers(program: Command): void {
-  addDetail(program, 'workers', 'the pods of a run, as their last heartbeats showed them', WORKERS);
+  addDetail(program, 'workers', 'the pods of a run, as their last heartbeats showed them', WORKERS, workersOf);
 }
 
 export function addHosts(program: Command): void {
-  addDetail(program, 'hosts', 'the hosts that a run asks: pace, robots.txt, blocks, outages', HOSTS);
+  addDetail(program, 'hosts', 'the hosts that a run asks: pace, robots.txt, blocks, outages', HOSTS, hostsOf);
 }
 
 function addDetail<T extends object>(
@@ -62,6 +85,7 @@ function addDetail<T extends object>(
   name: string,
   what: string,
   columns: readonly Column<T>[],
+  list: ListOfRun<T>,
 ): void {
   const command = program
     .command(`${name} <run>`)
@@ -69,10 +93,7 @@ function addDetail<T extends object>(
     .option('--limit <count>', 'most rows', positive, 100)
     .addOption(formatOption());
   withServerOptions(command).action(async (run: string, { output, limit }: Options) => {
-    const namespace = namespaceOf(globalOptions(command));
-    const path = `/api/v1/namespaces/${namespace}/runs/${encodeURIComponent(run)}/${name}`;
-    await withServer(command, async (server) => {
-      await printRows(pagesOf<T>(server, path, { limit }, untilInterrupted()), output, columns);
-    });
+    const path = { namespace: namespaceOf(globalOptions(command)), name: run };
+    await withServer(command, (server) => printRows(list(server, path, limit, untilInterrupted()), output, columns));
   });
 }

@@ -30,7 +30,7 @@ async function serverIfAny(command: Command, signal: AbortSignal): Promise<Trawl
   try {
     const server = await connectToServer(options);
     try {
-      await server.get('/health', {}, signal);
+      await server.GET('/health', { signal });
       return server;
     } catch (error) {
       await server.close();

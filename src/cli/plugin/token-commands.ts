@@ -5,11 +5,10 @@ import { positive } from '../options.ts';
 import type { Column } from '../table.ts';
 import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
 import { globalOptions, untilInterrupted } from './session.ts';
-import { withServer, withServerOptions } from './trawler-server.ts';
+import { answerOf, given, withServer, withServerOptions } from './trawler-server.ts';
 
-type CreateOptions = { readonly role: string; readonly in?: readonly string[]; readonly days: number };
+type CreateOptions = { readonly role: TokenShown['role']; readonly in?: string[]; readonly days: number };
 
-const PATH = '/api/v1/tokens';
 const COLUMNS: readonly Column<TokenShown>[] = [
   ['NAME', ({ name }) => name],
   ['ROLE', ({ role }) => role],
@@ -34,8 +33,10 @@ function addList(tokens: Command): void {
   withServerOptions(list).action(
     async ({ in: namespace, output }: { readonly in?: string; readonly output: Format }) => {
       await withServer(list, async (server) => {
-        const query = { namespace, limit: 500 };
-        await printRows(pagesOf<TokenShown>(server, PATH, query, untilInterrupted()), output, COLUMNS);
+        const signal = untilInterrupted();
+        const query = given({ namespace });
+        const all = pagesOf(() => server.GET('/api/v1/tokens', { params: { query }, signal }), 500);
+        await printRows(all, output, COLUMNS);
       });
     },
   );
@@ -50,8 +51,8 @@ function addCreate(tokens: Command): void {
     .option('--days <count>', 'for how long, at most 366', positive, 90);
   withServerOptions(create).action(async (name: string, { role, in: namespaces, days }: CreateOptions) => {
     await withServer(create, async (server) => {
-      const body = { name, role, expiresInDays: days, ...(namespaces === undefined ? {} : { namespaces }) };
-      const made = await server.send<TokenShown & { readonly token: string }>('POST', PATH, body, untilInterrupted());
+      const body = { name, role, expiresInDays: days, ...given({ namespaces }) };
+      const made = await answerOf(server.POST('/api/v1/tokens', { body, signal: untilInterrupted() }));
       if (globalOptions(create).json) console.log(JSON.stringify(made));
       else {
         // The token alone goes to where a script reads it.
@@ -66,7 +67,8 @@ function addRevoke(tokens: Command): void {
   const revoke = tokens.command('revoke <name>').description('it is good for some seconds more at most');
   withServerOptions(revoke).action(async (name: string) => {
     await withServer(revoke, async (server) => {
-      const answer = await server.send<object>('DELETE', `${PATH}/${encodeURIComponent(name)}`, {}, untilInterrupted());
+      const wanted = { params: { path: { name } }, signal: untilInterrupted() };
+      const answer = await answerOf(server.DELETE('/api/v1/tokens/{name}', wanted));
       if (globalOptions(revoke).json) console.log(JSON.stringify(answer));
       else console.log(`token ${name} revoked`);
     });

@@ -2,10 +2,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { durationMs } from '../../resources/duration.ts';
-import type { RunSource, RunWorker } from '../../server/runs/run-detail-routes.ts';
+import type { RunWorker } from '../../server/runs/run-detail-routes.ts';
 import type { Column } from '../table.ts';
 import { type Outlook, outlookInWords, outlookOf, type Sample } from './outlook.ts';
 import { type Format, formatOption, pagesOf, printRows } from './rows.ts';
+import { sourcesOf, workersOf } from './run-detail-commands.ts';
 import { globalOptions, namespaceOf, untilInterrupted } from './session.ts';
 import { type TrawlerServer, withServer, withServerOptions } from './trawler-server.ts';
 
@@ -33,7 +34,7 @@ const COLUMNS: readonly Column<TopRow>[] = [
 ];
 
 /** These may have workers. */
-const PHASES = ['Running', 'Stopping'];
+const PHASES = ['Running', 'Stopping'] as const;
 /** Rows of one list. */
 const MOST = 1_000;
 
@@ -47,9 +48,9 @@ export function addTop(program: Command): void {
     .option('--over <duration>', 'how long pages are counted for their rate', milliseconds, 5_000)
     .addOption(formatOption());
   withServerOptions(command).action(async ({ output, over, sortBy }: Options) => {
-    const path = `/api/v1/namespaces/${namespaceOf(globalOptions(command))}/runs`;
+    const namespace = namespaceOf(globalOptions(command));
     await withServer(command, async (server) => {
-      const rows = await topRows(server, path, over, untilInterrupted());
+      const rows = await topRows(server, namespace, over, untilInterrupted());
       const weight = { rate: 'rate', memory: 'memoryBytes', workers: 'workers' } as const;
       const sorted = rows.toSorted((a, b) => b[weight[sortBy]] - a[weight[sortBy]]);
       await printRows(oneOrNone(sorted), output, COLUMNS, ({ outlook, ...row }) => ({ ...row, ...outlook }));
@@ -57,15 +58,20 @@ export function addTop(program: Command): void {
   });
 }
 
-async function topRows(server: TrawlerServer, path: string, overMs: number, signal: AbortSignal): Promise<TopRow[]> {
-  const runs = await liveRuns(server, path, signal);
-  const before = await Promise.all(runs.map(({ name }) => sampleOf(server, `${path}/${name}`, signal)));
+async function topRows(
+  server: TrawlerServer,
+  namespace: string,
+  overMs: number,
+  signal: AbortSignal,
+): Promise<TopRow[]> {
+  const runs = await liveRuns(server, namespace, signal);
+  const before = await Promise.all(runs.map(({ name }) => sampleOf(server, { namespace, name }, signal)));
   if (runs.length > 0) await delay(overMs, undefined, { signal });
   return Promise.all(
     runs.map(async ({ name, phase }, index): Promise<TopRow> => {
-      const now = await sampleOf(server, `${path}/${name}`, signal);
+      const now = await sampleOf(server, { namespace, name }, signal);
       const outlook = outlookOf([before[index] ?? now, now]);
-      const workers = await workersOf(server, `${path}/${name}`, signal);
+      const workers = await livingWorkers(server, { namespace, name }, signal);
       const memoryBytes = workers.reduce((sum, worker) => sum + worker.memoryBytes, 0);
       const { done, known } = now;
       return { run: name, phase, rate: outlook.rate, workers: workers.length, memoryBytes, done, known, outlook };
@@ -74,22 +80,25 @@ async function topRows(server: TrawlerServer, path: string, overMs: number, sign
 }
 
 type LiveRun = { readonly name: string; readonly phase: string };
-type ListedRun = { readonly metadata: { readonly name: string } };
 
-async function liveRuns(server: TrawlerServer, path: string, signal: AbortSignal): Promise<LiveRun[]> {
+async function liveRuns(server: TrawlerServer, namespace: string, signal: AbortSignal): Promise<LiveRun[]> {
   const found: LiveRun[] = [];
   for (const phase of PHASES) {
-    for await (const page of pagesOf<ListedRun>(server, path, { phase, limit: MOST }, signal)) {
-      found.push(...page.map(({ metadata: { name } }) => ({ name, phase })));
-    }
+    const pages = pagesOf((page) => {
+      const params = { path: { namespace }, query: { phase, ...page } };
+      return server.GET('/api/v1/namespaces/{namespace}/runs', { params, signal });
+    }, MOST);
+    for await (const page of pages) found.push(...page.map(({ metadata: { name } }) => ({ name, phase })));
   }
   return found;
 }
 
+type NameOfRun = Parameters<typeof sourcesOf>[1];
+
 /** All sources of the run together. */
-async function sampleOf(server: TrawlerServer, path: string, signal: AbortSignal): Promise<Sample> {
+async function sampleOf(server: TrawlerServer, run: NameOfRun, signal: AbortSignal): Promise<Sample> {
   let [done, known] = [0, 0];
-  for await (const page of pagesOf<RunSource>(server, `${path}/sources`, { limit: MOST }, signal)) {
+  for await (const page of sourcesOf(server, run, MOST, signal)) {
     for (const source of page) {
       done += source.succeeded + source.failed + source.skipped;
       known += source.known;
@@ -98,9 +107,9 @@ async function sampleOf(server: TrawlerServer, path: string, signal: AbortSignal
   return { at: Date.now(), done, known };
 }
 
-async function workersOf(server: TrawlerServer, path: string, signal: AbortSignal): Promise<RunWorker[]> {
+async function livingWorkers(server: TrawlerServer, run: NameOfRun, signal: AbortSignal): Promise<RunWorker[]> {
   const found: RunWorker[] = [];
-  for await (const page of pagesOf<RunWorker>(server, `${path}/workers`, { limit: MOST }, signal)) {
+  for await (const page of workersOf(server, run, MOST, signal)) {
     found.push(...page.filter(({ releasedAt }) => releasedAt === undefined));
   }
   return found;

@@ -1,9 +1,12 @@
 // The plugin's way to Trawler's server: its URL, or the API server's proxy of its Service, which a kubeconfig alone reaches.
 // The proxy takes `Authorization` away, so the user's token goes in `Trawler-Token`.
+import { Readable } from 'node:stream';
 import { type Command, Option } from 'commander';
+import createClient, { type Client } from 'openapi-fetch';
 import { Agent, type Dispatcher } from 'undici';
 import { connect } from '../../kube/connection.ts';
 import { actingAs } from '../../kube/kube-config.ts';
+import type { paths } from '../../server/api-types.ts';
 import type { Problem } from '../../server/http/problem.ts';
 import { type Global, globalOptions, readKubeConfig, UsageError } from './session.ts';
 
@@ -25,16 +28,21 @@ export class ServerError extends Error {
   }
 }
 
-export type Query = Readonly<Record<string, string | number | undefined>>;
-
-/** Every call rejects with a ServerError, or with the signal's reason. */
-export type TrawlerServer = {
-  get<T>(path: string, query: Query, signal: AbortSignal): Promise<T>;
-  send<T>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body: object, signal: AbortSignal): Promise<T>;
-  /** The answer's body as it comes. */
-  stream(path: string, query: Query, signal: AbortSignal): Promise<AsyncIterable<Buffer>>;
+/** Every call rejects with a ServerError, or with its signal's reason. */
+export type TrawlerServer = Client<paths> & {
+  /** The `fetch` of a call whose answer goes on, and may be silent for long. */
+  readonly fetchWhatLasts: Fetch;
   close(): Promise<void>;
 };
+
+/** What a list may be asked for. */
+export type QueryOf<Path extends keyof paths> = paths[Path] extends {
+  readonly get: { readonly parameters: { readonly query?: infer Query } };
+}
+  ? NonNullable<Query>
+  : never;
+
+type Fetch = (request: Request) => Promise<Response>;
 
 export type ServerOptions = Global & {
   /** `http://…`, or the name of the Service. */
@@ -81,7 +89,7 @@ export async function withServer<T>(command: Command, work: (server: TrawlerServ
 /** Throws a UsageError where there is no token to show. */
 export async function connectToServer(options: ServerOptions): Promise<TrawlerServer> {
   const route = /^https?:\/\//.test(options.server) ? await direct(options) : await throughKubernetes(options);
-  return createClient(route);
+  return clientOn(route);
 }
 
 type Route = {
@@ -171,49 +179,59 @@ async function tokenOfKubeConfig(options: ServerOptions): Promise<string> {
   );
 }
 
-function createClient(route: Route): TrawlerServer {
-  async function request(
-    method: Dispatcher.HttpMethod,
-    path: string,
-    { query = {}, body, lasts }: { readonly query?: Query; readonly body?: object; readonly lasts?: boolean },
-    signal: AbortSignal,
-  ): Promise<Dispatcher.ResponseData> {
-    const { dispatcher, headers } = await route.authorise();
-    const given = Object.entries(query).filter(([, value]) => value !== undefined);
-    try {
-      const answer = await dispatcher.request({
-        ...{ origin: route.origin, path: route.prefix + path, method, signal },
-        query: Object.fromEntries(given),
-        headers: {
-          ...headers,
-          ...{ accept: 'application/json', 'user-agent': 'kubectl-trawler' },
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        },
-        body: body === undefined ? null : JSON.stringify(body),
-        headersTimeout: ANSWER_WITHIN_MS,
-        // 0: what is followed may be silent for long.
-        bodyTimeout: lasts ? 0 : ANSWER_WITHIN_MS,
-      });
-      if (answer.statusCode < 300) return answer;
-      throw refusal(answer.statusCode, answer.headers['content-type'], await answer.body.text(), route);
-    } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      if (error instanceof ServerError) throw error;
-      const why = error instanceof Error ? error.message : String(error);
-      throw new ServerError(`${route.origin} does not answer: ${why}`, { status: 0, isOfServer: false, cause: error });
-    }
-  }
+/** A client made for the OpenAPI document, on this way. */
+function clientOn(route: Route): TrawlerServer {
+  const client = createClient<paths>({
+    baseUrl: route.origin + route.prefix,
+    headers: { accept: 'application/json', 'user-agent': 'kubectl-trawler' },
+    fetch: (request) => fetchOn(route, request, ANSWER_WITHIN_MS),
+  });
   return {
-    async get<T>(path: string, query: Query, signal: AbortSignal) {
-      return (await (await request('GET', path, { query }, signal)).body.json()) as T;
-    },
-    async send<T>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body: object, signal: AbortSignal) {
-      return (await (await request(method, path, { body }, signal)).body.json()) as T;
-    },
-    stream: async (path, query, signal) => (await request('GET', path, { query, lasts: true }, signal)).body,
+    ...client,
+    fetchWhatLasts: (request) => fetchOn(route, request, 0),
     close: () => route.close(),
   };
 }
+
+/** @param bodyTimeout in milliseconds between two parts of the answer; 0 for no end */
+async function fetchOn(route: Route, request: Request, bodyTimeout: number): Promise<Response> {
+  const { signal } = request;
+  const { dispatcher, headers } = await route.authorise();
+  const { pathname, search } = new URL(request.url);
+  try {
+    const {
+      statusCode,
+      headers: answered,
+      body,
+    } = await dispatcher.request({
+      ...{ origin: route.origin, path: pathname + search, method: request.method as Dispatcher.HttpMethod, signal },
+      headers: { ...Object.fromEntries(request.headers), ...headers },
+      body: request.body === null ? null : await request.text(),
+      ...{ headersTimeout: ANSWER_WITHIN_MS, bodyTimeout },
+    });
+    if (statusCode >= 300) throw refusal(statusCode, answered['content-type'], await body.text(), route);
+    return new Response(Readable.toWeb(body) as ReadableStream, { status: statusCode });
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    if (error instanceof ServerError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ServerError(`${route.origin} does not answer: ${why}`, { status: 0, isOfServer: false, cause: error });
+  }
+}
+
+/** What a call has answered. */
+export async function answerOf<T>(call: Promise<{ readonly data?: T }>): Promise<T> {
+  const { data } = await call;
+  if (data !== undefined) return data;
+  throw new ServerError("the answer of Trawler's server is empty", { status: 200, isOfServer: true });
+}
+
+/** What was given of the options of a command. */
+export function given<T extends object>(options: T): Given<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Given<T>;
+}
+
+type Given<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> };
 
 /** Trawler's server answers with problems, and with nothing else. */
 function refusal(status: number, type: unknown, text: string, { explain }: Route): ServerError {

@@ -6,7 +6,7 @@ import { type CrawlRun, isFinished, phaseOf } from '../../custom-resources/types
 import { barLine, plainLine, type ShownSource } from '../../local/progress-view.ts';
 import type { RunSource } from '../../server/runs/run-detail-routes.ts';
 import { type Outlook, outlookInWords, outlookOf, type Sample } from './outlook.ts';
-import { pagesOf } from './rows.ts';
+import { sourcesOf } from './run-detail-commands.ts';
 import { withServerIfAny } from './server-or-operator.ts';
 import { findRun, globalOptions, type Session, withSession } from './session.ts';
 import { withServerOptions } from './trawler-server.ts';
@@ -30,10 +30,10 @@ export function addWatch(program: Command): void {
     await withSession(globalOptions(command), (session) =>
       withServerIfAny(command, session.signal, {
         server: (server) => {
-          const path = `/api/v1/namespaces/${session.namespace}/runs/${encodeURIComponent(name)}/sources`;
+          const path = { namespace: session.namespace, name };
           return watch(session, name, async () => {
             const found: ShownSource[] = [];
-            for await (const page of pagesOf<RunSource>(server, path, { limit: 1_000 }, session.signal)) {
+            for await (const page of sourcesOf(server, path, 1_000, session.signal)) {
               found.push(...page.filter(({ active }) => active).map(ofSource));
             }
             return found;
