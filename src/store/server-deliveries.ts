@@ -13,6 +13,7 @@ export type DeliveryQuery = {
   readonly scheduleUid: string;
   readonly state?: DeliveryState | undefined;
   readonly target?: string | undefined;
+  readonly notificationId?: string | undefined;
   readonly before?: { readonly at: string; readonly id: string; readonly target: string } | undefined;
   readonly limit: number;
 };
@@ -45,13 +46,14 @@ const DELIVERIES = `
   where n.schedule_uid = $1 and ($2::text is null or d.state = $2) and ($3::text is null or d.target = $3)
     and ($4::timestamptz is null or (n.occurred_at, n.notification_id) < ($4::timestamptz, $5::uuid)
       or (n.occurred_at, n.notification_id) = ($4::timestamptz, $5::uuid) and d.target > $6)
-  order by n.occurred_at desc, n.notification_id desc, d.target limit $7`;
+    and ($7::uuid is null or n.notification_id = $7)
+  order by n.occurred_at desc, n.notification_id desc, d.target limit $8`;
 
 export function createServerDeliveries(pool: pg.Pool): ServerDeliveries {
   return {
-    async deliveries({ scheduleUid, state, target, before, limit }, signal) {
+    async deliveries({ scheduleUid, state, target, notificationId, before, limit }, signal) {
       const place = [before?.at ?? null, before?.id ?? null, before?.target ?? null];
-      const values = [scheduleUid, state ?? null, target ?? null, ...place, limit];
+      const values = [scheduleUid, state ?? null, target ?? null, ...place, notificationId ?? null, limit];
       const rows = await query<DeliveryRow>(pool, () => ({ text: DELIVERIES, values }), signal);
       return rows.map(withoutNulls);
     },

@@ -1,79 +1,228 @@
-// `kubectl trawler notifications`: what a schedule has told its webhooks, sent again, or tried out; in the operator's pod.
+// `kubectl trawler notifications`: what a schedule has told its webhooks, sent again, or tried out; by Trawler's server or in the
+// operator's pod.
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Delivery } from '../../server/schedules/delivery-routes.ts';
 import { positive } from '../options.ts';
+import type { Column } from '../table.ts';
 import { runInOperator } from './in-operator.ts';
-import { findSchedule, globalOptions, namespaceOf, UsageError, withSession } from './session.ts';
-import { systemNamespaceOption } from './trawler-server.ts';
+import { pagesOf, printRows, seconds } from './rows.ts';
+import { withServerIfAny } from './server-or-operator.ts';
+import {
+  findSchedule,
+  type Global,
+  globalOptions,
+  namespaceOf,
+  UsageError,
+  untilInterrupted,
+  withSession,
+} from './session.ts';
+import {
+  answerOf,
+  given,
+  type QueryOf,
+  type ServerOptions,
+  type TrawlerServer,
+  withServerOptions,
+} from './trawler-server.ts';
 
-const STATES = ['pending', 'delivered', 'failed', 'disabled'];
+type Wanted = QueryOf<'/api/v1/namespaces/{namespace}/schedules/{name}/deliveries'>;
+type Selection = { readonly target?: string; readonly state?: NonNullable<Wanted['state']>; readonly id?: string };
+type Options = Selection & ServerOptions & { readonly limit: number; readonly all?: boolean };
+type NameOfSchedule = { readonly namespace: string; readonly name: string };
 
-type Options = {
-  readonly systemNamespace: string;
-  readonly target?: string;
-  readonly state?: string;
-  readonly id?: string;
-  readonly limit?: number;
-  readonly all?: boolean;
+/** What the words of the command ask for, by either way. */
+type Ask = {
+  readonly server: (server: TrawlerServer, path: NameOfSchedule, signal: AbortSignal) => Promise<void>;
+  /** Words of the operator's program, which knows schedules by their UIDs. */
+  readonly operator: (uid: string) => readonly string[];
 };
+
+const STATES = ['pending', 'delivered', 'failed', 'disabled'] as const;
+/** The operator that leads looks at its outbox every two seconds, and gives a receiver some more. */
+const TEST_PATIENCE_MS = 30_000;
+const POLL_MS = 500;
+
+const COLUMNS: readonly Column<Delivery>[] = [
+  ['TIME', ({ occurredAt }) => seconds(occurredAt)],
+  ['EVENT', ({ event }) => event],
+  ['RUN', ({ run = '' }) => run],
+  ['TARGET', ({ target }) => target],
+  ['STATE', ({ state }) => state],
+  ['TRIES', ({ tries }) => String(tries)],
+  ['STATUS', ({ status }) => (status === undefined ? '' : String(status))],
+  ['NEXT', ({ nextAt }) => (nextAt === undefined ? '' : seconds(nextAt))],
+  ['ID', ({ notificationId }) => notificationId],
+  ['ERROR', ({ error = '' }) => error],
+];
 
 export function addNotifications(program: Command): void {
   const notifications = program
     .command('notifications')
     .description('what schedules have told their webhooks: the log of deliveries, sent again, tried out');
+  addList(notifications);
+  addRedeliver(notifications);
+  addTest(notifications);
+}
+
+function addList(notifications: Command): void {
   const list = notifications
     .command('list <schedule>')
     .description('deliveries, the newest first')
     .option('--target <name>', 'to one receiver')
     .addOption(new Option('--state <state>', 'in one state').choices(STATES))
     .option('--limit <count>', 'most rows', positive, 50);
-  withOperator(list, (options) => ['list', ...flags(options), '--limit', String(options.limit)]);
+  withServerOptions(list).action(async (name: string, { limit, target, state, ...options }: Options) => {
+    const { json } = globalOptions(list);
+    await ask(list, name, options, {
+      server: (server, path, signal) =>
+        printRows(
+          deliveriesOf(server, path, given({ target, state }), limit, signal),
+          json ? 'jsonl' : 'table',
+          COLUMNS,
+        ),
+      operator: (uid) => [
+        'list',
+        ...flags({ ...given({ target, state }) }),
+        '--limit',
+        String(limit),
+        '--schedule-uid',
+        uid,
+      ],
+    });
+  });
+}
 
+function addRedeliver(notifications: Command): void {
   const redeliver = notifications
     .command('redeliver <schedule>')
     .description('send again, with the ids that they had, what was given up or refused for good')
     .option('--id <id>', 'one notification, whatever became of it', uuid)
     .option('--target <name>', 'to one receiver')
     .option('--all', 'all that was given up or refused');
-  withOperator(redeliver, (options) => {
-    if ((options.all === true) === (options.id !== undefined || options.target !== undefined)) {
+  withServerOptions(redeliver).action(async (name: string, { id, target, all, ...options }: Options) => {
+    if ((all === true) === (id !== undefined || target !== undefined)) {
       throw new UsageError('say which: --id, --target, or else --all');
     }
-    return ['redeliver', ...flags(options)];
+    const which = given({ id, target });
+    await ask(redeliver, name, options, {
+      server: async (server, path, signal) => {
+        const redelivered = await sendAgain(server, path, which, signal);
+        if (globalOptions(redeliver).json) console.log(JSON.stringify({ redelivered }));
+        else console.log(`${redelivered} deliveries are sent again`);
+      },
+      operator: (uid) => ['redeliver', ...flags(which), '--schedule-uid', uid],
+    });
   });
+}
 
+function addTest(notifications: Command): void {
   const test = notifications
     .command('test <schedule>')
     .description('send a message to one receiver and say what it answered')
     .requiredOption('--target <name>', 'the receiver');
-  test.addOption(systemNamespaceOption()).action(async (name: string, { systemNamespace, target = '' }: Options) => {
-    const { uid, targets } = await scheduleOf(test, name);
-    if (!targets.includes(target)) {
+  withServerOptions(test).action(async (name: string, { target = '', ...options }: Options) => {
+    const shared = globalOptions(test);
+    const [, { notifications: receivers }] = await withSession(shared, (session) => findSchedule(session, name));
+    if (!receivers.some((receiver) => receiver.name === target)) {
       throw new UsageError(`CrawlSchedule "${name}" has no receiver "${target}" (spec.notifications)`);
     }
-    const options = globalOptions(test);
-    const of = ['-n', namespaceOf(options), '--schedule', name, '--schedule-uid', uid];
-    const command = ['notifications', 'test', target, ...of, ...(options.json ? ['--json'] : [])];
-    process.exitCode = await runInOperator(command, { ...options, systemNamespace });
+    await ask(test, name, options, {
+      server: async (server, path, signal) => {
+        const sent = await tryOut(server, path, target, signal);
+        console.log(shared.json ? JSON.stringify(sent) : `${target} answered ${sent.status}`);
+      },
+      operator: (uid) => ['test', target, '-n', namespaceOf(shared), '--schedule', name, '--schedule-uid', uid],
+    });
   });
 }
 
-function withOperator(command: Command, argsOf: (options: Options) => readonly string[]): void {
-  command.addOption(systemNamespaceOption()).action(async (name: string, options: Options) => {
-    const args = argsOf(options);
-    const { uid } = await scheduleOf(command, name);
-    const shared = globalOptions(command);
-    const asked = ['notifications', ...args, '--schedule-uid', uid, ...(shared.json ? ['--json'] : [])];
-    process.exitCode = await runInOperator(asked, { ...shared, systemNamespace: options.systemNamespace });
+/** By the server where there is one, else in the operator's pod, with its exit code. */
+async function ask(
+  command: Command,
+  name: string,
+  { systemNamespace }: Pick<ServerOptions, 'systemNamespace'>,
+  { server, operator }: Ask,
+): Promise<void> {
+  const shared = globalOptions(command);
+  const signal = untilInterrupted();
+  await withServerIfAny(command, signal, {
+    server: (one) => server(one, { namespace: namespaceOf(shared), name }, signal),
+    operator: async () => {
+      const words = operator(await uidOf(shared, name));
+      const asked = ['notifications', ...words, ...(shared.json ? ['--json'] : [])];
+      process.exitCode = await runInOperator(asked, { ...shared, systemNamespace });
+    },
   });
 }
 
-/** The database knows schedules by their UIDs. */
-async function scheduleOf(command: Command, name: string) {
-  const [{ metadata }, spec] = await withSession(globalOptions(command), (session) => findSchedule(session, name));
-  return { uid: metadata.uid, targets: spec.notifications.map((target) => target.name) };
+async function uidOf(shared: Global, name: string): Promise<string> {
+  const [{ metadata }] = await withSession(shared, (session) => findSchedule(session, name));
+  return metadata.uid;
 }
 
-function flags({ id, target, state }: Options): string[] {
+function deliveriesOf(
+  server: TrawlerServer,
+  path: NameOfSchedule,
+  wanted: Wanted,
+  limit: number,
+  signal: AbortSignal,
+): AsyncGenerator<readonly Delivery[]> {
+  return pagesOf((page) => {
+    const params = { path, query: { ...wanted, ...page } };
+    return server.GET('/api/v1/namespaces/{namespace}/schedules/{name}/deliveries', { params, signal });
+  }, limit);
+}
+
+/** How many deliveries are pending that were not: those of one notification, or those that were given up or refused for good. */
+async function sendAgain(
+  server: TrawlerServer,
+  path: NameOfSchedule,
+  { id, target }: Selection,
+  signal: AbortSignal,
+): Promise<number> {
+  const queries: readonly Wanted[] =
+    id === undefined
+      ? (['failed', 'disabled'] as const).map((state) => ({ state, ...given({ target }) }))
+      : [{ notificationId: id, ...given({ target }) }];
+  let sent = 0;
+  for (const query of queries) {
+    for await (const page of deliveriesOf(server, path, query, Number.POSITIVE_INFINITY, signal)) {
+      for (const { notificationId, target: to } of page) {
+        const wanted = { params: { path }, body: { notificationId, target: to }, signal };
+        const { was } = await answerOf(
+          server.POST('/api/v1/namespaces/{namespace}/schedules/{name}/deliveries/redeliver', wanted),
+        );
+        if (was !== 'pending') sent += 1;
+      }
+    }
+  }
+  return sent;
+}
+
+/** The delivery that was taken. Rejects with a UsageError that says what the receiver answered. */
+async function tryOut(
+  server: TrawlerServer,
+  path: NameOfSchedule,
+  target: string,
+  signal: AbortSignal,
+): Promise<Delivery> {
+  const wanted = { params: { path }, body: { target }, signal };
+  const { notificationId } = await answerOf(
+    server.POST('/api/v1/namespaces/{namespace}/schedules/{name}/deliveries/test', wanted),
+  );
+  const end = performance.now() + TEST_PATIENCE_MS;
+  while (performance.now() < end) {
+    for await (const [sent] of deliveriesOf(server, path, { notificationId }, 1, signal)) {
+      if (sent?.state === 'delivered') return sent;
+      if (sent !== undefined && sent.tries > 0) throw new UsageError(`${target}: ${sent.error}`);
+    }
+    await delay(POLL_MS, undefined, { signal });
+  }
+  throw new UsageError(`no operator has sent the message within ${TEST_PATIENCE_MS / 1_000} s`);
+}
+
+function flags({ id, target, state }: Selection): string[] {
   return [
     ...(id === undefined ? [] : ['--id', id]),
     ...(target === undefined ? [] : ['--target', target]),

@@ -31,7 +31,11 @@ const list = createRoute({
   summary: "Deliveries of a schedule's notifications, the newest first, as long as they are kept: 30 days.",
   request: {
     params: named,
-    query: pageQuery.extend({ state: z.enum(STATES).optional(), target: storableText(63).optional() }),
+    query: pageQuery.extend({
+      state: z.enum(STATES).optional(),
+      target: storableText(63).optional(),
+      notificationId: z.guid().optional(),
+    }),
   },
   responses: answers(z.object({ items: z.array(delivery), nextCursor }), 'A page.'),
 });

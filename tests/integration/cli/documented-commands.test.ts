@@ -156,7 +156,7 @@ test('every command that the plugin has is named in README or docs', async () =>
   expect(commands.filter((name) => !named.has(name))).toEqual([]);
 });
 
-/** These ask the operator's pod, which no kubelet runs here: a kubectl that writes down what it is asked. */
+/** Without a server these ask the operator's pod, which no kubelet runs here: a kubectl that writes down what it is asked. */
 const IN_OPERATOR = new Set(['notifications']);
 
 async function pathWithKubectl(): Promise<string> {
@@ -172,7 +172,7 @@ esac
   return `${directory}:${process.env['PATH']}`;
 }
 
-test('deliveries are asked of the operator by the UID of their schedule', async () => {
+test('without a server, deliveries are asked of the operator by the UID of their schedule', async () => {
   const uid = await shop.server.kubectl(['get', 'crawlschedule', SCHEDULE, '-o', 'jsonpath={.metadata.uid}']);
   const asked = async (...words: string[]) => (await trawler(['notifications', ...words])).stdout;
   const inPod = 'exec -n trawler-system operator-1 -c operator -- node /app/main.js notifications';
@@ -192,7 +192,8 @@ test('deliveries are asked of the operator by the UID of their schedule', async 
 });
 
 async function trawler(words: readonly string[]) {
-  return shop.trawler(words, IN_OPERATOR.has(words[0] ?? '') ? { PATH: await pathWithKubectl() } : {});
+  const inOperator = async () => ({ TRAWLER_SERVER: undefined, PATH: await pathWithKubectl() });
+  return shop.trawler(words, IN_OPERATOR.has(words[0] ?? '') ? await inOperator() : {});
 }
 
 test('tables tells the sizes of tables, partitions together, and whose connections there are', async () => {
