@@ -20,8 +20,10 @@ export function uuidOf(text: string): string {
   return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
-export function usedBefore(): ProblemError {
-  return new ProblemError('Invalid', 'this Idempotency-Key came with another request before', {
-    errors: [{ field: 'Idempotency-Key', message: 'came with another request before' }],
-  });
+export class KeyUsedBefore extends ProblemError {
+  constructor() {
+    super('Invalid', 'this Idempotency-Key came with another request before', {
+      errors: [{ field: 'Idempotency-Key', message: 'came with another request before' }],
+    });
+  }
 }

@@ -18,7 +18,7 @@ import type { AuditedAction } from '../audit/audit.ts';
 import type { Caller } from '../auth/identity.ts';
 import type { Verb } from '../auth/rights.ts';
 import { answers, body, created, createRoutes, named, signalOf } from '../http/env.ts';
-import { idempotent, usedBefore, uuidOf } from '../http/idempotency.ts';
+import { idempotent, KeyUsedBefore, uuidOf } from '../http/idempotency.ts';
 import { ProblemError } from '../http/problem.ts';
 import { runSchema, shown } from '../http/resources.ts';
 import type { ServerParts } from '../parts.ts';
@@ -81,7 +81,7 @@ export function runActionRoutes({ runs, access, audit }: ServerParts) {
       if (made !== undefined) return { run: made, isNew: true };
     } else {
       const made = await createRequestedRetry(runs, run, part, request, signal);
-      if (made !== undefined && !takesSame(made.run, retryRun(run, part, 1))) throw usedBefore();
+      if (made !== undefined && !takesSame(made.run, retryRun(run, part, 1))) throw new KeyUsedBefore();
       if (made !== undefined) return made;
     }
     throw new ProblemError('Conflict', `run "${run.metadata.name}" was retried ${RETRY_LIMIT} times already`);

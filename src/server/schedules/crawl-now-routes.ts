@@ -73,7 +73,8 @@ export function crawlNowRoutes(parts: ServerParts) {
             signal,
           )
         : [await findSchedule(schedules, { namespace, name }, signal)];
-    const choice = { ...(source === undefined ? {} : { source }), key: c.req.valid('header')['idempotency-key'] };
+    const key = c.req.valid('header')['idempotency-key'];
+    const choice = { ...(source === undefined ? {} : { source }), key, isOfAll: name === undefined };
     return c.json(await crawlNow(parts, wanted, choice, identity, signal), 200);
   });
 

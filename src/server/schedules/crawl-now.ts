@@ -5,11 +5,11 @@ import { manualRun, requestedRun } from '../../custom-resources/new-runs.ts';
 import { createRun } from '../../custom-resources/run-actions.ts';
 import type { CrawlRun, CrawlSchedule } from '../../custom-resources/types.ts';
 import type { NewObject } from '../../kube/kube-object.ts';
-import { crawlScheduleSpec } from '../../resources/crawl-schedule.ts';
+import { type CrawlScheduleSpec, crawlScheduleSpec } from '../../resources/crawl-schedule.ts';
 import { LABEL } from '../../resources/group.ts';
 import type { Caller } from '../auth/identity.ts';
-import { usedBefore, uuidOf } from '../http/idempotency.ts';
-import { ProblemError } from '../http/problem.ts';
+import { KeyUsedBefore, uuidOf } from '../http/idempotency.ts';
+import { ProblemError, problemOf } from '../http/problem.ts';
 import type { ServerParts } from '../parts.ts';
 
 export const started = z
@@ -19,6 +19,10 @@ export const started = z
     batchId: z.string().describe('The progress of all of them: GET …/batches/{batchId}.'),
     detail: z.string(),
     runs: z.array(z.object({ name: z.string(), uid: z.string(), schedule: z.string() })),
+    refused: z
+      .array(z.object({ schedule: z.string(), detail: z.string() }))
+      .optional()
+      .describe('The schedules of which no run could be made, and why; those of `runs` go on.'),
   })
   .openapi('StartedRuns');
 
@@ -26,6 +30,8 @@ type Choice = {
   readonly source?: string;
   /** Of the caller: what was made with it is not made again. */
   readonly key?: string | undefined;
+  /** No schedule is named: they are those that are active. */
+  readonly isOfAll?: boolean;
 };
 
 /** The run with this source alone active. Throws a NotFound that names the source. */
@@ -39,54 +45,86 @@ export function withSource(run: NewObject<CrawlRun>, schedule: string, source: s
 }
 
 /**
- * Makes a run of each schedule. What cannot be made is told after those that were. Throws an Invalid for a key that came with
- * another request.
+ * Makes a run of each schedule. Of several, those that cannot be made are told beside those that were. Rejects with what stood in the
+ * way of the only one or of all, and with an Invalid for a key that came with another request.
  */
 export async function crawlNow(
   { runs, audit, now }: ServerParts,
   schedules: readonly CrawlSchedule[],
-  { source, key }: Choice,
+  { source, key, isOfAll }: Choice,
   identity: Caller,
   signal: AbortSignal,
 ): Promise<z.output<typeof started>> {
   const request = key === undefined ? undefined : `${identity.username}/${key}`;
   const batchId = request === undefined ? randomUUID() : uuidOf(request);
-  const wanted = schedules.map((schedule) => {
-    const spec = crawlScheduleSpec.parse(schedule.spec);
-    const run =
-      request === undefined ? manualRun(schedule, spec, now()) : requestedRun(schedule, spec, `api/${request}`);
-    const labelled = {
-      ...run,
-      metadata: { ...run.metadata, labels: { ...run.metadata.labels, [LABEL.batch]: batchId } },
-    };
+  // One of all that was run by hand in this very second would be left out: their names are made of the request.
+  const named = request ?? (isOfAll === true ? batchId : undefined);
+
+  function runOf(schedule: CrawlSchedule): NewObject<CrawlRun> {
+    const spec = specOf(schedule);
+    const run = named === undefined ? manualRun(schedule, spec, now()) : requestedRun(schedule, spec, `api/${named}`);
+    const labels = { ...run.metadata.labels, [LABEL.batch]: batchId };
+    const labelled = { ...run, metadata: { ...run.metadata, labels } };
     return source === undefined ? labelled : withSource(labelled, schedule.metadata.name, source);
-  });
-  const made: CrawlRun[] = [];
-  for (const run of wanted) {
+  }
+
+  async function start(schedule: CrawlSchedule): Promise<CrawlRun> {
+    const run = runOf(schedule);
     const created = await createRun(runs, run, signal);
     if (created !== undefined) audit('RunRequested', created, identity);
     const known = created ?? (request === undefined ? undefined : await madeBefore(runs, run, batchId, signal));
-    if (known !== undefined) made.push(known);
-  }
-  const [first] = made;
-  if (first === undefined) {
+    if (known !== undefined) return known;
     throw new ProblemError('Conflict', 'a manual run was made in this very second already; try again', {
       retryAfter: 1,
     });
   }
+
+  const made: CrawlRun[] = [];
+  const refused: Refused[] = [];
+  for (const schedule of schedules) {
+    try {
+      made.push(await start(schedule));
+    } catch (error) {
+      const problem = problemOf(error, false);
+      if (signal.aborted || error instanceof KeyUsedBefore || problem.reason === 'Internal') throw error;
+      refused.push({ schedule: schedule.metadata.name, problem });
+    }
+  }
+  const [first] = made;
+  if (first === undefined) throw refused[0]?.problem;
   const isBusy = schedules.some(({ status }) => (status?.activeCount ?? 0) > 0);
-  const left = wanted.length - made.length;
+  const shownRefusals = refused.map(({ schedule, problem }) => ({ schedule, detail: problem.message }));
   return {
     status: isBusy ? 'queued' : 'started',
-    executionId: wanted.length === 1 ? first.metadata.uid : batchId,
+    executionId: schedules.length === 1 ? first.metadata.uid : batchId,
     batchId,
-    detail: `${made.length === 1 ? 'one run was' : `${made.length} runs were`} created${left === 0 ? '' : `; ${left} were created in this very second already`}`,
+    detail: inWords(made.length, shownRefusals),
     runs: made.map(({ metadata, spec }) => ({
       name: metadata.name,
       uid: metadata.uid,
       schedule: spec.scheduleName ?? '',
     })),
+    ...(shownRefusals.length === 0 ? {} : { refused: shownRefusals }),
   };
+}
+
+type Refused = { readonly schedule: string; readonly problem: ProblemError };
+
+/** Throws an Invalid for one that was stored under other rules. */
+function specOf({ metadata, spec }: CrawlSchedule): CrawlScheduleSpec {
+  const parsed = crawlScheduleSpec.safeParse(spec);
+  if (parsed.success) return parsed.data;
+  throw new ProblemError('Invalid', `schedule "${metadata.name}": ${parsed.error.issues[0]?.message}`, {
+    cause: parsed.error,
+  });
+}
+
+function inWords(made: number, refused: readonly { readonly schedule: string; readonly detail: string }[]): string {
+  const created = made === 1 ? 'one run was created' : `${made} runs were created`;
+  const [first] = refused;
+  if (first === undefined) return created;
+  const others = refused.length === 1 ? '' : ` and ${refused.length - 1} more`;
+  return `${created}; none of ${first.schedule}${others}: ${first.detail}`;
 }
 
 /** The run that the same request has made; undefined when it is gone again. */
@@ -102,5 +140,5 @@ async function madeBefore(
     sources.filter(({ active }) => active !== false).map(({ name }) => name);
   const isSame = found.metadata.labels?.[LABEL.batch] === batchId && `${activeOf(found.spec)}` === `${activeOf(spec)}`;
   if (isSame) return found;
-  throw usedBefore();
+  throw new KeyUsedBefore();
 }

@@ -250,6 +250,65 @@ test('a run is paused, changed, resumed and stopped; one that has ended is retri
   expect(await call('DELETE', `runs/${name}`)).toMatchObject({ status: 200 });
 });
 
+test('crawl-now for all makes a run also of the schedule that is run by hand in the same second', async () => {
+  await create('only');
+  for (let time = 0; time < 3; time += 1) {
+    const [, all] = await Promise.all([
+      call('POST', 'schedules/only/run', {}),
+      server.call('POST', '/api/v1/crawl-now', token, { body: { namespace } }),
+    ]);
+    expect(all).toMatchObject({ status: 200, body: { detail: 'one run was created', runs: [{ schedule: 'only' }] } });
+  }
+});
+
+test('crawl-now for all tells which schedule gets no run, and why, and runs the others', async () => {
+  for (const name of ['one', 'refused', 'two']) await create(name);
+  const policy = { apiVersion: 'admissionregistration.k8s.io/v1', metadata: { name: `no-runs-${namespace}` } };
+  const matched = { apiGroups: ['trawler.dev'], apiVersions: ['*'], operations: ['CREATE'], resources: ['crawlruns'] };
+  await server.kubectl(['apply', '-f', '-'], {
+    ...{ apiVersion: 'v1', kind: 'List' },
+    items: [
+      {
+        ...{ ...policy, kind: 'ValidatingAdmissionPolicy' },
+        spec: {
+          matchConstraints: { resourceRules: [matched] },
+          validations: [{ expression: "object.spec.scheduleName != 'refused'", message: 'not today' }],
+        },
+      },
+      {
+        ...{ ...policy, kind: 'ValidatingAdmissionPolicyBinding' },
+        spec: { policyName: policy.metadata.name, validationActions: ['Deny'] },
+      },
+    ],
+  });
+  const crawlNow = (body: object) => server.call('POST', '/api/v1/crawl-now', token, { body: { namespace, ...body } });
+  try {
+    // A policy holds some seconds after it was made.
+    const answer = await vi.waitFor(async () => {
+      const one = await crawlNow({});
+      expect(one.body).toHaveProperty('refused');
+      return one;
+    }, 30_000);
+    expect(answer).toMatchObject({
+      status: 200,
+      body: {
+        detail: expect.stringMatching(/^2 runs were created; none of refused: .*not today/),
+        runs: [{ schedule: 'one' }, { schedule: 'two' }],
+        refused: [{ schedule: 'refused', detail: expect.stringContaining('not today') }],
+      },
+    });
+    expect(await crawlNow({ schedule: 'refused' })).toMatchObject({
+      body: { detail: expect.stringContaining('not today') },
+    });
+  } finally {
+    await server.kubectl([
+      'delete',
+      'validatingadmissionpolicybinding,validatingadmissionpolicy',
+      policy.metadata.name,
+    ]);
+  }
+});
+
 test('a request that is sent again with its key makes nothing twice, and a key is for one request', async () => {
   for (const name of ['one', 'two']) await create(name);
   const headers = (key: string) => ({ 'idempotency-key': key });
