@@ -27,8 +27,8 @@ curl -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \\
   -d '{"namespace": "default", "schedule": "shop"}' localhost:8090/api/v1/crawl-now
 \`\`\`
 
-Rights are verbs on \`crawlschedules\` and \`crawlruns\` of \`trawler.dev\`: \`get\`, \`list\`, \`create\`, \`update\`, \`patch\`, \`delete\`, and \`run\`,
-\`suspend\`, \`resume\` (schedules), \`pause\`, \`resume\`, \`stop\`, \`retry\`, \`clear\`, \`acknowledge\` (runs), \`list\` on \`audits\`, and \`create\`, \`list\`, \`delete\` on \`tokens\`. The built-in roles view and edit hold them where the chart's
+Rights are verbs on \`crawlschedules\`, \`crawlruns\` and \`crawlbackfills\` (\`get\`, \`list\`) of \`trawler.dev\`: \`get\`, \`list\`, \`create\`, \`update\`, \`patch\`, \`delete\`, and \`run\`,
+\`suspend\`, \`resume\` (schedules), \`pause\`, \`resume\`, \`stop\`, \`retry\`, \`backfill\`, \`clear\`, \`acknowledge\` (runs), \`list\` on \`audits\`, and \`create\`, \`list\`, \`delete\` on \`tokens\`. The built-in roles view and edit hold them where the chart's
 \`rbac.aggregateToUserRoles\` is on. \`GET /api/v1/me?namespace=NAME\` says what you may do.
 
 Errors are RFC 9457 problems with a \`reason\` and, where fields are at fault, their paths in \`errors\`. Lists end with \`nextCursor\` while

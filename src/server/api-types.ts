@@ -1790,6 +1790,369 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/namespaces/{namespace}/backfills": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Backfills of a namespace, by name. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Most rows of the page. */
+                    limit?: number;
+                    /** @description `nextCursor` of the page before. */
+                    cursor?: string;
+                    schedule?: string;
+                    phase?: "Pending" | "Planned" | "Running" | "Paused" | "Cancelling" | "Succeeded" | "Failed" | "Cancelled";
+                };
+                header?: never;
+                path: {
+                    namespace: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description A page. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            items: components["schemas"]["CrawlBackfill"][];
+                            /** @description Where the next page begins; absent at the end. */
+                            nextCursor?: string;
+                        };
+                    };
+                };
+                /** @description What went wrong. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Have a backfill planned: no run is made before its plan is approved. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    namespace: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        schedule: string;
+                        /**
+                         * Format: date-time
+                         * @description Its times after this get a run, such as 2026-01-31T00:00:00Z.
+                         */
+                        from: string;
+                        /**
+                         * Format: date-time
+                         * @description Its times up to this; it must not lie ahead.
+                         */
+                        to: string;
+                        /**
+                         * @description Times that have had a run before: None leaves them out, Failed crawls those again whose runs all ended without results, All crawls every time again. A time whose run has not ended is left out always.
+                         * @default None
+                         * @enum {string}
+                         */
+                        reprocess?: "None" | "Failed" | "All";
+                        /**
+                         * @description Most of its runs that are unfinished at once, whatever concurrencyPolicy of the schedule says.
+                         * @default 1
+                         */
+                        maxActive?: number;
+                    };
+                };
+            };
+            responses: {
+                /** @description The backfill; the operator shows its plan within seconds. */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CrawlBackfill"];
+                    };
+                };
+                /** @description What went wrong. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/namespaces/{namespace}/backfills/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One backfill, with its plan in `status.plan` and `status.runs`, and how its runs fare. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    namespace: string;
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The backfill. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CrawlBackfill"];
+                    };
+                };
+                /** @description What went wrong. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/namespaces/{namespace}/backfills/{name}/submit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Approve the plan of a backfill: its runs are made, unless the plan has become another one. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    namespace: string;
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /** @description The hash in `status.plan`, as it was shown. */
+                        plan: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description The backfill as it was stored. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CrawlBackfill"];
+                    };
+                };
+                /** @description What went wrong. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/namespaces/{namespace}/backfills/{name}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make no more of its runs for now; those that are there go on. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    namespace: string;
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The backfill as it was stored. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CrawlBackfill"];
+                    };
+                };
+                /** @description What went wrong. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/namespaces/{namespace}/backfills/{name}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go on making its runs. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    namespace: string;
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The backfill as it was stored. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CrawlBackfill"];
+                    };
+                };
+                /** @description What went wrong. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/namespaces/{namespace}/backfills/{name}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make no more of its runs for good, and stop those that are there. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    namespace: string;
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The backfill as it was stored. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CrawlBackfill"];
+                    };
+                };
+                /** @description What went wrong. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/namespaces/{namespace}/items": {
         parameters: {
             query?: never;
@@ -2457,6 +2820,7 @@ export interface paths {
                     cursor?: string;
                     state?: "pending" | "delivered" | "failed" | "disabled";
                     target?: string;
+                    notificationId?: string;
                 };
                 header?: never;
                 path: {
@@ -2750,9 +3114,9 @@ export interface paths {
                     /** @description `nextCursor` of the page before. */
                     cursor?: string;
                     user?: string;
-                    action?: "Created" | "Replaced" | "Patched" | "Deleted" | "Suspended" | "Resumed" | "RunRequested" | "Paused" | "StopRequested" | "RetryRequested" | "DeadLettersRequeued" | "DeadLettersCleared" | "HostReset" | "Redelivered" | "NotificationTested" | "Acknowledged" | "TokenCreated" | "TokenRevoked";
-                    kind?: "CrawlSchedule" | "CrawlRun" | "Secret";
-                    /** @description Of the schedule, the run, or the Secret of the named tokens. */
+                    action?: "Created" | "Replaced" | "Patched" | "Deleted" | "Suspended" | "Resumed" | "RunRequested" | "Paused" | "StopRequested" | "RetryRequested" | "DeadLettersRequeued" | "DeadLettersCleared" | "HostReset" | "Redelivered" | "NotificationTested" | "Acknowledged" | "PlanApproved" | "Cancelled" | "TokenCreated" | "TokenRevoked";
+                    kind?: "CrawlSchedule" | "CrawlRun" | "CrawlBackfill" | "Secret";
+                    /** @description Of the schedule, the run, the backfill, or the Secret of the named tokens. */
                     name?: string;
                 };
                 header?: never;
@@ -4089,6 +4453,11 @@ export interface components {
                 name: string;
                 uid: string;
                 schedule: string;
+            }[];
+            /** @description The schedules of which no run could be made, and why; those of `runs` go on. */
+            refused?: {
+                schedule: string;
+                detail: string;
             }[];
         };
         UpcomingRun: {
@@ -5464,6 +5833,174 @@ export interface components {
                 data?: unknown;
             }[];
         };
+        CrawlBackfill: {
+            apiVersion: string;
+            kind: string;
+            metadata: {
+                name: string;
+                namespace: string;
+                uid: string;
+                resourceVersion: string;
+                generation?: number;
+                creationTimestamp?: string;
+                deletionTimestamp?: string;
+                labels?: {
+                    [key: string]: string;
+                };
+                annotations?: {
+                    [key: string]: string;
+                };
+            };
+            spec: components["schemas"]["CrawlBackfillSpec"];
+            status?: components["schemas"]["CrawlBackfillStatus"];
+        };
+        /** @description Which times of which schedule, and how. */
+        CrawlBackfillSpec: {
+            /** @description Name of a CrawlSchedule in the same namespace. */
+            scheduleName: string;
+            /**
+             * Format: date-time
+             * @description Its times after this get a run, such as 2026-01-31T00:00:00Z.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description Its times up to this; it must not lie ahead.
+             */
+            to: string;
+            /**
+             * @description Times that have had a run before: None leaves them out, Failed crawls those again whose runs all ended without results, All crawls every time again. A time whose run has not ended is left out always.
+             * @default None
+             * @enum {string}
+             */
+            reprocess?: "None" | "Failed" | "All";
+            /**
+             * Format: int64
+             * @description Most of its runs that are unfinished at once, whatever concurrencyPolicy of the schedule says.
+             * @default 1
+             */
+            maxActive?: number;
+            /** @description The hash in status.plan that runs may be made for; until it is given nothing is made. Where the plan has become another one by then, it is refused and the new one shown. */
+            approvedPlan?: string;
+            /**
+             * @description Makes no more runs while true; those that are there go on.
+             * @default false
+             */
+            suspend?: boolean;
+            /**
+             * @description Makes no more runs for good and stops those that are there; it cannot be taken back.
+             * @default false
+             */
+            cancel?: boolean;
+        };
+        CrawlBackfillStatus: {
+            /**
+             * Format: int64
+             * @description The generation of the spec that this was derived from.
+             */
+            observedGeneration?: number;
+            /**
+             * @description Pending: it has no plan yet. Planned: nothing is made until the plan is approved.
+             * @enum {string}
+             */
+            phase?: "Pending" | "Planned" | "Running" | "Paused" | "Cancelling" | "Succeeded" | "Failed" | "Cancelled";
+            /** @description What is known of the object, one condition of each type. */
+            conditions?: {
+                /** @description What the condition says. */
+                type: string;
+                /**
+                 * @description Whether it holds.
+                 * @enum {string}
+                 */
+                status: "True" | "False" | "Unknown";
+                /**
+                 * Format: int64
+                 * @description The generation of the spec that it was derived from.
+                 */
+                observedGeneration?: number;
+                /**
+                 * Format: date-time
+                 * @description When the status last changed.
+                 */
+                lastTransitionTime: string;
+                /** @description Why, in one word from a fixed list. */
+                reason: string;
+                /** @description Why, in a sentence that a person can act on. */
+                message: string;
+            }[];
+            /** @description What it would make, or makes. */
+            plan?: {
+                /** @description What spec.approvedPlan has to say. */
+                hash: string;
+                /** @description The schedule that it was made of. */
+                scheduleUid: string;
+                /** @description Hash of the runTemplate that it was made of. */
+                template: string;
+                /**
+                 * Format: int64
+                 * @description Times in the range that get no run, by spec.reprocess.
+                 */
+                skipped: number;
+            };
+            /** @description The plan whose runs are made; it is fixed from then on. */
+            approvedPlan?: string;
+            /** @description The very runs of the plan, the oldest time first. */
+            runs?: {
+                name: string;
+                /**
+                 * Format: date-time
+                 * @description The time of the schedule that it is for.
+                 */
+                time: string;
+                /**
+                 * @description Waiting: it is not made yet. Stopped is also what is not made any more.
+                 * @enum {string}
+                 */
+                phase: "Waiting" | "Pending" | "Queued" | "Running" | "Paused" | "Stopping" | "Succeeded" | "Partial" | "Failed" | "Stopped" | "TimedOut";
+            }[];
+            progress?: {
+                /**
+                 * Format: int64
+                 * @description Runs of the plan.
+                 */
+                total: number;
+                /**
+                 * Format: int64
+                 * @description Runs that are not made yet.
+                 */
+                waiting: number;
+                /**
+                 * Format: int64
+                 * @description Runs that are unfinished.
+                 */
+                active: number;
+                /**
+                 * Format: int64
+                 * @description Runs that gave results.
+                 */
+                succeeded: number;
+                /**
+                 * Format: int64
+                 * @description Runs that ended without.
+                 */
+                failed: number;
+                /**
+                 * Format: int64
+                 * @description Runs that were stopped, or are not made any more.
+                 */
+                stopped: number;
+            };
+            /**
+             * Format: date-time
+             * @description When the plan was approved.
+             */
+            startTime?: string;
+            /**
+             * Format: date-time
+             * @description When it came to its end.
+             */
+            completionTime?: string;
+        };
         Item: {
             itemId: string;
             run: string;
@@ -5593,7 +6130,7 @@ export interface components {
             /** @description The address that the request came from. */
             origin?: string;
             /** @enum {string} */
-            action: "Created" | "Replaced" | "Patched" | "Deleted" | "Suspended" | "Resumed" | "RunRequested" | "Paused" | "StopRequested" | "RetryRequested" | "DeadLettersRequeued" | "DeadLettersCleared" | "HostReset" | "Redelivered" | "NotificationTested" | "Acknowledged" | "TokenCreated" | "TokenRevoked";
+            action: "Created" | "Replaced" | "Patched" | "Deleted" | "Suspended" | "Resumed" | "RunRequested" | "Paused" | "StopRequested" | "RetryRequested" | "DeadLettersRequeued" | "DeadLettersCleared" | "HostReset" | "Redelivered" | "NotificationTested" | "Acknowledged" | "PlanApproved" | "Cancelled" | "TokenCreated" | "TokenRevoked";
             kind: string;
             namespace: string;
             name: string;

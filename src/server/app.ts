@@ -10,6 +10,7 @@ import { alertRoutes } from './alerts/alert-routes.ts';
 import { auditRoutes } from './audit/audit-routes.ts';
 import { type Authenticate, tokenOf } from './auth/identity.ts';
 import { tokenRoutes } from './auth/token-routes.ts';
+import { backfillRoutes } from './backfills/backfill-routes.ts';
 import { createRoutes, type ServerContext } from './http/env.ts';
 import { originOf } from './http/origin.ts';
 import { ProblemError, problemOf } from './http/problem.ts';
@@ -47,7 +48,7 @@ import { statusRoutes } from './system/status-routes.ts';
 const ROOMS = [
   ...[meRoutes, statusRoutes, schedulerRoutes, scheduleRoutes, scheduleActionRoutes, previewRoutes, nextRoutes],
   ...[crawlNowRoutes, runRoutes, runActionRoutes, runDetailRoutes, explainRoutes, logRoutes, executionRoutes],
-  ...[itemRoutes, exportRoutes, deadLetterRoutes, changeRoutes, streamRoutes],
+  ...[backfillRoutes, itemRoutes, exportRoutes, deadLetterRoutes, changeRoutes, streamRoutes],
   ...[changePreviewRoutes, hostRoutes, deliveryRoutes, alertRoutes, auditRoutes, tokenRoutes],
 ];
 

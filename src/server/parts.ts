@@ -1,5 +1,5 @@
 // What every room of routes is given.
-import type { CrawlRun, CrawlSchedule } from '../custom-resources/types.ts';
+import type { CrawlBackfill, CrawlRun, CrawlSchedule } from '../custom-resources/types.ts';
 import type { KubeApi } from '../kube/client.ts';
 import type { ResourceClient } from '../kube/resource-client.ts';
 import type { ServerStore } from '../store/server-store.ts';
@@ -13,6 +13,7 @@ export type ServerParts = {
   readonly api: KubeApi;
   readonly schedules: ResourceClient<CrawlSchedule>;
   readonly runs: ResourceClient<CrawlRun>;
+  readonly backfills: ResourceClient<CrawlBackfill>;
   readonly access: Access;
   readonly tokens: NamedTokens;
   readonly audit: Audit;

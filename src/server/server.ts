@@ -3,7 +3,14 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
-import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '../custom-resources/types.ts';
+import {
+  CRAWL_BACKFILLS,
+  CRAWL_RUNS,
+  CRAWL_SCHEDULES,
+  type CrawlBackfill,
+  type CrawlRun,
+  type CrawlSchedule,
+} from '../custom-resources/types.ts';
 import { LEASES, type Lease, SELF_SUBJECT_REVIEWS } from '../kube/builtin-types.ts';
 import type { KubeApi } from '../kube/client.ts';
 import { createEventRecorder } from '../kube/events.ts';
@@ -73,6 +80,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   };
   const schedules = api.resource<CrawlSchedule>(CRAWL_SCHEDULES);
   const runs = api.resource<CrawlRun>(CRAWL_RUNS);
+  const backfills = api.resource<CrawlBackfill>(CRAWL_BACKFILLS);
   const now = () => new Date();
   const tokens = createNamedTokens({
     ...{ api, now, ref: { namespace: systemNamespace, name: options.tokensSecret ?? TOKENS_SECRET } },
@@ -83,7 +91,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
   const auditLog: AuditLog | undefined = store === undefined ? undefined : createAuditLog({ store, logger });
   const app = createApp({
     parts: {
-      ...{ api, schedules, runs },
+      ...{ api, schedules, runs, backfills },
       live: createLiveState({
         ...{ runs, schedules, logger, metrics, signal: streaming.signal },
         ...(store === undefined ? {} : { store }),

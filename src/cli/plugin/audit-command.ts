@@ -33,8 +33,10 @@ export function addAudit(program: Command): void {
     .description("who changed what through Trawler's server, the newest first")
     .option('--user <name>', 'by one user')
     .option('--action <action>', 'one kind of change, such as Patched or TokenCreated')
-    .addOption(new Option('--kind <kind>', 'of one kind').choices(['CrawlSchedule', 'CrawlRun', 'Secret']))
-    .option('--name <name>', 'of one schedule or run')
+    .addOption(
+      new Option('--kind <kind>', 'of one kind').choices(['CrawlSchedule', 'CrawlRun', 'CrawlBackfill', 'Secret']),
+    )
+    .option('--name <name>', 'of one schedule, run or backfill')
     .option('--limit <count>', 'most rows', positive, 50)
     .addOption(formatOption());
   withServerOptions(command).action(async ({ user, action, kind, name, limit, output }: Options) => {

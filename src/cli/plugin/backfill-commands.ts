@@ -1,11 +1,10 @@
 // `kubectl trawler backfill`: runs for past times of a schedule, shown as a plan before any of them is made.
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { BACKFILL_CHANGES, backfillEnd, newBackfill } from '../../custom-resources/backfill-actions.ts';
 import { CRAWL_BACKFILLS, type CrawlBackfill } from '../../custom-resources/types.ts';
 import { findCondition } from '../../kube/conditions.ts';
-import { controllerReference } from '../../kube/kube-object.ts';
 import { type CrawlBackfillSpecInput, crawlBackfillSpec } from '../../resources/crawl-backfill.ts';
-import { runName } from '../../resources/names.ts';
 import { positive } from '../options.ts';
 import { tableLines } from '../table.ts';
 import { findSchedule, globalOptions, type Session, UsageError, withSession } from './session.ts';
@@ -25,9 +24,9 @@ export function addBackfill(program: Command): void {
   const backfill = program.command('backfill').description('runs for past times of a schedule, as CrawlBackfills');
   addPlan(backfill);
   addSubmit(backfill);
-  addChange(backfill, 'pause', 'make no more of its runs for now; those that are there go on', { suspend: true });
-  addChange(backfill, 'resume', 'go on making its runs', { suspend: false });
-  addChange(backfill, 'cancel', 'make no more of its runs for good, and stop those that are there', { cancel: true });
+  addChange(backfill, 'pause', 'make no more of its runs for now; those that are there go on');
+  addChange(backfill, 'resume', 'go on making its runs');
+  addChange(backfill, 'cancel', 'make no more of its runs for good, and stop those that are there');
 }
 
 function addPlan(backfill: Command): void {
@@ -66,18 +65,11 @@ function addPlan(backfill: Command): void {
 async function makePlan(session: Session, scheduleName: string, options: PlanOptions): Promise<CrawlBackfill> {
   const { from, to, reprocess, maxActive } = options;
   if (from >= to) throw new UsageError('--from must be before --to');
-  const { api, namespace, signal } = session;
+  const { api, signal } = session;
   const [schedule] = await findSchedule(session, scheduleName);
   const backfills = api.resource<CrawlBackfill>(CRAWL_BACKFILLS);
-  // Goes with its schedule, and does not block the deletion of that.
-  const ownerReferences = [{ ...controllerReference(schedule), blockOwnerDeletion: false }];
-  const made = await backfills.create(
-    {
-      metadata: { name: runName(scheduleName, new Date()), namespace, ownerReferences },
-      spec: { scheduleName, from: from.toISOString(), to: to.toISOString(), reprocess, maxActive },
-    },
-    { signal },
-  );
+  const wanted = { from: from.toISOString(), to: to.toISOString(), reprocess, maxActive };
+  const made = await backfills.create(newBackfill(schedule, wanted, new Date()), { signal });
   const { name, uid } = made.metadata;
   const shown = await until(session, name, ({ status }) => findCondition(status?.conditions, 'Planned') !== undefined);
   const planned = findCondition(shown.status?.conditions, 'Planned');
@@ -113,13 +105,13 @@ async function submit(session: Session, name: string, plan: string): Promise<Cra
   throw new UsageError(`nothing was made: ${message ?? 'another plan was approved before'}`);
 }
 
-function addChange(backfill: Command, verb: string, description: string, spec: Partial<CrawlBackfillSpecInput>): void {
+function addChange(backfill: Command, verb: keyof typeof BACKFILL_CHANGES, description: string): void {
   backfill
     .command(`${verb} <backfill>`)
     .description(description)
     .action(async (name: string, _, command: Command) => {
       const options = globalOptions(command);
-      await withSession(options, (session) => change(session, name, spec));
+      await withSession(options, (session) => change(session, name, BACKFILL_CHANGES[verb]));
       if (options.json) console.log(JSON.stringify({ backfill: name }));
       else console.log(`crawlbackfill.trawler.dev/${name}: ${verb}`);
     });
@@ -127,10 +119,8 @@ function addChange(backfill: Command, verb: string, description: string, spec: P
 
 async function change(session: Session, name: string, spec: Partial<CrawlBackfillSpecInput>): Promise<CrawlBackfill> {
   const { api, namespace, signal } = session;
-  const { status } = await find(session, name);
-  if (findCondition(status?.conditions, 'Finished')?.status === 'True') {
-    throw new UsageError(`CrawlBackfill "${name}" has come to its end (${status?.phase})`);
-  }
+  const end = backfillEnd(await find(session, name));
+  if (end !== undefined) throw new UsageError(end);
   const backfills = api.resource<CrawlBackfill>(CRAWL_BACKFILLS);
   return backfills.patch({ namespace, name }, { type: 'merge', body: { spec } }, { signal });
 }

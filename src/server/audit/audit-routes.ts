@@ -29,8 +29,10 @@ const list = createRoute({
     query: pageQuery.extend({
       user: storableText(1_024).optional(),
       action: z.enum(AUDITED_ACTIONS).optional(),
-      kind: z.enum(['CrawlSchedule', 'CrawlRun', 'Secret']).optional(),
-      name: objectName.optional().describe('Of the schedule, the run, or the Secret of the named tokens.'),
+      kind: z.enum(['CrawlSchedule', 'CrawlRun', 'CrawlBackfill', 'Secret']).optional(),
+      name: objectName
+        .optional()
+        .describe('Of the schedule, the run, the backfill, or the Secret of the named tokens.'),
     }),
   },
   responses: answers(z.object({ items: z.array(entry), nextCursor }), 'A page.'),

@@ -25,6 +25,8 @@ export const AUDITED_ACTIONS = [
   'Redelivered',
   'NotificationTested',
   'Acknowledged',
+  'PlanApproved',
+  'Cancelled',
   'TokenCreated',
   'TokenRevoked',
 ] as const;

@@ -13,6 +13,7 @@ export type Verb =
   | 'resume'
   | 'stop'
   | 'retry'
+  | 'backfill'
   | 'clear'
   | 'acknowledge'
   | 'run'
@@ -21,7 +22,7 @@ export type Verb =
 export type Right = {
   readonly verb: Verb;
   /** `audits` and `tokens` are resources of rights alone. */
-  readonly resource: 'crawlschedules' | 'crawlruns' | 'audits' | 'tokens';
+  readonly resource: 'crawlschedules' | 'crawlruns' | 'crawlbackfills' | 'audits' | 'tokens';
   /** Absent: in all namespaces. */
   readonly namespace?: string;
   /** Absent: all of them. */

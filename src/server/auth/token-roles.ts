@@ -5,18 +5,20 @@ type RoleRights = Readonly<Partial<Record<Right['resource'], readonly Verb[]>>>;
 
 const READ = ['get', 'list', 'watch'] as const;
 const SCHEDULE_ACTIONS = ['run', 'suspend', 'resume'] as const;
-const RUN_ACTIONS = ['pause', 'resume', 'stop', 'retry', 'clear', 'acknowledge'] as const;
+const RUN_ACTIONS = ['pause', 'resume', 'stop', 'retry', 'backfill', 'clear', 'acknowledge'] as const;
 
 /** Each holds what the one before it does. */
 const ROLES = {
-  viewer: { crawlschedules: READ, crawlruns: READ },
+  viewer: { crawlschedules: READ, crawlruns: READ, crawlbackfills: READ },
   operator: {
     crawlschedules: [...READ, ...SCHEDULE_ACTIONS],
     crawlruns: [...READ, ...RUN_ACTIONS, 'patch'],
+    crawlbackfills: READ,
   },
   editor: {
     crawlschedules: [...READ, ...SCHEDULE_ACTIONS, 'create', 'update', 'patch', 'delete'],
     crawlruns: [...READ, ...RUN_ACTIONS, 'create', 'patch', 'delete'],
+    crawlbackfills: READ,
   },
 } as const satisfies Record<string, RoleRights>;
 

@@ -1,4 +1,4 @@
-// CrawlSchedules and CrawlRuns as the API shows and takes them: Kubernetes' own shape, checked in full by the API server.
+// CrawlSchedules, CrawlRuns and CrawlBackfills as the API shows and takes them: Kubernetes' own shape, checked in full by the API server.
 import { z } from '@hono/zod-openapi';
 import type { NamespacedObject } from '../../kube/kube-object.ts';
 import { mutableRunSpec, resourceSchema } from './resource-schemas.ts';
@@ -39,6 +39,16 @@ export const runSchema = z
     status: anything.openapi('CrawlRunStatus', resourceSchema('crawlruns', 'status')).optional(),
   })
   .openapi('CrawlRun');
+
+export const backfillSchema = z
+  .object({
+    apiVersion: z.string(),
+    kind: z.string(),
+    metadata,
+    spec: anything.openapi('CrawlBackfillSpec', resourceSchema('crawlbackfills', 'spec')),
+    status: anything.openapi('CrawlBackfillStatus', resourceSchema('crawlbackfills', 'status')).optional(),
+  })
+  .openapi('CrawlBackfill');
 
 const given = {
   labels: texts.optional(),

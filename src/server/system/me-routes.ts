@@ -13,10 +13,24 @@ export const RIGHTS: readonly Pick<Right, 'verb' | 'resource'>[] = [
     }),
   ),
   ...(
-    ['get', 'list', 'watch', 'patch', 'delete', 'pause', 'resume', 'stop', 'retry', 'clear', 'acknowledge'] as const
+    [
+      'get',
+      'list',
+      'watch',
+      'patch',
+      'delete',
+      'pause',
+      'resume',
+      'stop',
+      'retry',
+      'backfill',
+      'clear',
+      'acknowledge',
+    ] as const
   ).map((verb) => ({
     ...{ verb, resource: 'crawlruns' as const },
   })),
+  ...(['get', 'list'] as const).map((verb) => ({ verb, resource: 'crawlbackfills' as const })),
   { verb: 'list', resource: 'audits' },
   ...(['create', 'list', 'delete'] as const).map((verb) => ({ verb, resource: 'tokens' as const })),
 ];

@@ -1,4 +1,4 @@
-// Commands of the plugin for what has no resource: alerts, the audit, named tokens, previews and hosts.
+// Commands of the plugin for what has no resource: alerts, the audit, named tokens, previews, hosts and deliveries.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { never, urls } from '../store/fixture.ts';
 import { LIVE_RUN, RUN, SCHEDULE, type Shop, startShop } from './shop.ts';
@@ -8,8 +8,20 @@ let keeper: Record<string, string>;
 
 beforeAll(async () => {
   shop = await startShop();
-  const verbs = ['get', 'list', 'create', 'delete', 'patch', 'acknowledge', 'run', 'suspend', 'resume', 'watch'];
-  const resources = ['crawlruns', 'crawlschedules', 'tokens', 'audits'];
+  const verbs = [
+    'get',
+    'list',
+    'create',
+    'update',
+    'delete',
+    'patch',
+    'acknowledge',
+    'run',
+    'suspend',
+    'resume',
+    'watch',
+  ];
+  const resources = ['crawlruns', 'crawlschedules', 'crawlbackfills', 'tokens', 'audits'];
   keeper = { TRAWLER_TOKEN: await shop.server.account('default', 'keeper', [{ resources, verbs }]) };
 });
 afterAll(() => shop?.stop());
@@ -78,4 +90,59 @@ test('what an exclusion would do is counted, and nothing is changed; a host is a
   });
   expect(await trawler('reset-host', LIVE_RUN, 'site.test')).toMatchObject({ exitCode: 0, stderr: '' });
   expect(await trawler('reset-host', LIVE_RUN, 'nowhere.test')).toMatchObject({ exitCode: 1 });
+});
+
+test('deliveries are listed, sent again by state and by id, and a receiver is tried out, by the server', async () => {
+  const { notifications } = shop.installation.operator;
+  const uid = await shop.server.kubectl(['get', 'crawlschedule', SCHEDULE, '-o', 'jsonpath={.metadata.uid}']);
+  for (const occasion of ['1', '2', '3']) {
+    await notifications.noteOfSchedule({ scheduleUid: uid, event: 'Late', occasion, payload: {} }, never);
+  }
+  const events = (await notifications.unrouted(99, never)).filter(({ scheduleUid }) => scheduleUid === uid);
+  for (const { notificationId } of events) await notifications.route(notificationId, ['ops'], never);
+  const ends = [
+    { state: 'delivered', status: 200 },
+    { state: 'failed', status: 500, error: 'HTTP 500' },
+    { state: 'disabled', status: 410, error: 'gone' },
+  ] as const;
+  for (const [index, delivery] of (await notifications.dueDeliveries(9, never)).entries()) {
+    await notifications.record(delivery, ends[index % ends.length] ?? ends[0], never);
+  }
+  const listed = await trawler('notifications', 'list', SCHEDULE);
+  expect(listed).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(listed.stdout).toMatch(/^TIME +EVENT +RUN +TARGET +STATE +TRIES +STATUS +NEXT +ID +ERROR/);
+  const statesNow = async () =>
+    (await trawler('notifications', 'list', SCHEDULE, '--json')).stdout
+      .split('\n')
+      .map((line): { state: string; notificationId: string } => JSON.parse(line));
+  const before = await statesNow();
+  expect(before.map(({ state }) => state).toSorted()).toEqual(['delivered', 'disabled', 'failed']);
+
+  expect(await trawler('notifications', 'redeliver', SCHEDULE, '--all', '--json')).toMatchObject({
+    ...{ exitCode: 0, stdout: '{"redelivered":2}' },
+  });
+  expect((await statesNow()).map(({ state }) => state).toSorted()).toEqual(['delivered', 'pending', 'pending']);
+  const { notificationId = '' } = before.find(({ state }) => state === 'delivered') ?? {};
+  const again = ['notifications', 'redeliver', SCHEDULE, '--id', notificationId];
+  expect(await trawler(...again)).toMatchObject({ stdout: '1 deliveries are sent again' });
+  expect(await trawler(...again)).toMatchObject({ stdout: '0 deliveries are sent again' });
+
+  const answerTests = async (end: (typeof ends)[number]) => {
+    await expect
+      .poll(async () => testsOf(await notifications.dueDeliveries(9, never)), { timeout: 30_000 })
+      .toHaveLength(1);
+    const [delivery] = testsOf(await notifications.dueDeliveries(9, never));
+    if (delivery !== undefined) await notifications.record(delivery, end, never);
+  };
+  const testsOf = <T extends { readonly event: string }>(all: readonly T[]) =>
+    all.filter(({ event }) => event === 'Test');
+  const tried = async (end: (typeof ends)[number]) => {
+    const [answer] = await Promise.all([
+      trawler('notifications', 'test', SCHEDULE, '--target', 'ops'),
+      answerTests(end),
+    ]);
+    return answer;
+  };
+  expect(await tried(ends[0])).toMatchObject({ exitCode: 0, stdout: 'ops answered 200' });
+  expect(await tried(ends[1])).toMatchObject({ exitCode: 1, stderr: 'error: ops: HTTP 500' });
 });

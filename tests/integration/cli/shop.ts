@@ -25,7 +25,7 @@ export type Shop = {
   /** The plugin, with its server and its token; exit code and what was printed. */
   trawler(
     words: readonly string[],
-    env?: Readonly<Record<string, string>>,
+    env?: Readonly<Record<string, string | undefined>>,
   ): Promise<{ exitCode: number | undefined; stdout: string; stderr: string }>;
   stop(): Promise<void>;
 };
@@ -35,7 +35,7 @@ const VERBS = ['get', 'list', 'watch', 'create', 'patch', 'delete', 'run', 'retr
 export async function startShop(): Promise<Shop> {
   const started = await startServerOnDatabase();
   const { installation, server } = started;
-  const rights = { resources: ['crawlruns', 'crawlschedules', 'tokens', 'audits'], verbs: VERBS };
+  const rights = { resources: ['crawlruns', 'crawlschedules', 'crawlbackfills', 'tokens', 'audits'], verbs: VERBS };
   const token = await server.account('default', 'reader', [rights]);
   await finishedCrawl(installation, 3, (n) => ({ n, text: 'old' }));
   await finishedCrawl(installation, 3, (n) => ({ n, text: 'new' }), { name: RUN });

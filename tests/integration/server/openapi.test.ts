@@ -24,6 +24,10 @@ beforeAll(async () => {
     ...{ apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlSchedule', metadata: { name: 'shop', namespace: 'default' } },
     spec: { schedule: '@daily', runTemplate: { spec: { sources: [{ name: 'site', urls: ['http://site.test/'] }] } } },
   });
+  await server.kubectl(['apply', '-f', '-'], {
+    ...{ apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlBackfill', metadata: { name: 'past', namespace: 'default' } },
+    spec: { scheduleName: 'shop', from: '2026-01-01T00:00:00Z', to: '2026-01-04T00:00:00Z' },
+  });
 }, INSTALL_TIMEOUT_MS);
 afterAll(() => started?.stop());
 
@@ -49,7 +53,7 @@ async function documentOf(token: string): Promise<Document> {
     for (const [method, operation] of Object.entries(operations)) {
       const parameters = (operation.parameters ?? []).filter(({ name }) => name !== 'follow');
       operation.parameters = parameters;
-      const names = method === 'delete' ? ['none'] : path.includes('/runs/') ? [crawled, live] : ['shop'];
+      const names = namesFor(method, path);
       for (const parameter of parameters) {
         if (parameter.in !== 'path') continue;
         if (parameter.name === 'namespace') parameter.schema = { enum: ['default'] };
@@ -60,6 +64,12 @@ async function documentOf(token: string): Promise<Document> {
   return { ...rest, paths, components };
 }
 
+function namesFor(method: string, path: string): string[] {
+  if (method === 'delete') return ['none'];
+  if (path.includes('/runs/')) return [crawled, live];
+  return path.includes('/backfills/') ? ['past'] : ['shop'];
+}
+
 const AS_DOCUMENTED = [
   ...['not_a_server_error', 'status_code_conformance', 'content_type_conformance', 'response_schema_conformance'],
   ...['response_headers_conformance', 'negative_data_rejection'],
@@ -67,7 +77,7 @@ const AS_DOCUMENTED = [
 
 test('whoever may do everything is answered as the document says, and never with a failure of the server', async () => {
   const token = await server.account('default', 'owner', [
-    { resources: ['crawlschedules', 'crawlruns'], verbs: ['*'] },
+    { resources: ['crawlschedules', 'crawlruns', 'crawlbackfills'], verbs: ['*'] },
   ]);
   const document = await documentOf(token);
   expect(await findings({ program, document, url: server.url, token, mode: 'all', checks: AS_DOCUMENTED })).toBe('');

@@ -4,6 +4,7 @@ import { type Rule, type ServerFixture, serveAs, startFixture } from './fixture.
 
 const SCHEDULES = 'crawlschedules';
 const RUNS = 'crawlruns';
+const BACKFILLS = 'crawlbackfills';
 const AUDITS = 'audits';
 const TOKENS = 'tokens';
 const NAMESPACES = ['red', 'blue'] as const;
@@ -18,7 +19,11 @@ const IDENTITIES: Readonly<Record<string, readonly Rule[]>> = {
   auditor: [{ resources: [AUDITS], verbs: ['list'] }],
   watcher: [{ resources: [RUNS], verbs: ['watch'] }],
   keeper: [{ resources: [TOKENS], verbs: ['list', 'delete'] }],
-  owner: [{ resources: [SCHEDULES, RUNS, AUDITS, TOKENS], verbs: ['*'] }],
+  filler: [
+    { resources: [RUNS], verbs: ['backfill'] },
+    { resources: [BACKFILLS], verbs: ['get'] },
+  ],
+  owner: [{ resources: [SCHEDULES, RUNS, BACKFILLS, AUDITS, TOKENS], verbs: ['*'] }],
 };
 
 /** What each route asks for; `NS` is the namespace of the cell. Names that are not there: who is allowed gets another answer than 403, and nothing changes. */
@@ -69,6 +74,16 @@ const ROUTES: readonly (readonly [verb: string, resource: string, method: string
     ...(['update', SCHEDULES, 'POST', 'schedules/none/deliveries/redeliver'] as const),
     { notificationId: '00000000-0000-4000-8000-000000000000', target: 'a' },
   ],
+  ['list', BACKFILLS, 'GET', 'backfills'],
+  ['get', BACKFILLS, 'GET', 'backfills/none'],
+  [
+    ...(['backfill', RUNS, 'POST', 'backfills'] as const),
+    { schedule: 'none', from: '2026-01-01T00:00:00Z', to: '2026-01-02T00:00:00Z' },
+  ],
+  ['backfill', RUNS, 'POST', 'backfills/none/submit', { plan: '0123456789ab' }],
+  ['backfill', RUNS, 'POST', 'backfills/none/pause'],
+  ['backfill', RUNS, 'POST', 'backfills/none/resume'],
+  ['backfill', RUNS, 'POST', 'backfills/none/cancel'],
   ['list', SCHEDULES, 'GET', '/api/v1/next?namespace=NS'],
   ['run', SCHEDULES, 'POST', '/api/v1/crawl-now', { namespace: 'NS', schedule: 'none' }],
   ['watch', RUNS, 'GET', '/api/v1/stream?namespace=NS&kinds=run'],

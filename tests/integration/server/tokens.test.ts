@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { TOKENS_SECRET } from '#src/server/server.ts';
 import { type Answer, type ServerFixture, startFixture } from './fixture.ts';
 
-const ALL = ['crawlschedules', 'crawlruns', 'tokens', 'audits'];
+const ALL = ['crawlschedules', 'crawlruns', 'crawlbackfills', 'tokens', 'audits'];
 
 let server: ServerFixture;
 let owner: string;
@@ -83,7 +83,7 @@ test.each(['viewer', 'operator', 'editor'] as const)('a token of the role %s doe
 
 test('nobody gives what they do not have, nor where they do not have it', async () => {
   const rules = [
-    { resources: ['crawlschedules', 'crawlruns'], verbs: ['get', 'list', 'watch'] },
+    { resources: ['crawlschedules', 'crawlruns', 'crawlbackfills'], verbs: ['get', 'list', 'watch'] },
     { resources: ['tokens'], verbs: ['create'] },
   ];
   const giver = await server.account('red', 'giver', rules);
