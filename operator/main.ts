@@ -18,6 +18,7 @@ import { JOBS, PODS } from '../src/kube/builtin-types.ts';
 import { createKubeApi, type KubeApi } from '../src/kube/client.ts';
 import { loadKubeConfig } from '../src/kube/kube-config.ts';
 import { durationMs } from '../src/resources/duration.ts';
+import { queueCaps } from '../src/resources/queues.ts';
 import { loadServerConfig, ServerConfigError } from '../src/server/server-config.ts';
 import { type LogsOptions, logs } from '../src/store/log-lines.ts';
 import type { OperatorStore } from '../src/store/operator-store.ts';
@@ -127,6 +128,7 @@ async function operator(config: Config, logger: Logger): Promise<void> {
       limits: {
         ...(config.maxActiveRuns === undefined ? {} : { total: config.maxActiveRuns }),
         ...(config.maxActiveRunsPerNamespace === undefined ? {} : { perNamespace: config.maxActiveRunsPerNamespace }),
+        queues: queueCaps(config.queues),
       },
       maintenance,
       namespace: config.namespace,

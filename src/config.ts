@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { DEFAULT_POD_FIELDS, POLICED_POD_FIELDS } from './resources/pod-template.ts';
+import { queueSettings } from './resources/queues.ts';
 import { LOG_LEVELS } from './telemetry/logger.ts';
 
 /** A value that stops the start; the message names the key and says what is wrong with it. */
@@ -32,6 +33,16 @@ const list = listOf(z.string());
 const port = z.coerce.number().int().min(0).max(65_535);
 const count = z.coerce.number().int().min(1);
 const flag = z.preprocess((value) => (value === 'true' ? true : value === 'false' ? false : value), z.boolean());
+
+/** YAML or JSON in the environment; what cannot be read is left for the schema to refuse. */
+function parsedText(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  try {
+    return parse(value);
+  } catch {
+    return value;
+  }
+}
 
 /** Each key is read from TRAWLER_<KEY> in upper case with underscores, or from the file under its own name. */
 const schema = z.object({
@@ -122,6 +133,12 @@ const schema = z.object({
   reconcilers: count.max(64).default(32).describe('Objects of one kind worked on at once.'),
   maxActiveRuns: count.optional().describe('Most runs at work at once; the others wait. No limit when left out.'),
   maxActiveRunsPerNamespace: count.optional().describe('The same for each namespace.'),
+  queues: z
+    .preprocess(parsedText, queueSettings)
+    .default({})
+    .describe(
+      'Named queues of runs and their own limits, such as {nightly: {maxActiveRuns: 5}}; default is always there.',
+    ),
   logLevel: z.enum(LOG_LEVELS).default('info').describe('Least level of log lines.'),
 });
 
@@ -151,7 +168,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
   const parsed = schema.strict().safeParse(values);
   if (parsed.success) return { ...parsed.data, ...readDatabaseCa(parsed.data.databaseCaFile) };
   const problems = parsed.error.issues.map((issue) => {
-    if (issue.code === 'unrecognized_keys') return `${path}: unknown key ${issue.keys.join(', ')}`;
+    if (issue.code === 'unrecognized_keys' && issue.path.length === 0)
+      return `${path}: unknown key ${issue.keys.join(', ')}`;
     const key = String(issue.path[0]);
     const missing = values[key] === undefined ? 'is missing' : issue.message;
     return `${environmentName(key)} (${key}): ${missing}`;

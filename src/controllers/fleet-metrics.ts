@@ -1,9 +1,17 @@
 // The figures of all schedules and runs as metrics, once this process leads and knows them.
 import type { Registry } from 'prom-client';
 import type { CrawlRun, CrawlSchedule } from '../custom-resources/types.ts';
+import type { QueueCaps } from '../resources/queues.ts';
 import { METRICS } from '../telemetry/metric-table.ts';
 import { readGauge } from '../telemetry/metrics.ts';
-import { type RunFigures, runFigures, type ScheduleFigures, scheduleFigures } from './fleet.ts';
+import {
+  queueFigures,
+  queueLimits,
+  type RunFigures,
+  runFigures,
+  type ScheduleFigures,
+  scheduleFigures,
+} from './fleet.ts';
 
 /** Schedules that have series of their own. */
 const MOST_SCHEDULES = 10_000;
@@ -13,6 +21,8 @@ const FRESH_MS = 1_000;
 export type Fleet = {
   readonly scheduleCache: { list(): CrawlSchedule[] };
   readonly runCache: { list(): CrawlRun[] };
+  /** The named queues that there are. */
+  readonly queues: QueueCaps;
 };
 
 export type FleetMetrics = {
@@ -38,6 +48,8 @@ export function createFleetMetrics(registry: Registry): FleetMetrics {
   readGauge(registry, METRICS.runs, () => ofRuns()?.byPhase ?? []);
   readGauge(registry, METRICS.runsStalled, () => ofRuns()?.stalled ?? []);
   readGauge(registry, METRICS.queueDepth, () => ofRuns()?.queues ?? []);
+  readGauge(registry, METRICS.queueRuns, () => (fleet ? queueFigures(fleet.runCache.list(), fleet.queues) : []));
+  readGauge(registry, METRICS.queueLimit, () => (fleet ? queueLimits(fleet.queues) : []));
   readGauge(registry, METRICS.deadLetters, () => ofRuns()?.deadLetters ?? []);
   readGauge(registry, METRICS.workers, () => ofRuns()?.workers ?? []);
   readGauge(registry, METRICS.openPages, () => ofRuns()?.openPages ?? []);

@@ -1,7 +1,8 @@
 // Figures of all schedules and runs, from the operator's caches. Pure functions: they are read each time that somebody asks.
-import { type CrawlRun, type CrawlSchedule, phaseOf } from '../custom-resources/types.ts';
+import { type CrawlRun, type CrawlSchedule, isFinished, phaseOf } from '../custom-resources/types.ts';
 import { isConditionTrue } from '../kube/conditions.ts';
 import type { RunPhase } from '../resources/crawl-run.ts';
+import { DEFAULT_QUEUE, type QueueCaps, queueOfSpec, unknownQueue } from '../resources/queues.ts';
 import type { Sample } from '../telemetry/metrics.ts';
 
 type OfSchedule = 'namespace' | 'schedule';
@@ -80,6 +81,26 @@ export function runFigures(runs: readonly CrawlRun[], most: number): RunFigures 
     byPhase: [...phases.values()],
     queues: [...queue('runs', 'waiting'), ...queue('pages', 'queued'), ...queue('results', 'held')],
   };
+}
+
+/** Unfinished runs by queue, waiting and active; a queue without runs shows zeros. */
+export function queueFigures(runs: readonly CrawlRun[], queues: QueueCaps): Sample<'queue' | 'state'>[] {
+  const counts = new Map([DEFAULT_QUEUE, ...queues.keys()].map((name) => [name, { waiting: 0, active: 0 }]));
+  for (const { spec, status } of runs.filter((run) => !isFinished(run))) {
+    // Names that anybody can make up are no labels.
+    const queue = unknownQueue(queueOfSpec(spec), queues, '') === undefined ? queueOfSpec(spec) : '_unknown';
+    const counted = counts.get(queue) ?? { waiting: 0, active: 0 };
+    counted[isConditionTrue(status?.conditions, 'Accepted') ? 'active' : 'waiting']++;
+    counts.set(queue, counted);
+  }
+  return [...counts].flatMap(([queue, { waiting, active }]) => [
+    { labels: { queue, state: 'waiting' }, value: waiting },
+    { labels: { queue, state: 'active' }, value: active },
+  ]);
+}
+
+export function queueLimits(queues: QueueCaps): Sample<'queue'>[] {
+  return [...queues].flatMap(([queue, value]) => (value === undefined ? [] : [{ labels: { queue }, value }]));
 }
 
 function groupOf(groups: Map<string, Group>, namespace: string, schedule: string, most: number): Group {

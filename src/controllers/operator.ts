@@ -133,12 +133,12 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   const events = createEventRecorder({ api, controller: `${GROUP}/operator`, instance: identity, urgency, ...shared });
   const all = Object.values(caches);
   await Promise.all(all.map((cache) => cache.synced(signal)));
-  metrics.fleet.follow(caches);
+  metrics.fleet.follow({ ...caches, queues: limits.queues ?? new Map() });
 
-  const database = createDatabasePreparation({ store, migrate, onEmptied: announceEmptied, logger, signal });
-  const queue = createRunQueue({ runCache, scheduleCache, limits });
-  const memory = createSlotMemory(store, logger);
   const now = () => new Date();
+  const database = createDatabasePreparation({ store, migrate, onEmptied: announceEmptied, logger, signal });
+  const queue = createRunQueue({ runCache, scheduleCache, limits, now });
+  const memory = createSlotMemory(store, logger);
   const databaseUrl = (within: AbortSignal) => store.gatewayDatabaseUrl(within);
   const gateway = createGateway({
     ...{ secrets, namespace, settings: options.gateway, databaseUrl, now, logger },
@@ -155,6 +155,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
       runCache,
       events,
       memory,
+      queues: limits.queues ?? new Map(),
       creationSkew: metrics.creationSkew,
       // Urgency belongs to slots: what users make waits for its turn.
       onRunMade: (run) => runQueue.add(objectKey(run.metadata), { urgent: true }),

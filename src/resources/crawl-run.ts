@@ -6,6 +6,7 @@ import { conditions } from './conditions.ts';
 import { FAILURE_CAUSES } from './failure-causes.ts';
 import { keyOfData, nameOf } from './object-key.ts';
 import { podTemplate } from './pod-template.ts';
+import { DEFAULT_QUEUE, queueName } from './queues.ts';
 import { HEADER_NAME_PATTERN, HEADER_VALUE_PATTERN, RESERVED_HEADERS } from './request-headers.ts';
 import { DEFAULT_STALL_TIMEOUT } from './stall-timeout.ts';
 import { keyedBy, type ValidationRule, withRules } from './validation.ts';
@@ -608,7 +609,12 @@ export const crawlSpecShape = {
     .max(1_000_000)
     .default(0)
     .describe(
-      'Higher goes first when runs wait for a slot, and gets more of a host that several runs ask at the same time.',
+      'Higher goes first among the runs of a namespace that wait in one queue, and gets more of a host that several runs ask at the same time.',
+    ),
+  queue: queueName
+    .default(DEFAULT_QUEUE)
+    .describe(
+      'The named queue in which the run waits where places are short. Whoever installs the operator defines queues and how many runs of each are at work at once.',
     ),
   startTimeoutSeconds: z
     .int()
@@ -798,6 +804,7 @@ export const MUTABLE_RUN_FIELDS: readonly (keyof typeof runSpecShape)[] = [
   'workers',
   'concurrency',
   'priority',
+  'queue',
   'timeoutSeconds',
   'limits',
   'politeness',
@@ -928,6 +935,17 @@ export const crawlRunStatus = z.object({
     .describe('Why, in one word: of the end once there is one, else of what goes on or keeps the run from it.'),
   message: z.string().max(4_096).optional().describe('Where the run stands, in a sentence.'),
   conditions: conditions.optional(),
+  queue: z
+    .object({
+      name: z.string().max(63).describe('Name of the queue.'),
+      position: z
+        .int()
+        .min(1)
+        .optional()
+        .describe('Place in line, 1 for the next one; absent while the run does not wait there.'),
+    })
+    .optional()
+    .describe('The queue that the run is of.'),
   scheduledTime: time('The nominal time that the run is for.'),
   startTime: time('When the first worker gave its first heartbeat.'),
   completionTime: time('When the run finished.'),

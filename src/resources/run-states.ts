@@ -36,6 +36,12 @@ export const RUN_REASON_GUIDE: Readonly<Record<RunReason, ReasonGuide>> = {
     meaning: 'The operator does not allow a field of spec.pod, or spec.image.',
     advice: "Leave the field out, or have it added to crawler.allowedPodFields in the operator's values.",
   },
+  UnknownQueue: {
+    conditions: ACCEPTED,
+    meaning: 'There is no queue of that name.',
+    advice:
+      "Set spec.queue to one that the message names, or have it added to operator.queues in the operator's values.",
+  },
   UnknownRun: {
     conditions: ACCEPTED,
     meaning: 'The run whose dead letters or failed sources are to be taken does not exist any more.',
@@ -143,8 +149,9 @@ export const RUN_REASON_GUIDE: Readonly<Record<RunReason, ReasonGuide>> = {
   },
   WaitingForSlot: {
     conditions: IN_LINE,
-    meaning: 'As many runs as are allowed are active; the message says the place in line.',
-    advice: "Wait, give the run a higher spec.priority, stop another run, or raise the operator's limits.",
+    meaning: 'As many runs as are allowed are active; status.queue says the place in line.',
+    advice:
+      "Wait, give the run a higher spec.priority or another spec.queue, stop another run, or raise the operator's limits.",
   },
   WaitingForPrevious: {
     conditions: IN_LINE,
@@ -175,7 +182,7 @@ export const RUN_REASON_GUIDE: Readonly<Record<RunReason, ReasonGuide>> = {
   },
   JobSuspended: {
     conditions: ['Progressing'],
-    meaning: 'Somebody has suspended the Job, as Kueue does while it waits for quota.',
+    meaning: 'The Job waits for Kueue to admit it, or somebody else has suspended it; the message says which.',
     advice: 'Wait for Kueue, or set spec.suspend of the Job to false.',
   },
   NodeLost: {
@@ -313,6 +320,10 @@ export const SCHEDULE_REASON_GUIDE: Readonly<Record<ScheduleReason, Omit<ReasonG
   ScheduleLoop: {
     meaning: 'Schedules come one after the other in a circle.',
     advice: 'Take spec.after out of one of them.',
+  },
+  UnknownQueue: {
+    meaning: 'There is no queue of the name that spec.runTemplate.spec.queue has: no runs are made.',
+    advice: "Name one that the message tells, or have it added to operator.queues in the operator's values.",
   },
   InvalidSpec: {
     meaning: 'The operator cannot read the spec.',

@@ -3836,9 +3836,11 @@ export interface components {
                     };
                     /**
                      * Format: int64
-                     * @description Higher goes first when runs wait for a slot, and gets more of a host that several runs ask at the same time. Default: 0.
+                     * @description Higher goes first among the runs of a namespace that wait in one queue, and gets more of a host that several runs ask at the same time. Default: 0.
                      */
                     priority?: number;
+                    /** @description The named queue in which the run waits where places are short. Whoever installs the operator defines queues and how many runs of each are at work at once. Default: default. */
+                    queue?: string;
                     /**
                      * Format: int64
                      * @description How long a run may take from its acceptance to its first heartbeat: what keeps it from starting for so long ends it as Failed. Time in which PostgreSQL is away or the Job is suspended does not count. Default: 600.
@@ -4814,9 +4816,11 @@ export interface components {
             };
             /**
              * Format: int64
-             * @description Higher goes first when runs wait for a slot, and gets more of a host that several runs ask at the same time. Default: 0.
+             * @description Higher goes first among the runs of a namespace that wait in one queue, and gets more of a host that several runs ask at the same time. Default: 0.
              */
             priority?: number;
+            /** @description The named queue in which the run waits where places are short. Whoever installs the operator defines queues and how many runs of each are at work at once. Default: default. */
+            queue?: string;
             /**
              * Format: int64
              * @description How long a run may take from its acceptance to its first heartbeat: what keeps it from starting for so long ends it as Failed. Time in which PostgreSQL is away or the Job is suspended does not count. Default: 600.
@@ -5255,6 +5259,16 @@ export interface components {
                 /** @description Why, in a sentence that a person can act on. */
                 message: string;
             }[];
+            /** @description The queue that the run is of. */
+            queue?: {
+                /** @description Name of the queue. */
+                name: string;
+                /**
+                 * Format: int64
+                 * @description Place in line, 1 for the next one; absent while the run does not wait there.
+                 */
+                position?: number;
+            };
             /**
              * Format: date-time
              * @description The nominal time that the run is for.
@@ -5556,9 +5570,11 @@ export interface components {
             concurrency?: number;
             /**
              * Format: int64
-             * @description Higher goes first when runs wait for a slot, and gets more of a host that several runs ask at the same time. Default: 0.
+             * @description Higher goes first among the runs of a namespace that wait in one queue, and gets more of a host that several runs ask at the same time. Default: 0.
              */
             priority?: number;
+            /** @description The named queue in which the run waits where places are short. Whoever installs the operator defines queues and how many runs of each are at work at once. Default: default. */
+            queue?: string;
             /**
              * Format: int64
              * @description Longest time of the run, from its first heartbeat. Default: 720.

@@ -90,6 +90,14 @@ export const METRICS = {
     help: 'What waits, by queue: runs (not started), pages (of runs at work) and results (pages that a worker holds, whose result is not stored yet).',
     was: 'queue depth{tasks,results}',
   }),
+  queueRuns: entry({
+    ...{ type: 'gauge', name: 'trawler_queue_runs', from: OPERATOR, labels: ['queue', 'state'] },
+    help: 'Unfinished runs of each named queue: waiting (not let in yet) and active. Those whose queue is not there are of _unknown.',
+  }),
+  queueLimit: entry({
+    ...{ type: 'gauge', name: 'trawler_queue_max_active_runs', from: OPERATOR, labels: ['queue'] },
+    help: 'The most runs of a named queue that are active at once, where it has a limit of its own.',
+  }),
   deadLetters: entry({
     ...{ type: 'gauge', name: 'trawler_dead_letters', from: OPERATOR, labels: OF_SCHEDULE },
     help: 'Pages given up after their retries, of runs at work and of the run that ended last.',

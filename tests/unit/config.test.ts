@@ -41,6 +41,14 @@ describe('loadConfig', () => {
     expect(config).toMatchObject({ allowedAddresses: ['a:80', 'b:81'], databaseMigrate: false });
   });
 
+  test('queues are a map, YAML or JSON in the environment', async () => {
+    const nightly = { nightly: { maxActiveRuns: 5 } };
+    expect(loadConfig({ ...database, TRAWLER_QUEUES: JSON.stringify(nightly) }).queues).toEqual(nightly);
+    const TRAWLER_CONFIG = await configFile('queues: {nightly: {maxActiveRuns: 5}, bulk: {}}\n');
+    expect(loadConfig({ ...database, TRAWLER_CONFIG }).queues).toEqual({ ...nightly, bulk: {} });
+    expect(loadConfig(database).queues).toEqual({});
+  });
+
   test('the user of crawler pods is a number, or assigned by the cluster', () => {
     expect(loadConfig(database).crawlerUser).toBe(65_532);
     expect(loadConfig({ ...database, TRAWLER_CRAWLER_USER: '1000' }).crawlerUser).toBe(1_000);
@@ -57,6 +65,10 @@ describe('loadConfig', () => {
 
   test.each([
     [{ ...database, TRAWLER_CRAWLER_USER: '0' }, 'TRAWLER_CRAWLER_USER (crawlerUser)'],
+    [{ ...database, TRAWLER_QUEUES: '{nightly: {maxActiveRuns: 0}}' }, 'TRAWLER_QUEUES (queues)'],
+    [{ ...database, TRAWLER_QUEUES: '{nightly: {cap: 1}}' }, 'TRAWLER_QUEUES (queues)'],
+    [{ ...database, TRAWLER_QUEUES: '{Nightly: {}}' }, 'TRAWLER_QUEUES (queues)'],
+    [{ ...database, TRAWLER_QUEUES: 'nightly=5' }, 'TRAWLER_QUEUES (queues)'],
     [{ ...database, TRAWLER_ALLOWED_POD_FIELDS: 'hostNetwork' }, 'TRAWLER_ALLOWED_POD_FIELDS (allowedPodFields)'],
     [{}, 'TRAWLER_DATABASE_URL (databaseUrl): is missing'],
     [{ TRAWLER_DATABASE_URL: 'mysql://x' }, 'TRAWLER_DATABASE_URL (databaseUrl): must be a PostgreSQL URL'],

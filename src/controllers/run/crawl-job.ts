@@ -10,6 +10,7 @@ import type { PolicedPodField } from '../../resources/pod-template.ts';
 import { FATAL_EXIT_CODES, NO_CRASH_EXIT_CODES } from '../../resources/worker-exit.ts';
 import { defined } from '../defined.ts';
 import { inheritedAnnotations, inheritedLabels } from './inherited-metadata.ts';
+import { isOfKueue } from './kueue.ts';
 import { workerResources } from './worker-resources.ts';
 
 /** What the operator's configuration says of every Job. */
@@ -73,15 +74,17 @@ export function runDay(run: CrawlRun): string {
 export function crawlJob(run: CrawlRun, spec: CrawlRunSpec, settings: JobSettings): NewObject<Job> {
   const labels = { ...inheritedLabels(run), ...spec.pod.labels, ...runLabels(run) };
   const annotations = inheritedAnnotations(run);
+  const metadata = {
+    name: childName(run.metadata.name),
+    namespace: run.metadata.namespace,
+    labels: { ...labels, [LABEL.runGeneration]: String(run.metadata.generation ?? 1) },
+    annotations,
+    ownerReferences: [controllerReference(run)],
+  };
   return {
-    metadata: {
-      name: childName(run.metadata.name),
-      namespace: run.metadata.namespace,
-      labels: { ...labels, [LABEL.runGeneration]: String(run.metadata.generation ?? 1) },
-      annotations,
-      ownerReferences: [controllerReference(run)],
-    },
+    metadata,
     spec: {
+      ...(isOfKueue({ metadata }) ? { suspend: true } : {}),
       completionMode: 'Indexed',
       ...scaleOf(spec),
       // Each worker has its own: one that crashes again and again does not use up those of the others.

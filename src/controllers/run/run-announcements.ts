@@ -53,9 +53,13 @@ export function createAnnouncements({ events, logger }: { readonly events: Event
 
   /** Once for each reason: the status remembers which obstacle was announced. */
   function announceObstacle(run: CrawlRun, obstacle: Obstacle | undefined): void {
-    if (obstacle === undefined || isWaiting(obstacle)) return;
+    if (obstacle === undefined) return;
     if (findCondition(run.status?.conditions, 'Progressing')?.reason === obstacle.reason) return;
     const { reason, message } = obstacle;
+    if (isWaiting(obstacle)) {
+      events.record(run, { type: 'Normal', reason, action: 'QueueRun', message });
+      return;
+    }
     if (reason === 'Paused') {
       events.record(run, { type: 'Normal', reason, action: 'PauseRun', message });
       logger.info({ ...logFields(run), message }, 'run paused');
@@ -91,7 +95,7 @@ export function createAnnouncements({ events, logger }: { readonly events: Event
   return { announceStart, announceBlocks, announceTraps, announceStall, announceObstacle, announceChange, announceEnd };
 }
 
-/** In line a run stands for hours, and its status says where. */
+/** In line a run may stand for hours: its status says where, and nothing is wrong. */
 function isWaiting({ reason }: Obstacle): boolean {
   return reason === 'WaitingForSlot' || reason === 'WaitingForPrevious';
 }

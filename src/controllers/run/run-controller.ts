@@ -133,11 +133,17 @@ export function createRunReconciler(options: RunControllerOptions) {
       await writeStatus(run, { obstacle: pausedBeforeItsTurn(run) }, signal);
       return {};
     }
+    const trouble = queue.trouble(run);
+    if (trouble) {
+      const obstacle = { condition: 'Accepted', patience: 'StartDeadline', reason: 'UnknownQueue' } as const;
+      return reportOrGiveUp(run, spec, { obstacle: { ...obstacle, message: trouble } }, signal);
+    }
     const admission = queue.admit(run);
     if (!admission.admitted) {
       const { reason, position, limit } = admission;
-      const message = `waiting: number ${position} in line, since ${limit} are the limit`;
-      await writeStatus(run, { obstacle: { condition: 'Accepted', patience: 'Unlimited', reason, message } }, signal);
+      const message = `waiting: number ${position} in line of queue ${spec.queue}, since ${limit} are the limit`;
+      const obstacle: Obstacle = { condition: 'Accepted', patience: 'Unlimited', reason, message };
+      await writeStatus(run, { obstacle, queuePosition: position }, signal);
       return { requeueAfterMs: QUEUE_REFRESH_MS };
     }
     const refusal = specObstacle(run, spec, settings.allowedPodFields);

@@ -7,6 +7,7 @@ import { timestamp } from '../../kube/time.ts';
 import { clampToSchema } from '../../resources/clamp.ts';
 import { type Condition, isStartReason, type RunConditionType, type RunReason } from '../../resources/conditions.ts';
 import { type CrawlRunStatus, crawlRunStatus, isPartialRetry, type RunPhase } from '../../resources/crawl-run.ts';
+import { queueOfSpec } from '../../resources/queues.ts';
 import type { ContentChange, Progress, RunOutcome, RunSnapshot, SourceSnapshot } from '../../store/operator-store.ts';
 import { defined } from '../defined.ts';
 import type { Obstacle } from './obstacle.ts';
@@ -23,6 +24,8 @@ export type RunObservation = {
   /** What a finished run found, against the one before. */
   readonly changes?: ContentChange;
   readonly obstacle?: Obstacle;
+  /** Its place in line, 1 for the next one, while it waits there. */
+  readonly queuePosition?: number;
   /** Until when a worker has to give the first heartbeat, while that time runs. */
   readonly startDeadline?: Date;
   /** Of a run that has started and has no living worker: when the last one gave its last heartbeat. */
@@ -77,6 +80,7 @@ export function runStatus(
     message: runMessage(seen, phase),
     conditions,
     ...runColumns(conditions, snapshot),
+    queue: { name: queueOfSpec(run.spec), ...defined({ position: seen.queuePosition }) },
     ...defined({
       scheduledTime: run.spec.trigger?.scheduledTime,
       startTime: snapshot?.startedAt && timestamp(snapshot.startedAt),

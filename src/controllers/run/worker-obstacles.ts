@@ -4,6 +4,7 @@ import { findCondition } from '../../kube/conditions.ts';
 import type { StartReason } from '../../resources/conditions.ts';
 import { withAdvice } from './advice.ts';
 import { CRAWLER_CONTAINER } from './crawl-job.ts';
+import { queueOfKueue } from './kueue.ts';
 import type { Obstacle, StartObstacle } from './obstacle.ts';
 import { failureOf, hasEnded, newestFirst } from './pods.ts';
 
@@ -56,7 +57,12 @@ export function workerObstacle({ job, pods, events }: WorkerSigns): Obstacle | u
 }
 
 function suspended(job: Job): Obstacle {
-  const message = `Job ${job.metadata.name} is suspended, as Kueue does while a run waits for its quota: the run goes on when the Job is resumed`;
+  const { name } = job.metadata;
+  const queue = queueOfKueue(job);
+  const message =
+    queue === undefined
+      ? `Job ${name} is suspended by somebody else: the run goes on when the Job is resumed`
+      : `Job ${name} waits in queue ${queue} of Kueue: the run goes on when Kueue admits its Workload`;
   return { condition: 'Progressing', patience: 'Unlimited', reason: 'JobSuspended', message };
 }
 

@@ -12,6 +12,7 @@ import { clampToSchema } from '../../resources/clamp.ts';
 import { type CrawlScheduleSpec, crawlScheduleSpec, crawlScheduleStatus } from '../../resources/crawl-schedule.ts';
 import { durationMs } from '../../resources/duration.ts';
 import { ANNOTATION } from '../../resources/group.ts';
+import { type QueueCaps, queueOfSpec, unknownQueue } from '../../resources/queues.ts';
 import { parseCronCached } from '../../schedule/cron.ts';
 import { type Due, dueSlots } from '../../schedule/due.ts';
 import { draw } from '../../schedule/hashed-fields.ts';
@@ -50,6 +51,8 @@ export type ScheduleControllerOptions = {
   readonly runCache: RunCache;
   readonly events: EventRecorder;
   readonly memory: SlotMemory;
+  /** The queues that runs may be of. */
+  readonly queues: QueueCaps;
   /** Observes the seconds between a slot and its run. */
   readonly creationSkew: { observe(seconds: number): void };
   /** Called when a slot has its run: that run's Job is due now. */
@@ -80,7 +83,8 @@ const REFUSED_RETRY: Backoff = { baseMs: 1_000, maxMs: 30_000 };
 const SHOWN_SLOTS = 5;
 
 export function createScheduleReconciler(options: ScheduleControllerOptions) {
-  const { schedules, runs, scheduleCache, runCache, events, memory, creationSkew, onRunMade, now, logger } = options;
+  const { schedules, runs, scheduleCache, runCache, events, memory, queues, creationSkew, onRunMade, now, logger } =
+    options;
   const slotRuns = createSlotRuns({ runs, runCache });
   const unreported = createUnreported({ scheduleCache, runCache });
 
@@ -102,6 +106,9 @@ export function createScheduleReconciler(options: ScheduleControllerOptions) {
     }
 
     const look = await lookAt(schedule, specInForce(spec.data, now()), signal);
+    const queue = queueOfSpec(schedule.spec.runTemplate.spec);
+    const noQueue = unknownQueue(queue, queues, 'spec.runTemplate.spec.queue');
+    if (noQueue) return refuse(schedule, look, 'UnknownQueue', noQueue, signal);
     await handleRequest(look, signal);
     const timetable = findTimetable(look);
     if (!timetable.ok) return refuse(schedule, look, timetable.error.reason, timetable.error.message, signal);

@@ -23,6 +23,7 @@ export const OPERATIONAL: readonly string[] = [
   'concurrency',
   'heartbeat',
   'priority',
+  'queue',
   'timeoutSeconds',
   'backoffLimit',
   'ttlSecondsAfterFinished',

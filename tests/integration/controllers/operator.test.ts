@@ -324,6 +324,7 @@ describe('a CrawlRun', () => {
     const labels = { 'kueue.x-k8s.io/queue-name': 'crawls' };
     await apply({ ...queued, metadata: { ...queued.metadata, labels } });
     await eventually(async () => expect((await get<Job>('job', 'shop')).metadata.labels).toMatchObject(labels));
+    await patch('job', 'shop', { suspend: false });
     await patch('crawlrun', 'shop', { shutdown: 'Stop' });
     await kubectl(['wait', '-n', namespace, '--for=condition=Finished', 'crawlrun/shop', '--timeout=45s']);
     expect((await get<CrawlRun>('crawlrun', 'shop')).status?.phase).toBe('Stopped');
@@ -500,7 +501,7 @@ describe('a CrawlRun', () => {
       const waiting = (await get<CrawlRun>('crawlrun', 'second')).status;
       expect(waiting).toMatchObject({
         phase: 'Queued',
-        message: expect.stringContaining('in line, since 1 active runs are the limit'),
+        message: expect.stringContaining('in line of queue default, since 1 active runs are the limit'),
       });
       expect((await get<CrawlRun>('crawlrun', 'urgent')).status?.message).toContain('number 1 in line');
     });

@@ -240,6 +240,8 @@ test('a Job that somebody else has suspended stays so when the run is resumed', 
 
 test('a run in a queue of Kueue says who can pause it, and goes on', async () => {
   await apply('shop', {}, { 'kueue.x-k8s.io/queue-name': 'crawls' });
+  await kubectl(['wait', '-n', namespace, '--for=create', 'job/shop', '--timeout=60s']);
+  await kubectl(['patch', 'job', 'shop', '-n', namespace, '--type=merge', '-p', '{"spec":{"suspend":false}}']);
   await using worker = await workerOf('shop');
   await worker.seed(pages, never);
   await untilPhase('shop', 'Running');

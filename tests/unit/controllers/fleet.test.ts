@@ -1,7 +1,7 @@
 // Figures of all schedules and runs, and what a scrape of 5,000 schedules costs.
 import { setImmediate as otherWork } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { runFigures, scheduleFigures } from '#src/controllers/fleet.ts';
+import { queueFigures, runFigures, scheduleFigures } from '#src/controllers/fleet.ts';
 import { createFleetMetrics } from '#src/controllers/fleet-metrics.ts';
 import type { CrawlRun, CrawlSchedule } from '#src/custom-resources/types.ts';
 import { GROUP, VERSION } from '#src/resources/group.ts';
@@ -108,6 +108,25 @@ const PROGRESS = {
 };
 const valuesOf = (samples: readonly { value: number }[]) => samples.map(({ value }) => value);
 
+it('counts the unfinished runs of each queue, waiting and active, and makes no label of a name that is not there', () => {
+  const accepted = { type: 'Accepted', status: 'True', reason: 'x', message: '', lastTransitionTime: '' } as const;
+  const of = (queue: string | undefined, status?: CrawlRun['status']): CrawlRun => {
+    const one = run('1', status);
+    return { ...one, spec: { ...one.spec, ...(queue === undefined ? {} : { queue }) } };
+  };
+  const runs = [
+    of(undefined),
+    of('nightly', { conditions: [accepted] }),
+    of('nightly', { conditions: [accepted, { ...accepted, type: 'Finished' }] }),
+    of('made-up'),
+  ];
+  const figures = queueFigures(runs, new Map([['nightly', 5]]));
+  expect(figures.map(({ labels: { queue, state }, value }) => `${queue} ${state} ${value}`)).toEqual([
+    ...['default waiting 1', 'default active 0', 'nightly waiting 0', 'nightly active 1'],
+    ...['_unknown waiting 1', '_unknown active 0'],
+  ]);
+});
+
 it('adds up what is queued, open and dead over the runs of a schedule', () => {
   const worker = { pod: 'w', state: 'Crawling', inFlight: 2 };
   const figures = runFigures(
@@ -187,7 +206,11 @@ it('a scrape of 5,000 schedules with 20,000 runs leaves the event loop free', as
   /** Of an operator that was not asked before. */
   const scrape = async () => {
     const registry = createRegistry();
-    createFleetMetrics(registry).follow({ scheduleCache: { list: () => schedules }, runCache: { list: () => runs } });
+    createFleetMetrics(registry).follow({
+      scheduleCache: { list: () => schedules },
+      runCache: { list: () => runs },
+      queues: new Map(),
+    });
     let lines = 0;
     for await (const piece of exposition(registry, OPENMETRICS_TYPE)) lines += piece.split('\n').length - 1;
     return lines;

@@ -33,7 +33,7 @@ test('a run in line: its place, and what to do', () => {
   expect(explanationLines(explain(waiting))).toEqual([
     'shop-1 is Queued since 2026-01-01T12:01:00Z',
     '- WaitingForSlot: waiting: number 2 in line, since 5 active runs are the limit (condition Progressing)',
-    "  what to do: Wait, give the run a higher spec.priority, stop another run, or raise the operator's limits.",
+    "  what to do: Wait, give the run a higher spec.priority or another spec.queue, stop another run, or raise the operator's limits.",
   ]);
 });
 

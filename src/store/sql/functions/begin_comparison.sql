@@ -4,7 +4,7 @@ create or replace function begin_comparison(of_run uuid) returns void
 language plpgsql set search_path from current as $$
 declare
   -- The fields of a spec that do not change what a page gives: OPERATIONAL of the crawler's page memory, but for the sources.
-  operational constant text[] := array['limits', 'workers', 'concurrency', 'heartbeat', 'priority', 'timeoutSeconds',
+  operational constant text[] := array['limits', 'workers', 'concurrency', 'heartbeat', 'priority', 'queue', 'timeoutSeconds',
     'backoffLimit', 'ttlSecondsAfterFinished', 'pod', 'image', 'scheduleName', 'trigger', 'shutdown'];
   most_looked_at constant int := 10000;
   this_run run;

@@ -178,6 +178,8 @@ describe('spec.pod', () => {
     const job = crawlJob(labelled, specOf({ pod: POD }), JOB_SETTINGS);
     expect(job.metadata.labels).toMatchObject({ 'kueue.x-k8s.io/queue-name': 'crawls', team: 'shop' });
     expect(job.metadata.labels?.['app.kubernetes.io/instance']).toBeUndefined();
+    // Kueue resumes it when its turn has come.
+    expect([job.spec?.suspend, crawlJob(run, specOf({}), JOB_SETTINGS).spec?.suspend]).toEqual([true, undefined]);
     expect(job.metadata.labels?.['trawler.dev/run']).toBe('shop-1');
     expect(job.metadata.annotations).toEqual({ owner: 'shop' });
     // The pods outlive the generation.
