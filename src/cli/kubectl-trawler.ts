@@ -21,6 +21,7 @@ import { addLogs } from './plugin/logs-command.ts';
 import { addNext } from './plugin/next-command.ts';
 import { addNotifications } from './plugin/notification-commands.ts';
 import { addPause, addResume } from './plugin/pause-commands.ts';
+import { addProxy } from './plugin/proxy-command.ts';
 import { addResetHost } from './plugin/reset-host-command.ts';
 import { addRetry } from './plugin/retry-command.ts';
 import { addRun } from './plugin/run-command.ts';
@@ -48,7 +49,19 @@ const ADD_COMMANDS = [
   ...[addNext, addRun, addBackfill, addRetry, addPause, addResume, addStop, addTerminate],
   ...[addSet, addExclude, addSuspend],
   ...[addDescribe, addWatch, addTop],
-  ...[addExplain, addItems, addDead, addSources, addWorkers, addHosts, addResetHost, addLogs, addHistory, addChanges],
+  ...[
+    addExplain,
+    addItems,
+    addDead,
+    addSources,
+    addWorkers,
+    addHosts,
+    addResetHost,
+    addProxy,
+    addLogs,
+    addHistory,
+    addChanges,
+  ],
   ...[addAlerts, addAudit, addTokens],
   ...[addNotifications, addPromote, addAbandon, addLint, addDoctor, addTables, addConfig, addCompletion],
 ];

@@ -837,6 +837,112 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/namespaces/{namespace}/schedules/{name}/proxy-test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Try the proxy of a schedule out: a run asks for one document by it. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    namespace: string;
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": {
+                        /**
+                         * Format: uri
+                         * @description What is asked for; the first start URL when left out. A page that tells the address of who asks shows the exit of the proxy.
+                         */
+                        url?: string;
+                    };
+                };
+            };
+            responses: {
+                /** @description The run; GET …/runs/{name}/proxy-test tells what it has shown. */
+                201: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["BegunProxyTest"];
+                    };
+                };
+                /** @description What went wrong. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/namespaces/{namespace}/runs/{name}/proxy-test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a run that tries a proxy out has shown. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    namespace: string;
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The finding. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ProxyTest"];
+                    };
+                };
+                /** @description What went wrong. */
+                default: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/crawl-now": {
         parameters: {
             query?: never;
@@ -4470,6 +4576,27 @@ export interface components {
             timeZone: string;
             /** @description A run of it is not over yet. */
             isBusy: boolean;
+        };
+        BegunProxyTest: {
+            run: string;
+            url: string;
+        };
+        ProxyTest: {
+            run: string;
+            url?: string;
+            /**
+             * @description Waiting: no answer yet. Works: the site has answered by the proxy. Fails: the proxy cannot be reached, or refuses. Unclear: the site did not answer. NotTried: the run ended before.
+             * @enum {string}
+             */
+            verdict: "Waiting" | "Works" | "Fails" | "Unclear" | "NotTried";
+            /** @description Of the site's answer. */
+            status?: number;
+            /** @description Until the whole document was there. */
+            durationMs?: number;
+            /** @description The address that the page tells, where it tells one. */
+            exitAddress?: string;
+            cause?: string;
+            message?: string;
         };
         BatchProgress: {
             batchId: string;

@@ -36,6 +36,7 @@ import { crawlNowRoutes } from './schedules/crawl-now-routes.ts';
 import { deliveryRoutes } from './schedules/delivery-routes.ts';
 import { nextRoutes } from './schedules/next-routes.ts';
 import { previewRoutes } from './schedules/preview-routes.ts';
+import { proxyTestRoutes } from './schedules/proxy-test-routes.ts';
 import { scheduleActionRoutes } from './schedules/schedule-action-routes.ts';
 import { scheduleRoutes } from './schedules/schedule-routes.ts';
 import { streamRoutes } from './stream/stream-routes.ts';
@@ -46,7 +47,16 @@ import { statusRoutes } from './system/status-routes.ts';
 
 /** In the order of the reference page. */
 const ROOMS = [
-  ...[meRoutes, statusRoutes, schedulerRoutes, scheduleRoutes, scheduleActionRoutes, previewRoutes, nextRoutes],
+  ...[
+    meRoutes,
+    statusRoutes,
+    schedulerRoutes,
+    scheduleRoutes,
+    scheduleActionRoutes,
+    previewRoutes,
+    nextRoutes,
+    proxyTestRoutes,
+  ],
   ...[crawlNowRoutes, runRoutes, runActionRoutes, runDetailRoutes, explainRoutes, logRoutes, executionRoutes],
   ...[backfillRoutes, itemRoutes, exportRoutes, deadLetterRoutes, changeRoutes, streamRoutes],
   ...[changePreviewRoutes, hostRoutes, deliveryRoutes, alertRoutes, auditRoutes, tokenRoutes],

@@ -10,6 +10,7 @@ import { createComparisonStore } from './comparisons.ts';
 import { createPool, query, type Statement, storeError } from './connection.ts';
 import { createDeadLetterStore, type DeadLetterStore } from './dead-letter-store.ts';
 import type { Execution } from './execution-store.ts';
+import { createFirstPageReads, type FirstPageReads } from './first-page.ts';
 import { createHostStore, type HostStore } from './host-store.ts';
 import type { LogReads } from './log-store.ts';
 import { createLogStore } from './logs.ts';
@@ -84,6 +85,7 @@ export type RunExport = {
 
 /** Every call rejects with a StoreError. */
 export type ServerStore = RunReads &
+  FirstPageReads &
   ChangeReads &
   DeadLetterStore &
   AuditStore &
@@ -214,6 +216,7 @@ export function createServerStore(options: ServerStoreOptions): ServerStore {
   const orNull = <T>(value: T | undefined): T | null => value ?? null;
   return {
     ...createRunReads(pool),
+    ...createFirstPageReads(pool),
     ...createChangeReads(pool),
     ...createDeadLetterStore(pool),
     ...createAuditStore(pool),

@@ -1,11 +1,13 @@
 // `kubectl trawler alerts`: troubles of runs and schedules, which somebody has seen or not.
+
 import type { Command } from 'commander';
+import { defined } from '../../resources/defined.ts';
 import type { Alert } from '../../server/alerts/alert-routes.ts';
 import { positive } from '../options.ts';
 import type { Column } from '../table.ts';
 import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
 import { globalOptions, namespaceOf, untilInterrupted } from './session.ts';
-import { answerOf, given, type QueryOf, withServer, withServerOptions } from './trawler-server.ts';
+import { answerOf, type QueryOf, withServer, withServerOptions } from './trawler-server.ts';
 
 type ListOptions = {
   readonly schedule?: string;
@@ -42,7 +44,7 @@ function addList(alerts: Command): void {
     .addOption(formatOption());
   withServerOptions(list).action(async ({ schedule, event, all, limit, output }: ListOptions) => {
     const path = { namespace: namespaceOf(globalOptions(list)) };
-    const wanted = given({ schedule, event, acknowledged: all === true ? undefined : ('false' as const) });
+    const wanted = defined({ schedule, event, acknowledged: all === true ? undefined : ('false' as const) });
     const signal = untilInterrupted();
     await withServer(list, async (server) => {
       const pages = pagesOf((page) => {
@@ -62,7 +64,7 @@ function addAcknowledge(alerts: Command): void {
   withServerOptions(acknowledge).action(async (id: string, { note }: { readonly note?: string }) => {
     await withServer(acknowledge, async (server) => {
       const path = { namespace: namespaceOf(globalOptions(acknowledge)), alertId: id };
-      const wanted = { params: { path }, body: given({ note }), signal: untilInterrupted() };
+      const wanted = { params: { path }, body: defined({ note }), signal: untilInterrupted() };
       const answer = await answerOf(server.POST('/api/v1/namespaces/{namespace}/alerts/{alertId}/acknowledge', wanted));
       if (globalOptions(acknowledge).json) console.log(JSON.stringify(answer));
       else console.log(`alert ${id} ${answer.isNew ? 'acknowledged' : 'had been acknowledged before'}`);

@@ -1,11 +1,13 @@
 // `kubectl trawler audit`: who changed what through Trawler's server.
+
 import { type Command, Option } from 'commander';
+import { defined } from '../../resources/defined.ts';
 import type { AuditEntryShown } from '../../server/audit/audit-routes.ts';
 import { positive } from '../options.ts';
 import type { Column } from '../table.ts';
 import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
 import { globalOptions, namespaceOf, untilInterrupted } from './session.ts';
-import { given, type QueryOf, withServer, withServerOptions } from './trawler-server.ts';
+import { type QueryOf, withServer, withServerOptions } from './trawler-server.ts';
 
 type Query = QueryOf<'/api/v1/namespaces/{namespace}/audit'>;
 type Options = {
@@ -41,7 +43,7 @@ export function addAudit(program: Command): void {
     .addOption(formatOption());
   withServerOptions(command).action(async ({ user, action, kind, name, limit, output }: Options) => {
     const path = { namespace: namespaceOf(globalOptions(command)) };
-    const wanted = given({ user, action, kind, name });
+    const wanted = defined({ user, action, kind, name });
     const signal = untilInterrupted();
     await withServer(command, async (server) => {
       const pages = pagesOf((page) => {

@@ -1,5 +1,7 @@
 // `kubectl trawler changes`: what a run found, against its schedule's run before; from Trawler's server or in the operator's pod.
+
 import type { Command } from 'commander';
+import { defined } from '../../resources/defined.ts';
 import type { RunChange } from '../../server/runs/change-routes.ts';
 import { changesOptions } from '../options.ts';
 import { executionOfRun } from './execution-of-run.ts';
@@ -7,7 +9,7 @@ import { runInOperator } from './in-operator.ts';
 import { pagesOf, printRows } from './rows.ts';
 import { withServerIfAny } from './server-or-operator.ts';
 import { globalOptions, namespaceOf, UsageError, untilInterrupted } from './session.ts';
-import { given, type ServerOptions, type TrawlerServer, withServerOptions } from './trawler-server.ts';
+import { type ServerOptions, type TrawlerServer, withServerOptions } from './trawler-server.ts';
 
 type Selection = {
   readonly kind?: RunChange['kind'];
@@ -60,7 +62,7 @@ async function printChanges(
     console.log(JSON.stringify(compared));
     return;
   }
-  const wanted = given({ kind, change });
+  const wanted = defined({ kind, change });
   const pages = pagesOf((page) => {
     const params = { path: { namespace, name: run }, query: { ...wanted, ...page } };
     return server.GET('/api/v1/namespaces/{namespace}/runs/{name}/changes', { params, signal });

@@ -1,12 +1,14 @@
 // `kubectl trawler dead`: pages of a run that used up their retries.
+
 import { type Command, Option } from 'commander';
+import { defined } from '../../resources/defined.ts';
 import { FAILURE_CAUSES, type FailureCause } from '../../resources/failure-causes.ts';
 import type { DeadLetter } from '../../server/runs/dead-letter-routes.ts';
 import { positive } from '../options.ts';
 import type { Column } from '../table.ts';
 import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
 import { globalOptions, namespaceOf, UsageError, untilInterrupted } from './session.ts';
-import { answerOf, given, withServer, withServerOptions } from './trawler-server.ts';
+import { answerOf, withServer, withServerOptions } from './trawler-server.ts';
 
 type Filter = {
   readonly source?: string;
@@ -98,7 +100,7 @@ function withFilter(command: Command): Command {
 }
 
 function filterOf({ source, cause, host, url }: Filter): Filter {
-  return given({ source, cause, host, url });
+  return defined({ source, cause, host, url });
 }
 
 /** Nothing is changed because a filter was forgotten. */

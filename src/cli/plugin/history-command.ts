@@ -1,5 +1,7 @@
 // `kubectl trawler history`: what has ended, also where its resource is gone; from Trawler's server or in the operator's pod.
+
 import { type Command, Option } from 'commander';
+import { defined } from '../../resources/defined.ts';
 import type { ExecutionRow } from '../../server/runs/execution-routes.ts';
 import { positive } from '../options.ts';
 import type { Column } from '../table.ts';
@@ -8,7 +10,7 @@ import { runInOperator } from './in-operator.ts';
 import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
 import { withServerIfAny } from './server-or-operator.ts';
 import { globalOptions, namespaceOf, UsageError, untilInterrupted } from './session.ts';
-import { given, type ServerOptions, type TrawlerServer, withServerOptions } from './trawler-server.ts';
+import { type ServerOptions, type TrawlerServer, withServerOptions } from './trawler-server.ts';
 
 const OUTCOMES = ['Succeeded', 'Partial', 'Failed', 'Stopped', 'TimedOut'];
 
@@ -66,7 +68,7 @@ async function printHistory(
     console.log(JSON.stringify(found, undefined, output === 'table' ? 2 : undefined));
     return;
   }
-  const wanted = given({ schedule, outcome, type: 'Crawl' as const });
+  const wanted = defined({ schedule, outcome, type: 'Crawl' as const });
   const pages = pagesOf((page) => {
     const params = { path: { namespace }, query: { ...wanted, ...page } };
     return server.GET('/api/v1/namespaces/{namespace}/executions', { params, signal });

@@ -1,11 +1,13 @@
 // `kubectl trawler items`: what a run or a schedule found, the newest first.
+
 import type { Command } from 'commander';
+import { defined } from '../../resources/defined.ts';
 import type { ItemRow } from '../../server/items/item-routes.ts';
 import { positive } from '../options.ts';
 import type { Column } from '../table.ts';
 import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
 import { globalOptions, namespaceOf, untilInterrupted } from './session.ts';
-import { given, type TrawlerServer, withServer, withServerOptions } from './trawler-server.ts';
+import { type TrawlerServer, withServer, withServerOptions } from './trawler-server.ts';
 
 type Options = { readonly output: Format; readonly limit: number; readonly source?: string };
 
@@ -44,7 +46,7 @@ async function* itemsOf(
   const signal = untilInterrupted();
   let isRun = false;
   const ofRun = pagesOf((page) => {
-    const params = { path: { namespace, name }, query: { ...given({ source }), ...page } };
+    const params = { path: { namespace, name }, query: { ...defined({ source }), ...page } };
     return server.GET('/api/v1/namespaces/{namespace}/runs/{name}/items', { params, signal });
   }, limit);
   for await (const page of ofRun) {
@@ -53,7 +55,7 @@ async function* itemsOf(
   }
   if (isRun) return;
   yield* pagesOf((page) => {
-    const params = { path: { namespace }, query: { ...given({ source }), schedule: name, ...page } };
+    const params = { path: { namespace }, query: { ...defined({ source }), schedule: name, ...page } };
     return server.GET('/api/v1/namespaces/{namespace}/items', { params, signal });
   }, limit);
 }

@@ -1,19 +1,14 @@
 // `kubectl trawler logs`: what the pods of a run have logged, from Trawler's server, the operator's pod, or the pods themselves.
+
 import { once } from 'node:events';
 import type { Command } from 'commander';
 import { CRAWL_RUNS, type CrawlRun } from '../../custom-resources/types.ts';
+import { defined } from '../../resources/defined.ts';
 import { levelOption } from '../options.ts';
 import { type LogSelection, runLogs } from './in-operator.ts';
 import { withServerIfAny } from './server-or-operator.ts';
 import { globalOptions, namespaceOf, UsageError, untilInterrupted, withSession } from './session.ts';
-import {
-  answerOf,
-  given,
-  type QueryOf,
-  type ServerOptions,
-  type TrawlerServer,
-  withServerOptions,
-} from './trawler-server.ts';
+import { answerOf, type QueryOf, type ServerOptions, type TrawlerServer, withServerOptions } from './trawler-server.ts';
 
 type Level = QueryOf<'/api/v1/namespaces/{namespace}/runs/{name}/logs'>['level'];
 
@@ -59,7 +54,7 @@ async function printLogs(
 ): Promise<void> {
   // Whoever reads may stop before the end, as head does.
   process.stdout.on('error', () => process.exit());
-  const query = given({
+  const query = defined({
     tail: tail === undefined ? undefined : Number(tail),
     since,
     level: level as Level,

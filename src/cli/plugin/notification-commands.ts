@@ -1,7 +1,9 @@
 // `kubectl trawler notifications`: what a schedule has told its webhooks, sent again, or tried out; by Trawler's server or in the
 // operator's pod.
+
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { defined } from '../../resources/defined.ts';
 import type { Delivery } from '../../server/schedules/delivery-routes.ts';
 import { positive } from '../options.ts';
 import type { Column } from '../table.ts';
@@ -17,14 +19,7 @@ import {
   untilInterrupted,
   withSession,
 } from './session.ts';
-import {
-  answerOf,
-  given,
-  type QueryOf,
-  type ServerOptions,
-  type TrawlerServer,
-  withServerOptions,
-} from './trawler-server.ts';
+import { answerOf, type QueryOf, type ServerOptions, type TrawlerServer, withServerOptions } from './trawler-server.ts';
 
 type Wanted = QueryOf<'/api/v1/namespaces/{namespace}/schedules/{name}/deliveries'>;
 type Selection = { readonly target?: string; readonly state?: NonNullable<Wanted['state']>; readonly id?: string };
@@ -77,13 +72,13 @@ function addList(notifications: Command): void {
     await ask(list, name, options, {
       server: (server, path, signal) =>
         printRows(
-          deliveriesOf(server, path, given({ target, state }), limit, signal),
+          deliveriesOf(server, path, defined({ target, state }), limit, signal),
           json ? 'jsonl' : 'table',
           COLUMNS,
         ),
       operator: (uid) => [
         'list',
-        ...flags({ ...given({ target, state }) }),
+        ...flags({ ...defined({ target, state }) }),
         '--limit',
         String(limit),
         '--schedule-uid',
@@ -104,7 +99,7 @@ function addRedeliver(notifications: Command): void {
     if ((all === true) === (id !== undefined || target !== undefined)) {
       throw new UsageError('say which: --id, --target, or else --all');
     }
-    const which = given({ id, target });
+    const which = defined({ id, target });
     await ask(redeliver, name, options, {
       server: async (server, path, signal) => {
         const redelivered = await sendAgain(server, path, which, signal);
@@ -183,8 +178,8 @@ async function sendAgain(
 ): Promise<number> {
   const queries: readonly Wanted[] =
     id === undefined
-      ? (['failed', 'disabled'] as const).map((state) => ({ state, ...given({ target }) }))
-      : [{ notificationId: id, ...given({ target }) }];
+      ? (['failed', 'disabled'] as const).map((state) => ({ state, ...defined({ target }) }))
+      : [{ notificationId: id, ...defined({ target }) }];
   let sent = 0;
   for (const query of queries) {
     for await (const page of deliveriesOf(server, path, query, Number.POSITIVE_INFINITY, signal)) {

@@ -1,11 +1,13 @@
 // `kubectl trawler tokens`: for tools outside of the cluster that call Trawler's server.
+
 import type { Command } from 'commander';
+import { defined } from '../../resources/defined.ts';
 import type { TokenShown } from '../../server/auth/token-routes.ts';
 import { positive } from '../options.ts';
 import type { Column } from '../table.ts';
 import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
 import { globalOptions, untilInterrupted } from './session.ts';
-import { answerOf, given, withServer, withServerOptions } from './trawler-server.ts';
+import { answerOf, withServer, withServerOptions } from './trawler-server.ts';
 
 type CreateOptions = { readonly role: TokenShown['role']; readonly in?: string[]; readonly days: number };
 
@@ -34,7 +36,7 @@ function addList(tokens: Command): void {
     async ({ in: namespace, output }: { readonly in?: string; readonly output: Format }) => {
       await withServer(list, async (server) => {
         const signal = untilInterrupted();
-        const query = given({ namespace });
+        const query = defined({ namespace });
         const all = pagesOf(() => server.GET('/api/v1/tokens', { params: { query }, signal }), 500);
         await printRows(all, output, COLUMNS);
       });
@@ -51,7 +53,7 @@ function addCreate(tokens: Command): void {
     .option('--days <count>', 'for how long, at most 366', positive, 90);
   withServerOptions(create).action(async (name: string, { role, in: namespaces, days }: CreateOptions) => {
     await withServer(create, async (server) => {
-      const body = { name, role, expiresInDays: days, ...given({ namespaces }) };
+      const body = { name, role, expiresInDays: days, ...defined({ namespaces }) };
       const made = await answerOf(server.POST('/api/v1/tokens', { body, signal: untilInterrupted() }));
       if (globalOptions(create).json) console.log(JSON.stringify(made));
       else {

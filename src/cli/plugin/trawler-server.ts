@@ -226,13 +226,6 @@ export async function answerOf<T>(call: Promise<{ readonly data?: T }>): Promise
   throw new ServerError("the answer of Trawler's server is empty", { status: 200, isOfServer: true });
 }
 
-/** What was given of the options of a command. */
-export function given<T extends object>(options: T): Given<T> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Given<T>;
-}
-
-type Given<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> };
-
 /** Trawler's server answers with problems, and with nothing else. */
 function refusal(status: number, type: unknown, text: string, { explain }: Route): ServerError {
   const said = jsonOf(text);

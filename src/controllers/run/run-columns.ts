@@ -1,9 +1,9 @@
 // What only kubectl's columns are for: a path into the status cannot choose between conditions or subtract times.
 import { type Condition, findCondition } from '../../kube/conditions.ts';
 import type { CrawlRunStatus } from '../../resources/crawl-run.ts';
+import { defined } from '../../resources/defined.ts';
 import { formatDuration } from '../../resources/duration.ts';
 import type { RunSnapshot } from '../../store/operator-store.ts';
-import { defined } from '../defined.ts';
 
 export function runColumns(
   conditions: readonly Condition[],

@@ -1,7 +1,7 @@
 // A status that fits into its object: etcd takes 1.5 MiB for spec and status together. Pure functions.
 import { cutText } from '../../resources/clamp.ts';
 import type { CrawlRunStatus } from '../../resources/crawl-run.ts';
-import { defined } from '../defined.ts';
+import { defined } from '../../resources/defined.ts';
 
 /** From the whole status to what no reader can do without. */
 export const STATUS_SIZES = ['Whole', 'Summary', 'Verdict'] as const;

@@ -2,10 +2,10 @@
 import type { CrawlRun } from '../../custom-resources/types.ts';
 import type { NewObject } from '../../kube/kube-object.ts';
 import type { CrawlScheduleSpec, CrawlScheduleStatus } from '../../resources/crawl-schedule.ts';
+import { defined } from '../../resources/defined.ts';
 import { LABEL } from '../../resources/group.ts';
 import { draw } from '../../schedule/hashed-fields.ts';
 import type { ImageFigures } from '../../store/execution-store.ts';
-import { defined } from '../defined.ts';
 
 type Canary = NonNullable<CrawlScheduleSpec['canary']>;
 type CanaryStatus = NonNullable<CrawlScheduleStatus['canary']>;

@@ -4,9 +4,9 @@ import { type Condition, isConditionTrue, setCondition } from '../../kube/condit
 import { timestamp } from '../../kube/time.ts';
 import type { ScheduleConditionType, ScheduleReason } from '../../resources/conditions.ts';
 import type { CrawlScheduleSpec, CrawlScheduleStatus } from '../../resources/crawl-schedule.ts';
+import { defined } from '../../resources/defined.ts';
 import { formatDuration } from '../../resources/duration.ts';
 import { LABEL } from '../../resources/group.ts';
-import { defined } from '../defined.ts';
 import type { CurrentInterval } from './current-interval.ts';
 import { type FailuresInARow, suspensionMessage } from './failures-in-a-row.ts';
 import { lateness } from './lateness.ts';

@@ -2,6 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import type { CrawlSchedule } from '../../custom-resources/types.ts';
 import type { ObjectRef } from '../../kube/kube-object.ts';
+import { defined } from '../../resources/defined.ts';
 import { nextCursor, pageQuery } from '../http/cursor.ts';
 import { answers, body, conditional, created, createRoutes, inNamespace, named, signalOf } from '../http/env.ts';
 import { etagOf, expectedVersion } from '../http/etag.ts';
@@ -151,10 +152,4 @@ export async function findSchedule(
   const found = await schedules.get(ref, { signal });
   if (found !== undefined) return found;
   throw new ProblemError('NotFound', `there is no schedule "${ref.name}" in the namespace "${ref.namespace}"`);
-}
-
-function defined<T extends object>(values: T): { [Key in keyof T]?: NonNullable<T[Key]> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
-    [Key in keyof T]?: NonNullable<T[Key]>;
-  };
 }

@@ -206,6 +206,7 @@ describe('the API server', () => {
       'authorization.k8s.io/subjectaccessreviews': 'create',
       'trawler.dev/crawlschedules': 'get list watch create update patch delete',
       'trawler.dev/crawlruns': 'get list watch create patch delete',
+      'trawler.dev/crawlbackfills': 'get list create patch',
       'events.k8s.io/events': 'create patch',
       pods: 'list',
       events: 'list',

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { never, urls } from '../store/fixture.ts';
+import { answerProxyTests } from './proxy-tests.ts';
 import { LIVE_RUN, RUN, SCHEDULE, type Shop, startShop } from './shop.ts';
 
 /** What stands for a name in the docs. */
@@ -117,7 +118,7 @@ test('every command that README and docs name runs as it is written', async () =
   });
   await shop.live.worker().seed(urls(2), never);
   const ending = new AbortController();
-  const operator = planBackfills(ending.signal);
+  const operator = Promise.all([planBackfills(ending.signal), answerProxyTests(shop, ending.signal)]);
   const commands = await documented();
   const known = new Set(commands.map(([name]) => name));
   for (const name of [

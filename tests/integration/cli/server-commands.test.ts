@@ -1,6 +1,7 @@
 // Commands of the plugin for what has no resource: alerts, the audit, named tokens, previews, hosts and deliveries.
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { never, urls } from '../store/fixture.ts';
+import { answerProxyTests } from './proxy-tests.ts';
 import { LIVE_RUN, RUN, SCHEDULE, type Shop, startShop } from './shop.ts';
 
 let shop: Shop;
@@ -118,14 +119,14 @@ test('deliveries are listed, sent again by state and by id, and a receiver is tr
   const before = await statesNow();
   expect(before.map(({ state }) => state).toSorted()).toEqual(['delivered', 'disabled', 'failed']);
 
-  expect(await trawler('notifications', 'redeliver', SCHEDULE, '--all', '--json')).toMatchObject({
-    ...{ exitCode: 0, stdout: '{"redelivered":2}' },
-  });
-  expect((await statesNow()).map(({ state }) => state).toSorted()).toEqual(['delivered', 'pending', 'pending']);
   const { notificationId = '' } = before.find(({ state }) => state === 'delivered') ?? {};
   const again = ['notifications', 'redeliver', SCHEDULE, '--id', notificationId];
   expect(await trawler(...again)).toMatchObject({ stdout: '1 deliveries are sent again' });
   expect(await trawler(...again)).toMatchObject({ stdout: '0 deliveries are sent again' });
+  expect(await trawler('notifications', 'redeliver', SCHEDULE, '--all', '--json')).toMatchObject({
+    ...{ exitCode: 0, stdout: '{"redelivered":2}' },
+  });
+  expect((await statesNow()).map(({ state }) => state).toSorted()).toEqual(['pending', 'pending', 'pending']);
 
   const answerTests = async (end: (typeof ends)[number]) => {
     await expect
@@ -145,4 +146,45 @@ test('deliveries are listed, sent again by state and by id, and a receiver is tr
   };
   expect(await tried(ends[0])).toMatchObject({ exitCode: 0, stdout: 'ops answered 200' });
   expect(await tried(ends[1])).toMatchObject({ exitCode: 1, stderr: 'error: ops: HTTP 500' });
+});
+
+test('a proxy that works is told with the answer and the address that it goes out by, and one that is not tried with why', async () => {
+  const ending = new AbortController();
+  const answering = answerProxyTests(shop, ending.signal);
+  try {
+    expect(await trawler('proxy', 'test', SCHEDULE, '--url', 'https://ip.test/')).toEqual({
+      ...{ exitCode: 0, stderr: '' },
+      stdout: `the proxy of ${SCHEDULE} works: https://ip.test/ answered 200 in 7 ms; it goes out by 203.0.113.9`,
+    });
+  } finally {
+    ending.abort();
+    await answering;
+  }
+  const tried = trawler('proxy', 'test', SCHEDULE);
+  const name = await vi.waitFor(async () => {
+    const { items } = JSON.parse(await shop.server.kubectl(['get', 'crawlruns', '-o', 'json'])) as {
+      items: { metadata: { name: string }; spec: { sources: { urls: string[] }[] } }[];
+    };
+    const found = items.find(
+      ({ metadata, spec }) =>
+        metadata.name.endsWith('-proxy-test') && spec.sources[0]?.urls[0] === 'https://site.test/',
+    );
+    return found?.metadata.name ?? expect.fail('no run yet');
+  }, 30_000);
+  const lastTransitionTime = new Date().toISOString();
+  const conditions = [{ type: 'Finished', status: 'True', reason: 'Failed', message: '', lastTransitionTime }];
+  const status = { phase: 'Failed', message: 'there is no Secret "crawl-proxy"', conditions };
+  await shop.server.kubectl([
+    'patch',
+    'crawlrun',
+    name,
+    '--subresource=status',
+    '--type=merge',
+    '-p',
+    JSON.stringify({ status }),
+  ]);
+  expect(await tried).toMatchObject({
+    exitCode: 1,
+    stdout: expect.stringContaining(`was not tried; kubectl trawler explain ${name}: there is no Secret "crawl-proxy"`),
+  });
 });

@@ -92,7 +92,8 @@ async function bringOperator(server: ServerFixture): Promise<void> {
 
 /** With a status as the operator would write it. */
 async function bringSchedule(server: ServerFixture): Promise<void> {
-  const runTemplate = { spec: { sources: [{ name: 'site', urls: ['https://site.test/'] }] } };
+  const proxy = { urlSecretRef: { name: 'crawl-proxy' } };
+  const runTemplate = { spec: { sources: [{ name: 'site', urls: ['https://site.test/'] }], proxy } };
   const notifications = [{ name: 'ops', url: 'https://hooks.example/ops' }];
   await server.kubectl(['apply', '-f', '-'], {
     ...{

@@ -11,7 +11,12 @@ import type { Resolve } from '#src/crawler/network/address-guard.ts';
 import { parseProxyUrl } from '#src/crawler/network/upstream-proxy.ts';
 import type { Renderer } from '#src/crawler/rendering/renderer.ts';
 import { normaliseUrl } from '#src/crawler/urls/url.ts';
+import { proxyTestRun } from '#src/custom-resources/proxy-test-run.ts';
+import type { CrawlSchedule } from '#src/custom-resources/types.ts';
 import type { CrawlRunSpecInput } from '#src/resources/crawl-run.ts';
+import { findingOf } from '#src/server/schedules/proxy-verdict.ts';
+import { createPool } from '#src/store/connection.ts';
+import { createFirstPageReads } from '#src/store/first-page.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { FORBIDDEN_URLS } from '../../unit/crawler/network/ssrf-corpus.ts';
 import { type CrawlDatabase, startCrawlDatabase, type TestRun } from './fixture.ts';
@@ -173,6 +178,43 @@ describe('a run with a proxy', { timeout: 240_000 }, () => {
     expect((await run.snapshot()).outcome).toBe('Succeeded');
     const origin = `http://shop.test:${site.port}`;
     expect(proxy.log).toEqual([`GET ${origin}/robots.txt`, `GET ${origin}/`]);
+  });
+
+  it('that tries a proxy out shows an answer with its time and the address, or that the proxy is down', async () => {
+    await using site = await startSite({ '/': html('<p>You come from 203.0.113.9</p>') });
+    const url = `http://shop.test:${site.port}/`;
+    const schedule: CrawlSchedule = {
+      apiVersion: 'trawler.dev/v1alpha1',
+      kind: 'CrawlSchedule',
+      metadata: { name: 'shop', namespace: 'default', uid: 'u', resourceVersion: '1' },
+      spec: { runTemplate: { spec: { sources: [{ name: 'a', urls: ['http://a.test/'] }], proxy: proxySpec() } } },
+    };
+    const wanted = proxyTestRun(schedule, url, new Date());
+    if (wanted === undefined) return expect.fail('no run');
+    const pool = createPool({
+      ...{ databaseUrl: database.superuserUrl, applicationName: 'test', max: 1 },
+      sessionSettings: { search_path: 'trawler' },
+    });
+    try {
+      for (const isUp of [true, false]) {
+        await using proxy = await startProxy();
+        if (!isUp) await proxy[Symbol.asyncDispose]();
+        await using run = await database.accept(wanted.spec);
+        const worker = run.startWorker(await environmentBy(run, proxy.url));
+        expect(await worker.ended).toBe(0);
+        const name = `run-${run.runId.slice(0, 8)}`;
+        const page = await createFirstPageReads(pool).firstPage({ namespace: 'default', run: name }, never);
+        const found = findingOf({ ...schedule, spec: wanted.spec }, page);
+        if (isUp) expect(proxy.log).toEqual([`GET ${url}`]);
+        expect(found).toMatchObject(
+          isUp
+            ? { verdict: 'Works', status: 200, durationMs: expect.any(Number), exitAddress: '203.0.113.9' }
+            : { verdict: 'Fails', cause: 'ProxyError', message: expect.stringContaining('cannot be reached') },
+        );
+      }
+    } finally {
+      await pool.end();
+    }
   });
 
   it.for(modes)(

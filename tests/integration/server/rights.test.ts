@@ -38,6 +38,8 @@ const ROUTES: readonly (readonly [verb: string, resource: string, method: string
   ['suspend', SCHEDULES, 'POST', 'schedules/none/suspend', {}],
   ['resume', SCHEDULES, 'POST', 'schedules/none/resume'],
   ['run', SCHEDULES, 'POST', 'schedules/none/run', {}],
+  ['run', SCHEDULES, 'POST', 'schedules/none/proxy-test', {}],
+  ['get', RUNS, 'GET', 'runs/none/proxy-test'],
   ['list', RUNS, 'GET', 'runs'],
   ['get', RUNS, 'GET', 'runs/none'],
   ['patch', RUNS, 'PATCH', 'runs/none', { spec: {} }],

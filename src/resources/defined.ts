@@ -1,4 +1,4 @@
-// Leaves out what is undefined: a status field without a value must not be there at all.
+// Leaves out what is undefined: a field without a value must not be there at all.
 
 /** A copy without the entries whose value is undefined. */
 export function defined<T extends object>(values: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
