@@ -109,6 +109,13 @@ export default {
       from: { path: '^src/cli/' },
       to: { path: '^src/server/', dependencyTypesNot: ['type-only'] },
     },
+    {
+      name: 'traces-are-loaded-when-wanted',
+      severity: 'error',
+      comment: 'one file knows the library that sends traces, and is loaded by its URL alone',
+      from: { path: '^(src|operator|crawler-image)/', pathNot: '^src/telemetry/otlp-traces' },
+      to: { path: '(^|/)node_modules/@opentelemetry/|^src/telemetry/otlp-traces', dependencyTypesNot: ['type-only'] },
+    },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     { name: 'no-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
     {

@@ -11,7 +11,8 @@ Every process writes one JSON object a line to standard output; on a terminal li
 - \`level\`: \`trace\`, \`debug\`, \`info\`, \`warn\`, \`error\` or \`fatal\`, as text,
 - \`service\`: \`operator\`, \`gateway\`, \`server\` or \`crawler\`,
 - \`msg\`: what happened,
-- \`run\`: the UID of the CrawlRun, where the line is of one; a crawler has \`worker\`, too, which is the UID of its pod.
+- \`run\`: the UID of the CrawlRun, where the line is of one; a crawler has \`worker\`, too, which is the UID of its pod,
+- \`trace_id\`: the trace of that run, where [traces](traces.md) are switched on.
 
 The level is \`operator.logLevel\`, \`gateway.logLevel\` and \`server.logLevel\` of the chart, and \`spec.logLevel\` of a run. Lines of single pages are
 at \`debug\`, but for those that failed or were refused. What crawlers write is kept after their pods: \`kubectl trawler logs RUN\`.

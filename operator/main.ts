@@ -28,8 +28,10 @@ import { RELEASE } from '../src/store/release.ts';
 import { LOG_EVENTS } from '../src/telemetry/log-events.ts';
 import { createLogger, type Logger, type LogLevel } from '../src/telemetry/logger.ts';
 import { createProcessRegistry } from '../src/telemetry/metrics.ts';
+import { openTraces } from '../src/telemetry/open-traces.ts';
 import { startProbeServer } from '../src/telemetry/probe-server.ts';
 import { type Readiness, remembered } from '../src/telemetry/readiness.ts';
+import { type Traces, withTraceIds } from '../src/telemetry/traces.ts';
 import { type ChangesOptions, changes } from './changes.ts';
 import { type HistoryOptions, history } from './history.ts';
 import { type DeliveryOptions, listDeliveries, redeliver, type TestOptions, testTarget } from './notifications.ts';
@@ -118,8 +120,10 @@ async function operator(config: Config, logger: Logger): Promise<void> {
       caches: async () => (isFilling ? 'this process leads and is filling its caches' : true),
     },
   });
+  const traces = await openOperatorTraces(config, logger);
   try {
     const end = await runOperator({
+      ...(traces === undefined ? {} : { traces }),
       api,
       store,
       gateway,
@@ -149,8 +153,13 @@ async function operator(config: Config, logger: Logger): Promise<void> {
     // Another may lead by now: nothing may be written any more, not even by what has not ended yet.
     if (end === 'lost') process.exit(EXIT_LEADERSHIP_LOST);
   } finally {
-    await Promise.allSettled([probes.close(), api.close(), store.close()]);
+    await Promise.allSettled([probes.close(), api.close(), store.close(), traces?.close()]);
   }
+}
+
+async function openOperatorTraces({ tracesUrl, podName }: Config, logger: Logger): Promise<Traces | undefined> {
+  if (tracesUrl === undefined) return undefined;
+  return openTraces({ url: tracesUrl, service: 'operator', process: { 'service.instance.id': podName }, logger });
 }
 
 async function answers(store: OperatorStore): Promise<Readiness> {
@@ -246,7 +255,8 @@ async function start(service: string, work: (config: Config, logger: Logger) => 
     process.exitCode = EXIT_CONFIG;
     return;
   }
-  const logger = createLogger(service, config.logLevel);
+  const plain = createLogger(service, config.logLevel);
+  const logger = config.tracesUrl === undefined ? plain : withTraceIds(plain);
   logger.info({ namespace: config.namespace, crawlerImage: config.crawlerImage }, LOG_EVENTS.serviceStarting.message);
   try {
     await work(config, logger);

@@ -140,6 +140,11 @@ const schema = z.object({
       'Named queues of runs and their own limits, such as {nightly: {maxActiveRuns: 5}}; default is always there.',
     ),
   logLevel: z.enum(LOG_LEVELS).default('info').describe('Least level of log lines.'),
+  tracesUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('Receiver of traces by OTLP over HTTP, http://host:4318; none are made when left out.'),
+  tracedPages: z.coerce.number().min(0).max(1).default(0.1).describe('Share of the pages that have a span, 0 to 1.'),
 });
 
 export type Config = z.output<typeof schema> & {

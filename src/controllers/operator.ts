@@ -34,6 +34,7 @@ import { GROUP } from '../resources/group.ts';
 import type { OperatorStore } from '../store/operator-store.ts';
 import { LOG_EVENTS } from '../telemetry/log-events.ts';
 import type { Logger } from '../telemetry/logger.ts';
+import type { Traces } from '../telemetry/traces.ts';
 import { createBackfillReconciler } from './backfill/backfill-controller.ts';
 import { wakeBackfills } from './backfill/backfill-wake.ts';
 import { startCaches } from './caches.ts';
@@ -75,6 +76,8 @@ export type OperatorOptions = {
   /** Objects of one kind worked on at once. */
   readonly reconcilers: number;
   readonly metrics: OperatorMetrics;
+  /** Absent when nobody wants them. */
+  readonly traces?: Traces;
   readonly logger: Logger;
   readonly signal: AbortSignal;
   /** Called when this process leads and begins to fill its caches, and when they are filled and the controllers work. */
@@ -173,6 +176,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
       ...{ runs, jobs, pods, nodes, secrets, claims, clusterEvents, runCache, jobCache, podCache },
       ...{ queue, store, database, gateway, events, settings, pace, now, logger },
       onRunEnded: (run, { outcome, at }) => metrics.runEnded(run, outcome, at),
+      ...(options.traces === undefined ? {} : { traces: options.traces }),
       // The schedule's status has to hold the result before the run is deleted.
       isReported: (run) => isRunReported(run, scheduleCache),
     }),

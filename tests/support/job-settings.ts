@@ -10,6 +10,7 @@ export const JOB_SETTINGS: JobSettings = {
   allowedProxies: [],
   browserSeccompProfile: 'trawler/chromium.json',
   logLevel: 'info',
+  tracedPages: 0.1,
   crawlerUser: 65_532,
   allowedPodFields: DEFAULT_POD_FIELDS,
 };

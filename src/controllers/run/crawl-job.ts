@@ -22,6 +22,10 @@ export type JobSettings = {
   readonly allowedAddresses: readonly string[];
   readonly allowedProxies: readonly string[];
   readonly logLevel: string;
+  /** Where workers send their spans; undefined when there are none. */
+  readonly tracesUrl?: string | undefined;
+  /** Share of the pages that have a span, 0 to 1. */
+  readonly tracedPages: number;
   /** Of pods whose Chromium has its sandbox, relative to the kubelet's folder of seccomp profiles. */
   readonly browserSeccompProfile: string;
   /** User and group of the crawler pods; undefined where the cluster assigns them, as OpenShift does. */
@@ -279,6 +283,15 @@ function environment(run: CrawlRun, settings: JobSettings): EnvironmentVariable[
     { name: 'TRAWLER_HEADERS_DIR', value: HEADERS_DIR },
     { name: 'TRAWLER_OUTPUT_DIR', value: OUTPUT_DIR },
     { name: 'HOME', value: '/tmp' },
+    ...traceVariables(settings),
+  ];
+}
+
+function traceVariables({ tracesUrl, tracedPages }: JobSettings): EnvironmentVariable[] {
+  if (tracesUrl === undefined) return [];
+  return [
+    { name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: tracesUrl },
+    { name: 'TRAWLER_TRACED_PAGES', value: String(tracedPages) },
   ];
 }
 

@@ -7,6 +7,7 @@ import { controllerOf, parseObjectKey } from '../../kube/kube-object.ts';
 import type { ReconcileResult } from '../../kube/work-queue.ts';
 import { type CrawlRunSpec, crawlRunSpec } from '../../resources/crawl-run.ts';
 import type { ContentChange, RunSnapshot } from '../../store/operator-store.ts';
+import type { Traces } from '../../telemetry/traces.ts';
 import { podsOf } from '../caches.ts';
 import { DATABASE_RETRY_MS, type PreparedDatabase } from '../database-preparation.ts';
 import type { JobSettings } from './crawl-job.ts';
@@ -27,6 +28,7 @@ import { logFields } from './run-log-fields.ts';
 import type { RunQueue } from './run-queue.ts';
 import { endOf, type RunEnd, type RunObservation } from './run-status.ts';
 import { nextStep, type RunStep } from './run-step.ts';
+import { runSpan } from './run-trace.ts';
 import { specObstacle } from './spec-obstacle.ts';
 import { createStatusWriter } from './status-writer.ts';
 import { lastCrash, workerObstacle } from './worker-obstacles.ts';
@@ -44,6 +46,8 @@ export type RunControllerOptions = RunAcceptanceOptions &
     readonly settings: JobSettings;
     /** Its status shows the end now. */
     readonly onRunEnded: (run: CrawlRun, end: RunEnd) => void;
+    /** Absent when nobody wants them. */
+    readonly traces?: Pick<Traces, 'addRun'>;
   };
 
 /** Progress is read this often, less often the more runs are active: the API server and PostgreSQL are shared. */
@@ -360,6 +364,7 @@ export function createRunReconciler(options: RunControllerOptions) {
     if (end) {
       announceEnd(run, end, seen.snapshot?.sources ?? []);
       options.onRunEnded(run, end);
+      options.traces?.addRun(run.metadata.uid, runSpan(run, end, seen.snapshot));
       if (seen.job) clusterEvents.forget(seen.job.metadata.uid);
       return { requeueAfterMs: 0 };
     }

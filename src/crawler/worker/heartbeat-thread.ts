@@ -8,6 +8,7 @@ import { createHeartbeatStore } from '../gateway/worker-store.ts';
 import type { FromThread, HeartbeatStart, OpenPage, ToThread, WorkerStatus } from './heartbeat-messages.ts';
 import { hungOutcomes, hungPages, stallMessage } from './hung-pages.ts';
 import { lastWord } from './kept-log.ts';
+import { logBindings } from './log-bindings.ts';
 import { writeTerminationMessage } from './termination.ts';
 import { createWatchdog } from './watchdog.ts';
 import { readWorkedPage } from './worked-page.ts';
@@ -20,17 +21,12 @@ if (parentPort === null) throw new Error('heartbeat-thread runs as a worker thre
 const port = parentPort;
 const { config, intervalMs, stallMs, logLevel, workedPage } = workerData as HeartbeatStart;
 let lastLine = '';
-const log = createLogger(
-  'crawler',
-  logLevel,
-  { run: config.runId, worker: config.workerId },
-  {
-    write(line) {
-      lastLine = line;
-      port.postMessage({ type: 'line', line } satisfies FromThread);
-    },
+const log = createLogger('crawler', logLevel, logBindings(config), {
+  write(line) {
+    lastLine = line;
+    port.postMessage({ type: 'line', line } satisfies FromThread);
   },
-);
+});
 const calls = openGateway(config.gateway);
 const store = createHeartbeatStore({ calls, workerId: config.workerId });
 const watchdog = createWatchdog({ tickMs: TICK_MS, stallMs });

@@ -37,6 +37,8 @@ const environment = z.object({
   TRAWLER_HEADERS_DIR: z.string().min(1).default('/run/trawler-headers'),
   TRAWLER_CHROMIUM: z.string().min(1).optional(),
   TRAWLER_OUTPUT_DIR: z.string().min(1).default('/output'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  TRAWLER_TRACED_PAGES: z.coerce.number().min(0).max(1).default(0.1),
 });
 
 export type WorkerConfig = {
@@ -66,6 +68,8 @@ export type WorkerConfig = {
   readonly chromium?: string;
   /** Where the volume of spec.output is mounted. */
   readonly outputDirectory: string;
+  /** Where spans go, and of which share of the pages; absent when nowhere. */
+  readonly traces?: { readonly url: string; readonly share: number };
 };
 
 /** A value that cannot be used; the message names the key and never holds the value of a secret. */
@@ -103,8 +107,14 @@ export function loadWorkerConfig(variables: NodeJS.ProcessEnv): WorkerConfig {
     caFile: values.TRAWLER_CA_FILE,
     extractorDirectory: values.TRAWLER_EXTRACTOR_DIR,
     urlListsDirectory: values.TRAWLER_URL_LISTS_DIR,
+    ...tracesOf(values),
     ...(values.TRAWLER_CHROMIUM === undefined ? {} : { chromium: values.TRAWLER_CHROMIUM }),
   };
+}
+
+function tracesOf(values: z.output<typeof environment>): Pick<WorkerConfig, 'traces'> {
+  const url = values.OTEL_EXPORTER_OTLP_ENDPOINT;
+  return url === undefined ? {} : { traces: { url, share: values.TRAWLER_TRACED_PAGES } };
 }
 
 function readSecret(path: string): string {

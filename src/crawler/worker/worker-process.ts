@@ -12,6 +12,8 @@ import { stallTimeoutMs } from '../../resources/stall-timeout.ts';
 import { EXIT_CODE, type TerminationReason } from '../../resources/worker-exit.ts';
 import { LOG_EVENTS } from '../../telemetry/log-events.ts';
 import { createLogger, type Logger } from '../../telemetry/logger.ts';
+import { openTraces } from '../../telemetry/open-traces.ts';
+import type { Traces } from '../../telemetry/traces.ts';
 import { createRobotsGate } from '../discovery/robots-gate.ts';
 import { seedsOf } from '../discovery/seeds.ts';
 import { createSitemapReader } from '../discovery/sitemap-reader.ts';
@@ -35,14 +37,16 @@ import { type HeartbeatClient, startHeartbeat } from './heartbeat.ts';
 import { createKeptLog, type KeptLog } from './kept-log.ts';
 import { createLiveSpec, type LiveSpec } from './live-spec.ts';
 import { readLoad } from './load.ts';
+import { logBindings } from './log-bindings.ts';
 import { watchMemory } from './memory-watch.ts';
 import { type OpenPagesWatch, watchOpenPages } from './open-pages-watch.ts';
 import { noTotals } from './outcome-log.ts';
+import { withPageTraces } from './page-traces.ts';
 import { createPatientStore } from './patient-store.ts';
 import { installShutdown, type Shutdown } from './shutdown.ts';
 import { writeTerminationMessage } from './termination.ts';
 import { ALL_SOURCES_BLOCKED } from './work-end.ts';
-import { runWorker, type WorkerEnd } from './worker.ts';
+import { runWorker, type WorkerActivity, type WorkerEnd } from './worker.ts';
 import { loadWorkerConfig, type WorkerConfig, WorkerConfigError } from './worker-config.ts';
 import { createNetwork } from './worker-network.ts';
 
@@ -73,24 +77,40 @@ export async function runWorkerProcess(environment: NodeJS.ProcessEnv): Promise<
     return fail(createLogger('crawler'), error);
   }
   const keptLog = createKeptLog();
-  const log = createLogger('crawler', config.logLevel, { run: config.runId, worker: config.workerId }, keptLog);
+  const log = createLogger('crawler', config.logLevel, logBindings(config), keptLog);
   log.info({ pod: config.podName, node: config.nodeName }, LOG_EVENTS.serviceStarting.message);
   const shutdown = installShutdown(log);
   // Of its own: neither waits for the other.
   const logCalls = openGateway({ ...config.gateway, connections: 1 });
   keptLog.begin(logCalls, config.workerId);
+  let traces: Traces | undefined;
   try {
-    return await work(config, shutdown, log, keptLog);
+    traces = await openWorkerTraces(config, log);
+    return await work(config, shutdown, log, keptLog, traces);
   } catch (error) {
     return fail(log, error, shutdown.reason());
   } finally {
+    await traces?.close();
     await keptLog.end();
     await logCalls.close();
     shutdown.dispose();
   }
 }
 
-async function work(config: WorkerConfig, shutdown: Shutdown, log: Logger, keptLog: KeptLog): Promise<number> {
+async function openWorkerTraces(config: WorkerConfig, logger: Logger): Promise<Traces | undefined> {
+  const { traces, workerId, podName, nodeName } = config;
+  if (traces === undefined) return undefined;
+  const process = { 'service.instance.id': workerId, 'k8s.pod.name': podName, 'k8s.node.name': nodeName };
+  return openTraces({ url: traces.url, service: 'crawler', process, logger });
+}
+
+async function work(
+  config: WorkerConfig,
+  shutdown: Shutdown,
+  log: Logger,
+  keptLog: KeptLog,
+  traces: Traces | undefined,
+): Promise<number> {
   let heartbeat: HeartbeatClient | undefined;
   const onRetry = () => heartbeat?.activity.progress();
   const calls = openGateway(config.gateway);
@@ -106,7 +126,8 @@ async function work(config: WorkerConfig, shutdown: Shutdown, log: Logger, keptL
     heartbeat = beginHeartbeat(config, assignment, shutdown, live, log, keptLog);
     checkVersion(assignment);
     log.info({ name: assignment.name, namespace: assignment.namespace }, LOG_EVENTS.runStarted.message);
-    const context = { config, assignment, store, live, heartbeat, shutdown, log };
+    const traced = traces === undefined ? {} : { traces };
+    const context = { config, assignment, store, live, heartbeat, shutdown, log, ...traced };
     const end = await finishOutput(context, await crawlUnlessOver(context));
     state = end.finished ? 'Completed' : 'Stopped';
     return report(end, shutdown, log);
@@ -161,6 +182,7 @@ type WorkContext = {
   readonly heartbeat: HeartbeatClient;
   readonly shutdown: Shutdown;
   readonly log: Logger;
+  readonly traces?: Traces;
 };
 
 /** A worker that comes after the crawl, such as that of a stopped run, is there for the output alone. */
@@ -255,7 +277,7 @@ async function crawl(options: WorkContext, spec: CrawlRunSpec): Promise<WorkerEn
       places.change(concurrency);
     });
     signals.stopping.addEventListener('abort', () => heartbeat.setState('Stopping'), { once: true });
-    const { activity } = heartbeat;
+    const activity = activityOf(options);
     const reseed = async (quit: AbortSignal) => void (await seed(options, spec, quit));
     // A host that can still go by the proxy is not given up.
     const enoughRefusals = ENOUGH_REFUSALS + (proxy?.mode === 'Auto' ? proxy.failureThreshold : 0);
@@ -267,6 +289,11 @@ async function crawl(options: WorkContext, spec: CrawlRunSpec): Promise<WorkerEn
     await network.close();
     await extractor?.close();
   }
+}
+
+function activityOf({ config, heartbeat, traces }: WorkContext): WorkerActivity {
+  if (traces === undefined || config.traces === undefined) return heartbeat.activity;
+  return withPageTraces(heartbeat.activity, traces, { runId: config.runId, share: config.traces.share });
 }
 
 /** Undefined where memory is not limited. */

@@ -22,6 +22,8 @@ export type WorkerActivity = {
   readonly pageBegan: (claim: Claim) => void;
   readonly pageEntered: (claim: Claim, stage: PageStage) => void;
   readonly pageEnded: (claim: Claim) => void;
+  /** It has been written down, unless the lease was lost: `isKept` is false then. */
+  readonly pageCommitted?: (outcome: Outcome, isKept: boolean) => void;
   /** An exception that is not the fault of a page. */
   readonly exception: () => void;
 };
@@ -267,7 +269,9 @@ class CrawlLoop {
     activity.progress();
     for (const outcome of outcomes) {
       if ('cause' in outcome && outcome.cause === 'Blocked') this.#mayBeBlocked = true;
-      if (kept.has(outcome.claim.requestId)) countOutcome(this.#totals, outcome);
+      const isKept = kept.has(outcome.claim.requestId);
+      activity.pageCommitted?.(outcome, isKept);
+      if (isKept) countOutcome(this.#totals, outcome);
       else
         log.warn(
           { url: outcome.claim.url },

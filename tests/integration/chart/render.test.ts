@@ -35,6 +35,8 @@ describe('values', () => {
     [[EVALUATION, 'crawler.allowedAddresses={a.b}'], "at '/crawler/allowedAddresses/0'"],
     [[EVALUATION, 'crawler.allowedProxies={http://a.b:80}'], "at '/crawler/allowedProxies/0'"],
     [[EVALUATION, 'crawler.browserSeccompProfile=/etc/x.json'], "at '/crawler/browserSeccompProfile'"],
+    [[EVALUATION, 'tracing.url=collector:4318'], "at '/tracing/url'"],
+    [[EVALUATION, 'tracing.pages=2'], "at '/tracing/pages'"],
     [[EVALUATION, 'crawler.user=0'], "at '/crawler/user'"],
     [[EVALUATION, 'crawler.allowedPodFields={hostNetwork}'], "at '/crawler/allowedPodFields/0'"],
     [[EVALUATION, 'operator.image.digest=latest'], "at '/operator/image/digest'"],
@@ -103,6 +105,19 @@ describe('values', () => {
       TRAWLER_MAX_ACTIVE_RUNS_PER_NAMESPACE: '5',
       TRAWLER_LOG_LEVEL: 'debug',
     });
+  });
+
+  test('traces are off, and the operator is told where they go once they are on', async () => {
+    const tracing = async (...values: string[]) => {
+      const { TRAWLER_TRACES_URL: url, TRAWLER_TRACED_PAGES: pages } = environment(
+        await render(OWN_DATABASE, ...values),
+      );
+      return { url, pages };
+    };
+    expect(await tracing()).toEqual({});
+    const url = 'http://collector:4318';
+    expect(await tracing(`tracing.url=${url}`)).toEqual({ url, pages: '0.1' });
+    expect(await tracing(`tracing.url=${url}`, 'tracing.pages=1')).toEqual({ url, pages: '1' });
   });
 
   test('a cluster that assigns users gets none to refuse', async () => {

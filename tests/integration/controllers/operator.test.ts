@@ -75,10 +75,14 @@ afterEach(async () => {
   await kubectl(['delete', 'crawlschedules,crawlruns', '--all', '-n', namespace]);
 });
 
+/** Spans that operators made, with the UIDs of their runs. */
+const traced: [string, string][] = [];
+
 function startOperator(databaseUrl = database.ownerUrl, limits: ActiveLimits = {}): RunningOperator {
   const operator = startOperatorOn(cluster.kubeconfigPath, databaseUrl, {
     limits,
     maintenance: { ...MAINTENANCE, retentionDays: 2 },
+    traces: { addRun: (runId, { name }) => traced.push([runId, name]), add: () => {}, close: async () => {} },
   });
   running.push(operator);
   return operator;
@@ -315,6 +319,7 @@ describe('a CrawlRun', () => {
     const stopped = await get<CrawlRun>('crawlrun', 'shop');
     expect(stopped.status?.phase).toBe('Stopped');
     expect(condition(stopped, 'Complete')).toMatchObject({ status: 'True', reason: 'Shutdown' });
+    await eventually(async () => expect(traced.filter(([runId]) => runId === stopped.metadata.uid)).toHaveLength(1));
     await eventually(async () => expect(await list('secrets')).toEqual([]));
   });
 

@@ -35,6 +35,18 @@ test.each([
   },
 );
 
+test('workers are told where spans go, and of which share of the pages, where the operator is', () => {
+  const traceVariables = (settings: object) =>
+    crawlJob(run, specOf({}), { ...JOB_SETTINGS, ...settings }).spec?.template.spec?.containers[0]?.env?.filter(
+      ({ name }) => /OTEL|TRACE/.test(name),
+    );
+  expect(traceVariables({})).toEqual([]);
+  expect(traceVariables({ tracesUrl: 'http://collector:4318', tracedPages: 0.5 })).toEqual([
+    { name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: 'http://collector:4318' },
+    { name: 'TRAWLER_TRACED_PAGES', value: '0.5' },
+  ]);
+});
+
 test.each([{ fetch: { render: 'Browser' } }, { browser: { sandbox: true }, fetch: { render: 'HTTP' } }])(
   'the container of %j has the profile of its runtime',
   (spec) => {
