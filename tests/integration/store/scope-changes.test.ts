@@ -262,6 +262,32 @@ describe.each(POSTGRES_VERSIONS)('a scope that is changed on PostgreSQL %i', (ve
     await expectExact(installation, run.runId);
   });
 
+  it('what an edit has excluded, and is too deep when that is taken back, is crawled when it turns out to be nearer', async () => {
+    await using installation = await install(server);
+    const run = await installation.createRun({ ...FAST, limits: { maxDepth: 10 } });
+    const worker = run.worker();
+    const [start, far] = [...urls(1, { prefix: 'start' }), ...urls(1, { prefix: 'old/', depth: 5 })];
+    await worker.seed([start, far] as Discovery[], never);
+    const [claim] = await claimSome(worker, 1);
+    expect(claim).toMatchObject({ url: start?.url });
+    const edits = [
+      { exclude: ['**/old/**'], maxDepth: 10 },
+      { exclude: [], maxDepth: 3 },
+    ];
+    for (const [index, edit] of edits.entries()) {
+      const change = { runId: run.runId, spec: specWith(run, edit), specGeneration: 2 + index };
+      await installation.operator.changeRun(change, never);
+      await review(installation, run.runId);
+      expect(await statesOf(installation, run.runId)).toEqual({ leased: 1, 'skipped Excluded': 1 });
+    }
+    await worker.commit([done(claim as Claim, [{ ...(far as Discovery), depth: 1 }])], never);
+    expect((await workUntilFinished(worker)).claims.map(({ url, depth }) => ({ url, depth }))).toEqual([
+      { url: far?.url, depth: 1 },
+    ]);
+    expect(await statesOf(installation, run.runId)).toEqual({ done: 2 });
+    await expectExact(installation, run.runId);
+  });
+
   it('a page that is to be read again, and may not be asked any more, does not keep the run from its end', async () => {
     await using installation = await install(server);
     const run = await installation.createRun({ ...FAST, limits: { maxDepth: 1 } });

@@ -2,7 +2,7 @@
 -- whether it has locked any lanes: then the caller's transaction has to end, since it must not wait for anything else.
 -- What is queued only changes its priority. A page that was read is queued once more, for its links: some may have been
 -- left out, and all are nearer now. So is a sitemap, or a page with links to where the scope has moved, see move_scope, or with such as were too
--- deep for the limit of then; and what was skipped for its depth is queued.
+-- deep for the limit of then; and what was skipped for its depth, or as excluded, is queued.
 -- What is leased waits until it ends, and so does what is in a lane that another claim has locked. See
 -- docs/decisions/0043-depth.md.
 --
@@ -55,7 +55,8 @@ begin
       -- All that may have given links.
       r.state = 'done' or (r.state = 'skipped' and r.reason in ('Redirected', 'Canonical', 'NoIndex'))
         or (r.state = 'dead' and r.reason in ('MissingField', 'ExtractionError', 'ScreenshotError'))
-        or (r.state = 'skipped' and (w.reads_again or r.reason = 'MaxDepth')) as is_read_again
+        -- Excluded: an edit may have taken that back while it was too deep. If not, whoever claims it skips it again.
+        or (r.state = 'skipped' and (w.reads_again or r.reason in ('MaxDepth', 'Excluded'))) as is_read_again
     from (
       select url_key, min(depth) as depth, bool_or(reads_again) as reads_again from taken
       group by url_key offset 0) w
