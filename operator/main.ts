@@ -352,7 +352,9 @@ notifications
   );
 program
   .command('tables')
-  .description('how large the tables are, who is connected, and which statements take long now')
+  .description(
+    'how large the tables are, who is connected, which statements take long now, and which took the most time',
+  )
   .option('--json', 'one JSON object')
   .action(({ json = false }: { readonly json?: boolean }) =>
     print(async (store, signal) => tablesLines(await store.reviewTables(signal), json)),

@@ -1,6 +1,7 @@
 // How large the tables are, who is connected, and what takes long now: for a person who looks after PostgreSQL.
 import { type Kysely, sql } from 'kysely';
 import type { Database } from './schema.ts';
+import { slowStatements } from './slow-statements.ts';
 import type { ConnectionCount, LongQuery, TableReview, TableSize } from './table-sizes.ts';
 
 /** Seconds from which a statement is told of. */
@@ -27,5 +28,5 @@ export async function reviewTables(db: Kysely<Database>, signal: AbortSignal): P
     where datname = current_database() and state <> 'idle' and pid <> pg_backend_pid()
       and clock_timestamp() - query_start > make_interval(secs => ${LONG})
     order by query_start limit 20`.execute(db, { signal });
-  return { tables, connections, longQueries };
+  return { tables, connections, longQueries, statements: await slowStatements(db, signal) };
 }

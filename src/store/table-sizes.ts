@@ -5,6 +5,7 @@ export type TableReview = {
   readonly connections: readonly ConnectionCount[];
   /** Of this database, by all that may be seen of it: what another role does shows no text. */
   readonly longQueries: readonly LongQuery[];
+  readonly statements: Statements;
 };
 
 /** A table with its indexes and all of its partitions, the largest first. Rows are PostgreSQL's own estimate. */
@@ -25,5 +26,23 @@ export type LongQuery = {
   readonly seconds: number;
   /** What it waits for. */
   readonly waitsFor: string | null;
+  readonly query: string;
+};
+
+/** What took the most time since PostgreSQL began to count, the most first, as the extension pg_stat_statements has counted it. */
+export type Statements = {
+  /** `NotCreated`: the database does not have the extension. `NotLoaded`: the server does not count. */
+  readonly state: 'Counted' | 'NotCreated' | 'NotLoaded';
+  readonly slowest: readonly SlowStatement[];
+};
+
+/** Of all calls of a statement, whatever its values were; of another role it shows no text. */
+export type SlowStatement = {
+  readonly role: string;
+  readonly calls: number;
+  readonly totalSeconds: number;
+  readonly meanMs: number;
+  readonly maxMs: number;
+  readonly rows: number;
   readonly query: string;
 };

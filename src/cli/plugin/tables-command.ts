@@ -7,7 +7,9 @@ import { systemNamespaceOption } from './trawler-server.ts';
 export function addTables(program: Command): void {
   program
     .command('tables')
-    .description("sizes of PostgreSQL's tables, its connections, and statements that take long now")
+    .description(
+      "sizes of PostgreSQL's tables, its connections, statements that take long now, and those that took the most time",
+    )
     .addOption(systemNamespaceOption())
     .action(async ({ systemNamespace }: { readonly systemNamespace: string }, command: Command) => {
       const options = globalOptions(command);

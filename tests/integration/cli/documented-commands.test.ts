@@ -209,5 +209,6 @@ test('tables tells the sizes of tables, partitions together, and whose connectio
     tables: expect.arrayContaining([expect.objectContaining({ name: 'item', partitions: 1 })]),
     connections: expect.arrayContaining([expect.objectContaining({ count: expect.any(Number) })]),
     longQueries: [],
+    statements: { state: 'NotCreated', slowest: [] },
   });
 });
