@@ -210,13 +210,15 @@ export async function pauseRun(db: Kysely<Database>, runId: string, signal: Abor
   return run !== undefined;
 }
 
-/** Its time goes on. */
+/** Its time goes on. What it stood still before its first heartbeat, when no time ran, is none of it. */
 export async function resumeRun(db: Kysely<Database>, runId: string, signal: AbortSignal): Promise<void> {
   await db
     .updateTable('run')
     .set({
       paused_at: null,
-      paused_seconds: sql`paused_seconds + extract(epoch from clock_timestamp() - paused_at)`,
+      paused_seconds: sql`paused_seconds
+        + case when started_at is null then 0
+          else extract(epoch from clock_timestamp() - greatest(paused_at, started_at)) end`,
     })
     .where('run_id', '=', runId)
     .where('paused_at', 'is not', null)

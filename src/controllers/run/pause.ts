@@ -1,4 +1,5 @@
-// A run that is paused by spec.suspend: whether it is, what that does to its time, and what its status says. Pure functions.
+// Runs that stand still, by spec.suspend or since somebody else has suspended their Job: whether they do, what that does to their
+// time, and what their status says. Pure functions.
 import type { CrawlRun } from '../../custom-resources/types.ts';
 import type { Job, Pod } from '../../kube/builtin-types.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
@@ -15,6 +16,16 @@ export function isPaused(
   stopReason: string | undefined,
 ): boolean {
   return spec.suspend === true && stopReason === undefined && state !== 'Finished' && !output?.due;
+}
+
+/** Whether somebody else, such as Kueue, keeps the Job of a run that has started from work; `job` as it is after a resume of ours. */
+export function isHeld(
+  job: Job | undefined,
+  { startedAt, state, output }: Pick<RunSnapshot, 'startedAt' | 'state' | 'output'>,
+  stopReason: string | undefined,
+): boolean {
+  const isAtWork = startedAt !== undefined && stopReason === undefined && state !== 'Finished' && !output?.due;
+  return isAtWork && job?.spec?.suspend === true;
 }
 
 /** When `timeoutSeconds` are over, pauses not counted; unknown before the first heartbeat and during a pause. */

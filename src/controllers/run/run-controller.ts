@@ -18,7 +18,7 @@ import { createFinishedRunSettler, type FinishedRunOptions } from './finished-ru
 import { createHungWorkers, type HungWorkerOptions } from './hung-workers.ts';
 import { createLostNodes, isSilent, type LostNodeOptions } from './lost-node.ts';
 import { endingObstacle, type Obstacle, obstacleOfAnswer, type StartObstacle, startDeadline } from './obstacle.ts';
-import { isPaused, pausedBeforeItsTurn, pauseObstacle, refusedPause } from './pause.ts';
+import { isHeld, isPaused, pausedBeforeItsTurn, pauseObstacle, refusedPause } from './pause.ts';
 import { hasEnded } from './pods.ts';
 import { createRunAcceptance, type RunAcceptanceOptions } from './run-acceptance.ts';
 import { createAnnouncements } from './run-announcements.ts';
@@ -190,10 +190,8 @@ export function createRunReconciler(options: RunControllerOptions) {
     const found = await ensureJob(run, spec, snapshot, stopReason, signal);
     if ('obstacle' in found) return reportOrGiveUp(run, spec, { snapshot, ...found }, signal);
     // After its Job: a time-out that does not count a pause is better than one that counts it.
-    if (snapshot.pausedAt) {
-      await store.resumeRun(run.metadata.uid, signal);
-      return { requeueAfterMs: 0 };
-    }
+    const standsStill = isHeld(found.job, snapshot, stopReason);
+    if (await noteTime(run, snapshot, standsStill, signal)) return { requeueAfterMs: 0 };
 
     const pods = podsOf(podCache, run);
     await terminate(run, snapshot, pods, signal);
@@ -240,9 +238,9 @@ export function createRunReconciler(options: RunControllerOptions) {
     read: RunSnapshot,
     signal: AbortSignal,
   ): Promise<ReconcileResult> {
-    const { uid } = run.metadata;
-    const isFirst = read.pausedAt === undefined && (await store.pauseRun(uid, signal));
-    const snapshot = isFirst ? ((await readSnapshot(run, signal)) ?? read) : read;
+    const standsStill = refusedPause(knownJob(run)) === undefined;
+    const hasChanged = await noteTime(run, read, standsStill, signal);
+    const snapshot = hasChanged ? ((await readSnapshot(run, signal)) ?? read) : read;
     const job = await pauseKnownJob(run, signal);
     const pods = podsOf(podCache, run);
     await failLostPods(run, spec, snapshot, pods, signal);
@@ -260,6 +258,19 @@ export function createRunReconciler(options: RunControllerOptions) {
     );
     const isQuiet = obstacle !== undefined && pods.every(hasEnded);
     return { requeueAfterMs: isQuiet ? Math.max(PAUSED_REFRESH_MS, requeueAfterMs) : requeueAfterMs };
+  }
+
+  /** Notes since when the run's time stands still, or that it goes on; whether that is news. */
+  async function noteTime(
+    { metadata: { uid } }: CrawlRun,
+    { pausedAt }: RunSnapshot,
+    standsStill: boolean,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    if (standsStill === (pausedAt !== undefined)) return false;
+    if (standsStill) return store.pauseRun(uid, signal);
+    await store.resumeRun(uid, signal);
+    return true;
   }
 
   /** Shows what the run waits for, and ends it when that cannot change, or has lasted until the start deadline. */

@@ -57,6 +57,9 @@ const get = async <T>(kind: string, name: string) =>
   JSON.parse(await kubectl(['get', kind, name, '-n', namespace, '-o', 'json'])) as T;
 const patch = (name: string, spec: object) =>
   kubectl(['patch', 'crawlrun', name, '-n', namespace, '--type=merge', '-p', JSON.stringify({ spec })]);
+/** As somebody else does it, who is not Trawler. */
+const suspendJob = (suspend: boolean) =>
+  kubectl(['patch', 'job', 'shop', '-n', namespace, '--type=merge', '-p', JSON.stringify({ spec: { suspend } })]);
 const eventually = (assertions: () => Promise<void>) => vi.waitFor(assertions, { timeout: 60_000, interval: 200 });
 const phaseOf = async (name: string) => (await get<CrawlRun>('crawlrun', name)).status?.phase;
 const untilPhase = (name: string, phase: string) => eventually(async () => expect(await phaseOf(name)).toBe(phase));
@@ -123,6 +126,24 @@ async function workerOf(name: string, unlike?: string) {
   };
 }
 
+/** Crawls until the run is over; the URLs. */
+async function crawlRest(worker: Awaited<ReturnType<typeof workerOf>>): Promise<string[]> {
+  const asked: string[] = [];
+  while (true) {
+    const answer = await worker.claim(20, never);
+    if (answer.state === 'Finished') return asked;
+    if (answer.state !== 'Claimed') {
+      await worker.finish(never);
+      continue;
+    }
+    await worker.commit(
+      answer.claims.map((claim: Claim) => done(claim)),
+      never,
+    );
+    asked.push(...answer.claims.map(({ url }) => url));
+  }
+}
+
 const pages = Array.from({ length: PAGES }, (_, page) => ({
   ...{ source: 'shop', url: `http://shop.example/${page}`, host: 'shop.example', depth: 0 },
 }));
@@ -177,19 +198,7 @@ test('a paused run loses its pods and nothing else, outlives PostgreSQL and oper
   await patch('shop', { suspend: false });
   await untilPhase('shop', 'Running');
   await using worker = await workerOf('shop', first);
-  while (true) {
-    const answer = await worker.claim(20, never);
-    if (answer.state === 'Finished') break;
-    if (answer.state !== 'Claimed') {
-      await worker.finish(never);
-      continue;
-    }
-    await worker.commit(
-      answer.claims.map((claim: Claim) => done(claim)),
-      never,
-    );
-    asked.push(...answer.claims.map(({ url }) => url));
-  }
+  asked.push(...(await crawlRest(worker)));
   await untilPhase('shop', 'Succeeded');
   expect(asked.toSorted()).toEqual(pages.map(({ url }) => url).toSorted());
   const [items] = await query<{ items: string; pages: string }>(
@@ -227,7 +236,7 @@ test('a run that is paused in line is passed, and waits for its turn when it is 
 test('a Job that somebody else has suspended stays so when the run is resumed', async () => {
   await apply('shop');
   await eventually(async () => expect(await podsOf('shop')).toHaveLength(1));
-  await kubectl(['patch', 'job', 'shop', '-n', namespace, '--type=merge', '-p', '{"spec":{"suspend":true}}']);
+  await suspendJob(true);
   await patch('shop', { suspend: true });
   await untilPhase('shop', 'Paused');
   await patch('shop', { suspend: false });
@@ -238,10 +247,68 @@ test('a Job that somebody else has suspended stays so when the run is resumed', 
   expect((await get<Job>('job', 'shop')).spec?.suspend).toBe(true);
 }, 120_000);
 
+test('a run at work that Kueue suspends stands still, its time with it, and crawls the rest when Kueue resumes it', async () => {
+  await apply('shop', { timeoutSeconds: 600 }, { 'kueue.x-k8s.io/queue-name': 'crawls' });
+  await kubectl(['wait', '-n', namespace, '--for=create', 'job/shop', '--timeout=60s']);
+  await suspendJob(false);
+  let first: string;
+  {
+    await using worker = await workerOf('shop');
+    first = worker.workerId;
+    await worker.seed(pages, never);
+    const claims = await claimSome(worker, 10);
+    await worker.commit(
+      claims.slice(0, 6).map((claim) => done(claim)),
+      never,
+    );
+    await untilPhase('shop', 'Running');
+    await suspendJob(true);
+    await eventually(async () => {
+      const { status } = await get<CrawlRun>('crawlrun', 'shop');
+      const held = { type: 'Progressing', status: 'False', reason: 'JobSuspended' };
+      expect(status?.conditions).toContainEqual(expect.objectContaining(held));
+      expect(status).toMatchObject({
+        phase: 'Running',
+        message: 'Job shop waits in queue crawls of Kueue: the run goes on when Kueue admits its Workload',
+        progress: { succeeded: 6, queued: PAGES - 6, inFlight: 0 },
+      });
+    });
+  }
+  // Longer than the whole time that the run has; the status shows a look after that.
+  await query(
+    `update trawler.run set started_at = started_at - interval '2 h', paused_at = paused_at - interval '2 h'`,
+  );
+  await operator.stop();
+  startOperator();
+  await patch('shop', { priority: 7 });
+  await eventually(async () => {
+    const { metadata, status } = await get<CrawlRun>('crawlrun', 'shop');
+    expect(status?.observedGeneration).toBe(metadata.generation);
+  });
+  const { status } = await get<CrawlRun>('crawlrun', 'shop');
+  expect(status?.phase).toBe('Running');
+  expect(status?.conditions?.map(({ type }) => type)).not.toContain('Stalled');
+  expect((await get<Job>('job', 'shop')).spec?.suspend).toBe(true);
+
+  await suspendJob(false);
+  await using worker = await workerOf('shop', first);
+  await eventually(async () => {
+    expect(await query('select paused_at, paused_seconds > 7000 as paused from trawler.run')).toEqual([
+      { paused_at: null, paused: true },
+    ]);
+  });
+  await crawlRest(worker);
+  await untilPhase('shop', 'Succeeded');
+  const [items] = await query<{ items: string; pages: string }>(
+    'select count(*) as items, count(distinct url_key) as pages from trawler.item',
+  );
+  expect(items).toEqual({ items: String(PAGES), pages: String(PAGES) });
+}, 180_000);
+
 test('a run in a queue of Kueue says who can pause it, and goes on', async () => {
   await apply('shop', {}, { 'kueue.x-k8s.io/queue-name': 'crawls' });
   await kubectl(['wait', '-n', namespace, '--for=create', 'job/shop', '--timeout=60s']);
-  await kubectl(['patch', 'job', 'shop', '-n', namespace, '--type=merge', '-p', '{"spec":{"suspend":false}}']);
+  await suspendJob(false);
   await using worker = await workerOf('shop');
   await worker.seed(pages, never);
   await untilPhase('shop', 'Running');
@@ -255,6 +322,8 @@ test('a run in a queue of Kueue says who can pause it, and goes on', async () =>
     });
   });
   expect((await get<Job>('job', 'shop')).spec?.suspend).toBe(false);
+  // It crawls: its time goes on.
+  expect(await query('select paused_at from trawler.run')).toEqual([{ paused_at: null }]);
 }, 120_000);
 
 test('a run that is edited while it lives gets other limits, another pace, more and fewer pods, and another end', async () => {

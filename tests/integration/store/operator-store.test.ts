@@ -291,6 +291,24 @@ describe.each(POSTGRES_VERSIONS)('operator store on PostgreSQL %i', (version) =>
     expect(await mark()).toBeUndefined();
   });
 
+  it('counts of a pause what is after the first heartbeat, since no time runs before it', async () => {
+    await using installation = await install(server);
+    const { operator } = installation;
+    const run = await installation.createRun(FAST);
+    const pauseOneHour = async (isStarted: boolean) => {
+      await operator.pauseRun(run.runId, never);
+      if (isStarted) await run.heartbeats(run.worker().workerId).beat(heartbeat, never);
+      await installation.admin.query(`update run set paused_at = paused_at - interval '1 h'`);
+      await operator.resumeRun(run.runId, never);
+      return ((await operator.snapshots(never)).get(run.runId)?.pausedMs ?? 0) / 60_000;
+    };
+    expect(await pauseOneHour(false)).toBe(0);
+    // Its first heartbeat comes in the middle of it.
+    expect(await pauseOneHour(true)).toBeLessThan(1);
+    await installation.admin.query(`update run set started_at = started_at - interval '2 h'`);
+    expect(await pauseOneHour(true)).toBeGreaterThanOrEqual(60);
+  });
+
   it('shows a run as it goes: counters, workers, the first heartbeat, the last success', async () => {
     await using installation = await install(server);
     const { operator } = installation;

@@ -1,6 +1,13 @@
 // When a run is paused, what that does to its time, and what its status says, as tables.
 import { describe, expect, test } from 'vitest';
-import { isPaused, pausedBeforeItsTurn, pauseObstacle, refusedPause, timeOutAt } from '#src/controllers/run/pause.ts';
+import {
+  isHeld,
+  isPaused,
+  pausedBeforeItsTurn,
+  pauseObstacle,
+  refusedPause,
+  timeOutAt,
+} from '#src/controllers/run/pause.ts';
 import type { CrawlRun } from '#src/custom-resources/types.ts';
 import type { Job, Pod } from '#src/kube/builtin-types.ts';
 
@@ -40,6 +47,19 @@ test.each([
   ['its file is being written', true, { state: 'Running', output: due }, undefined, false],
 ] as const)('whether a run is paused when %s', (_what, suspend, snapshot, stopReason, paused) => {
   expect(isPaused(runOf(suspend), snapshot, stopReason)).toBe(paused);
+});
+
+test.each([
+  ['its Job is suspended', job(true), { state: 'Running', startedAt: at(0) }, undefined, true],
+  ['Kueue has suspended its Job', job(true, KUEUE), { state: 'Running', startedAt: at(0) }, undefined, true],
+  ['its Job works', job(false, KUEUE), { state: 'Running', startedAt: at(0) }, undefined, false],
+  ['it has no Job now', undefined, { state: 'Running', startedAt: at(0) }, undefined, false],
+  ['its time has not begun', job(true), { state: 'Accepted' }, undefined, false],
+  ['it has ended', job(true), { state: 'Finished', startedAt: at(0) }, undefined, false],
+  ['it is being stopped', job(true), { state: 'Running', startedAt: at(0) }, 'Shutdown', false],
+  ['its file is being written', job(true), { state: 'Running', startedAt: at(0), output: due }, undefined, false],
+] as const)('whether a run at work is held by somebody else when %s', (_what, known, snapshot, stopReason, held) => {
+  expect(isHeld(known, snapshot, stopReason)).toBe(held);
 });
 
 test.each([
