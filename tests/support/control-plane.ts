@@ -23,6 +23,8 @@ export interface ControlPlaneOptions {
   controllerManager?: boolean;
   /** More flags for it, for example `--controllers=*,-job-controller`. */
   controllerManagerFlags?: string[];
+  /** More flags for the API server, for example `--feature-gates=MutatingAdmissionPolicy=true`. */
+  apiServerFlags?: string[];
   /** Admission plugins of the API server, besides those that are on by default. */
   admissionPlugins?: string[];
   /** GOGC of all its programs, in percent: less of their time for garbage collection, for more memory. Go's 100 without. */
@@ -72,7 +74,8 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     start({ ...manager, args: [...manager.args, ...(options.controllerManagerFlags ?? [])] });
   };
   const startApiServer = async () => {
-    start(apiServer(settings));
+    const server = apiServer(settings);
+    start({ ...server, args: [...server.args, ...(options.apiServerFlags ?? [])] });
     await apiServerReady(settings, { timeoutMs: 90_000, alive: () => failIfEnded(children, directory) });
     if (!options.controllerManager) return;
     startControllerManager();

@@ -20,7 +20,14 @@ let namespaces: readonly [string, string];
 let count = 0;
 
 beforeAll(async () => {
-  [cluster, postgres] = await Promise.all([startControlPlane({ controllerManager: true }), startPostgres(18)]);
+  const apiServerFlags = [
+    '--feature-gates=MutatingAdmissionPolicy=true',
+    '--runtime-config=admissionregistration.k8s.io/v1beta1=true',
+  ];
+  [cluster, postgres] = await Promise.all([
+    startControlPlane({ controllerManager: true, apiServerFlags }),
+    startPostgres(18),
+  ]);
   await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
   await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
 });
@@ -124,7 +131,8 @@ test('two namespaces take turns in a queue, however many runs of one are in line
 }, 120_000);
 
 test('a queue that is not there is said by run and schedule, holds up nobody, and fails a run at its start deadline', async () => {
-  startOperator({ queues: new Map([['nightly', 1]]) });
+  // One place in all: the run without a queue must not have it.
+  startOperator({ total: 1, queues: new Map([['nightly', 1]]) });
   const words = 'there is no queue "nigthly": name one that there is (default, nightly)';
   await apply('lost', { queue: 'nigthly', startTimeoutSeconds: 10 });
   await apply('mended', { queue: 'nigthly' });
@@ -190,4 +198,65 @@ test('a Job in a queue of Kueue is made suspended, starts when Kueue resumes it,
   await resume(false);
   await untilPhase('shop', 'Failed');
   expect(await statusOf('shop')).toMatchObject({ reason: 'NoHeartbeat' });
+}, 120_000);
+
+/** Gives the Jobs of one queue to another controller, as the admission of MultiKueue does with those that go to another cluster. */
+async function giveJobsAway(queue: string, managedBy: string): Promise<void> {
+  const apiVersion = 'admissionregistration.k8s.io/v1beta1';
+  const rule = { apiGroups: ['batch'], apiVersions: ['v1'], operations: ['CREATE'], resources: ['jobs'] };
+  const expression = `[JSONPatch{op: "add", path: "/spec/managedBy", value: "${managedBy}"}]`;
+  await kubectl(['apply', '-f', '-'], {
+    ...{ apiVersion, kind: 'MutatingAdmissionPolicy', metadata: { name: queue } },
+    spec: {
+      matchConstraints: {
+        resourceRules: [rule],
+        objectSelector: { matchLabels: { 'kueue.x-k8s.io/queue-name': queue } },
+      },
+      mutations: [{ patchType: 'JSONPatch', jsonPatch: { expression } }],
+      ...{ failurePolicy: 'Fail', reinvocationPolicy: 'Never' },
+    },
+  });
+  const binding = { apiVersion, kind: 'MutatingAdmissionPolicyBinding', metadata: { name: queue } };
+  await kubectl(['apply', '-f', '-'], { ...binding, spec: { policyName: queue } });
+  // The API server learns of it a moment later.
+  await eventually(async () => {
+    const labels = { 'kueue.x-k8s.io/queue-name': queue };
+    const container = { name: 'x', image: 'x' };
+    const job = {
+      ...{ apiVersion: 'batch/v1', kind: 'Job', metadata: { name: 'probe', namespace: namespaces[0], labels } },
+      spec: { suspend: true, template: { spec: { restartPolicy: 'Never', containers: [container] } } },
+    };
+    expect(await kubectl(['create', '--dry-run=server', '-o', 'json', '-f', '-'], job)).toContain(managedBy);
+  });
+}
+
+test('a Job that an admission has given to another controller is followed by its status, and nobody fights for it', async () => {
+  await giveJobsAway('elsewhere', 'kueue.x-k8s.io/multikueue');
+  startOperator({});
+  await apply('afar', {}, namespaces[0], { 'kueue.x-k8s.io/queue-name': 'elsewhere' });
+  await eventually(async () => expect((await statusOf('afar'))?.reason).toBe('JobSuspended'));
+  await patch('job', 'afar', { suspend: false });
+  const setJobStatus = (status: object) =>
+    kubectl([
+      ...['patch', 'job', 'afar', '-n', namespaces[0], '--subresource=status', '--type=merge'],
+      ...['-p', JSON.stringify({ status })],
+    ]);
+  const at = new Date().toISOString().replace(/\.\d+Z/, 'Z');
+  await setJobStatus({ startTime: at, active: 1 });
+  await eventually(async () => expect((await statusOf('afar'))?.startDeadline).toBeDefined());
+  const given = await get<Job>('job', 'afar');
+  expect(given.spec?.managedBy).toBe('kueue.x-k8s.io/multikueue');
+  // An edit of the run makes the operator look at the Job once more.
+  await patch('crawlrun', 'afar', { workers: 2 });
+  await eventually(async () => {
+    const { metadata, status } = await get<CrawlRun>('crawlrun', 'afar');
+    expect(status?.observedGeneration).toBe(metadata.generation);
+  });
+  expect((await get<Job>('job', 'afar')).metadata.resourceVersion).toBe(given.metadata.resourceVersion);
+  expect(await kubectl(['get', 'pods', '-n', namespaces[0], '-o', 'name'])).toBe('');
+  const failed = { status: 'True', reason: 'BackoffLimitExceeded', message: 'in another cluster' };
+  const conditions = ['FailureTarget', 'Failed'].map((type) => ({ type, ...failed, lastTransitionTime: at }));
+  await setJobStatus({ active: 0, failed: 1, conditions });
+  await untilPhase('afar', 'Failed');
+  expect((await statusOf('afar'))?.message).toContain('in another cluster');
 }, 120_000);
