@@ -72,6 +72,12 @@ const ADVICE: readonly Advice[] = [
   },
   {
     reason: 'ContainerRefused',
+    // The kubelet has not heard of them in time; what is missing it says the next time.
+    words: /failed to sync (secret|configmap) cache/i,
+    advice: 'the node cannot read now what spec.pod.env takes its value from, and tries again by itself',
+  },
+  {
+    reason: 'ContainerRefused',
     words: /runAsNonRoot|non-root|run as root/,
     advice: 'the image of spec.image must run as a user that is a number and not 0, or set spec.pod.securityContext',
   },

@@ -73,8 +73,8 @@ export function endOfMove({ url, isShown }: Moving, answer: DocumentAnswer): End
   return { type: 'Leaves', to: answer.end.type === 'redirect' ? answer.end.to : url, answer };
 }
 
-/** How long the browser may take to ask for the document to which a script goes. */
-const ASKING_MS = 500;
+/** How long the browser may take to ask for the document to which a script goes; on a busy machine over half a second. */
+const ASKING_MS = 2_000;
 
 /** Whether a script of the document is about to go somewhere. */
 export function isMoving({ moving, askedToMoveAt }: Pick<Visit, 'moving' | 'askedToMoveAt'>, now: number): boolean {

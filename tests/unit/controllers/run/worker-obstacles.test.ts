@@ -78,6 +78,14 @@ test.each([
     /spec\.pod\.env/,
   ],
   [
+    'a Secret of its environment that its node has not seen yet',
+    {
+      pods: [waiting('CreateContainerConfigError', 'failed to sync secret cache: timed out waiting for the condition')],
+    },
+    'ContainerRefused',
+    /spec\.pod\.env.*tries again/,
+  ],
+  [
     'an image that runs as root',
     { pods: [waiting('CreateContainerConfigError', 'container has runAsNonRoot and image will run as root')] },
     'ContainerRefused',

@@ -85,9 +85,9 @@ it.each([
 
 it.each([
   [{ moving: undefined, askedToMoveAt: Number.NEGATIVE_INFINITY }, false],
-  [{ moving: undefined, askedToMoveAt: 9_900 }, true],
-  [{ moving: undefined, askedToMoveAt: 9_000 }, false],
-  [{ moving: { requestId: '2', url: url(other), isShown: false }, askedToMoveAt: 9_000 }, true],
+  [{ moving: undefined, askedToMoveAt: 9_000 }, true],
+  [{ moving: undefined, askedToMoveAt: 7_000 }, false],
+  [{ moving: { requestId: '2', url: url(other), isShown: false }, askedToMoveAt: 7_000 }, true],
 ])('a page with %j is about to go elsewhere: %s', (state, expected) => {
   expect(isMoving(state, 10_000)).toBe(expected);
 });
