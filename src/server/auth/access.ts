@@ -1,9 +1,9 @@
 // What somebody may do: asked of the API server (SubjectAccessReview) and remembered for seconds, so that rights are Kubernetes' own.
-import QuickLRU from 'quick-lru';
 import { SUBJECT_ACCESS_REVIEWS, type SubjectAccessReview } from '../../kube/builtin-types.ts';
 import type { KubeApi } from '../../kube/client.ts';
 import { GROUP } from '../../resources/group.ts';
 import { ProblemError } from '../http/problem.ts';
+import { createFreshAnswers } from './fresh-answers.ts';
 import type { Identity } from './identity.ts';
 import type { Right } from './rights.ts';
 import { grants } from './token-roles.ts';
@@ -22,7 +22,7 @@ const REVIEW_TIMEOUT_MS = 5_000;
 
 export function createAccess(api: KubeApi, freshMs = FRESH_MS): Access {
   const reviews = api.resource<SubjectAccessReview>(SUBJECT_ACCESS_REVIEWS);
-  const known = new QuickLRU<string, Promise<boolean>>({ maxSize: MOST_ANSWERS, maxAge: freshMs });
+  const answers = createFreshAnswers<boolean>({ freshMs, most: MOST_ANSWERS });
 
   async function review({ username, uid, groups, extra }: Identity, right: Right): Promise<boolean> {
     const { status } = await reviews.create(
@@ -41,17 +41,19 @@ export function createAccess(api: KubeApi, freshMs = FRESH_MS): Access {
     return status?.allowed === true;
   }
 
-  async function allows(identity: Identity, right: Right): Promise<boolean> {
-    if (identity.grant !== undefined) return grants(identity.grant, right);
+  function reviewed(identity: Identity, right: Right): Promise<boolean> {
     const { verb, resource, namespace, name } = right;
     const { username, uid, groups, extra } = identity;
     const key = JSON.stringify([username, uid, groups, extra, verb, resource, namespace, name]);
-    const remembered = known.get(key);
-    if (remembered !== undefined) return remembered;
-    const answer = review(identity, right);
-    known.set(key, answer);
-    answer.catch(() => known.delete(key));
-    return answer;
+    return answers.get(key, () => review(identity, right));
+  }
+
+  async function allows(identity: Identity, right: Right): Promise<boolean> {
+    if (identity.grant !== undefined) return grants(identity.grant, right);
+    const { name, ...ofAll } = right;
+    // Whoever may do it to all of them may do it to this one: one answer for ten thousand runs, and not one for each.
+    if (name !== undefined && (await reviewed(identity, ofAll))) return true;
+    return reviewed(identity, right);
   }
 
   return {

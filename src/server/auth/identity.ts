@@ -1,8 +1,8 @@
 // Who asks: the bearer token of a request, reviewed by the API server (TokenReview) and remembered for seconds.
 import { createHash } from 'node:crypto';
-import QuickLRU from 'quick-lru';
 import { TOKEN_REVIEWS, type TokenReview } from '../../kube/builtin-types.ts';
 import type { KubeApi } from '../../kube/client.ts';
+import { createFreshAnswers } from './fresh-answers.ts';
 import type { Grant } from './token-roles.ts';
 
 /** As the API server knows them; what a SubjectAccessReview asks about. */
@@ -28,7 +28,7 @@ const REVIEW_TIMEOUT_MS = 5_000;
 
 export function createAuthenticator(api: KubeApi, freshMs = FRESH_MS): Authenticate {
   const reviews = api.resource<TokenReview>(TOKEN_REVIEWS);
-  const known = new QuickLRU<string, Promise<Identity | undefined>>({ maxSize: MOST_TOKENS, maxAge: freshMs });
+  const answers = createFreshAnswers<Identity | undefined>({ freshMs, most: MOST_TOKENS });
 
   async function review(token: string): Promise<Identity | undefined> {
     const { status } = await reviews.create(
@@ -49,12 +49,7 @@ export function createAuthenticator(api: KubeApi, freshMs = FRESH_MS): Authentic
   return (token) => {
     // Tokens themselves are not kept in memory.
     const key = createHash('sha256').update(token).digest('base64');
-    const remembered = known.get(key);
-    if (remembered !== undefined) return remembered;
-    const answer = review(token);
-    known.set(key, answer);
-    answer.catch(() => known.delete(key));
-    return answer;
+    return answers.get(key, () => review(token));
   };
 }
 

@@ -14,7 +14,12 @@ import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
 import { connect } from '../../support/running-operator.ts';
 
-export type Rule = { readonly verbs: readonly string[]; readonly resources: readonly string[] };
+export type Rule = {
+  readonly verbs: readonly string[];
+  readonly resources: readonly string[];
+  /** Absent: all of them. */
+  readonly resourceNames?: readonly string[];
+};
 
 /** An answer, its body parsed. */
 export type Answer = { readonly status: number; readonly headers: Headers; readonly body: Record<string, unknown> };
