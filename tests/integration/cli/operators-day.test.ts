@@ -103,6 +103,12 @@ async function trawler(...words: string[]): Promise<string> {
   return stdout;
 }
 
+type Alert = { readonly alertId: string; readonly event: string; readonly run: string };
+
+async function alerts(...words: string[]): Promise<Alert[]> {
+  return (JSON.parse(await trawler('alerts', 'list', '-o', 'json', ...words)) as { items: Alert[] }).items;
+}
+
 const eventually = <T>(assertion: () => Promise<T>) => vi.waitFor(assertion, { timeout: 60_000, interval: 200 });
 const untilPhase = (run: string, phase: string) =>
   eventually(async () =>
@@ -184,7 +190,9 @@ test('a schedule that broke at night is brought in order by plugin and API alone
   await eventually(async () => expect(pager.calls.map(({ type }) => type)).toEqual(['run.partial']));
   expect(JSON.stringify(pager.calls[0]?.data)).toContain(night);
 
-  // What has happened?
+  // What has happened? One trouble is open, and nobody is at it yet.
+  const open = await alerts();
+  expect(open).toMatchObject([{ event: 'Partial', run: night, schedule: 'shop', items: 3 }]);
   await untilPhase(night, 'Partial');
   expect(await trawler('describe', 'shop')).toMatch(new RegExp(`^ {2}${night} +Manual +Partial +7 +4 +3`, 'm'));
   expect(await trawler('explain', night)).toMatch(/SomeRequestsFailed.*\n.*retry the dead letters/);
@@ -216,6 +224,19 @@ test('a schedule that broke at night is brought in order by plugin and API alone
     expect(await worker.finish(never)).toBe(true);
   }
   await untilPhase(retry, 'Succeeded');
+
+  // The trouble has been seen: it is open no more, and whoever looks later finds who has seen it.
+  const [trouble] = open;
+  const words = ['alerts', 'ack', trouble?.alertId ?? '', '--note', 'new ones crawled again, the archive moves'];
+  expect(await trawler(...words)).toBe(`alert ${trouble?.alertId} acknowledged`);
+  expect(await trawler(...words)).toBe(`alert ${trouble?.alertId} had been acknowledged before`);
+  expect(await alerts('--schedule', 'shop')).toEqual([]);
+  expect(await alerts('--all')).toMatchObject([
+    {
+      ...{ event: 'Partial', run: night, note: 'new ones crawled again, the archive moves' },
+      acknowledgedBy: 'system:serviceaccount:default:keeper',
+    },
+  ]);
 
   // Until the archive is there again, nobody is to be woken up for it.
   await trawler('suspend', 'shop', '--note', 'the archive moves', '--until', '8h');
