@@ -1,6 +1,6 @@
 // Troubles of runs and schedules, as people look at them: open until somebody has seen them.
 import type pg from 'pg';
-import { query } from './connection.ts';
+import { query, type Statement } from './connection.ts';
 import { withoutNulls } from './without-nulls.ts';
 
 /** Events of the outbox that are no trouble are not among them. */
@@ -57,30 +57,45 @@ export type AlertStore = {
   ): Promise<Acknowledged | undefined>;
 };
 
-const ALERTS = `
+/** Of an event of a run its spec says it. */
+const SCHEDULE = `coalesce(n.payload->>'schedule', (select p.spec->>'scheduleName' from run_spec p where p.run_id = n.run_id))`;
+
+/**
+ * The page is cut first, and what is shown beside its rows looked up row by row: joined at once, all specs that are kept would be read for
+ * it. The order names what the index begins with, too: under row security PostgreSQL does not see by itself that it is the same in all rows, and
+ * would sort all alerts of the namespace.
+ */
+function alertsStatement({ namespace, event, schedule, isAcknowledged, before, limit }: AlertQuery): Statement {
+  const values: unknown[] = [namespace, limit];
+  const given = (value: unknown) => `$${values.push(value)}`;
+  const isSeen = isAcknowledged === undefined ? '' : `and n.is_acknowledged = ${given(isAcknowledged)}`;
+  const ofEvent = event === undefined ? '' : `and n.event = ${given(event)}`;
+  const ofSchedule = schedule === undefined ? '' : `and ${SCHEDULE} = ${given(schedule)}`;
+  const older =
+    before === undefined
+      ? ''
+      : `and (n.occurred_at, n.notification_id) < (${given(before.at)}::timestamptz, ${given(before.id)}::uuid)`;
+  const text = `
+  with page as materialized (
+    select * from notification n
+    where n.payload->>'namespace' = $1 and n.event not in ('Succeeded', 'Stopped', 'Test') ${isSeen} ${ofEvent} ${ofSchedule} ${older}
+    order by n.payload->>'namespace' desc, ${isAcknowledged === undefined ? '' : 'n.is_acknowledged desc,'}
+      n.occurred_at desc, n.notification_id desc
+    limit $2
+  )
   select n.notification_id as "alertId", n.event, n.occurred_at as "occurredAt", n.payload->>'run' as run,
-    coalesce(n.payload->>'schedule', p.spec->>'scheduleName') as schedule, n.payload->>'message' as message,
-    (n.payload->>'items')::float8 as items, a.username as "acknowledgedBy", a.at as "acknowledgedAt", a.note,
-    n.occurred_at::text as position
-  from notification n
-  left join alert_acknowledgement a using (notification_id)
-  left join run_spec p on p.run_id = n.run_id
-  where n.payload->>'namespace' = $1 and n.event not in ('Succeeded', 'Stopped', 'Test')
-    and ($2::text is null or n.event = $2)
-    and ($3::text is null or coalesce(n.payload->>'schedule', p.spec->>'scheduleName') = $3)
-    and ($4::boolean is null or (a.notification_id is not null) = $4)
-    and ($5::timestamptz is null or (n.occurred_at, n.notification_id) < ($5::timestamptz, $6::uuid))
-  order by n.occurred_at desc, n.notification_id desc limit $7`;
+    ${SCHEDULE} as schedule, n.payload->>'message' as message, (n.payload->>'items')::float8 as items,
+    a.username as "acknowledgedBy", a.at as "acknowledgedAt", a.note, n.occurred_at::text as position
+  from page n
+  left join lateral (select * from alert_acknowledgement a where a.notification_id = n.notification_id limit 1) a on true
+  order by n.occurred_at desc, n.notification_id desc`;
+  return { text, values };
+}
 
 export function createAlertStore(pool: pg.Pool): AlertStore {
   return {
-    async alerts({ namespace, event, schedule, isAcknowledged, before, limit }, signal) {
-      const filters = [event, schedule, isAcknowledged, before?.at, before?.id].map((value) => value ?? null);
-      const rows = await query<AlertRow>(
-        pool,
-        () => ({ text: ALERTS, values: [namespace, ...filters, limit] }),
-        signal,
-      );
+    async alerts(wanted, signal) {
+      const rows = await query<AlertRow>(pool, () => alertsStatement(wanted), signal);
       return rows.map(withoutNulls);
     },
     async acknowledge({ namespace, alertId, user, note }, signal) {

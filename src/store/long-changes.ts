@@ -10,12 +10,16 @@ type IndexChange = {
   readonly index: string;
   /** What comes after `on`: `table (column, …) where …`. */
   readonly on: string;
+  /** Another index, which goes when this one is there. */
+  readonly inPlaceOf?: string;
 };
 
 /** Changes some thousand rows, and none when nothing is left: made again and again, in a transaction each. */
 type RowChange = { readonly name: string; readonly rows: string };
 
 export type LongChange = IndexChange | RowChange;
+
+const IS_ALERT = `event not in ('Succeeded', 'Stopped', 'Test')`;
 
 /**
  * All of them in order; a name that was ever released stays, and what it does stays the same. Functions work without them:
@@ -25,6 +29,18 @@ export const longChanges: readonly LongChange[] = [
   // Hosts that are forgotten take these rows with them.
   { name: '0001-blocked-host-by-host', index: 'blocked_host_by_host', on: 'blocked_host (host_id)' },
   { name: '0002-unreachable-host-by-host', index: 'unreachable_host_by_host', on: 'unreachable_host (host_id)' },
+  // Pages of alerts, all of them and those that nobody has seen: most events are no alert.
+  {
+    name: '0003-alert-of-namespace',
+    index: 'alert_of_namespace',
+    on: `notification ((payload->>'namespace'), occurred_at, notification_id) where ${IS_ALERT}`,
+    inPlaceOf: 'notification_of_namespace',
+  },
+  {
+    name: '0004-seen-alert-of-namespace',
+    index: 'seen_alert_of_namespace',
+    on: `notification ((payload->>'namespace'), is_acknowledged, occurred_at, notification_id) where ${IS_ALERT}`,
+  },
 ];
 
 /**
@@ -103,14 +119,15 @@ async function makeOne(
 }
 
 /** An index that was broken off is there, is kept up to date, and is of no use to anybody: it is made anew. */
-async function makeIndex(db: Kysely<Database>, { index, on }: IndexChange, signal: AbortSignal): Promise<void> {
+async function makeIndex(db: Kysely<Database>, change: IndexChange, signal: AbortSignal): Promise<void> {
+  const { index, on, inPlaceOf } = change;
   const options = { signal, inflightQueryAbortStrategy: 'cancel query' } as const;
   const { rows } = await sql<{ isValid: boolean }>`
     select indisvalid as "isValid" from pg_index where indexrelid = to_regclass(${index})`.execute(db, options);
   const [found] = rows;
-  if (found?.isValid) return;
-  if (found) await sql`drop index concurrently ${sql.id(index)}`.execute(db, options);
-  await sql`create index concurrently ${sql.id(index)} on ${sql.raw(on)}`.execute(db, options);
+  if (found && !found.isValid) await sql`drop index concurrently ${sql.id(index)}`.execute(db, options);
+  if (!found?.isValid) await sql`create index concurrently ${sql.id(index)} on ${sql.raw(on)}`.execute(db, options);
+  if (inPlaceOf) await sql`drop index concurrently if exists ${sql.id(inPlaceOf)}`.execute(db, options);
 }
 
 async function changeRows(db: Kysely<Database>, { name, rows }: RowChange, signal: AbortSignal): Promise<void> {
