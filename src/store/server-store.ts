@@ -123,6 +123,11 @@ export type ServerStore = RunReads &
     close(): Promise<void>;
   };
 
+/** Of a namespace the newest runs are looked into. */
+const NEWEST_RUNS = 200;
+/** Of these, the ones that tell how old an item can be that belongs to the page. */
+const FIRST_RUNS = 10;
+
 /**
  * Each run gives the keys of its newest items by the index alone; what the page shows is read of those that are the newest of all, a row each
  * by its key: tables and partitions beside them are never read as a whole. A text for each choice of filters, which the server plans once
@@ -141,18 +146,21 @@ function itemsStatement({ namespace, run, schedule, source, before, limit }: Ite
     source === undefined
       ? ''
       : `and i.source_no = (select source_no from source s where s.run_id = r.run_id and s.name = ${given(source)})`;
-  const text = `
-  with chosen as materialized (
-    select run_id, run_day, name from run where namespace = $1 ${ofRun} ${ofSchedule}
-    order by accepted_at desc limit ${run === undefined ? 200 : 1}
-  ), page as materialized (
+  const keysOf = (runs: string) => `
     select r.run_id, r.run_day, r.name, i.item_id
     from chosen r cross join lateral (
       select item_id from item i where i.run_day = r.run_day and i.run_id = r.run_id ${older} ${ofSource}
       order by i.item_id desc limit $2
     ) i
-    order by i.item_id desc limit $2
-  )
+    where ${runs}`;
+  const text = `
+  with chosen as materialized (
+    select run_id, run_day, name, finished_at, row_number() over (order by accepted_at desc) as place
+    from (
+      select * from run where namespace = $1 ${ofRun} ${ofSchedule}
+      order by accepted_at desc limit ${run === undefined ? NEWEST_RUNS : 1}
+    ) newest
+  ), ${run === undefined ? pageOfMany(keysOf) : `page as materialized (${keysOf('true')} order by i.item_id desc limit $2)`}
   select p.item_id::text as "itemId", p.name as run, s.name as source, q.url, i.created_at as time, i.data
   from page p
   cross join lateral (
@@ -166,6 +174,30 @@ function itemsStatement({ namespace, run, schedule, source, before, limit }: Ite
   order by p.item_id desc`;
   const filters = Object.entries({ run, schedule, source, before }).filter(([, value]) => value !== undefined);
   return { text, values, name: ['items', ...filters.map(([key]) => key)].join('-') };
+}
+
+/**
+ * When the newest runs alone fill a page, a run that had ended before the oldest item of that page was written has none that belongs to it, and is
+ * not looked into; the minute is for clocks that are set. Most of the others are such runs.
+ */
+function pageOfMany(keysOf: (runs: string) => string): string {
+  return `first as materialized (
+    ${keysOf(`r.place <= ${FIRST_RUNS}`)}
+    order by i.item_id desc limit $2
+  ), oldest as materialized (
+    select i.created_at - interval '1 minute' as at
+    from (select * from first order by item_id desc offset $2 - 1) f
+    cross join lateral (
+      select created_at from item where run_day = f.run_day and run_id = f.run_id and item_id = f.item_id limit 1
+    ) i
+  ), page as materialized (
+    select * from (
+      select * from first
+      union all
+      ${keysOf(`r.place > ${FIRST_RUNS} and (r.finished_at is null or r.finished_at >= coalesce((select at from oldest), '-infinity'))`)}
+    ) found
+    order by item_id desc limit $2
+  )`;
 }
 
 const EXECUTIONS = `
