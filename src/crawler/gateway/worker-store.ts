@@ -1,7 +1,7 @@
 // The worker's store behind the gateway: what one worker knows of the frontier, its leases and the database's clock. The
 // rules are in the database's functions, which the calls lead to.
 import type { CallAnswer, CallName, CallRequest, WorkerCalls } from '../../gateway/protocol/calls.ts';
-import { DatabaseClock } from '../../gateway/protocol/database-clock.ts';
+import { DatabaseClock, precisionFor, type Turn } from '../../gateway/protocol/database-clock.ts';
 import { StoreError } from '../../gateway/protocol/store-error.ts';
 import type {
   Claim,
@@ -41,12 +41,20 @@ export function createWorkerStore({ calls, workerId, waitMs = 0 }: WorkerStoreOp
   /** The last claim brought nothing: the next one may wait long, and needs no clock before. */
   let wasVain = false;
 
+  /** How well the last places needed the clock: the next ones are most likely like them, and looks before they are given cost no time of theirs. */
+  let precisionMs = Number.POSITIVE_INFINITY;
+
   const setClock = (signal: AbortSignal): Promise<void> =>
-    clock.lookAsNeeded(async () => {
+    clock.lookAsNeeded(precisionMs, async () => {
       const asked = performance.now();
       const { now, moment = now } = await calls.call('clock', {}, signal);
       return { asked, moment, now };
     });
+
+  const setClockFor = (turns: readonly Turn[], signal: AbortSignal): Promise<void> => {
+    precisionMs = precisionFor(turns);
+    return setClock(signal);
+  };
 
   /** A call that builds on what was assumed: made again when another server answers, with what is sure then. */
   const callOnSameServer = async <Name extends CallName>(
@@ -124,7 +132,7 @@ export function createWorkerStore({ calls, workerId, waitMs = 0 }: WorkerStoreOp
       if (answer.state !== 'Claimed') return answer;
       clock.observe({ asked: asked + answer.heldMs, moment: answer.moment, now: answer.now });
       try {
-        await setClock(signal);
+        await setClockFor(answer.claims, signal);
       } catch (error) {
         assumed.answerLost();
         throw error;
@@ -144,6 +152,7 @@ export function createWorkerStore({ calls, workerId, waitMs = 0 }: WorkerStoreOp
       const asked = performance.now();
       const answer = await calls.call('reserve-host', { host, latenessMs: clock.lateness() }, signal);
       clock.observe({ asked, ...answer });
+      await setClockFor([answer], signal);
       const { turn, sendBy, spacingMs } = answer;
       return { ...clock.window(turn, sendBy), ...(spacingMs === undefined ? {} : { spacingMs }) };
     },

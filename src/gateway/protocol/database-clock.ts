@@ -3,11 +3,11 @@ import type { Place } from './worker-store.ts';
 
 /** How fast two clocks may drift apart: what was seen a minute ago is known to a millisecond less. */
 const DRIFT = 20e-6;
-/** After so long without a look at the clock alone it is time for one, or for some more until it is known well. */
-const LOOK_EVERY_MS = 3_000;
-const WELL_KNOWN_MS = 1;
-const FIRST_LOOKS = 20;
-const LATER_LOOKS = 3;
+/** How well it is worth to be known; and how well for a place at a host: by so much of the time for which that is good. */
+export const FINEST_MS = 1;
+const SHARE_OF_PLACE = 0.2;
+/** Looks of one clock that does not become known well enough: so many at once, and as many a minute. */
+const LOOKS_PER_MINUTE = 20;
 
 /** So many answers tell how late they come at worst. */
 const RECENT_ANSWERS = 32;
@@ -26,6 +26,18 @@ const LEAST_WINDOW_MS = 1;
  */
 export type AnswerTimes = { readonly asked: number; readonly moment: number; readonly now: number };
 
+/** A place at a host, by the database's clock: from when until when it may be asked; without end where `sendBy` is left out. */
+export type Turn = { readonly turn: number; readonly sendBy?: number | undefined };
+
+/**
+ * How well, in milliseconds, the clock has to be known for these places. The less it is, the shorter the time becomes in which
+ * they surely are good; those without end do not need it.
+ */
+export function precisionFor(turns: readonly Turn[]): number {
+  const lengths = turns.map(({ turn, sendBy = Number.POSITIVE_INFINITY }) => sendBy - turn);
+  return Math.max(FINEST_MS, SHARE_OF_PLACE * Math.min(...lengths));
+}
+
 /** By how much our clock is ahead of the database's: at least, and at most. */
 type Bounds = { readonly least: number; readonly most: number };
 
@@ -38,28 +50,29 @@ const UNKNOWN: Bounds = { least: Number.NEGATIVE_INFINITY, most: Number.POSITIVE
 export class DatabaseClock {
   readonly #now: () => number;
   readonly #recent: number[] = [];
-  #looksLeft = FIRST_LOOKS;
-  #lookedAt = Number.NEGATIVE_INFINITY;
+  #looksLeft = LOOKS_PER_MINUTE;
+  #countedAt: number;
   #boundedAt = 0;
   #known = UNKNOWN;
 
   /** `now` is a monotonic clock in milliseconds. */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
+    this.#countedAt = now();
   }
 
-  /** Whether it is time for a look at the clock alone: other answers are slower, and tell less. */
-  get needsLook(): boolean {
-    if (this.#now() - this.#lookedAt >= LOOK_EVERY_MS) return true;
+  /**
+   * Whether it is to be looked at, to know it to so many milliseconds. Each answer tells something of it, but those that had to
+   * wait or to work for long tell less than a look.
+   */
+  needsLook(precisionMs: number): boolean {
     const { least, most } = this.#bounds();
-    return this.#looksLeft > 0 && most - least > WELL_KNOWN_MS;
+    return most - least > precisionMs && this.#countLooks() >= 1;
   }
 
   /** Notes an answer to the question for the database's time, which has just arrived. */
   look(times: AnswerTimes): void {
-    const isLater = this.#now() - this.#lookedAt >= LOOK_EVERY_MS && this.#looksLeft <= 0;
-    this.#looksLeft = (isLater ? LATER_LOOKS : this.#looksLeft) - 1;
-    this.#lookedAt = this.#now();
+    this.#looksLeft = Math.max(0, this.#countLooks() - 1);
     this.#bound(times);
   }
 
@@ -70,9 +83,9 @@ export class DatabaseClock {
     if (this.#recent.length > RECENT_ANSWERS) this.#recent.shift();
   }
 
-  /** Looks at the clock as often as is needed now, each time by one question. Rejects with what the question does. */
-  async lookAsNeeded(ask: () => Promise<AnswerTimes>): Promise<void> {
-    while (this.needsLook) this.look(await ask());
+  /** Looks at the clock until it is known so well or enough was tried, each time by one question. Rejects as the question does. */
+  async lookAsNeeded(precisionMs: number, ask: () => Promise<AnswerTimes>): Promise<void> {
+    while (this.needsLook(precisionMs)) this.look(await ask());
   }
 
   /** What the database's clock shows now, at least and at most. */
@@ -104,6 +117,16 @@ export class DatabaseClock {
     if (wasSet) this.#recent.length = 0;
     this.#known = wasSet ? seen : known;
     this.#boundedAt = this.#now();
+  }
+
+  #countLooks(): number {
+    const now = this.#now();
+    this.#looksLeft = Math.min(
+      LOOKS_PER_MINUTE,
+      this.#looksLeft + ((now - this.#countedAt) / 60_000) * LOOKS_PER_MINUTE,
+    );
+    this.#countedAt = now;
+    return this.#looksLeft;
   }
 
   #bounds(): Bounds {

@@ -1,7 +1,7 @@
 // Waits by the database's clock, whatever the answers that carry it take.
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { DatabaseClock } from '#src/gateway/protocol/database-clock.ts';
+import { DatabaseClock, precisionFor } from '#src/gateway/protocol/database-clock.ts';
 
 /** The database's clock is so far behind ours. */
 const APART = 500_000;
@@ -51,30 +51,49 @@ it('knows how late answers come at worst, and takes an ordinary lateness for gra
   expect(clock.lateness()).toBeCloseTo(80, 1);
 });
 
-it('asks for a look at first and now and then', () => {
-  const { clock, look, answer, pass } = clockAndAnswers();
-  expect(clock.needsLook).toBe(true);
-  look(5, 5);
-  expect(clock.needsLook).toBe(true);
-  look(0, 1);
-  expect(clock.needsLook).toBe(false);
-  pass(2_999);
-  answer(1, 1, 1);
-  expect(clock.needsLook).toBe(true);
+it.each([
+  ['a page a second', [{ turn: 5, sendBy: 105 }], 20],
+  ['the shortest of several places', [{ turn: 5, sendBy: 1_005 }, { turn: 5, sendBy: 45 }, { turn: 5 }], 8],
+  ['places that last for a moment', [{ turn: 5, sendBy: 6 }], 1],
+  ['places without end', [{ turn: 5 }], Number.POSITIVE_INFINITY],
+  ['no places', [], Number.POSITIVE_INFINITY],
+])('is to be known well enough for %s', (_, turns, precisionMs) => {
+  expect(precisionFor(turns)).toBeCloseTo(precisionMs, 6);
 });
 
-it('does not look for ever at a clock that it cannot know well', () => {
+it('is not looked at for what needs no clock, nor while answers tell enough', () => {
+  const { clock, answer } = clockAndAnswers();
+  expect(clock.needsLook(precisionFor([{ turn: 0 }]))).toBe(false);
+  expect(clock.needsLook(20)).toBe(true);
+  answer(9, 50, 9);
+  expect(clock.needsLook(17)).toBe(true);
+  expect(clock.needsLook(19)).toBe(false);
+});
+
+it('is looked at until it is known so well, and again when it is not any more', () => {
+  const { clock, look, pass } = clockAndAnswers();
+  look(5, 5);
+  expect(clock.needsLook(2)).toBe(true);
+  look(1, 0.5);
+  expect(clock.needsLook(2)).toBe(false);
+  pass(12_000);
+  expect(clock.needsLook(2)).toBe(false);
+  pass(1_000);
+  expect(clock.needsLook(2)).toBe(true);
+});
+
+it('is not looked at for ever where it cannot be known so well', () => {
   const { clock, look, pass } = clockAndAnswers();
   const looksNow = () => {
     let looks = 0;
-    for (; clock.needsLook; looks += 1) look(5, 5);
+    for (; clock.needsLook(1); looks += 1) look(5, 5);
     return looks;
   };
   expect(looksNow()).toBe(20);
   pass(3_000);
-  expect(looksNow()).toBe(3);
-  pass(3_000);
-  expect(looksNow()).toBe(3);
+  expect(looksNow()).toBe(1);
+  pass(600_000);
+  expect(looksNow()).toBe(20);
 });
 
 it('follows clocks that drift apart, and one that is set', () => {
@@ -111,6 +130,23 @@ it('says a window that is right by the database for any ways there and back, if 
         expect(from - APART).toBeGreaterThanOrEqual(turn);
         expect(by - APART).toBeLessThanOrEqual(turn + 20);
       }
+    }),
+  );
+});
+
+it('leaves most of a place to be used, once it is known as well as that needs', () => {
+  const way = fc.integer({ min: 0, max: 20 });
+  fc.assert(
+    fc.property(fc.array(fc.tuple(way, way)), fc.integer({ min: 10, max: 2_000 }), (ways, delay) => {
+      const { clock, look, databaseNow } = clockAndAnswers();
+      for (const [there, back] of ways) look(there, back);
+      const turn = databaseNow() + 5;
+      const place = { turn, sendBy: turn + 0.1 * delay };
+      if (clock.needsLook(precisionFor([place])) || ways.length >= 20) return;
+      const { from, by = 0 } = clock.window(turn, place.sendBy);
+      expect(from - APART).toBeGreaterThanOrEqual(turn);
+      expect(by - from).toBeGreaterThanOrEqual(delay < 50 ? 0.99 : 0.0799 * delay);
+      if (delay >= 20) expect(by - APART).toBeLessThanOrEqual(place.sendBy + 1e-6);
     }),
   );
 });
