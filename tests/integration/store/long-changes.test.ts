@@ -93,6 +93,23 @@ test('an index that was broken off is made anew', async () => {
   expect(await indexOf(installation, 'by_twice')).toEqual({ valid: true, unique: false });
 });
 
+test('an index goes when the one is there that takes its place, also when that was broken off between the two', async () => {
+  await using installation = await install(server);
+  await using operator = operatorOf(installation);
+  await makeNumbers(operator);
+  const names = ['first', 'second'];
+  for (const name of names) await operator.pool.query(`create index before_${name} on numbers (twice)`);
+  await operator.pool.query('create index after_second on numbers (twice, n)');
+  const changes = names.map((name) => ({
+    ...{ name, index: `after_${name}`, on: 'numbers (twice, n)', inPlaceOf: `before_${name}` },
+  }));
+  expect(await operator.make(changes)).toEqual(names);
+  for (const name of names) {
+    expect(await indexOf(installation, `after_${name}`)).toMatchObject({ valid: true });
+    expect(await indexOf(installation, `before_${name}`)).toBeUndefined();
+  }
+});
+
 test('workers crawl, and other operators leave it alone, while an index waits for an old transaction', async () => {
   await using installation = await install(server);
   await using operator = operatorOf(installation);
