@@ -9,7 +9,6 @@ import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { pino } from 'pino';
 import { binary } from '../../dev/setup/kubernetes-binaries.mjs';
-import { projectRoot } from '../../dev/setup/paths.mjs';
 import { CRAWL_RUNS, type CrawlRun, phaseOf } from '../../src/custom-resources/types.ts';
 import { NAMESPACES, type Namespace, PODS, type Pod, SECRETS, type Secret } from '../../src/kube/builtin-types.ts';
 import { createKubeApi, type KubeApi } from '../../src/kube/client.ts';
@@ -20,6 +19,7 @@ import { createLogger } from '../../src/telemetry/logger.ts';
 import { createRegistry } from '../../src/telemetry/metrics.ts';
 import { auditEvents, succeeded } from '../support/audit-log.ts';
 import { startControlPlane } from '../support/control-plane.ts';
+import { installCrds } from '../support/crds.ts';
 import { gatewayWorkerStore } from '../support/gateway.ts';
 import { startGatewayProcess } from '../support/gateway-processes.ts';
 import { bundleOperator, spawnOperator } from '../support/operator-process.ts';
@@ -87,8 +87,7 @@ async function measure() {
 
   const kubectl = (args: string[], input = '') =>
     execa(binary('kubectl'), [`--kubeconfig=${plane.kubeconfigPath}`, ...args], { input });
-  await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
-  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await installCrds(plane);
   await grantChartRights(kubectl);
   const config = await tokenConfig(plane, kubectl, NAMESPACE, 'trawler-operator');
   const kubeconfigPath = join(directory, 'operator.kubeconfig');

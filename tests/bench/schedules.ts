@@ -16,7 +16,6 @@ import { execa } from 'execa';
 import { pino } from 'pino';
 import { createRegistry } from '#src/telemetry/metrics.ts';
 import { binary } from '../../dev/setup/kubernetes-binaries.mjs';
-import { projectRoot } from '../../dev/setup/paths.mjs';
 import { CRAWL_SCHEDULES, type CrawlSchedule } from '../../src/custom-resources/types.ts';
 import { NAMESPACES, type Namespace } from '../../src/kube/builtin-types.ts';
 import { createKubeApi } from '../../src/kube/client.ts';
@@ -25,6 +24,7 @@ import { createKubeMetrics } from '../../src/kube/metrics.ts';
 import type { ResourceClient } from '../../src/kube/resource-client.ts';
 import { auditEvents, succeeded } from '../support/audit-log.ts';
 import { type ControlPlane, startControlPlane } from '../support/control-plane.ts';
+import { installCrds } from '../support/crds.ts';
 import { answerWith, isWatch, startFaultProxy, statusObject } from '../support/fault-proxy.ts';
 import { bundleOperator, type OperatorProcess, spawnOperator } from '../support/operator-process.ts';
 import { startPostgres } from '../support/postgres.ts';
@@ -210,8 +210,7 @@ async function measureTrawler() {
   try {
     const kubectl = (args: string[], input = '') =>
       execa(binary('kubectl'), [`--kubeconfig=${plane.kubeconfigPath}`, ...args], { input });
-    await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
-    await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+    await installCrds(plane);
     const database = await postgres.createDatabase();
     const client = clientOf<CrawlSchedule>(plane, CRAWL_SCHEDULES);
     say(`creating ${SCHEDULES} CrawlSchedules`);

@@ -4,7 +4,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
-import { execa } from 'execa';
 import { pino } from 'pino';
 import { CRAWL_RUNS, CRAWL_SCHEDULES, type CrawlRun, type CrawlSchedule } from '#src/custom-resources/types.ts';
 import {
@@ -20,9 +19,8 @@ import {
 import { createKubeApi } from '#src/kube/client.ts';
 import { createKubeMetrics } from '#src/kube/metrics.ts';
 import { createRegistry } from '#src/telemetry/metrics.ts';
-import { binary } from '../../dev/setup/kubernetes-binaries.mjs';
-import { projectRoot } from '../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../support/control-plane.ts';
+import { installCrds } from '../support/crds.ts';
 import { bundleOperator } from '../support/operator-process.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 
@@ -49,9 +47,7 @@ export async function startWorld(): Promise<World> {
     startPostgres(15, { settings: { max_connections: '200' } }),
     bundleOperator(join(directory, 'operator')),
   ]);
-  const kubectl = (...args: string[]) => execa(binary('kubectl'), [`--kubeconfig=${plane.kubeconfigPath}`, ...args]);
-  await kubectl('apply', '-f', join(projectRoot, 'crds'));
-  await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s');
+  await installCrds(plane);
   const config = new KubeConfig();
   config.loadFromFile(plane.kubeconfigPath);
   return {

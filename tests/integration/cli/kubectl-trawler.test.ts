@@ -9,14 +9,14 @@ import type { CrawlRun, CrawlSchedule } from '#src/custom-resources/types.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { installCrds } from '../../support/crds.ts';
 
 let cluster: ControlPlane;
 
 beforeAll(async () => {
   // With it, who may not change a schedule's finalizers may not make runs that block its deletion.
   cluster = await startControlPlane({ admissionPlugins: ['OwnerReferencesPermissionEnforcement'] });
-  await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
-  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await installCrds(cluster);
 });
 afterAll(() => cluster?.stop());
 

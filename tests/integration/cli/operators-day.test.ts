@@ -15,6 +15,7 @@ import { createRegistry } from '#src/telemetry/metrics.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { installCrds } from '../../support/crds.ts';
 import { databaseHeartbeats, databaseWorkerStore } from '../../support/gateway.ts';
 import { gatewayDatabaseUrl } from '../../support/gateway-login.ts';
 import { JOB_SETTINGS } from '../../support/job-settings.ts';
@@ -38,8 +39,7 @@ let pager: Awaited<ReturnType<typeof startPager>>;
 
 beforeAll(async () => {
   [cluster, postgres] = await Promise.all([startControlPlane({ controllerManager: true }), startPostgres(18)]);
-  await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
-  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await installCrds(cluster);
   database = await postgres.createDatabase({ createRole: true });
   pager = await startPager();
   const settings = { ...JOB_SETTINGS, allowedAddresses: [`127.0.0.1:${pager.port}`] };

@@ -8,6 +8,7 @@ import { timestamp } from '#src/kube/time.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { installCrds } from '../../support/crds.ts';
 import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
 import { type RunningOperator, startOperator as startOperatorOn } from '../../support/running-operator.ts';
 
@@ -20,8 +21,7 @@ const running: RunningOperator[] = [];
 
 beforeAll(async () => {
   [cluster, postgres] = await Promise.all([startControlPlane({ controllerManager: true }), startPostgres(15)]);
-  await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
-  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await installCrds(cluster);
 });
 afterAll(async () => {
   await Promise.all([cluster?.stop(), postgres?.stop()]);

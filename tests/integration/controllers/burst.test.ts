@@ -1,16 +1,13 @@
 // Many schedules that are due in the same second, as the API server's audit log saw it: how many requests a run costs, and
 // that nothing which only mirrors what is known goes out while runs wait for their Jobs.
-import { join } from 'node:path';
-import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { CRAWL_SCHEDULES, type CrawlSchedule } from '#src/custom-resources/types.ts';
 import type { KubeApi } from '#src/kube/client.ts';
 import { isConditionTrue } from '#src/kube/conditions.ts';
 import { PATIENCE_MS } from '#src/kube/urgency.ts';
-import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
-import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { auditEvents, succeeded } from '../../support/audit-log.ts';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { installCrds } from '../../support/crds.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { connect, type RunningOperator, startOperator } from '../../support/running-operator.ts';
 
@@ -28,8 +25,7 @@ let api: KubeApi;
 
 beforeAll(async () => {
   [cluster, postgres] = await Promise.all([startControlPlane({ audit: true }), startPostgres(15)]);
-  await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
-  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await installCrds(cluster);
   const database = await postgres.createDatabase({ createRole: true });
   operator = startOperator(cluster.kubeconfigPath, database.ownerUrl, { reconcilers: RECONCILERS });
   api = connect(cluster.kubeconfigPath);
@@ -39,10 +35,6 @@ afterAll(async () => {
   await api?.close();
   await Promise.all([cluster?.stop(), postgres?.stop()]);
 });
-
-async function kubectl(args: string[]): Promise<void> {
-  await execa(binary('kubectl'), [`--kubeconfig=${cluster.kubeconfigPath}`, ...args]);
-}
 
 const each = <T>(work: (name: string) => Promise<T>) =>
   Promise.all(Array.from({ length: DUE }, (_, n) => work(`shop-${n}`)));

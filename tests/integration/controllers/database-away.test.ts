@@ -1,12 +1,11 @@
 // PostgreSQL goes away under runs: their status says so, nothing is given up, and a stop does not wait for it.
-import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import type { CrawlRun } from '#src/custom-resources/types.ts';
 import type { Job, Pod, Secret } from '#src/kube/builtin-types.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
-import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { installCrds } from '../../support/crds.ts';
 import { databaseHeartbeats } from '../../support/gateway.ts';
 import { gatewayDatabaseUrl } from '../../support/gateway-login.ts';
 import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
@@ -21,8 +20,7 @@ let operator: RunningOperator;
 
 beforeAll(async () => {
   [cluster, postgres] = await Promise.all([startControlPlane({ controllerManager: true }), startPostgres(15)]);
-  await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
-  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await installCrds(cluster);
   proxy = await startTcpProxy({ host: postgres.host, port: postgres.port });
   database = await postgres.createDatabase({ createRole: true });
   const url = new URL(database.ownerUrl);

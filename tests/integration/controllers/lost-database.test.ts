@@ -1,8 +1,6 @@
 // PostgreSQL loses what it held under a running operator: everything, as the one to try Trawler out does when its pod is
 // replaced, or what came last, as after a restore to an earlier time.
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
-import { execa } from 'execa';
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { CRAWL_RUNS, type CrawlRun } from '#src/custom-resources/types.ts';
@@ -11,9 +9,8 @@ import { JOBS, NAMESPACES, PODS, type Pod, SECRETS, type Secret } from '#src/kub
 import type { KubeApi } from '#src/kube/client.ts';
 import { isConditionTrue } from '#src/kube/conditions.ts';
 import type { KubeObject, ResourceType } from '#src/kube/kube-object.ts';
-import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
-import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { installCrds } from '../../support/crds.ts';
 import { testClient } from '../../support/database-connections.ts';
 import { databaseHeartbeats, databaseWorkerStore } from '../../support/gateway.ts';
 import { gatewayDatabaseUrl } from '../../support/gateway-login.ts';
@@ -41,9 +38,7 @@ let api: KubeApi;
 
 beforeAll(async () => {
   [cluster, postgres] = await Promise.all([startControlPlane({ controllerManager: true }), startPostgres(15)]);
-  const kubectl = (...args: string[]) => execa(binary('kubectl'), [`--kubeconfig=${cluster.kubeconfigPath}`, ...args]);
-  await kubectl('apply', '-f', join(projectRoot, 'crds'));
-  await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s');
+  await installCrds(cluster);
   api = connect(cluster.kubeconfigPath);
   database = await postgres.createDatabase();
   account = await operatorAccount(cluster.kubeconfigPath);

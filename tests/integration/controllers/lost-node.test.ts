@@ -1,6 +1,5 @@
 // Pods as a dead node leaves them, on a real API server: Terminating for ever, with the phase Running; also on a node that answers. The
 // node is an object whose kubelet never comes.
-import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createLostNodes } from '#src/controllers/run/lost-node.ts';
@@ -12,8 +11,8 @@ import { crawlRunSpec } from '#src/resources/crawl-run.ts';
 import type { RunSnapshot } from '#src/store/operator-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
-import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { installCrds } from '../../support/crds.ts';
 import { databaseHeartbeats } from '../../support/gateway.ts';
 import { gatewayDatabaseUrl } from '../../support/gateway-login.ts';
 import { operatorAccount } from '../../support/operator-rights.ts';
@@ -28,8 +27,7 @@ let account: { api: KubeApi };
 
 beforeAll(async () => {
   [cluster, postgres] = await Promise.all([startControlPlane({ controllerManager: true }), startPostgres(15)]);
-  await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
-  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await installCrds(cluster);
   database = await postgres.createDatabase({ createRole: true });
   account = await operatorAccount(cluster.kubeconfigPath);
   operator = startOperator(cluster.kubeconfigPath, database.ownerUrl, account);

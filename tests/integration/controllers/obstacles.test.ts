@@ -1,14 +1,13 @@
 // Runs that cannot start, against a real API server with its controllers: each is refused, ends, or says what it waits
 // for, in words that name the field. What only a kubelet can refuse is in tests/e2e/obstacles.test.ts.
-import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { CrawlRun } from '#src/custom-resources/types.ts';
 import type { Job, Pod, Secret } from '#src/kube/builtin-types.ts';
 import { POLICED_POD_FIELDS } from '#src/resources/pod-template.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
-import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { installCrds } from '../../support/crds.ts';
 import { deadWebhook } from '../../support/dead-webhook.ts';
 import { databaseHeartbeats } from '../../support/gateway.ts';
 import { gatewayDatabaseUrl } from '../../support/gateway-login.ts';
@@ -24,8 +23,7 @@ let operator: RunningOperator;
 
 beforeAll(async () => {
   [cluster, postgres] = await Promise.all([startControlPlane({ controllerManager: true }), startPostgres(15)]);
-  await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
-  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await installCrds(cluster);
   database = await postgres.createDatabase({ createRole: true });
   const allowedPodFields = POLICED_POD_FIELDS.filter((field) => field !== 'hostAliases' && field !== 'image');
   const settings = { ...JOB_SETTINGS, allowedPodFields };

@@ -1,7 +1,6 @@
 // The whole operator against a real API server with its controllers, and a real PostgreSQL. No kubelet: pods stay
 // pending, so that every step before and after the crawl can be looked at.
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ActiveLimits } from '#src/controllers/run/admission.ts';
@@ -12,8 +11,8 @@ import { timestamp } from '#src/kube/time.ts';
 import { crawlRunSpec } from '#src/resources/crawl-run.ts';
 import { createToken, hashToken } from '#src/store/run-token.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
-import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { installCrds } from '../../support/crds.ts';
 import { testClient } from '../../support/database-connections.ts';
 import { type DatabaseWorker, databaseHeartbeats, databaseWorkerStore } from '../../support/gateway.ts';
 import { gatewayDatabaseUrl } from '../../support/gateway-login.ts';
@@ -35,8 +34,7 @@ let count = 0;
 
 beforeAll(async () => {
   [cluster, postgres] = await Promise.all([startControlPlane({ controllerManager: true }), startPostgres(15)]);
-  await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
-  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await installCrds(cluster);
 });
 afterAll(async () => {
   await Promise.all([cluster?.stop(), postgres?.stop()]);

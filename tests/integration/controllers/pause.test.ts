@@ -1,6 +1,5 @@
 // Runs that are paused, resumed, changed and freed of workers that hang: on a real API server and PostgreSQL, with the Job controller that ends
 // and makes their pods. There is no kubelet: the test is what runs in a pod.
-import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { ActiveLimits } from '#src/controllers/run/admission.ts';
@@ -8,8 +7,8 @@ import type { CrawlRun } from '#src/custom-resources/types.ts';
 import type { Claim } from '#src/gateway/protocol/worker-store.ts';
 import type { Job, Pod, Secret } from '#src/kube/builtin-types.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
-import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { installCrds } from '../../support/crds.ts';
 import { testClient } from '../../support/database-connections.ts';
 import { databaseHeartbeats, databaseWorkerStore } from '../../support/gateway.ts';
 import { gatewayDatabaseUrl } from '../../support/gateway-login.ts';
@@ -28,8 +27,7 @@ let count = 0;
 
 beforeAll(async () => {
   [cluster, postgres] = await Promise.all([startControlPlane({ controllerManager: true }), startPostgres(18)]);
-  await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
-  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await installCrds(cluster);
 });
 afterAll(async () => {
   await Promise.all([cluster?.stop(), postgres?.stop()]);

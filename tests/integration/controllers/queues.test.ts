@@ -1,5 +1,5 @@
 // Named queues, turns of namespaces and Kueue's contract, on a real API server and PostgreSQL with the Job controller. No pod runs.
-import { join } from 'node:path';
+
 import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import type { ActiveLimits } from '#src/controllers/run/admission.ts';
@@ -7,8 +7,8 @@ import type { CrawlRun, CrawlSchedule } from '#src/custom-resources/types.ts';
 import type { Job } from '#src/kube/builtin-types.ts';
 import { findCondition } from '#src/kube/conditions.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
-import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { installCrds } from '../../support/crds.ts';
 import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
 import { type RunningOperator, startOperator as startOperatorOn } from '../../support/running-operator.ts';
 
@@ -28,8 +28,7 @@ beforeAll(async () => {
     startControlPlane({ controllerManager: true, apiServerFlags }),
     startPostgres(18),
   ]);
-  await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
-  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await installCrds(cluster);
 });
 afterAll(async () => {
   await Promise.all([cluster?.stop(), postgres?.stop()]);

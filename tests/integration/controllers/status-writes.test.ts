@@ -1,14 +1,13 @@
 // How often the status of one busy run is written: what the API server's audit log counted while a worker committed page
 // after page.
-import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { CrawlRun } from '#src/custom-resources/types.ts';
 import type { Secret } from '#src/kube/builtin-types.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
-import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { auditEvents, succeeded } from '../../support/audit-log.ts';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { installCrds } from '../../support/crds.ts';
 import { databaseHeartbeats, databaseWorkerStore } from '../../support/gateway.ts';
 import { gatewayDatabaseUrl } from '../../support/gateway-login.ts';
 import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
@@ -22,8 +21,7 @@ let operator: RunningOperator;
 beforeAll(async () => {
   const options = { controllerManager: true, audit: true };
   [cluster, postgres] = await Promise.all([startControlPlane(options), startPostgres(15)]);
-  await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
-  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await installCrds(cluster);
   database = await postgres.createDatabase({ createRole: true });
   operator = startOperator(cluster.kubeconfigPath, database.ownerUrl);
 });

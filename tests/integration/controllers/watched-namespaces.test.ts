@@ -1,6 +1,5 @@
 // Two installs in one cluster, each with namespaces of its own, and what an operator may not read.
 
-import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { execa } from 'execa';
 import { pino } from 'pino';
@@ -13,8 +12,8 @@ import { createKubeApi } from '#src/kube/client.ts';
 import { createKubeMetrics } from '#src/kube/metrics.ts';
 import { createRegistry } from '#src/telemetry/metrics.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
-import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { installCrds } from '../../support/crds.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
 import { type RunningOperator, startOperator } from '../../support/running-operator.ts';
 
@@ -40,11 +39,6 @@ async function kubectl(args: string[], input?: object): Promise<string> {
     ...(input ? { input: JSON.stringify(input) } : {}),
   });
   return result.stdout;
-}
-
-async function installCrds(): Promise<void> {
-  await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
-  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
 }
 
 /** A client of the API server with the rights of a new ServiceAccount, which has none. */
@@ -83,7 +77,7 @@ describe('what an operator may read', () => {
     expect(await accessTrouble(followed(mayAll), undefined, never)).toBe(
       'the API server does not serve crawlschedules.trawler.dev/v1alpha1: install the CRDs (crds/ or the chart)',
     );
-    await installCrds();
+    await installCrds(cluster);
     await vi.waitFor(async () => expect(await accessTrouble(followed(mayAll), undefined, never)).toBeUndefined(), {
       timeout: 20_000,
     });
@@ -105,7 +99,7 @@ describe('what an operator may read', () => {
 
 describe('two operators in one cluster', () => {
   beforeAll(async () => {
-    await installCrds();
+    await installCrds(cluster);
     await kubectl(['create', 'namespace', 'unwatched']);
   });
 

@@ -5,8 +5,8 @@ import { openTraces } from '#src/telemetry/open-traces.ts';
 import { runSpanIdOf, traceIdOf } from '#src/telemetry/traces.ts';
 import { freePorts } from '../../support/free-ports.ts';
 import { startOtlpReceiver } from '../../support/otlp-receiver.ts';
-import { type CrawlDatabase, startCrawlDatabase } from './fixture.ts';
-import { html, startSite } from './site.ts';
+import { type CrawlDatabase, startCrawlDatabase, type TestRun } from './fixture.ts';
+import { html, startSite, type TestSite } from './site.ts';
 
 let database: CrawlDatabase;
 
@@ -21,18 +21,24 @@ const site = () =>
     '/a': html('<title>A</title>'),
   });
 
+/** A worker that has crawled the run to its end. */
+async function crawl(run: TestRun, web: TestSite, { receiver, share }: { receiver: string; share: string }) {
+  const worker = run.startWorker({
+    TRAWLER_ALLOWED_ADDRESSES: `127.0.0.1:${web.port}`,
+    OTEL_EXPORTER_OTLP_ENDPOINT: receiver,
+    TRAWLER_TRACED_PAGES: share,
+  });
+  expect(await worker.ended).toBe(0);
+  return worker;
+}
+
 it('each page of a run is a span of its trace, made of what was done for it, one after the other', {
   timeout: 120_000,
 }, async () => {
   await using web = await site();
   await using receiver = await startOtlpReceiver();
   await using run = await database.accept({ sources: [{ name: 'site', urls: [web.url('/').href] }] });
-  const worker = run.startWorker({
-    TRAWLER_ALLOWED_ADDRESSES: `127.0.0.1:${web.port}`,
-    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
-    TRAWLER_TRACED_PAGES: '1',
-  });
-  expect(await worker.ended).toBe(0);
+  const worker = await crawl(run, web, { receiver: receiver.url, share: '1' });
 
   const pages = receiver.spans.filter(({ name }) => name === 'page');
   const outcomes = pages.map((page) => [page.attributes['url.full'], page.attributes['trawler.outcome']]);
@@ -66,12 +72,7 @@ it('a share of the pages is traced, none of them with a share of 0', { timeout: 
   await using web = await site();
   await using receiver = await startOtlpReceiver();
   await using run = await database.accept({ sources: [{ name: 'site', urls: [web.url('/').href] }] });
-  const worker = run.startWorker({
-    TRAWLER_ALLOWED_ADDRESSES: `127.0.0.1:${web.port}`,
-    OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
-    TRAWLER_TRACED_PAGES: '0',
-  });
-  expect(await worker.ended).toBe(0);
+  await crawl(run, web, { receiver: receiver.url, share: '0' });
   expect(await run.items()).toHaveLength(2);
   expect(receiver.spans).toEqual([]);
 });
@@ -80,12 +81,7 @@ it('a receiver that is away costs spans alone, and the worker says so', { timeou
   await using web = await site();
   const [port] = await freePorts(1);
   await using run = await database.accept({ sources: [{ name: 'site', urls: [web.url('/').href] }] });
-  const worker = run.startWorker({
-    TRAWLER_ALLOWED_ADDRESSES: `127.0.0.1:${web.port}`,
-    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
-    TRAWLER_TRACED_PAGES: '1',
-  });
-  expect(await worker.ended).toBe(0);
+  const worker = await crawl(run, web, { receiver: `http://127.0.0.1:${port}`, share: '1' });
   expect(await run.items()).toHaveLength(2);
   expect(worker.lines.at(-1)?.msg).toBe('traces were not sent');
 });

@@ -1,13 +1,12 @@
 // One API server with both controllers on it: kube-controller-manager, and Trawler's operator with its PostgreSQL.
 
-import { join } from 'node:path';
 import { execa } from 'execa';
 import { createKubeMetrics } from '#src/kube/metrics.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { createRegistry } from '#src/telemetry/metrics.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
-import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { startControlPlane } from '../../support/control-plane.ts';
+import { installCrds } from '../../support/crds.ts';
 import { startPostgres } from '../../support/postgres.ts';
 import { connect, startOperator } from '../../support/running-operator.ts';
 import { cronJobDialect } from './cronjob-dialect.ts';
@@ -29,8 +28,7 @@ export async function startStage(): Promise<Stage> {
   const [cluster, postgres] = await Promise.all([startControlPlane({ controllerManager: true }), startPostgres(15)]);
   const { ownerUrl } = await postgres.createDatabase({ createRole: true });
   const kubectl = (...args: string[]) => execa(binary('kubectl'), [`--kubeconfig=${cluster.kubeconfigPath}`, ...args]);
-  await kubectl('apply', '-f', join(projectRoot, 'crds'));
-  await kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s');
+  await installCrds(cluster);
   // Apart, since the children of both have names of the same form.
   await Promise.all([kubectl('create', 'namespace', 'cronjob'), kubectl('create', 'namespace', 'trawler')]);
 

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import type { Pod, Secret } from '#src/kube/builtin-types.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
-import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { installCrds } from '../../support/crds.ts';
 import { freePorts } from '../../support/free-ports.ts';
 import { gatewayDatabaseUrl } from '../../support/gateway-login.ts';
 import { type LoggingProcess, startLoggingProcess } from '../../support/logging-process.ts';
@@ -37,8 +37,7 @@ export async function startInstallation(allowedAddress: string): Promise<Install
   ]);
   const [operatorMetrics, gatewayMetrics, serverMetrics, gatewayPort, serverPort] = ports.map(String);
   const kubectl = kubectlOf(cluster);
-  await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
-  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await installCrds(cluster);
   const { ownerUrl } = await postgres.createDatabase({ createRole: true });
   const start = (service: Service, metricsPort = '', environment: Record<string, string> = {}) =>
     startLoggingProcess(['operator/main.ts', service], {

@@ -1,6 +1,5 @@
 // The API server in the test's own process, on a real API server of Kubernetes, with identities whose rights are RBAC's.
 
-import { join } from 'node:path';
 import { execa } from 'execa';
 import { createKubeApi } from '#src/kube/client.ts';
 import { actingAs, loadKubeConfig } from '#src/kube/kube-config.ts';
@@ -10,8 +9,8 @@ import type { ServerStore } from '#src/store/server-store.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
 import { createRegistry } from '#src/telemetry/metrics.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
-import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
+import { installCrds } from '../../support/crds.ts';
 import { connect } from '../../support/running-operator.ts';
 
 export type Rule = {
@@ -49,8 +48,7 @@ export async function startFixture(options: FixtureOptions = {}): Promise<Server
     const stdin = input === undefined ? {} : { input: JSON.stringify(input) };
     return (await execa(binary('kubectl'), [`--kubeconfig=${cluster.kubeconfigPath}`, ...args], stdin)).stdout;
   };
-  await kubectl(['apply', '-f', join(projectRoot, 'crds')]);
-  await kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await installCrds(cluster);
   await kubectl(['create', 'secret', 'generic', TOKENS_SECRET, '-n', 'default']);
   const api = connect(cluster.kubeconfigPath);
   const server = await startServer({
