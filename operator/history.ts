@@ -1,5 +1,5 @@
 // `trawler history`: what stays of runs and of maintenance after their end, for a person or for a program.
-import { type Column, tableLines } from '../src/cli/table.ts';
+import { type Column, seconds, tableLines } from '../src/cli/table.ts';
 import type { Execution, ExecutionStore } from '../src/store/execution-store.ts';
 
 export type HistoryOptions = {
@@ -59,10 +59,6 @@ const MAINTENANCE_COLUMNS: readonly Column<Execution>[] = [
   ['DROPPED', ({ work }) => countsOf(work)],
   ['MESSAGE', ({ message = '' }) => message],
 ];
-
-function seconds(time: Date): string {
-  return time.toISOString().replace(/\.\d+Z$/, 'Z');
-}
 
 function duration({ startedAt, finishedAt }: Execution): string {
   return startedAt === undefined ? '' : `${Math.round((finishedAt.getTime() - startedAt.getTime()) / 1_000)}s`;

@@ -1,7 +1,7 @@
 // `trawler notifications`: what a schedule has told its receivers, for a person or for a program; sent again, or tried out.
-import { setTimeout as delay } from 'node:timers/promises';
-import { type Column, tableLines } from '../src/cli/table.ts';
-import type { Delivery, DeliveryFilter, DeliveryStore } from '../src/store/delivery-store.ts';
+import { DELIVERY_COLUMNS, untilTested } from '../src/cli/deliveries.ts';
+import { tableLines } from '../src/cli/table.ts';
+import type { DeliveryFilter, DeliveryStore } from '../src/store/delivery-store.ts';
 
 /** Options of the program: the caller knows the schedule by its UID. */
 export type DeliveryOptions = {
@@ -22,22 +22,6 @@ export type TestOptions = {
 
 /** Most rows of one answer. */
 const MOST_ROWS = 10_000;
-/** The operator that leads looks at its outbox every two seconds, and gives a receiver some more. */
-const TEST_PATIENCE_MS = 30_000;
-const POLL_MS = 500;
-
-const COLUMNS: readonly Column<Delivery>[] = [
-  ['TIME', ({ occurredAt }) => seconds(occurredAt)],
-  ['EVENT', ({ event }) => event],
-  ['RUN', ({ run = '' }) => run],
-  ['TARGET', ({ target }) => target],
-  ['STATE', ({ state }) => state],
-  ['TRIES', ({ tries }) => String(tries)],
-  ['STATUS', ({ status }) => (status === undefined ? '' : String(status))],
-  ['NEXT', ({ nextAt }) => (nextAt === undefined ? '' : seconds(nextAt))],
-  ['ID', ({ notificationId }) => notificationId],
-  ['ERROR', ({ error = '' }) => error],
-];
 
 export async function listDeliveries(
   deliveries: Pick<DeliveryStore, 'list'>,
@@ -45,7 +29,7 @@ export async function listDeliveries(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const found = await deliveries.list({ ...filterOf(options), limit: Math.min(limit, MOST_ROWS) }, signal);
-  return json ? found.map((one) => JSON.stringify(one)) : tableLines(COLUMNS, found);
+  return json ? found.map((one) => JSON.stringify(one)) : tableLines(DELIVERY_COLUMNS, found);
 }
 
 export async function redeliver(
@@ -67,14 +51,10 @@ export async function testTarget(
   const message = 'a message to try out the receiver: nothing has happened';
   const payload = { namespace, schedule, reason: 'Test', message };
   const notificationId = await deliveries.sendTest({ scheduleUid, target, payload }, signal);
-  const end = performance.now() + TEST_PATIENCE_MS;
-  while (performance.now() < end) {
-    const [sent] = await deliveries.list({ scheduleUid, notificationId, limit: 1 }, signal);
-    if (sent?.state === 'delivered') return [json ? JSON.stringify(sent) : `${target} answered ${sent.status}`];
-    if (sent !== undefined && sent.tries > 0) throw new Error(`${target}: ${sent.error}`);
-    await delay(POLL_MS, undefined, { signal });
-  }
-  throw new Error(`no operator has sent the message within ${TEST_PATIENCE_MS / 1_000} s`);
+  const find = async () => (await deliveries.list({ scheduleUid, notificationId, limit: 1 }, signal))[0];
+  const tested = await untilTested(target, find, signal);
+  if (!tested.ok) throw new Error(tested.message);
+  return [json ? JSON.stringify(tested.delivery) : `${target} answered ${tested.delivery.status}`];
 }
 
 function filterOf({ scheduleUid, id, target, state }: Omit<DeliveryOptions, 'limit' | 'json'>): DeliveryFilter {
@@ -84,8 +64,4 @@ function filterOf({ scheduleUid, id, target, state }: Omit<DeliveryOptions, 'lim
     ...(target === undefined ? {} : { target }),
     ...(state === undefined ? {} : { state }),
   };
-}
-
-function seconds(time: Date): string {
-  return time.toISOString().replace(/\.\d+Z$/, 'Z');
 }

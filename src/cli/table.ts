@@ -12,3 +12,8 @@ export function tableLines<T>(columns: readonly Column<T>[], rows: readonly T[])
       .trimEnd(),
   );
 }
+
+/** A time without fractions of seconds; as a text it is that of `Date.toISOString`. */
+export function seconds(time: Date | string): string {
+  return (typeof time === 'string' ? time : time.toISOString()).replace(/\.\d+Z$/, 'Z');
+}

@@ -1,11 +1,10 @@
 // `kubectl trawler alerts`: troubles of runs and schedules, which somebody has seen or not.
-
 import type { Command } from 'commander';
 import { defined } from '../../resources/defined.ts';
 import type { Alert } from '../../server/alerts/alert-routes.ts';
 import { positive } from '../options.ts';
-import type { Column } from '../table.ts';
-import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
+import { type Column, seconds } from '../table.ts';
+import { type Format, formatOption, pagesOf, printRows } from './rows.ts';
 import { globalOptions, namespaceOf, untilInterrupted } from './session.ts';
 import { answerOf, type QueryOf, withServer, withServerOptions } from './trawler-server.ts';
 

@@ -1,11 +1,10 @@
 // `kubectl trawler audit`: who changed what through Trawler's server.
-
 import { type Command, Option } from 'commander';
 import { defined } from '../../resources/defined.ts';
 import type { AuditEntryShown } from '../../server/audit/audit-routes.ts';
 import { positive } from '../options.ts';
-import type { Column } from '../table.ts';
-import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
+import { type Column, seconds } from '../table.ts';
+import { type Format, formatOption, pagesOf, printRows } from './rows.ts';
 import { globalOptions, namespaceOf, untilInterrupted } from './session.ts';
 import { type QueryOf, withServer, withServerOptions } from './trawler-server.ts';
 

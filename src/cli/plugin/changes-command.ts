@@ -1,5 +1,4 @@
 // `kubectl trawler changes`: what a run found, against its schedule's run before; from Trawler's server or in the operator's pod.
-
 import type { Command } from 'commander';
 import { defined } from '../../resources/defined.ts';
 import type { RunChange } from '../../server/runs/change-routes.ts';

@@ -1,12 +1,11 @@
 // `kubectl trawler dead`: pages of a run that used up their retries.
-
 import { type Command, Option } from 'commander';
 import { defined } from '../../resources/defined.ts';
 import { FAILURE_CAUSES, type FailureCause } from '../../resources/failure-causes.ts';
 import type { DeadLetter } from '../../server/runs/dead-letter-routes.ts';
 import { positive } from '../options.ts';
-import type { Column } from '../table.ts';
-import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
+import { type Column, seconds } from '../table.ts';
+import { type Format, formatOption, pagesOf, printRows } from './rows.ts';
 import { globalOptions, namespaceOf, UsageError, untilInterrupted } from './session.ts';
 import { answerOf, withServer, withServerOptions } from './trawler-server.ts';
 

@@ -1,13 +1,12 @@
 // `kubectl trawler history`: what has ended, also where its resource is gone; from Trawler's server or in the operator's pod.
-
 import { type Command, Option } from 'commander';
 import { defined } from '../../resources/defined.ts';
 import type { ExecutionRow } from '../../server/runs/execution-routes.ts';
 import { positive } from '../options.ts';
-import type { Column } from '../table.ts';
+import { type Column, seconds } from '../table.ts';
 import { executionOfRun } from './execution-of-run.ts';
 import { runInOperator } from './in-operator.ts';
-import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
+import { type Format, formatOption, pagesOf, printRows } from './rows.ts';
 import { withServerIfAny } from './server-or-operator.ts';
 import { globalOptions, namespaceOf, UsageError, untilInterrupted } from './session.ts';
 import { type ServerOptions, type TrawlerServer, withServerOptions } from './trawler-server.ts';

@@ -1,11 +1,10 @@
 // `kubectl trawler items`: what a run or a schedule found, the newest first.
-
 import type { Command } from 'commander';
 import { defined } from '../../resources/defined.ts';
 import type { ItemRow } from '../../server/items/item-routes.ts';
 import { positive } from '../options.ts';
-import type { Column } from '../table.ts';
-import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
+import { type Column, seconds } from '../table.ts';
+import { type Format, formatOption, pagesOf, printRows } from './rows.ts';
 import { globalOptions, namespaceOf, untilInterrupted } from './session.ts';
 import { type TrawlerServer, withServer, withServerOptions } from './trawler-server.ts';
 

@@ -1,5 +1,4 @@
 // `kubectl trawler logs`: what the pods of a run have logged, from Trawler's server, the operator's pod, or the pods themselves.
-
 import { once } from 'node:events';
 import type { Command } from 'commander';
 import { CRAWL_RUNS, type CrawlRun } from '../../custom-resources/types.ts';

@@ -1,14 +1,12 @@
 // `kubectl trawler notifications`: what a schedule has told its webhooks, sent again, or tried out; by Trawler's server or in the
 // operator's pod.
-
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { defined } from '../../resources/defined.ts';
 import type { Delivery } from '../../server/schedules/delivery-routes.ts';
+import { DELIVERY_COLUMNS, untilTested } from '../deliveries.ts';
 import { positive } from '../options.ts';
-import type { Column } from '../table.ts';
 import { runInOperator } from './in-operator.ts';
-import { pagesOf, printRows, seconds } from './rows.ts';
+import { pagesOf, printRows } from './rows.ts';
 import { withServerIfAny } from './server-or-operator.ts';
 import {
   findSchedule,
@@ -34,22 +32,6 @@ type Ask = {
 };
 
 const STATES = ['pending', 'delivered', 'failed', 'disabled'] as const;
-/** The operator that leads looks at its outbox every two seconds, and gives a receiver some more. */
-const TEST_PATIENCE_MS = 30_000;
-const POLL_MS = 500;
-
-const COLUMNS: readonly Column<Delivery>[] = [
-  ['TIME', ({ occurredAt }) => seconds(occurredAt)],
-  ['EVENT', ({ event }) => event],
-  ['RUN', ({ run = '' }) => run],
-  ['TARGET', ({ target }) => target],
-  ['STATE', ({ state }) => state],
-  ['TRIES', ({ tries }) => String(tries)],
-  ['STATUS', ({ status }) => (status === undefined ? '' : String(status))],
-  ['NEXT', ({ nextAt }) => (nextAt === undefined ? '' : seconds(nextAt))],
-  ['ID', ({ notificationId }) => notificationId],
-  ['ERROR', ({ error = '' }) => error],
-];
 
 export function addNotifications(program: Command): void {
   const notifications = program
@@ -74,11 +56,11 @@ function addList(notifications: Command): void {
         printRows(
           deliveriesOf(server, path, defined({ target, state }), limit, signal),
           json ? 'jsonl' : 'table',
-          COLUMNS,
+          DELIVERY_COLUMNS,
         ),
       operator: (uid) => [
         'list',
-        ...flags({ ...defined({ target, state }) }),
+        ...flags(defined({ target, state })),
         '--limit',
         String(limit),
         '--schedule-uid',
@@ -206,15 +188,16 @@ async function tryOut(
   const { notificationId } = await answerOf(
     server.POST('/api/v1/namespaces/{namespace}/schedules/{name}/deliveries/test', wanted),
   );
-  const end = performance.now() + TEST_PATIENCE_MS;
-  while (performance.now() < end) {
-    for await (const [sent] of deliveriesOf(server, path, { notificationId }, 1, signal)) {
-      if (sent?.state === 'delivered') return sent;
-      if (sent !== undefined && sent.tries > 0) throw new UsageError(`${target}: ${sent.error}`);
-    }
-    await delay(POLL_MS, undefined, { signal });
-  }
-  throw new UsageError(`no operator has sent the message within ${TEST_PATIENCE_MS / 1_000} s`);
+  const tested = await untilTested(
+    target,
+    async () => {
+      for await (const [sent] of deliveriesOf(server, path, { notificationId }, 1, signal)) return sent;
+      return undefined;
+    },
+    signal,
+  );
+  if (!tested.ok) throw new UsageError(tested.message);
+  return tested.delivery;
 }
 
 function flags({ id, target, state }: Selection): string[] {

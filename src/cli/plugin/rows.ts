@@ -62,8 +62,3 @@ export function csvOf(records: readonly object[]): string {
 async function print(lines: readonly string[]): Promise<void> {
   if (!process.stdout.write(`${lines.join('\n')}\n`)) await once(process.stdout, 'drain');
 }
-
-/** Without fractions of seconds. */
-export function seconds(time: string): string {
-  return time.replace(/\.\d+Z$/, 'Z');
-}

@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import type { RunHost, RunSource, RunWorker } from '../../server/runs/run-detail-routes.ts';
 import { positive } from '../options.ts';
-import type { Column } from '../table.ts';
-import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
+import { type Column, seconds } from '../table.ts';
+import { type Format, formatOption, pagesOf, printRows } from './rows.ts';
 import { globalOptions, namespaceOf, untilInterrupted } from './session.ts';
 import { type TrawlerServer, withServer, withServerOptions } from './trawler-server.ts';
 

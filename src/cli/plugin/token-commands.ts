@@ -1,11 +1,10 @@
 // `kubectl trawler tokens`: for tools outside of the cluster that call Trawler's server.
-
 import type { Command } from 'commander';
 import { defined } from '../../resources/defined.ts';
 import type { TokenShown } from '../../server/auth/token-routes.ts';
 import { positive } from '../options.ts';
-import type { Column } from '../table.ts';
-import { type Format, formatOption, pagesOf, printRows, seconds } from './rows.ts';
+import { type Column, seconds } from '../table.ts';
+import { type Format, formatOption, pagesOf, printRows } from './rows.ts';
 import { globalOptions, untilInterrupted } from './session.ts';
 import { answerOf, withServer, withServerOptions } from './trawler-server.ts';
 
