@@ -2,7 +2,7 @@
 import { type CrawlRun, type CrawlSchedule, isFinished, phaseOf } from '../custom-resources/types.ts';
 import { isConditionTrue } from '../kube/conditions.ts';
 import type { RunPhase } from '../resources/crawl-run.ts';
-import { DEFAULT_QUEUE, type QueueCaps, queueOfSpec, unknownQueue } from '../resources/queues.ts';
+import { DEFAULT_QUEUE, isQueue, type QueueCaps, queueOfSpec } from '../resources/queues.ts';
 import type { Sample } from '../telemetry/metrics.ts';
 
 type OfSchedule = 'namespace' | 'schedule';
@@ -88,7 +88,8 @@ export function queueFigures(runs: readonly CrawlRun[], queues: QueueCaps): Samp
   const counts = new Map([DEFAULT_QUEUE, ...queues.keys()].map((name) => [name, { waiting: 0, active: 0 }]));
   for (const { spec, status } of runs.filter((run) => !isFinished(run))) {
     // Names that anybody can make up are no labels.
-    const queue = unknownQueue(queueOfSpec(spec), queues, '') === undefined ? queueOfSpec(spec) : '_unknown';
+    const named = queueOfSpec(spec);
+    const queue = isQueue(named, queues) ? named : '_unknown';
     const counted = counts.get(queue) ?? { waiting: 0, active: 0 };
     counted[isConditionTrue(status?.conditions, 'Accepted') ? 'active' : 'waiting']++;
     counts.set(queue, counted);

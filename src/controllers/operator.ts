@@ -136,7 +136,8 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
   const events = createEventRecorder({ api, controller: `${GROUP}/operator`, instance: identity, urgency, ...shared });
   const all = Object.values(caches);
   await Promise.all(all.map((cache) => cache.synced(signal)));
-  metrics.fleet.follow({ ...caches, queues: limits.queues ?? new Map() });
+  const queues = limits.queues ?? new Map();
+  metrics.fleet.follow({ ...caches, queues });
 
   const now = () => new Date();
   const database = createDatabasePreparation({ store, migrate, onEmptied: announceEmptied, logger, signal });
@@ -158,7 +159,7 @@ async function runControllers(options: OperatorOptions, signal: AbortSignal): Pr
       runCache,
       events,
       memory,
-      queues: limits.queues ?? new Map(),
+      queues,
       creationSkew: metrics.creationSkew,
       // Urgency belongs to slots: what users make waits for its turn.
       onRunMade: (run) => runQueue.add(objectKey(run.metadata), { urgent: true }),

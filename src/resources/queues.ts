@@ -34,9 +34,13 @@ export function queueOfSpec({ queue }: { readonly queue?: string | undefined }):
   return queue ?? DEFAULT_QUEUE;
 }
 
+export function isQueue(name: string, caps: QueueCaps): boolean {
+  return name === DEFAULT_QUEUE || caps.has(name);
+}
+
 /** What is wrong with the queue that a spec names, for people; undefined when it is there. */
 export function unknownQueue(queue: string, caps: QueueCaps, field: string): string | undefined {
-  if (queue === DEFAULT_QUEUE || caps.has(queue)) return undefined;
+  if (isQueue(queue, caps)) return undefined;
   const known = [...new Set([DEFAULT_QUEUE, ...caps.keys()])].join(', ');
   return `${field}: there is no queue "${queue}": name one that there is (${known}), or have it added to operator.queues of the installation`;
 }

@@ -4,7 +4,7 @@ import { type CrawlRun, isFinished } from '../../custom-resources/types.ts';
 import { findCondition, isConditionTrue } from '../../kube/conditions.ts';
 import { controllerOf, objectKey } from '../../kube/kube-object.ts';
 import { LABEL } from '../../resources/group.ts';
-import { queueOfSpec, unknownQueue } from '../../resources/queues.ts';
+import { isQueue, queueOfSpec, unknownQueue } from '../../resources/queues.ts';
 import type { RunCache, ScheduleCache } from '../caches.ts';
 import { type ActiveLimits, type Admission, admissions, type Candidate, laneOf } from './admission.ts';
 
@@ -64,13 +64,14 @@ export function createRunQueue({ runCache, scheduleCache, limits, now }: RunQueu
   }
 
   function compute(): ReadonlyMap<string, Admission> {
-    // A run whose queue is not there waits for that, and stands in nobody's way.
-    const inLine = () =>
-      unfinished()
-        .map(candidate)
-        .filter(({ admitted, queue }) => admitted || isThere(queue));
-    known ??= admissions(inLine(), limits, turns);
+    known ??= admissions(candidates(), limits, turns);
     return known;
+  }
+
+  /** A run whose queue is not there waits for that, and stands in nobody's way. */
+  function candidates(): Candidate[] {
+    const all = unfinished().map(candidate);
+    return all.filter(({ admitted, queue }) => admitted || isQueue(queue, caps));
   }
 
   function candidate(run: CrawlRun): Candidate {
@@ -100,10 +101,6 @@ export function createRunQueue({ runCache, scheduleCache, limits, now }: RunQueu
     // Whoever makes the runs of many times by hand may make them all at once; unless the schedule allows that, they take turns.
     const takesTurns = policy === 'Queue' || (run.spec.trigger?.type === 'Backfill' && policy !== 'Allow');
     return takesTurns ? owner.uid : undefined;
-  }
-
-  function isThere(queue: string): boolean {
-    return unknownQueue(queue, caps, 'spec.queue') === undefined;
   }
 
   return {

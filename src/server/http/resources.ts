@@ -20,35 +20,21 @@ const metadata = z.object({
 /** Whatever is in it: the schema of the resource stands beside, and the API server holds it. */
 const anything = z.record(z.string(), z.unknown());
 
-export const scheduleSchema = z
-  .object({
-    apiVersion: z.string(),
-    kind: z.string(),
-    metadata,
-    spec: anything.openapi('CrawlScheduleSpec', resourceSchema('crawlschedules', 'spec')),
-    status: anything.openapi('CrawlScheduleStatus', resourceSchema('crawlschedules', 'status')).optional(),
-  })
-  .openapi('CrawlSchedule');
+function shownResource(kind: string, plural: Parameters<typeof resourceSchema>[0]) {
+  return z
+    .object({
+      apiVersion: z.string(),
+      kind: z.string(),
+      metadata,
+      spec: anything.openapi(`${kind}Spec`, resourceSchema(plural, 'spec')),
+      status: anything.openapi(`${kind}Status`, resourceSchema(plural, 'status')).optional(),
+    })
+    .openapi(kind);
+}
 
-export const runSchema = z
-  .object({
-    apiVersion: z.string(),
-    kind: z.string(),
-    metadata,
-    spec: anything.openapi('CrawlRunSpec', resourceSchema('crawlruns', 'spec')),
-    status: anything.openapi('CrawlRunStatus', resourceSchema('crawlruns', 'status')).optional(),
-  })
-  .openapi('CrawlRun');
-
-export const backfillSchema = z
-  .object({
-    apiVersion: z.string(),
-    kind: z.string(),
-    metadata,
-    spec: anything.openapi('CrawlBackfillSpec', resourceSchema('crawlbackfills', 'spec')),
-    status: anything.openapi('CrawlBackfillStatus', resourceSchema('crawlbackfills', 'status')).optional(),
-  })
-  .openapi('CrawlBackfill');
+export const scheduleSchema = shownResource('CrawlSchedule', 'crawlschedules');
+export const runSchema = shownResource('CrawlRun', 'crawlruns');
+export const backfillSchema = shownResource('CrawlBackfill', 'crawlbackfills');
 
 const given = {
   labels: texts.optional(),

@@ -68,8 +68,8 @@ export function proxyTestRoutes(parts: ServerParts) {
     const schedule = await findSchedule(schedules, ref, signalOf(c));
     const url = c.req.valid('json').url ?? firstStartUrl(schedule);
     if (url === undefined) {
-      const errors = [{ field: 'url', message: 'is needed: the schedule names no start URL' }];
-      throw new ProblemError('BadRequest', 'url: is needed: the schedule names no start URL', { errors });
+      const message = 'is needed: the schedule names no start URL';
+      throw new ProblemError('BadRequest', `url: ${message}`, { errors: [{ field: 'url', message }] });
     }
     const wanted = proxyTestRun(schedule, url, now());
     if (wanted === undefined) throw new ProblemError('Conflict', `schedule "${ref.name}" has no proxy (spec.proxy)`);
