@@ -1,6 +1,6 @@
 // Bodies of requests, bounded each, by run and all together.
 import type { IncomingMessage } from 'node:http';
-import { MOST_OF_A_BODY, memoryOfBody } from './protocol/body-memory.ts';
+import { leastMemoryOfBody, MOST_OF_A_BODY, memoryOfBody } from './protocol/body-memory.ts';
 
 /** 413 for one that is too large, 503 when there is no room, 400 and 415 for what is no JSON. */
 type BodyStatus = 400 | 413 | 415 | 503;
@@ -45,27 +45,37 @@ export function createBodyReader(most: number): BodyReader {
     held += memory;
   }
 
-  const hasTooMuch = (runId: string) => (heldByRun.get(runId) ?? 0) > most - held;
+  function check(runId: string, memory: number): void {
+    if (memory > most * MOST_OF_A_BODY)
+      throw new BodyError(413, 'the body has more values than any gateway has room for');
+    const hasTooMuch = (heldByRun.get(runId) ?? 0) > most - held;
+    if (hasTooMuch) throw new BodyError(503, 'the gateway has too many bodies in hand');
+  }
 
   return {
     async withJson(request, runId, maxBytes, use) {
       const { headers } = request;
       const tooLarge = () => new BodyError(413, `the body is larger than ${maxBytes} bytes`);
       if ((headers['content-encoding'] ?? 'identity') !== 'identity') throw new BodyError(415, 'the body is encoded');
-      if (Number(headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
+      const announced = Number(headers['content-length'] ?? 0);
+      if (announced > maxBytes) throw tooLarge();
       const chunks: Buffer[] = [];
       let size = 0;
-      let memory = 0;
+      let counted = 0;
+      // Before its first byte: of many that come at once, those that there is no room for are not read for nothing.
+      let memory = leastMemoryOfBody(announced);
+      hold(runId, memory);
       try {
+        check(runId, memory);
         for await (const chunk of request as AsyncIterable<Buffer>) {
-          const added = memoryOfBody(chunk);
           size += chunk.length;
-          memory += added;
-          hold(runId, added);
+          counted += memoryOfBody(chunk);
+          if (counted > memory) {
+            hold(runId, counted - memory);
+            memory = counted;
+          }
           if (size > maxBytes) throw tooLarge();
-          if (memory > most * MOST_OF_A_BODY)
-            throw new BodyError(413, 'the body has more values than any gateway has room for');
-          if (hasTooMuch(runId)) throw new BodyError(503, 'the gateway has too many bodies in hand');
+          check(runId, memory);
           chunks.push(chunk);
         }
         return await use(parsed(Buffer.concat(chunks).toString('utf8')));

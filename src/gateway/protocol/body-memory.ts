@@ -14,6 +14,11 @@ const COMMA = 0x2c;
 const LIST = 0x5b;
 const OBJECT = 0x7b;
 
+/** Bytes of memory that a body of so many bytes takes at least. */
+export function leastMemoryOfBody(bytes: number): number {
+  return MEMORY_OF_BYTE * bytes;
+}
+
 /** Bytes of memory for a part of a body of JSON. A value begins a list, an object, or follows a comma; in texts they count, too. */
 export function memoryOfBody(part: Uint8Array): number {
   let values = 0;
@@ -21,5 +26,5 @@ export function memoryOfBody(part: Uint8Array): number {
     const byte = part[index];
     if (byte === COMMA || byte === LIST || byte === OBJECT) values++;
   }
-  return MEMORY_OF_BYTE * part.length + MEMORY_OF_VALUE * values;
+  return leastMemoryOfBody(part.length) + MEMORY_OF_VALUE * values;
 }

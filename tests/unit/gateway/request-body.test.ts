@@ -37,6 +37,23 @@ test('a run takes half of the room, and each one more half of what is left', asy
   expect(await Promise.all(reading)).toEqual([248, 248, 248, 122]);
 });
 
+test('a body has its room before its first byte, and what there is no room for is not read', async () => {
+  const bodies = createBodyReader(6_000);
+  const announced = (bytes: number) =>
+    Object.assign(new PassThrough(), { headers: { 'content-length': String(bytes) } }) as unknown as IncomingMessage &
+      PassThrough;
+  const first = announced(300);
+  const reading = bodies.withJson(first, 'a', 1_000, read);
+  const second = announced(300);
+  await expect(bodies.withJson(second, 'a', 1_000, read)).rejects.toMatchObject({ status: 503 });
+  expect(second.readableFlowing).toBe(null);
+  first.end(`"${'x'.repeat(298)}"`);
+  expect(await reading).toBe(298);
+  const later = announced(300);
+  later.end(`"${'x'.repeat(298)}"`);
+  expect(await bodies.withJson(later, 'a', 1_000, read)).toBe(298);
+});
+
 test('room is free again when the answer was given, and not before', async () => {
   const bodies = createBodyReader(6_000);
   const { promise: answer, resolve } = Promise.withResolvers<string>();
