@@ -19,6 +19,7 @@ declare
   time_now timestamptz := clock_timestamp();
   ours uuid[];
   arrivals arrival[];
+  ended jsonb;
 begin
   perform same_server(server);
   perform take_turn(this_run, this_worker);
@@ -70,6 +71,7 @@ begin
     where (r.run_day = this_run.run_day or r.run_day is null) and r.run_id = h.run_id and r.url_key = h.url_key
     returning r.url_key, r.lane_id, r.source_no, r.state, r.available_at, r.is_sitemap, h.reason, h.cause,
       h.message, h.url, h.left_out, h.items_left_out, h.lacks,
+      h.state in ('skipped', 'dead') or h.left_out is not null or h.items_left_out is not null or h.lacks <> '{}' as has_reasons,
       case when jsonb_typeof(h.facts->'bytes') = 'number' then (h.facts->>'bytes')::numeric end as bytes
   ), stored as (
     insert into item (run_id, run_day, item_id, url_key, source_no, data)
@@ -79,8 +81,7 @@ begin
     returning source_no
   ), counted as (
     insert into progress as p (run_id, worker_id, source_no, leased, places, succeeded, failed, skipped, items,
-      failed_sitemaps, last_success_at, last_error, last_error_at, skipped_by, failed_by, items_left_out, bytes,
-      partial_pages, field_counts)
+      failed_sitemaps, last_success_at, last_error, last_error_at, bytes, field_counts)
     select this_run.run_id, this_worker, source_no, -count(*),
       -count(*) filter (where state = 'skipped' or (state = 'dead' and is_sitemap)),
       count(*) filter (where state = 'done'),
@@ -91,27 +92,7 @@ begin
       max(time_now) filter (where state = 'done'),
       max(cause || ': ' || message || ' (' || url || ')') filter (where state = 'dead'),
       max(time_now) filter (where state = 'dead'),
-      case when bool_or(state = 'skipped' or left_out is not null) then (
-        select coalesce(jsonb_object_agg(reason, n), '{}') from (
-          select reason, sum(times) as n from (
-            select s.source_no, s.reason, 1 as times from settled s where s.state = 'skipped'
-            union all
-            select s.source_no, l.key, l.value::bigint from settled s cross join lateral jsonb_each_text(s.left_out) l
-          ) skips where skips.source_no = settled.source_no group by reason) c) else '{}' end,
-      case when bool_or(state = 'dead') then (
-        select jsonb_object_agg(cause, n) from (
-          select cause, count(*) as n from settled s
-          where s.source_no = settled.source_no and s.state = 'dead' group by cause) c) else '{}' end,
-      case when bool_or(items_left_out is not null) then (
-        select jsonb_object_agg(key, n) from (
-          select l.key, sum(l.value::bigint) as n
-          from settled s cross join lateral jsonb_each_text(s.items_left_out) l
-          where s.source_no = settled.source_no group by l.key) c) else '{}' end,
       least(coalesce(sum(bytes) filter (where bytes > 0), 0), 1e15)::bigint,
-      case when bool_or(lacks <> '{}') then (
-        select jsonb_object_agg(lack, n) from (
-          select lack, count(*) as n from settled s cross join lateral unnest(s.lacks) lack
-          where s.source_no = settled.source_no group by lack) c) else '{}' end,
       case when this_run.expected_fields is null then '{}' else (
         select coalesce(jsonb_object_agg(field, n), '{}') from (
           select f.field, count(*) as n
@@ -131,20 +112,21 @@ begin
       last_success_at = coalesce(excluded.last_success_at, p.last_success_at),
       last_error = coalesce(excluded.last_error, p.last_error),
       last_error_at = coalesce(excluded.last_error_at, p.last_error_at),
-      -- Most are empty, and a call takes as long as all the rest of the row.
-      skipped_by = case when excluded.skipped_by = '{}' then p.skipped_by else add_counts(p.skipped_by, excluded.skipped_by) end,
-      failed_by = case when excluded.failed_by = '{}' then p.failed_by else add_counts(p.failed_by, excluded.failed_by) end,
-      items_left_out = case when excluded.items_left_out = '{}' then p.items_left_out else add_counts(p.items_left_out, excluded.items_left_out) end,
       bytes = least(p.bytes + excluded.bytes, 1000000000000000000),
-      partial_pages = case when excluded.partial_pages = '{}' then p.partial_pages else add_counts(p.partial_pages, excluded.partial_pages) end,
+      -- Mostly empty, and the call takes as long as all the rest of the row.
       field_counts = case when excluded.field_counts = '{}' then p.field_counts else add_counts(p.field_counts, excluded.field_counts) end
   )
   select coalesce(array_agg(url_key), '{}'),
-    array_agg((lane_id, 1, 1, available_at, 0)::arrival) filter (where state = 'queued')
-  into ours, arrivals from settled;
+    array_agg((lane_id, 1, 1, available_at, 0)::arrival) filter (where state = 'queued'),
+    jsonb_agg(jsonb_build_object('source_no', source_no, 'state', state, 'reason', reason, 'cause', cause, 'left_out', left_out,
+      'items_left_out', items_left_out, 'lacks', lacks)) filter (where has_reasons)
+  into ours, arrivals, ended from settled;
 
   if ours = '{}' then
     return ours;
+  end if;
+  if ended is not null then
+    perform count_reasons(this_run, this_worker, ended);
   end if;
   if this_run.has_moved then
     perform note_left_links(this_run, ours);

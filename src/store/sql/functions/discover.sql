@@ -23,7 +23,6 @@ declare
   excluded_by int[];
   newest run;
   arrivals arrival[];
-  new_lanes int;
 begin
   select array_agg(key order by place), array_agg(url order by place), array_agg(l.host order by place),
     array_agg(s.source_no order by place), array_agg(depth order by place),
@@ -46,38 +45,13 @@ begin
     return '{}';
   end if;
 
-  -- As long as a URL, of which it is a part.
-  if exists (select from unnest(hosts) name where length(name) > 2048) then
-    raise exception 'a link names a host that is too long' using errcode = 'TR004';
-  end if;
-  insert into host (scope, name)
-  select this_run.host_scope, name from (select distinct unnest(hosts) as name) wanted
-  where (select host_id from host h where h.scope = this_run.host_scope and h.name = wanted.name) is null
-  order by name
-  on conflict do nothing;
-
-  with made as (
-    insert into lane_key (run_id, host_id, source_no)
-    select this_run.run_id, h.host_id, l.source_no
-    from (select distinct host, source_no from unnest(hosts, source_nos) as l(host, source_no)) l
-    cross join lateral (select host_id from host where scope = this_run.host_scope and name = l.host offset 0) h
+  -- Most links are of hosts at which the run has something waiting already.
+  if exists (
+    select from (select distinct host, source_no from unnest(hosts, source_nos) as l(host, source_no)) l
     where (
-      select lane_id from lane_key known
-      where known.run_id = this_run.run_id and known.host_id = h.host_id and known.source_no = l.source_no) is null
-    order by h.host_id, l.source_no
-    on conflict do nothing
-    returning lane_id, run_id, host_id, source_no
-  )
-  insert into lane (lane_id, run_id, host_id, source_no) select lane_id, run_id, host_id, source_no from made;
-  get diagnostics new_lanes = row_count;
-  if new_lanes > 0 then
-    -- What is not used for long is dropped: it must not go between the look at the host and the lane that refers to it.
-    update host h set used_at = time_now
-    where h.scope = this_run.host_scope and h.name = any (hosts) and h.used_at < time_now - interval '1 day';
-    if (select count(*) from host h where h.scope = this_run.host_scope and h.name = any (hosts))
-      < (select count(distinct name) from unnest(hosts) name) then
-      raise exception 'a host was dropped while it was being used again' using errcode = '40001';
-    end if;
+      select k.lane_id from host h join lane_key k on k.run_id = this_run.run_id and k.host_id = h.host_id and k.source_no = l.source_no
+      where h.scope = this_run.host_scope and h.name = l.host) is null) then
+    perform make_lanes(this_run, hosts, source_nos);
   end if;
 
   if array_remove(excluded_by, null) <> '{}' or this_run.max_depth < any (depths) then

@@ -6,9 +6,13 @@ language plpgsql set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
 set enable_mergejoin = off set plan_cache_mode = force_generic_plan set jit = off as $$
 declare
-  lanes bigint[] := array(select distinct a.lane_id from unnest(arrivals) a);
+  lanes bigint[] := array[arrivals[1].lane_id];
 begin
-  perform from lane l where l.lane_id = any (lanes) order by l.lane_id for no key update;
+  -- One alone is locked by its update.
+  if cardinality(arrivals) > 1 then
+    lanes := array(select distinct a.lane_id from unnest(arrivals) a);
+    perform from lane l where l.lane_id = any (lanes) order by l.lane_id for no key update;
+  end if;
   update lane l
   set queued = l.queued + added.queued, retries = l.retries + added.retries,
     next_at = case when added.due_at is null then l.next_at else
