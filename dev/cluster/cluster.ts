@@ -13,6 +13,8 @@ export interface Cluster {
   down(): Step[];
   /** What makes its network enforce NetworkPolicies, and ends that; absent where we know of no such switch. */
   networkPolicies?: { enforce: Step[]; stop: Step[] };
+  /** A second node, labelled and tainted: brings it up, also after its death, lets it die, removes it; absent where we can make none. */
+  secondNode?: { up: Step[]; kill: (signal: AbortSignal) => Promise<void>; down: Step[] };
   /** Makes images that have been built available to the cluster's pods. */
   deliverImages(wanted: ImageSource[]): Step[];
   /** What pods call an image. */

@@ -1,4 +1,4 @@
-// The native cluster's container runtime: its configuration, and the images in it.
+// The container runtime of a node: its configuration, and the images in it.
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { execa } from 'execa';
@@ -6,21 +6,17 @@ import { pauseImage } from '../images/catalog.ts';
 import { clusterDirectory } from '../setup/paths.mjs';
 import { bridgeName, podSubnet } from './addresses.ts';
 import type { Program } from './control-plane.ts';
+import { type ClusterNode, runtimeDirectory, runtimeSocket } from './nodes.ts';
 
-/** Short, because socket paths may be 107 bytes long and shims put theirs below. */
-export const runtimeDirectory = '/run/trawler-cluster';
-export const runtimeSocket = `${runtimeDirectory}/containerd.sock`;
-
-const configPath = join(clusterDirectory, 'config', 'containerd.toml');
 const cniDirectory = join(clusterDirectory, 'config', 'cni');
 
 // oom scores: lowering one needs a capability that root in a container lacks.
 // Network namespaces below our own folder: so that `down` finds them all and touches no others.
-const config = `version = 2
-root = "${join(clusterDirectory, 'containerd')}"
-state = "${runtimeDirectory}/containerd"
+const config = (node: ClusterNode) => `version = 2
+root = "${join(node.directory, 'containerd')}"
+state = "${join(node.runtimeDirectory, 'containerd')}"
 [grpc]
-  address = "${runtimeSocket}"
+  address = "${runtimeSocket(node)}"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "${pauseImage.reference}"
   restrict_oom_score_adj = true
@@ -53,24 +49,31 @@ const podNetwork = {
   ],
 };
 
-export const containerd: Program = {
-  name: 'containerd',
-  path: 'containerd',
-  args: ['--config', configPath],
-  files: { [configPath]: config, [join(cniDirectory, '10-pods.conflist')]: JSON.stringify(podNetwork, null, 2) },
-};
+export function containerd(node: ClusterNode): Program {
+  const name = node.programs.containerd;
+  const configPath = join(clusterDirectory, 'config', `${name}.toml`);
+  return {
+    name,
+    path: 'containerd',
+    args: ['--config', configPath],
+    files: {
+      [configPath]: config(node),
+      [join(cniDirectory, '10-pods.conflist')]: JSON.stringify(podNetwork, null, 2),
+    },
+  };
+}
 
 /** Runs containerd's own client on the images and containers of Kubernetes; `input` goes to its standard input. */
-export async function ctr(signal: AbortSignal, args: string[], input?: Readable): Promise<string> {
-  const where = ['--address', runtimeSocket, '--namespace', 'k8s.io'];
+export async function ctr(node: ClusterNode, signal: AbortSignal, args: string[], input?: Readable): Promise<string> {
+  const where = ['--address', runtimeSocket(node), '--namespace', 'k8s.io'];
   const source = input ? { input } : { stdin: 'ignore' as const };
   const { stdout } = await execa('ctr', [...where, ...args], { cancelSignal: signal, ...source });
   return stdout;
 }
 
 /** Name to digest of every image in the runtime. */
-export async function loadedImages(signal: AbortSignal): Promise<Map<string, string>> {
-  const rows = (await ctr(signal, ['images', 'ls'])).split('\n').slice(1);
+export async function loadedImages(node: ClusterNode, signal: AbortSignal): Promise<Map<string, string>> {
+  const rows = (await ctr(node, signal, ['images', 'ls'])).split('\n').slice(1);
   const fields = rows.map((row) => row.split(/\s+/));
   return new Map(fields.map(([name = '', , digest = '']) => [name, digest]));
 }

@@ -12,7 +12,7 @@ const mark = `TRAWLER_CLUSTER=${clusterDirectory}`;
 
 export interface Daemon {
   pid: number;
-  /** Base name of the program; helpers that a daemon starts (containerd's shims) have their own. */
+  /** The program's; helpers that a daemon starts (containerd's shims) have that of their file. */
   name: string;
   args: string[];
 }
@@ -52,7 +52,7 @@ export function logPath(name: string): string {
  * runs with others, starts it if it does not run. Returns whether it started it.
  */
 export async function ensureDaemon(program: Program): Promise<boolean> {
-  const same = (await findDaemons()).filter(({ name }) => name === basename(program.path));
+  const same = (await findDaemons()).filter(({ name }) => name === program.name);
   const changed = await changedFiles(program);
   const current = same.find(({ args }) => changed.length === 0 && args.join('\0') === program.args.join('\0'));
   await stopDaemons(same.filter((daemon) => daemon !== current));
@@ -67,6 +67,7 @@ export async function ensureDaemon(program: Program): Promise<boolean> {
   try {
     const child = spawn(program.path, program.args, {
       cwd: clusterDirectory,
+      argv0: program.name,
       env: { ...process.env, TRAWLER_CLUSTER: clusterDirectory },
       detached: true,
       stdio: ['ignore', log, log],

@@ -1,4 +1,4 @@
-// Brings built images into the native cluster's runtime, sending only the layers that it does not have yet.
+// Brings built images into the runtime of a node, sending only the layers that it does not have yet.
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,17 +8,18 @@ import { type Pack, pack } from 'tar-stream';
 import { exportDirectory, type Manifest, readManifest } from '../images/build.ts';
 import type { ImageSource } from '../images/catalog.ts';
 import { ctr, loadedImages } from './containerd.ts';
+import type { ClusterNode } from './nodes.ts';
 
 /** Loads the image as it was exported last, unless it is loaded. Returns whether it did. */
-export async function loadImage(image: ImageSource, signal: AbortSignal): Promise<boolean> {
+export async function loadImage(node: ClusterNode, image: ImageSource, signal: AbortSignal): Promise<boolean> {
   const manifest = await readManifest(image);
-  if ((await loadedImages(signal)).get(image.reference) === manifest.digest) return false;
+  if ((await loadedImages(node, signal)).get(image.reference) === manifest.digest) return false;
 
-  const present = new Set((await ctr(signal, ['content', 'ls', '--quiet'])).split('\n'));
+  const present = new Set((await ctr(node, signal, ['content', 'ls', '--quiet'])).split('\n'));
   const missing = manifest.layers.filter((digest) => !present.has(digest));
   const archive = pack();
   try {
-    const imported = ctr(signal, ['images', 'import', '-'], Readable.from(archive));
+    const imported = ctr(node, signal, ['images', 'import', '-'], Readable.from(archive));
     await Promise.all([imported, writeArchive(archive, image, manifest, missing)]);
   } finally {
     // When one end breaks, the other ends too.

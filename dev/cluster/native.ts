@@ -2,12 +2,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { execa } from 'execa';
-import { buildImage } from '../images/build.ts';
-import { type ImageSource, pauseImage } from '../images/catalog.ts';
-import { findEngine } from '../images/engine.ts';
-import { compilePause } from '../images/pause.ts';
 import { provideBinaries } from '../setup/kubernetes.mjs';
 import { binary } from '../setup/kubernetes-binaries.mjs';
 import { clusterDirectory } from '../setup/paths.mjs';
@@ -15,7 +10,6 @@ import type { Step, StepContext } from '../steps.ts';
 import { nodeAddress, nodeName, trawlerNamespace } from './addresses.ts';
 import { issueCertificates } from './certificates.ts';
 import type { Cluster } from './cluster.ts';
-import { containerd, ctr, runtimeDirectory } from './containerd.ts';
 import {
   apiServer,
   apiServerReady,
@@ -25,10 +19,12 @@ import {
   scheduler,
 } from './control-plane.ts';
 import { ensureDaemon, findDaemons, logPath, logTail } from './daemons.ts';
-import { loadImage } from './load-images.ts';
 import { ensureNetwork } from './network.ts';
 import { enforcingSteps, stopEnforcingSteps } from './network-policies.ts';
-import { adminKubeconfig, coreDns, credentials, kubelet, kubeProxy } from './node.ts';
+import { adminKubeconfig, coreDns, credentials, kubeProxy } from './node.ts';
+import { kubectl, loadPause, loadStep, startKubelet, startRuntime } from './node-steps.ts';
+import { firstNode } from './nodes.ts';
+import { killSecondNode, removeSecondNodeSteps, secondNodeSteps } from './second-node.ts';
 import { downSteps } from './teardown.ts';
 
 const audit = { policyPath: join(clusterDirectory, 'audit-policy.json'), logPath: join(clusterDirectory, 'audit.log') };
@@ -67,9 +63,10 @@ export const nativeCluster: Cluster = {
   auditLog: audit.logPath,
   up: () => upSteps,
   down: downSteps,
+  secondNode: { up: secondNodeSteps, kill: killSecondNode, down: removeSecondNodeSteps },
   networkPolicies: { enforce: enforcingSteps, stop: stopEnforcingSteps },
   // One by one: each finds the layers that it shares with those before it.
-  deliverImages: (wanted) => wanted.map(loadStep),
+  deliverImages: (wanted) => wanted.map((image) => loadStep(firstNode, image)),
   reference: ({ reference }) => reference,
   status,
   logs: (names) => (names.length > 0 ? names : daemonNames).map(logPath),
@@ -87,8 +84,13 @@ const upSteps: Step[] = [
   { title: 'Certificates', timeoutSeconds: 60, run: makeCredentials },
   { title: 'Network', timeoutSeconds: 30, run: makeNetwork },
   { title: 'Control plane', timeoutSeconds: 120, fix: logsHint('etcd', 'kube-apiserver'), run: startControlPlane },
-  { title: 'Container runtime', timeoutSeconds: 60, fix: logsHint('containerd'), run: startRuntime },
-  { title: 'Pause image', timeoutSeconds: 180, run: loadPause },
+  {
+    title: 'Container runtime',
+    timeoutSeconds: 60,
+    fix: logsHint('containerd'),
+    run: (step) => startRuntime(firstNode, step),
+  },
+  { title: 'Pause image', timeoutSeconds: 180, run: (step) => loadPause(firstNode, step) },
   { title: 'Node', timeoutSeconds: 200, fix: logsHint('kubelet', 'kube-proxy', 'coredns'), run: startNode },
 ];
 
@@ -147,52 +149,12 @@ async function grantAdministrators(signal: AbortSignal): Promise<void> {
   await execa(binary('kubectl'), [`--kubeconfig=${adminKubeconfig}`, 'apply', '-f', '-'], options);
 }
 
-async function startRuntime({ signal }: StepContext): Promise<string | undefined> {
-  await mkdir(runtimeDirectory, { recursive: true, mode: 0o711 });
-  const started = await ensureDaemon(containerd);
-  while (!(await answers(signal))) await delay(100, undefined, { signal });
-  return started ? undefined : 'already running';
-}
-
-async function answers(signal: AbortSignal): Promise<boolean> {
-  try {
-    await ctr(signal, ['version']);
-    return true;
-  } catch {
-    // Not listening yet; the step's time-out ends the wait.
-    signal.throwIfAborted();
-    return false;
-  }
-}
-
-async function loadPause(context: StepContext): Promise<string | undefined> {
-  await compilePause(context.signal);
-  await buildImage(pauseImage, await findEngine(context.signal), context);
-  return (await loadImage(pauseImage, context.signal)) ? undefined : 'already loaded';
-}
-
-async function startNode({ report, signal }: StepContext): Promise<string | undefined> {
+async function startNode(step: StepContext): Promise<string | undefined> {
   const started = [];
-  for (const daemon of [kubelet(), kubeProxy(), coreDns()]) started.push(await ensureDaemon(daemon));
-  report(`waiting until node ${nodeName} is Ready`);
-  await kubectl(signal, 'wait', '--for=create', `node/${nodeName}`, '--timeout=60s');
-  await kubectl(signal, 'wait', '--for=condition=Ready', `node/${nodeName}`, '--timeout=100s');
-  await kubectl(signal, 'wait', '--for=create', 'serviceaccount/default', '--namespace=default', '--timeout=60s');
+  for (const daemon of [kubeProxy(), coreDns()]) started.push(await ensureDaemon(daemon));
+  started.push(await startKubelet(firstNode, step));
+  await kubectl(step.signal, 'wait', '--for=create', 'serviceaccount/default', '--namespace=default', '--timeout=60s');
   return started.includes(true) ? undefined : 'already running';
-}
-
-async function kubectl(signal: AbortSignal, ...args: string[]): Promise<string> {
-  const options = { cancelSignal: signal, stdin: 'ignore' } as const;
-  const { stdout } = await execa(binary('kubectl'), [`--kubeconfig=${adminKubeconfig}`, ...args], options);
-  return stdout;
-}
-
-function loadStep(image: ImageSource): Step {
-  return {
-    title: `Load the ${image.name} image`,
-    timeoutSeconds: 300,
-    run: async ({ signal }) => ((await loadImage(image, signal)) ? undefined : 'already loaded'),
-  };
 }
 
 /** One line for each part of the cluster; `up` is true when all of them run and the node is ready. */

@@ -1,24 +1,23 @@
-// The native cluster's only node: kubelet, kube-proxy and the cluster's DNS, and the files they read.
+// What runs on a node beside its container runtime: the kubelet; on the first one kube-proxy and the cluster's DNS, too. And the files they read.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { binary } from '../setup/kubernetes-binaries.mjs';
 import { clusterDirectory, projectRoot } from '../setup/paths.mjs';
 import { nodeAddress, nodeName, podSubnet } from './addresses.ts';
-import { runtimeSocket } from './containerd.ts';
 import type { Program } from './control-plane.ts';
 import { bridgedTrafficIsFiltered } from './network.ts';
+import { type ClusterNode, firstNode, kubeletDirectory, runtimeSocket } from './nodes.ts';
 
 export const credentials = join(clusterDirectory, 'credentials');
 export const adminKubeconfig = join(credentials, 'super-admin.conf');
 const config = join(clusterDirectory, 'config');
-export const kubeletDirectory = join(clusterDirectory, 'kubelet');
 /** Where pods with `browser.sandbox` expect it. */
-const sandboxProfile = join(kubeletDirectory, 'seccomp', 'trawler', 'chromium.json');
+const sandboxProfile = join('seccomp', 'trawler', 'chromium.json');
 const seccompSource = join(projectRoot, 'crawler-image', 'chromium-seccomp.json');
 
 /** Settings for a machine that is shared with other work: no cgroup limits on it, no eviction before it is full. */
-function kubeletConfig(): object {
+function kubeletConfig(node: ClusterNode): object {
   return {
     apiVersion: 'kubelet.config.k8s.io/v1beta1',
     kind: 'KubeletConfiguration',
@@ -31,16 +30,21 @@ function kubeletConfig(): object {
     tlsCertFile: `${credentials}/pki/kubelet.crt`,
     tlsPrivateKeyFile: `${credentials}/pki/kubelet.key`,
     address: nodeAddress,
+    port: node.kubeletPort,
     // 0 switches it off: nobody asks on the host, and the port could be taken.
     healthzPort: 0,
     cgroupDriver: 'cgroupfs',
+    cgroupRoot: node.cgroup,
+    registerWithTaints: node.taints,
+    // Each kubelet removes the logs of pods that it does not know.
+    podLogsDir: join(node.directory, 'pod-logs'),
     failCgroupV1: false,
     failSwapOn: false,
     // Nothing here needs its iptables chains, and `down` could not tell them from another kubelet's.
     makeIPTablesUtilChains: false,
     enforceNodeAllocatable: [],
     localStorageCapacityIsolation: false,
-    containerRuntimeEndpoint: `unix://${runtimeSocket}`,
+    containerRuntimeEndpoint: `unix://${runtimeSocket(node)}`,
     clusterDNS: [nodeAddress],
     clusterDomain: 'cluster.local',
     // Images are loaded by hand and cannot be pulled again: never collect them.
@@ -78,19 +82,31 @@ const corefile = `.:53 {
 }
 `;
 
-export function kubelet(): Program {
-  const configPath = join(config, 'kubelet.yaml');
+export function kubelet(node: ClusterNode): Program {
+  const name = node.programs.kubelet;
+  const configPath = join(config, `${name}.yaml`);
+  // Only the first has credentials as a node's.
+  const kubeconfig = node === firstNode ? join(credentials, 'kubelet.conf') : adminKubeconfig;
+  const directory = kubeletDirectory(node);
   return {
-    name: 'kubelet',
+    name,
     path: binary('kubelet'),
     args: [
-      `--kubeconfig=${credentials}/kubelet.conf`,
+      // The one program of all components goes by the name that it is called by, else by its first argument.
+      ...(name === 'kubelet' ? [] : ['kubelet']),
+      `--kubeconfig=${kubeconfig}`,
       `--config=${configPath}`,
-      `--hostname-override=${nodeName}`,
+      `--hostname-override=${node.name}`,
       `--node-ip=${nodeAddress}`,
-      `--root-dir=${kubeletDirectory}`,
+      `--node-labels=${Object.entries(node.labels)
+        .map(([key, value]) => `${key}=${value}`)
+        .join(',')}`,
+      `--root-dir=${directory}`,
     ],
-    files: { [configPath]: stringify(kubeletConfig()), [sandboxProfile]: readFileSync(seccompSource, 'utf8') },
+    files: {
+      [configPath]: stringify(kubeletConfig(node)),
+      [join(directory, sandboxProfile)]: readFileSync(seccompSource, 'utf8'),
+    },
   };
 }
 

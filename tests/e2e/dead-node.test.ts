@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { ensureDaemon, findDaemons, stopDaemons } from '../../dev/cluster/daemons.ts';
 import { kubelet } from '../../dev/cluster/node.ts';
+import { firstNode } from '../../dev/cluster/nodes.ts';
 import type { CrawlRun } from '../../src/custom-resources/types.ts';
 import type { Pod } from '../../src/kube/builtin-types.ts';
 import { apply, getJson, kubectl, testNamespace } from '../support/cluster.ts';
@@ -82,7 +83,7 @@ test.skipIf(process.env['TRAWLER_KUBECONFIG'] !== undefined)(
       expect(events).toContain('NodeLost');
       await eventually(async () => expect((await workers()).length).toBeGreaterThan(1));
     } finally {
-      await ensureDaemon(kubelet());
+      await ensureDaemon(kubelet(firstNode));
       await labelNodes(`${EXCLUDE}-`);
     }
     await kubectl('wait', '--for=condition=Finished', 'crawlrun/lost', '--namespace', namespace.name, '--timeout=300s');
