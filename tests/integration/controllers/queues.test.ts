@@ -130,10 +130,11 @@ test('two namespaces take turns in a queue, however many runs of one are in line
 }, 120_000);
 
 test('a queue that is not there is said by run and schedule, holds up nobody, and fails a run at its start deadline', async () => {
-  // One place in all: the run without a queue must not have it.
+  // One place in all: runs without a queue must not have it.
   startOperator({ total: 1, queues: new Map([['nightly', 1]]) });
   const words = 'there is no queue "nigthly": name one that there is (default, nightly)';
   await apply('lost', { queue: 'nigthly', startTimeoutSeconds: 10 });
+  await apply('older', { queue: 'nigthly' });
   await apply('mended', { queue: 'nigthly' });
   await eventually(async () => {
     const status = await statusOf('mended');
