@@ -27,7 +27,7 @@ const now: Row = {
     figure('Alerts', 'count', ['', orZero('count(ALERTS{alertname=~"Trawler.+", alertstate="firing"})')], {
       redFrom: 1,
     }),
-    figure('PostgreSQL away', 'count', ['', '1 - max(trawler_database_up)'], {
+    figure('PostgreSQL', 'count', ['', '1 - max(trawler_database_up)'], {
       redFrom: 1,
       words: { 0: 'answers', 1: 'away' },
     }),
@@ -40,28 +40,32 @@ const now: Row = {
 const needed: Row = {
   title: 'Schedules that need somebody',
   panels: [
-    tableOfSchedules('Ill', 'What the last run of a schedule, or the one at work, has trouble with. At most 50 each.', [
-      {
-        title: 'Dead letters',
-        unit: 'count',
-        expr: `topk(50, max by (namespace, schedule) (trawler_dead_letters{${IN}}) > 0)`,
-      },
-      {
-        title: 'Failed',
-        unit: 'count',
-        expr: `topk(50, max by (namespace, schedule) (trawler_schedule_last_run_failed{${IN}}) > 0)`,
-      },
-      {
-        title: 'Hosts that block',
-        unit: 'count',
-        expr: `topk(50, max by (namespace, schedule) (trawler_blocked_hosts{${IN}}) > 0)`,
-      },
-      {
-        title: 'Hang',
-        unit: 'count',
-        expr: `topk(50, max by (namespace, schedule) (trawler_runs_stalled{${IN}}) > 0)`,
-      },
-    ]),
+    tableOfSchedules(
+      'In trouble',
+      'What the last run of a schedule, or the one at work, has trouble with. At most 50 each.',
+      [
+        {
+          title: 'Dead letters',
+          unit: 'count',
+          expr: `topk(50, max by (namespace, schedule) (trawler_dead_letters{${IN}}) > 0)`,
+        },
+        {
+          title: 'Failed',
+          unit: 'count',
+          expr: `topk(50, max by (namespace, schedule) (trawler_schedule_last_run_failed{${IN}}) > 0)`,
+        },
+        {
+          title: 'Hosts that block',
+          unit: 'count',
+          expr: `topk(50, max by (namespace, schedule) (trawler_blocked_hosts{${IN}}) > 0)`,
+        },
+        {
+          title: 'Hang',
+          unit: 'count',
+          expr: `topk(50, max by (namespace, schedule) (trawler_runs_stalled{${IN}}) > 0)`,
+        },
+      ],
+    ),
     tableOfSchedules(
       'Longest without success',
       'Time since a run last succeeded; a schedule without any counts from when it was made.',
@@ -164,12 +168,20 @@ const processes: Row = {
     graph('Requests of workers', 'perSecond', [
       ['{{call}} {{status}}', 'sum by (call, status) (rate(trawler_gateway_requests_total[$__rate_interval]))'],
     ]),
-    graph('Time of a request of a worker, p99', 'seconds', [
+    graph(
+      'Time of a request of a worker, p99',
+      'seconds',
       [
-        '{{call}}',
-        'histogram_quantile(0.99, sum by (call, le) (rate(trawler_gateway_request_duration_seconds_bucket[$__rate_interval])))',
+        [
+          '{{call}}',
+          'histogram_quantile(0.99, sum by (call, le) (rate(trawler_gateway_request_duration_seconds_bucket[$__rate_interval])))',
+        ],
       ],
-    ]),
+      {
+        description:
+          'The time that a claim was held, since there was no work, is left out, but of a claim that ends with an error: its run has ended.',
+      },
+    ),
     graph('Requests of the API', 'perSecond', [
       ['{{code}}', 'sum by (code) (rate(trawler_http_requests_total[$__rate_interval]))'],
     ]),

@@ -43,7 +43,8 @@ export const UNITS = {
   seconds: units.Seconds,
   duration: units.DurationSeconds,
   bytes: units.BytesIEC,
-  perSecond: units.OpsPerSecond,
+  /** Of whatever the title names. */
+  perSecond: 'suffix:/s',
   bytesPerSecond: units.BytesPerSecondSI,
 } as const;
 export type Unit = keyof typeof UNITS;
@@ -55,6 +56,8 @@ export type Row = { readonly title: string; readonly panels: readonly PanelBuild
 const SOURCE = { type: 'prometheus', uid: '$datasource' };
 /** Of the PodMonitor: a rate over less than four scrapes has holes. */
 const SCRAPE_INTERVAL = '30s';
+/** Of bars: each counts what came since the one before, so that nothing is in two of them. */
+const BAR_INTERVAL = '2m';
 
 const GRAPH = { width: 8, height: 8 };
 const FIGURE = { width: 4, height: 4 };
@@ -76,7 +79,7 @@ export function graph(title: string, unit: Unit, queries: readonly Query[], opti
   const panel = new TimeSeriesBuilder()
     .title(title)
     .datasource(SOURCE)
-    .interval(SCRAPE_INTERVAL)
+    .interval(isBars ? BAR_INTERVAL : SCRAPE_INTERVAL)
     .span(GRAPH.width)
     .height(GRAPH.height)
     .unit(UNITS[unit])
@@ -230,11 +233,11 @@ function finished({ panels = [], links = [], annotations, ...rest }: Dashboard):
 }
 
 /**
- * How much counters have risen, bar by bar. Those of rare things often begin with the first one, of which `increase`
- * sees nothing: what a series begins with counts, too.
+ * How much counters have risen, bar by bar, in whole numbers: `increase` guesses what was at the edges. Those of rare things often begin with
+ * the first one, of which it sees nothing: what a series begins with counts, too.
  * @param by the label that there is a bar for
  */
 export function risen(by: string, counter: string): string {
-  const since = '$__rate_interval';
-  return `sum by (${by}) ((${counter} unless ${counter} offset ${since}) or increase(${counter}[${since}]))`;
+  const since = '$__interval';
+  return `round(sum by (${by}) ((${counter} unless ${counter} offset ${since}) or increase(${counter}[${since}])))`;
 }

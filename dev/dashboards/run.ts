@@ -29,7 +29,9 @@ const now: Row = {
 const progress: Row = {
   title: 'Progress',
   panels: [
-    graph('Queue', 'count', [['{{queue}}', `sum by (queue) (trawler_queue_depth{${IT}})`]]),
+    graph('Queue', 'count', [['{{queue}}', `sum by (queue) (trawler_queue_depth{${IT}})`]], {
+      description: 'Runs that have not started, pages that wait, and pages whose result is not stored yet.',
+    }),
     graph('Pages tried', 'perSecond', [
       ['{{result}}', `sum by (result) (rate(trawler_page_tries_total{${IT}}${RATE}))`],
     ]),
@@ -74,7 +76,13 @@ const sites: Row = {
     graph(
       'Requests of its workers that were turned away',
       'perSecond',
-      [['requests', `sum(rate(trawler_gateway_namespace_turned_away_total{namespace="$namespace"}${RATE}))`]],
+      [
+        [
+          'requests',
+          // Counted from the first one on; until then it is 0 as long as a gateway is seen.
+          `sum(rate(trawler_gateway_namespace_turned_away_total{namespace="$namespace"}${RATE})) or 0 * max(trawler_build_info{service="gateway"})`,
+        ],
+      ],
       {
         description:
           'The gateway told them to come again later: it is busy, or the namespace takes more than its share.',

@@ -31,10 +31,10 @@ const now: Row = {
       description: 'Pages given up, of its runs at work and of the one that ended last.',
       redFrom: 1,
     }),
-    figure('Items in this time', 'count', ['', `sum(increase(trawler_items_total{${IT}}[$__range]))`]),
+    figure('Items in this time', 'count', ['', `round(sum(increase(trawler_items_total{${IT}}[$__range])))`]),
     figure('Pages in this time', 'count', [
       '',
-      `sum(increase(trawler_page_tries_total{${IT}, result="succeeded"}[$__range]))`,
+      `round(sum(increase(trawler_page_tries_total{${IT}, result="succeeded"}[$__range])))`,
     ]),
   ],
 };
@@ -85,7 +85,7 @@ const pages: Row = {
     ]),
     graph('Hosts that block, and the proxy', 'count', [
       ['hosts that block', `max(trawler_blocked_hosts{${IT}})`],
-      ['by proxy', `max(trawler_proxy_active{${IT}})`],
+      ['by the proxy: 1, without it: 0', `max(trawler_proxy_active{${IT}})`],
     ]),
   ],
 };

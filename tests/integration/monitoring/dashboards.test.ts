@@ -59,7 +59,7 @@ describe('dashboards', () => {
   test.each(all)('$title uses variables that it has', (dashboard) => {
     const texts = [...queriesOf(dashboard).map(({ expr }) => expr), ...dashboard.templating.list.map((v) => v.query)];
     const used = texts.flatMap((text) => [...text.matchAll(/\$(\w+)/g)].map(([, name = '']) => name));
-    const names = [...dashboard.templating.list.map(({ name }) => name), '__rate_interval', '__range'];
+    const names = [...dashboard.templating.list.map(({ name }) => name), '__rate_interval', '__interval', '__range'];
     expect(names).toEqual(expect.arrayContaining([...new Set(used)]));
     expect(names[0]).toBe('datasource');
   });
@@ -68,6 +68,17 @@ describe('dashboards', () => {
     expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
     const cells = panels.flatMap(cellsOf);
     expect(new Set(cells).size).toBe(cells.length);
+  });
+
+  test('bars count what came since the bar before, four scrapes at least, and nothing twice', () => {
+    const bars = all.flatMap(({ panels }) =>
+      panels.filter(({ fieldConfig }) => fieldConfig?.defaults.custom?.drawStyle === 'bars'),
+    );
+    expect(bars).not.toEqual([]);
+    for (const { interval, targets = [] } of bars) {
+      expect(interval).toBe('2m');
+      for (const { expr } of targets) expect(expr.match(/\$__\w+/g)).toEqual(['$__interval', '$__interval']);
+    }
   });
 
   test('links of tables lead to a dashboard and to what it lets choose', () => {

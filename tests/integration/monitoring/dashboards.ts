@@ -7,7 +7,14 @@ export type Panel = {
   readonly title: string;
   readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
   readonly targets?: readonly { readonly expr: string; readonly instant: boolean }[];
-  readonly fieldConfig?: { readonly defaults: { readonly links?: readonly { readonly url: string }[] } };
+  /** The least time between two points. */
+  readonly interval?: string;
+  readonly fieldConfig?: {
+    readonly defaults: {
+      readonly links?: readonly { readonly url: string }[];
+      readonly custom?: { readonly drawStyle?: string };
+    };
+  };
 };
 
 export type Dashboard = {
@@ -47,6 +54,7 @@ export function queriesOf({ title, panels, annotations }: Dashboard): Query[] {
 export function filledIn(expr: string, chosen: { namespace: string; schedule: string }, since: string): string {
   return expr
     .replaceAll('$__rate_interval', since)
+    .replaceAll('$__interval', since)
     .replaceAll('$__range', since)
     .replaceAll('$namespace', chosen.namespace)
     .replaceAll('$schedule', chosen.schedule);
