@@ -12,6 +12,7 @@ import { CALL_PATH_PREFIX, CALLS, type CallName, isCallName } from './protocol/c
 import { isOfDatabase, PROBLEM_TYPE, type Problem, problemOf } from './protocol/problem.ts';
 import { StoreError } from './protocol/store-error.ts';
 import { BodyError, createBodyReader } from './request-body.ts';
+import type { HeldTime } from './waiting-claims.ts';
 import type { Answer, CallingRun, WorkerService } from './worker-service.ts';
 
 const MAX_HEADER_BYTES = 8 * 1_024;
@@ -73,12 +74,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     let run: CallingRun | undefined;
     let answer: Answer | undefined;
     let problem: Problem | undefined;
+    const held: HeldTime = { ms: 0 };
     const gone = new AbortController();
     response.on('close', () => gone.abort(new Error('the worker has gone')));
     try {
       name = callNameOf(request);
       run = await service.runOf(tokenOf(request), request.socket.remoteAddress ?? '');
-      answer = await answerTo(name, run, request, gone.signal);
+      answer = await answerTo(name, run, request, held, gone.signal);
     } catch (error) {
       if (gone.signal.aborted) return;
       problem = problemFor(error, logger);
@@ -89,7 +91,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     if (isDraining) response.setHeader('connection', 'close');
     if (answer !== undefined) send(response, 200, 'application/json', answer.json);
     else if (problem !== undefined) refuse(request, response, problem);
-    const seconds = (performance.now() - began - (answer?.heldMs ?? 0)) / 1_000;
+    const seconds = (performance.now() - began - held.ms) / 1_000;
     metrics.answered(name ?? 'unknown', problem?.status ?? 200, seconds, run?.namespace);
     if (answer?.undo !== undefined && gone.signal.aborted) await answer.undo();
   }
@@ -98,13 +100,14 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     name: CallName,
     run: CallingRun,
     request: IncomingMessage,
+    held: HeldTime,
     signal: AbortSignal,
   ): Promise<Answer> {
     if (!service.takeRequest(run)) throw new RequestError(429, 'Unavailable', 'the run asks too often');
     const { request: schema, maxBytes } = CALLS[name];
     return bodies.withJson(request, run.runId, maxBytes, (body) => {
       const parsed = schema.safeParse(body);
-      if (parsed.success) return service.call(name, parsed.data as never, run, signal);
+      if (parsed.success) return service.call(name, parsed.data as never, run, held, signal);
       const problems = parsed.error.issues.slice(0, 3).map(({ path, message }) => `${path.join('.')}: ${message}`);
       throw new RequestError(400, 'Refused', problems.join('; '));
     });

@@ -26,15 +26,12 @@ const FORGET_AFTER_MS = 60_000;
 
 export type ClaimRequest = CallArguments<'claim'>;
 export type WaitingRun = { readonly key: RunKey; readonly workers: number };
-export type HeldAnswer = {
-  /** JSON of the answer. */
-  readonly answer: string;
-  /** From the question to its last way to the database, in milliseconds. */
-  readonly heldMs: number;
-};
+/** How long a question waited for work: until its last way to the database, or its answer without one. Also of one that failed. */
+export type HeldTime = { ms: number };
 
 export type WaitingClaims<Run extends WaitingRun> = {
-  claim(run: Run, request: ClaimRequest, signal: AbortSignal): Promise<HeldAnswer>;
+  /** JSON of the answer; `held` is filled in. */
+  claim(run: Run, request: ClaimRequest, held: HeldTime, signal: AbortSignal): Promise<string>;
   /** A call of the run may have brought work for so many claims. */
   stir(key: RunKey, brings: number): void;
   /** Answers all that wait, and lets none wait any more. */
@@ -245,7 +242,7 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
     return room.waiting.length > 0 && room.known.get(request.workerId) === sayingOf(request);
   }
 
-  async function claim(run: Run, request: ClaimRequest, signal: AbortSignal): Promise<HeldAnswer> {
+  async function claim(run: Run, request: ClaimRequest, held: HeldTime, signal: AbortSignal): Promise<string> {
     const began = performance.now();
     const deadline = began + request.waitMs;
     const room = roomOf(run.key);
@@ -256,17 +253,20 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
     let isKnown = mayWait() && (isKnownToBeVain(room, request) || mayQueueUp(room, request));
     for (;;) {
       if (!isKnown) {
-        const heldMs = performance.now() - began;
+        held.ms = performance.now() - began;
         const answer = await attempt(room, run, next, signal);
         const vain = vainAnswer(answer);
-        if (vain === undefined || !vain.mayWait || !mayWait()) return { answer, heldMs };
+        if (vain === undefined || !vain.mayWait || !mayWait()) return answer;
         // What was brought while the claim was on its way, it may not have seen.
         if (vain.isToRetry || (room.isStirred && room.trying === 0)) continue;
       }
       isKnown = false;
       const why = await wait(room, deadline, isFirst, signal);
       isFirst = true;
-      if (why !== 'Try') return { answer: waitAnswer(why === 'Empty' ? EMPTY_RETRY_MS : 0, room.dueFrom), heldMs: 0 };
+      if (why !== 'Try') {
+        held.ms = performance.now() - began;
+        return waitAnswer(why === 'Empty' ? EMPTY_RETRY_MS : 0, room.dueFrom);
+      }
       next = { ...request, dueFrom: nextDueFrom(room) };
     }
   }

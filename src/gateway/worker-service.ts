@@ -9,7 +9,7 @@ import type { GatewayLimits } from './limits.ts';
 import type { CallArguments, CallName } from './protocol/calls.ts';
 import { CALLS } from './protocol/calls.ts';
 import { StoreError } from './protocol/store-error.ts';
-import { createWaitingClaims } from './waiting-claims.ts';
+import { createWaitingClaims, type HeldTime } from './waiting-claims.ts';
 
 /** A call may take as long as the role's statement_timeout, and some more for a connection. */
 const CALL_TIMEOUT_MS = 45_000;
@@ -24,11 +24,15 @@ export type WorkerService = {
   runOf(token: string, address: string): Promise<CallingRun>;
   /** False when the run asks more often than it may. */
   takeRequest(run: CallingRun): boolean;
-  /** JSON of the answer. `signal` ends the wait for a connection or for work; what the database has begun it ends. */
+  /**
+   * JSON of the answer. `held` is filled in for a claim. `signal` ends the wait for a connection or for work; what the database
+   * has begun it ends.
+   */
   call<Name extends CallName>(
     name: Name,
     request: CallArguments<Name>,
     run: CallingRun,
+    held: HeldTime,
     signal: AbortSignal,
   ): Promise<Answer>;
   /** Claims do not wait for work any more. */
@@ -40,8 +44,6 @@ export type WorkerService = {
 
 export type Answer = {
   readonly json: string;
-  /** How long it waited for work. */
-  readonly heldMs: number;
   /** Takes it back: nobody heard it. */
   readonly undo?: () => Promise<void>;
 };
@@ -126,23 +128,22 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerServic
       return { ...(await admission.runOf(key, address)), key };
     },
     takeRequest: (run) => admission.takeRequest(run),
-    async call(name, request, run, signal) {
+    async call(name, request, run, held, signal) {
       if (name === 'claim') {
         const claim = request as CallArguments<'claim'>;
-        const { answer, heldMs } = await claims.claim(run, claim, signal);
-        const json = heldMs > 0 ? withHeld(answer, heldMs) : answer;
-        return { json, heldMs, undo: () => release(run, claim, answer) };
+        const answer = await claims.claim(run, claim, held, signal);
+        return { json: withHeld(answer, held), undo: () => release(run, claim, answer) };
       }
       if (name === 'write-heartbeat') {
-        return { json: await heartbeats.write(run, request as CallArguments<'write-heartbeat'>), heldMs: 0 };
+        return { json: await heartbeats.write(run, request as CallArguments<'write-heartbeat'>) };
       }
       if (name === 'write-log' && line.waiting > 0) throw new StoreError('Unavailable', 'calls of crawls go first');
-      if (name === 'clock') return { json: JSON.stringify(await clock()), heldMs: 0 };
+      if (name === 'clock') return { json: JSON.stringify(await clock()) };
       const json = await throughLine(name, request, run, signal);
       if (name === 'commit') onCommitted(run, request as CallArguments<'commit'>, json);
       const endedRun = (name === 'finish' || name === 'settle-output') && json === 'true';
       if ('mayBringWork' in CALLS[name] || endedRun) claims.stir(run.key, broughtBy(name, request));
-      return { json, heldMs: 0 };
+      return { json };
     },
     drain: () => claims.drain(),
     get waitingClaims() {
@@ -165,6 +166,6 @@ function broughtBy<Name extends CallName>(name: Name, request: CallArguments<Nam
 }
 
 /** Adds a key to an answer that is an object, without reading it. */
-function withHeld(answer: string, heldMs: number): string {
-  return `{"heldMs": ${heldMs}, ${answer.slice(answer.indexOf('{') + 1)}`;
+function withHeld(answer: string, { ms }: HeldTime): string {
+  return `{"heldMs": ${ms}, ${answer.slice(answer.indexOf('{') + 1)}`;
 }

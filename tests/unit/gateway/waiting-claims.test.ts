@@ -33,7 +33,7 @@ function vainClaims() {
 it('looks where the last vain claim said, and at all lanes every two seconds', async () => {
   const { claims, asked } = vainClaims();
   const began = performance.now();
-  const held = claims.claim({ key, workers: 1 }, request(null), never);
+  const held = claims.claim({ key, workers: 1 }, request(null), { ms: 0 }, never);
   await vi.advanceTimersByTimeAsync(10_000);
   const atAll = asked.filter(({ dueFrom }) => dueFrom === null).map(({ at }) => at - began);
   expect(atAll).toHaveLength(5);
@@ -43,15 +43,39 @@ it('looks where the last vain claim said, and at all lanes every two seconds', a
   }
   for (const [index, { dueFrom }] of asked.entries()) expect([null, 999 + index]).toContain(dueFrom);
   expect(asked.length).toBeGreaterThan(20);
-  expect(JSON.parse((await held).answer)).toEqual({ state: 'Wait', retryInMs: 0, dueFrom: 999 + asked.length });
+  expect(JSON.parse(await held)).toEqual({ state: 'Wait', retryInMs: 0, dueFrom: 999 + asked.length });
 });
 
 it('asks first what the worker asks', async () => {
   const { claims, asked } = vainClaims();
-  const held = claims.claim({ key, workers: 1 }, request(77), never);
+  const held = claims.claim({ key, workers: 1 }, request(77), { ms: 0 }, never);
   await vi.advanceTimersByTimeAsync(10_000);
   await held;
   expect(asked[0]?.dueFrom).toBe(77);
+});
+
+it.each([
+  ['is answered without work', 'Wait'],
+  ['fails in the end', 'Error'],
+])('tells how long a claim was held that %s', async (_, end) => {
+  let tries = 0;
+  const claims = createWaitingClaims({
+    claim: async () => {
+      if (end === 'Error' && ++tries > 1) throw new Error('no connection');
+      return JSON.stringify({ state: 'Wait', retryInMs: 250, isSeeded: true, dueFrom: null });
+    },
+    outlooks: async (keys) =>
+      keys.map(() => ({ mark: 'same', dueInMs: null, isHeldBack: false, isEnding: false, isEmpty: false })),
+    onLookFailed: () => {},
+  });
+  const held = { ms: 0 };
+  const ended = claims.claim({ key, workers: 1 }, request(null), held, never).catch((error: Error) => error.message);
+  await vi.advanceTimersByTimeAsync(3_000);
+  if (end === 'Wait') claims.drain();
+  else claims.stir(key, 1);
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect(await ended).toMatch(end === 'Wait' ? /"Wait"/ : /no connection/);
+  expect(held.ms).toBeGreaterThanOrEqual(3_000);
 });
 
 /** A run with so much work, where nothing comes to be due by the clock unless `dueInMs` says so. */
@@ -72,7 +96,7 @@ function frontier() {
   });
   const claimed: string[] = [];
   const claim = (workerId: string) =>
-    claims.claim({ key, workers: 10 }, { ...request(null), workerId }, never).then(({ answer }) => {
+    claims.claim({ key, workers: 10 }, { ...request(null), workerId }, { ms: 0 }, never).then((answer) => {
       if (answer.includes('Claimed')) claimed.push(workerId);
     });
   return { state, claims, claim, claimed };
