@@ -117,8 +117,9 @@ function workerFindings({ pods }: RunEvidence): Finding[] {
   });
 }
 
-function heartbeatFindings({ spec, status }: CrawlRun, now: Date): Finding[] {
-  if (status?.lastHeartbeatTime === undefined) return [];
+function heartbeatFindings(run: CrawlRun, now: Date): Finding[] {
+  const { spec, status } = run;
+  if (status?.lastHeartbeatTime === undefined || standsStill(run)) return [];
   const silentMs = now.getTime() - Date.parse(status.lastHeartbeatTime);
   const interval = spec.heartbeat?.interval;
   const intervalMs = interval === undefined ? DEFAULT_HEARTBEAT_MS : durationMs(interval);
@@ -127,6 +128,12 @@ function heartbeatFindings({ spec, status }: CrawlRun, now: Date): Finding[] {
   const advice =
     'Read the logs of the pods, and check the gateway and PostgreSQL: nothing is lost, and pages of lost workers go to others.';
   return [{ evidence: 'status.lastHeartbeatTime', message, advice }];
+}
+
+/** Nobody is to work for it now, and `timeoutSeconds` do not run. */
+function standsStill(run: CrawlRun): boolean {
+  const reasons: readonly (string | undefined)[] = ['Paused', 'JobSuspended'] satisfies RunReason[];
+  return reasons.includes(shownCondition(run)?.reason);
 }
 
 /** Hosts that slow the crawl down. */
@@ -154,13 +161,14 @@ function imageFindings({ status }: CrawlRun): Finding[] {
 }
 
 /** The bounds that end it. */
-function deadlineFindings({ spec, status }: CrawlRun, now: Date): Finding[] {
+function deadlineFindings(run: CrawlRun, now: Date): Finding[] {
+  const { spec, status } = run;
   if (status?.startDeadline !== undefined && status.startTime === undefined) {
     const left = secondsUntil(status.startDeadline, now);
     const message = `the run fails in ${left} s unless a worker gives a heartbeat (spec.startTimeoutSeconds)`;
     return [{ evidence: 'status.startDeadline', message }];
   }
-  if (status?.startTime === undefined) return [];
+  if (status?.startTime === undefined || standsStill(run)) return [];
   const end = new Date(Date.parse(status.startTime) + (spec.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS) * 1_000);
   const message = `the run is stopped in ${secondsUntil(end.toISOString(), now)} s (spec.timeoutSeconds)`;
   return [{ evidence: 'spec.timeoutSeconds', message }];

@@ -55,6 +55,21 @@ test('workers that are silent, the time that is left, and a spec that was edited
   ]);
 });
 
+test.each(['Paused', 'JobSuspended'])(
+  'a run that stands still (%s) misses no heartbeat, and its time is not near its end',
+  (reason) => {
+    const conditions = [condition('Progressing', reason, 'it stands still')];
+    const times = { startTime: '2026-01-01T12:00:00Z', lastHeartbeatTime: '2026-01-01T12:01:00Z' };
+    const still = run({
+      observedGeneration: 1,
+      phase: reason === 'Paused' ? 'Paused' : 'Running',
+      conditions,
+      ...times,
+    });
+    expect(explain(still).findings.map(({ message }) => message)).toEqual(['it stands still']);
+  },
+);
+
 test('a worker that hung, whether or not another one has taken its place', () => {
   for (const [reason, status] of [
     ['WorkerHangs', 'True'],
