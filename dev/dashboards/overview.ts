@@ -178,8 +178,7 @@ const processes: Row = {
         ],
       ],
       {
-        description:
-          'The time that a claim was held, since there was no work, is left out, but of a claim that ends with an error: its run has ended.',
+        description: 'The time that a claim was held, since there was no work, is left out.',
       },
     ),
     graph('Requests of the API', 'perSecond', [
