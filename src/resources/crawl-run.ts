@@ -13,6 +13,8 @@ import { keyedBy, type ValidationRule, withRules } from './validation.ts';
 
 const MAX_URL = 2_048;
 
+export const DEFAULT_TIMEOUT_SECONDS = 720;
+
 const url = z
   .string()
   .min(1)
@@ -628,7 +630,7 @@ export const crawlSpecShape = {
     .int()
     .min(1)
     .max(2_592_000)
-    .default(720)
+    .default(DEFAULT_TIMEOUT_SECONDS)
     .describe('Longest time of the run, from its first heartbeat.'),
   expect: expectation.optional(),
   retryPolicy: retryPolicy.optional(),
@@ -950,6 +952,9 @@ export const crawlRunStatus = z.object({
   startTime: time('When the first worker gave its first heartbeat.'),
   completionTime: time('When the run finished.'),
   startDeadline: time('Until when a worker has to give the first heartbeat; absent while that time does not run.'),
+  stopDeadline: time(
+    'When spec.timeoutSeconds are over, without the time that the run stood still; absent before the first heartbeat, while it stands still, and once it stops.',
+  ),
   duration: z.string().max(32).optional().describe('From the first heartbeat to the end, once the run has finished.'),
   lastHeartbeatTime: time('When a worker last gave a heartbeat.'),
   progress: progress.optional().describe('Counters of the whole run.'),

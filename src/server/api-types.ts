@@ -5416,6 +5416,11 @@ export interface components {
              * @description Until when a worker has to give the first heartbeat; absent while that time does not run.
              */
             startDeadline?: string;
+            /**
+             * Format: date-time
+             * @description When spec.timeoutSeconds are over, without the time that the run stood still; absent before the first heartbeat, while it stands still, and once it stops.
+             */
+            stopDeadline?: string;
             /** @description From the first heartbeat to the end, once the run has finished. */
             duration?: string;
             /**

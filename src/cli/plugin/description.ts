@@ -3,6 +3,7 @@ import { type Explanation, explanationLines } from '../../custom-resources/expla
 import { type CrawlRun, type CrawlSchedule, phaseOf } from '../../custom-resources/types.ts';
 import type { ClusterEvent } from '../../kube/builtin-types.ts';
 import { findCondition } from '../../kube/conditions.ts';
+import { DEFAULT_TIMEOUT_SECONDS } from '../../resources/crawl-run.ts';
 import { type Column, tableLines } from '../table.ts';
 
 type Part = readonly [title: string, value: string | undefined];
@@ -150,7 +151,7 @@ function paceOf({ spec }: CrawlRun): string {
 function limitsOf({ spec }: CrawlRun): string {
   const { maxPages = 1_000, maxDepth } = spec.limits ?? {};
   const depth = maxDepth === undefined ? '' : `, ${maxDepth} links deep`;
-  return `${maxPages} pages${depth}, ${spec.timeoutSeconds ?? 720} s`;
+  return `${maxPages} pages${depth}, ${spec.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS} s`;
 }
 
 function endOf({ status }: CrawlRun): string | undefined {

@@ -6,11 +6,18 @@ import { findCondition, isConditionTrue, type NewCondition, setCondition } from 
 import { timestamp } from '../../kube/time.ts';
 import { clampToSchema } from '../../resources/clamp.ts';
 import { type Condition, isStartReason, type RunConditionType, type RunReason } from '../../resources/conditions.ts';
-import { type CrawlRunStatus, crawlRunStatus, isPartialRetry, type RunPhase } from '../../resources/crawl-run.ts';
+import {
+  type CrawlRunStatus,
+  crawlRunStatus,
+  DEFAULT_TIMEOUT_SECONDS,
+  isPartialRetry,
+  type RunPhase,
+} from '../../resources/crawl-run.ts';
 import { defined } from '../../resources/defined.ts';
 import { queueOfSpec } from '../../resources/queues.ts';
 import type { ContentChange, Progress, RunOutcome, RunSnapshot, SourceSnapshot } from '../../store/operator-store.ts';
 import type { Obstacle } from './obstacle.ts';
+import { timeOutAt } from './pause.ts';
 import { runColumns } from './run-columns.ts';
 import { stallVerdict } from './stall.ts';
 
@@ -67,7 +74,7 @@ export function runStatus(
   generation = run.metadata.generation ?? 0,
 ): CrawlRunStatus {
   const { snapshot, job, pods } = seen;
-  const { startDeadline: _, ...known } = run.status ?? {};
+  const { startDeadline: _, stopDeadline, ...known } = run.status ?? {};
   const end = endOf(seen);
   const phase = runPhase(run, seen);
   const conditions = runConditions(run, seen, phase, generation, now);
@@ -86,6 +93,7 @@ export function runStatus(
       startTime: snapshot?.startedAt && timestamp(snapshot.startedAt),
       completionTime: end && timestamp(end.at),
       startDeadline: seen.startDeadline && timestamp(seen.startDeadline),
+      stopDeadline: snapshot ? stopDeadlineOf(run, snapshot) : stopDeadline,
       lastHeartbeatTime: heartbeats.length > 0 ? timestamp(new Date(Math.max(...heartbeats))) : undefined,
       jobName: job?.metadata.name,
       imageID,
@@ -106,6 +114,13 @@ export function runStatus(
         }
       : {}),
   });
+}
+
+/** Until when the workers may crawl; undefined while that time does not run. */
+function stopDeadlineOf({ spec }: CrawlRun, snapshot: RunSnapshot): string | undefined {
+  if (snapshot.state === 'Finished' || snapshot.stopReason !== undefined || snapshot.output?.due) return undefined;
+  const deadline = timeOutAt({ timeoutSeconds: spec.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS }, snapshot);
+  return deadline && timestamp(deadline);
 }
 
 function changedImage(imageID: string | undefined, earlier: string | undefined): string | undefined {

@@ -285,6 +285,7 @@ test('a run at work that Kueue suspends stands still, its time with it, and craw
   });
   const { status } = await get<CrawlRun>('crawlrun', 'shop');
   expect(status?.phase).toBe('Running');
+  expect(status).not.toHaveProperty('stopDeadline');
   expect(status?.conditions?.map(({ type }) => type)).not.toContain('Stalled');
   expect((await get<Job>('job', 'shop')).spec?.suspend).toBe(true);
 
@@ -294,6 +295,8 @@ test('a run at work that Kueue suspends stands still, its time with it, and craw
     expect(await query('select paused_at, paused_seconds > 7000 as paused from trawler.run')).toEqual([
       { paused_at: null, paused: true },
     ]);
+    const { status: resumed } = await get<CrawlRun>('crawlrun', 'shop');
+    expect(Date.parse(resumed?.stopDeadline ?? '')).toBeGreaterThan(Date.now());
   });
   await crawlRest(worker);
   await untilPhase('shop', 'Succeeded');

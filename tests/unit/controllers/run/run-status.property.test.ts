@@ -64,7 +64,8 @@ const snapshot: fc.Arbitrary<RunSnapshot> = fc.record(
     ),
     ...{
       pausedAt: time,
-      pausedMs: count,
+      // A run was made after 1970.
+      pausedMs: fc.nat({ max: NOW.getTime() }),
       terminates: fc.boolean(),
       isUnderReview: fc.boolean(),
       stopReason: text,

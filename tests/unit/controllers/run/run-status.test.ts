@@ -246,6 +246,22 @@ describe('runStatus', () => {
   });
 
   test.each([
+    ['before its first heartbeat', {}, undefined],
+    ['at work', { startedAt: NOW }, '2026-01-01T12:01:30Z'],
+    ['at work, after it stood still for a minute', { startedAt: NOW, pausedMs: 60_000 }, '2026-01-01T12:02:30Z'],
+    ['that stands still', { startedAt: NOW, pausedAt: NOW }, undefined],
+    ['that stops', { startedAt: NOW, stopReason: 'Shutdown' as const }, undefined],
+    ['that has finished', { startedAt: NOW, state: 'Finished' as const }, undefined],
+  ])('a run %s is stopped at %j: %s', (_, known, expected) => {
+    const limited = { ...run, spec: { ...run.spec, timeoutSeconds: 60 } };
+    const seen = snapshot({ state: 'Running', ...known });
+    expect(runStatus(limited, { pods: [], snapshot: seen }, NOW).stopDeadline).toBe(expected);
+    // While PostgreSQL is away the last that was known stands.
+    const status = { stopDeadline: '2026-01-01T12:03:00Z' };
+    expect(runStatus({ ...limited, status }, { pods: [] }, NOW).stopDeadline).toBe(status.stopDeadline);
+  });
+
+  test.each([
     [{ succeeded: 3, items: 5 }, 'False', 'ItemsStored'],
     [{ succeeded: 3 }, 'True', 'NoItems'],
     [{ failed: 3 }, 'True', 'NoPageSucceeded'],
