@@ -273,12 +273,27 @@ describe('a worker that ends early', PATIENT, () => {
   });
 
   it('loses no result by SIGTERM of one worker after the other under load, and holds nothing', async () => {
-    await using site = await startSite(pagesOf(400, 20));
+    let opened = Promise.withResolvers<void>();
+    const held = ([path, answer]: [string, Answer]): [string, Answer] => [
+      path,
+      (request, response) => void opened.promise.then(() => answer(request, response)),
+    ];
+    await using site = await startSite(Object.fromEntries(Object.entries(pagesOf(800, 100)).map(held)));
     await using run = await database.accept(specFor(site, { workers: 3 }));
     const ended: TestWorker[] = [];
     const atWork = [1, 2, 3].map(() => run.startWorker(allow(site)));
+    /** One that is still starting does not hear a signal; no page is answered until all have one. */
+    const untilAllAtWork = async () => {
+      opened = Promise.withResolvers();
+      await until('all are at work', async () =>
+        (await Promise.all(atWork.map(leasesOf))).every((leases) => leases > 0),
+      );
+      opened.resolve();
+    };
+    opened.resolve();
     for (let turn = 1; turn <= 4; turn++) {
       await until('pages', () => site.requests.length > turn * 60);
+      await untilAllAtWork();
       const worker = atWork.shift();
       if (worker === undefined) throw new Error('no worker is left');
       worker.process.kill('SIGTERM');
@@ -287,10 +302,11 @@ describe('a worker that ends early', PATIENT, () => {
       ended.push(worker);
       atWork.push(run.startWorker(allow(site)));
     }
+    await untilAllAtWork();
     expect(await Promise.all(atWork.map((worker) => worker.ended))).toEqual([0, 0, 0]);
-    await expectWhole(run, 400);
+    await expectWhole(run, 800);
     // Nobody asked for a page again.
-    expect(timesAsked(site)).toEqual(Array.from({ length: 400 }, () => 1));
+    expect(timesAsked(site)).toEqual(Array.from({ length: 800 }, () => 1));
     const states = new Map((await run.snapshot()).workers.map(({ workerId, state }) => [workerId, state]));
     expect(ended.map(({ workerId }) => states.get(workerId))).toEqual(['Stopped', 'Stopped', 'Stopped', 'Stopped']);
     expect(atWork.map(({ workerId }) => states.get(workerId))).toEqual(['Completed', 'Completed', 'Completed']);
