@@ -5,6 +5,7 @@ import type { Job, Pod } from '../../kube/builtin-types.ts';
 import type { CrawlRunSpec } from '../../resources/crawl-run.ts';
 import { ANNOTATION } from '../../resources/group.ts';
 import type { RunSnapshot } from '../../store/operator-store.ts';
+import { isCrawlOver } from './crawl-over.ts';
 import { isOfKueue } from './kueue.ts';
 import type { Obstacle } from './obstacle.ts';
 import { hasEnded } from './pods.ts';
@@ -12,19 +13,19 @@ import { hasEnded } from './pods.ts';
 /** A stop goes before a pause, and a file that is being written is written to its end. */
 export function isPaused(
   { spec }: CrawlRun,
-  { state, output }: Pick<RunSnapshot, 'state' | 'output'>,
+  snapshot: Pick<RunSnapshot, 'state' | 'output'>,
   stopReason: string | undefined,
 ): boolean {
-  return spec.suspend === true && stopReason === undefined && state !== 'Finished' && !output?.due;
+  return spec.suspend === true && stopReason === undefined && !isCrawlOver(snapshot);
 }
 
 /** Whether somebody else, such as Kueue, keeps the Job of a run that has started from work; `job` as it is after a resume of ours. */
 export function isHeld(
   job: Job | undefined,
-  { startedAt, state, output }: Pick<RunSnapshot, 'startedAt' | 'state' | 'output'>,
+  snapshot: Pick<RunSnapshot, 'startedAt' | 'state' | 'output'>,
   stopReason: string | undefined,
 ): boolean {
-  const isAtWork = startedAt !== undefined && stopReason === undefined && state !== 'Finished' && !output?.due;
+  const isAtWork = snapshot.startedAt !== undefined && stopReason === undefined && !isCrawlOver(snapshot);
   return isAtWork && job?.spec?.suspend === true;
 }
 
@@ -39,7 +40,7 @@ export function timeOutAt(
 
 /** What the status says; undefined while Kueue keeps the Job at work. */
 export function pauseObstacle(run: CrawlRun, job: Job | undefined, pods: readonly Pod[]): Obstacle | undefined {
-  if (job && isOfKueue(job) && !job.spec?.suspend) return undefined;
+  if (refusedPause(job) !== undefined) return undefined;
   const isCrawling = pods.some((pod) => !hasEnded(pod));
   const progress = isCrawling ? '; pages in flight are finished first' : '';
   const message = `paused by spec.suspend${byWhom(run)}${progress}`;

@@ -12,6 +12,7 @@ import type { OperatorStore, RunSnapshot, WorkerSnapshot } from '../../store/ope
 import type { Logger } from '../../telemetry/logger.ts';
 import type { JobCache } from '../caches.ts';
 import { type JobSettings, outputJob } from './crawl-job.ts';
+import { isCrawlOver } from './crawl-over.ts';
 import { endPod, endsLaterThan, TERMINATE_GRACE_SECONDS } from './end-pods.ts';
 import { endStep, type GivenEnd } from './end-step.ts';
 import { endOfJob } from './job-end.ts';
@@ -40,7 +41,7 @@ export function createRunEnd(options: RunEndOptions) {
     snapshot: RunSnapshot,
     signal: AbortSignal,
   ): Promise<string | undefined> {
-    if (snapshot.state === 'Finished' || snapshot.output?.due) return undefined;
+    if (isCrawlOver(snapshot)) return undefined;
     if (run.spec.shutdown === 'Terminate') await store.terminateRun(run.metadata.uid, signal);
     const deadline = timeOutAt(spec, snapshot);
     const reason = run.spec.shutdown ? 'Shutdown' : deadline && now() >= deadline ? 'TimedOut' : undefined;
@@ -58,13 +59,13 @@ export function createRunEnd(options: RunEndOptions) {
   /** Workers of a run that is terminated get no time for their pages; also of one that was asked to stop before. */
   async function terminate(
     run: CrawlRun,
-    { state, output, terminates }: RunSnapshot,
+    snapshot: RunSnapshot,
     pods: readonly Pod[],
     signal: AbortSignal,
   ): Promise<void> {
-    if (run.spec.shutdown !== 'Terminate' || state === 'Finished' || output?.due) return;
+    if (run.spec.shutdown !== 'Terminate' || isCrawlOver(snapshot)) return;
     // First: a worker that hears SIGTERM asks what it is to do.
-    if (!terminates) await store.terminateRun(run.metadata.uid, signal);
+    if (!snapshot.terminates) await store.terminateRun(run.metadata.uid, signal);
     await terminatePods(run, pods, signal);
   }
 

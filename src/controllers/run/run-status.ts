@@ -16,6 +16,7 @@ import {
 import { defined } from '../../resources/defined.ts';
 import { queueOfSpec } from '../../resources/queues.ts';
 import type { ContentChange, Progress, RunOutcome, RunSnapshot, SourceSnapshot } from '../../store/operator-store.ts';
+import { isCrawlOver } from './crawl-over.ts';
 import type { Obstacle } from './obstacle.ts';
 import { timeOutAt } from './pause.ts';
 import { runColumns } from './run-columns.ts';
@@ -118,7 +119,7 @@ export function runStatus(
 
 /** Until when the workers may crawl; undefined while that time does not run. */
 function stopDeadlineOf({ spec }: CrawlRun, snapshot: RunSnapshot): string | undefined {
-  if (snapshot.state === 'Finished' || snapshot.stopReason !== undefined || snapshot.output?.due) return undefined;
+  if (snapshot.stopReason !== undefined || isCrawlOver(snapshot)) return undefined;
   const deadline = timeOutAt({ timeoutSeconds: spec.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS }, snapshot);
   return deadline && timestamp(deadline);
 }
