@@ -4,21 +4,17 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openGateway } from '#src/crawler/gateway/gateway-calls.ts';
 import { createWorkerStore } from '#src/crawler/gateway/worker-store.ts';
 import type { WorkerCalls } from '#src/gateway/protocol/calls.ts';
-import { startTestGateway, type TestGateway } from '../../support/gateway.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres.ts';
-import { claimSome, done, type Installation, install, never, SCHEMA, urls } from '../store/fixture.ts';
+import { claimSome, done, type Installation, install, never, urls } from '../store/fixture.ts';
 
 let server: PostgresServer;
 let installation: Installation;
-let gateway: TestGateway;
 
 beforeAll(async () => {
   server = await startPostgres(18);
   installation = await install(server);
-  gateway = await startTestGateway({ databaseUrl: installation.workerUrl, schema: SCHEMA });
 });
 afterAll(async () => {
-  await gateway?.[Symbol.asyncDispose]();
   await installation?.[Symbol.asyncDispose]();
   await server?.stop();
 });
@@ -26,7 +22,7 @@ afterAll(async () => {
 /** Crawls all pages one by one, over a way that takes so long there and as long back. Resolves with the looks. */
 async function looksOf(requestsPerSecond: number, wayMs: number, pages = 12): Promise<number> {
   const { token } = await installation.createRun({ politeness: { requestsPerSecond } });
-  const calls = openGateway({ url: gateway.url, token });
+  const calls = openGateway({ url: installation.gatewayUrl, token });
   let looks = 0;
   const slowly: WorkerCalls = {
     async call(name, request, signal) {
