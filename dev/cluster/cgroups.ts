@@ -3,6 +3,7 @@
 import { mkdir, readdir, readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { sendSignal } from './signals.ts';
 
 const ROOT = '/sys/fs/cgroup';
 
@@ -32,7 +33,7 @@ async function removeFolder(path: string): Promise<void> {
 /** Kills all processes in the cgroup and below; resolves when none is left. */
 export async function endProcessesIn(cgroup: string, signal: AbortSignal): Promise<void> {
   for (let pids = await processesIn(cgroup); pids.length > 0; pids = await processesIn(cgroup)) {
-    for (const pid of pids) killNow(pid);
+    for (const pid of pids) sendSignal(pid, 'SIGKILL');
     await delay(50, undefined, { signal });
   }
 }
@@ -48,12 +49,4 @@ async function isIn(cgroup: string, pid: number): Promise<boolean> {
   // One that has ended and waits for its parent to notice (state Z) cannot be ended again.
   const [cgroups, stat] = await Promise.all([read('cgroup'), read('stat')]);
   return cgroups.includes(`:${cgroup}/`) && !/\) Z /.test(stat);
-}
-
-function killNow(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It has ended meanwhile.
-  }
 }

@@ -7,6 +7,7 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { clusterDirectory } from '../setup/paths.mjs';
 import type { Program } from './control-plane.ts';
+import { sendSignal } from './signals.ts';
 
 const mark = `TRAWLER_CLUSTER=${clusterDirectory}`;
 
@@ -90,11 +91,11 @@ async function changedFiles({ files = {} }: Program): Promise<[path: string, con
 
 /** Asks the processes to end, by force those that have not after 10 s; resolves when none is left. */
 export async function stopDaemons(daemons: Daemon[], first: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
-  for (const { pid } of daemons) signal(pid, first);
+  for (const { pid } of daemons) sendSignal(pid, first);
   const deadline = Date.now() + 10_000;
   let left = daemons;
   while (left.length > 0) {
-    if (Date.now() > deadline) for (const { pid } of left) signal(pid, 'SIGKILL');
+    if (Date.now() > deadline) for (const { pid } of left) sendSignal(pid, 'SIGKILL');
     await delay(50);
     left = await stillRunning(left);
   }
@@ -103,14 +104,6 @@ export async function stopDaemons(daemons: Daemon[], first: 'SIGTERM' | 'SIGKILL
 async function stillRunning(daemons: Daemon[]): Promise<Daemon[]> {
   const now = new Set((await findDaemons()).map(({ pid }) => pid));
   return daemons.filter(({ pid }) => now.has(pid));
-}
-
-function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch (error) {
-    if (!isGone(error)) throw error;
-  }
 }
 
 /** The end of a daemon's log, for error messages. */

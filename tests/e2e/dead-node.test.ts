@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { ensureDaemon, findDaemons, stopDaemons } from '../../dev/cluster/daemons.ts';
 import { kubelet } from '../../dev/cluster/node.ts';
 import { firstNode } from '../../dev/cluster/nodes.ts';
+import { sendSignal } from '../../dev/cluster/signals.ts';
 import type { CrawlRun } from '../../src/custom-resources/types.ts';
 import type { Pod } from '../../src/kube/builtin-types.ts';
 import { apply, getJson, kubectl, testNamespace } from '../support/cluster.ts';
@@ -39,7 +40,7 @@ async function killProcessesOf(pod: Pod): Promise<void> {
   const mark = `TRAWLER_WORKER_ID=${pod.metadata.uid}`;
   for (const entry of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
     const environment = await readFile(`/proc/${entry}/environ`, 'utf8').catch(() => '');
-    if (environment.split('\0').includes(mark)) process.kill(Number(entry), 'SIGKILL');
+    if (environment.split('\0').includes(mark)) sendSignal(Number(entry), 'SIGKILL');
   }
 }
 

@@ -6,6 +6,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { chmod, chown, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { arch, tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
@@ -37,7 +38,7 @@ export type PostgresServer = AsyncDisposable & {
   /** Stops the server at once, as a crash does, and starts it again on the same port and data. */
   crashAndRestart(): Promise<void>;
   /** Stops all of its processes where they stand (SIGSTOP), as on a machine that hangs; connections stay open. */
-  freeze(): void;
+  freeze(): Promise<void>;
   thaw(): void;
   stop(): Promise<void>;
 };
@@ -113,19 +114,30 @@ export async function startPostgres(version: PostgresVersion, options: PostgresO
       await stopWith('SIGQUIT');
       child = await start();
     },
-    freeze: () => signalAll(child, 'SIGSTOP'),
-    thaw: () => signalAll(child, 'SIGCONT'),
+    freeze: () => freeze(child),
+    thaw: () => thaw(child),
     stop,
     [Symbol.asyncDispose]: stop,
   };
 }
 
-/** The postmaster first: it makes no process then that would not hear of it. */
-function signalAll({ pid = 0 }: ChildProcess, signal: NodeJS.Signals): void {
-  process.kill(pid, signal);
-  for (const child of readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(/\s+/)) {
-    process.kill(Number(child), signal);
-  }
+/** The postmaster first: once it stands still, it neither makes a process nor takes leave of one that ended. */
+async function freeze({ pid = 0 }: ChildProcess): Promise<void> {
+  process.kill(pid, 'SIGSTOP');
+  // A signal has been sent when `kill` returns, not been obeyed.
+  while (!/\) T /.test(await readFile(`/proc/${pid}/stat`, 'utf8'))) await setTimeout(1);
+  signalChildren(pid, 'SIGSTOP');
+}
+
+/** The postmaster last: until then, a child of its that ends keeps its process id, and can be sent a signal. */
+function thaw({ pid = 0 }: ChildProcess): void {
+  signalChildren(pid, 'SIGCONT');
+  process.kill(pid, 'SIGCONT');
+}
+
+function signalChildren(pid: number, signal: NodeJS.Signals): void {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').match(/\d+/g) ?? [];
+  for (const child of children) process.kill(Number(child), signal);
 }
 
 export type Superuser = {
@@ -214,7 +226,7 @@ export async function untilReady(child: ChildProcess, superuser: Superuser, log:
     } catch (error) {
       const code = error instanceof Error && 'code' in error ? error.code : undefined;
       if (code !== 'ECONNREFUSED' && code !== CANNOT_CONNECT_NOW) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await setTimeout(50);
     } finally {
       await client.end();
     }

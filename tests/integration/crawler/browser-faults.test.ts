@@ -2,6 +2,7 @@
 // process is left behind.
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sendSignal } from '../../../dev/cluster/signals.ts';
 import { type CrawlDatabase, startCrawlDatabase, type TestRun, type TestWorker, until } from './fixture.ts';
 import { browserGroups, processesOf, rendererProcesses } from './process-tree.ts';
 import { type Answer, html, startSite, type TestSite } from './site.ts';
@@ -120,7 +121,7 @@ it('gives up a page whose script never ends, and crawls the others', PATIENT, as
 
 function kill(processIds: readonly number[], signal: NodeJS.Signals): void {
   expect(processIds.length).toBeGreaterThan(0);
-  for (const processId of processIds) process.kill(processId, signal);
+  for (const processId of processIds) sendSignal(processId, signal);
 }
 
 /** A memory control group, where this machine lets the test make one. */

@@ -6,6 +6,7 @@ import { findChromium } from '#src/crawler/browser/chromium.ts';
 import { createExtraction } from '#src/crawler/extraction/extraction.ts';
 import type { Renderer } from '#src/crawler/rendering/renderer.ts';
 import { createLogger } from '#src/telemetry/logger.ts';
+import { sendSignal } from '../../../dev/cluster/signals.ts';
 import { browserDefaults, guardAllowing, html, startSite, type TestSite } from './site.ts';
 
 const never = new AbortController().signal;
@@ -119,7 +120,7 @@ const render = (path: string, timeoutMs = 20_000) => renderer.render(site.url(pa
 /** Kills the browsers that this test process has started, as the out-of-memory killer would. */
 function killChromium(): number {
   const children = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && isOurBrowser(entry));
-  for (const child of children) process.kill(Number(child), 'SIGKILL');
+  for (const child of children) sendSignal(Number(child), 'SIGKILL');
   return children.length;
 }
 

@@ -59,7 +59,7 @@ describe('a crawl whose database', PATIENT, () => {
     await using site = await startPages();
     const { run, worker } = await startCrawl(database, site);
     await using _ = run;
-    database.server.freeze();
+    await database.server.freeze();
     try {
       await untilItWaits(worker);
     } finally {
