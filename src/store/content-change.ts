@@ -9,7 +9,8 @@ import type { Database } from './schema.ts';
  *
  * What the run fetched was counted as it was stored. Removed are also the pages that it did not come across any more,
  * or that are no pages now; but only if it looked everywhere: was not stopped or cut short by a limit, was no retry of
- * dead letters, and could read every page that the run before could. A page that fails for now is not gone.
+ * dead letters, left no source out, and could read every page that the run before could. A page that fails for now is not
+ * gone.
  */
 export async function contentChange(
   db: Kysely<Database>,
@@ -20,8 +21,9 @@ export async function contentChange(
     with this_run as (
       select * from run where run_id = ${runId}::uuid and schedule_uid is not null
     ), earlier as (
-      select r.accepted_at from run r join this_run t on r.schedule_uid = t.schedule_uid
+      select r.run_id, r.accepted_at from run r join this_run t on r.schedule_uid = t.schedule_uid
       where r.accepted_at < t.accepted_at and r.outcome in ('Succeeded', 'Partial') and r.trigger <> 'Retry'
+        and not (r.trigger = 'Manual' and leaves_out(r.run_id, t.run_id))
       order by r.accepted_at desc limit 1
     ), counted as (
       select sum((changes->>'added')::bigint) as added, sum((changes->>'changed')::bigint) as changed,
@@ -43,7 +45,8 @@ export async function contentChange(
     )
     select coalesce(added, 0)::float8 as added, coalesce(changed, 0)::float8 as changed,
       (coalesce(removed, 0) + case when t.outcome in ('Succeeded', 'Partial') and t.trigger <> 'Retry'
-        and not was_cut and not were_unreadable then lost.pages else 0 end)::float8 as removed,
+        and not was_cut and not were_unreadable
+        and not exists (select from earlier e where leaves_out(t.run_id, e.run_id)) then lost.pages else 0 end)::float8 as removed,
       coalesce(unchanged, 0)::float8 as unchanged
     from this_run t cross join counted cross join lost
     where exists (select from earlier) or coalesce(changed, removed, unchanged) is not null`.execute(db, { signal });

@@ -25,10 +25,19 @@ export function currentInterval(
   const adapted = isEdited ? undefined : status?.currentInterval;
   const before = durationMs(adapted !== undefined && DURATION_PATTERN.test(adapted) ? adapted : spec.interval);
   // A backfill crawls the same site many times in a row: that it found no changes says nothing.
-  const newest = newestFirst(ownRuns(runs)).find((run) => isFinished(run) && run.status?.phase !== 'Stopped');
+  const newest = newestFirst(ownRuns(runs)).find(
+    (run) => isFinished(run) && run.status?.phase !== 'Stopped' && !isOfPart(run, spec),
+  );
   const isNew =
     newest !== undefined && newest.metadata.name !== status?.adaptation?.run && !isResultReported(status, newest);
   if (!isNew) return { ms: within(before), ...(isEdited ? {} : status?.adaptation) };
   const { intervalMs, reason } = adaptInterval(before, newest.status?.changes, bounds);
   return { ms: intervalMs, run: newest.metadata.name, reason };
+}
+
+/** What changed in dead letters, or in one of several sources, says little of the rest. */
+function isOfPart({ spec: { trigger, sources } }: CrawlRun, { runTemplate }: CrawlScheduleSpec): boolean {
+  if (trigger?.type === 'Retry') return (trigger.only ?? 'All') !== 'All' || trigger.sources !== undefined;
+  const active = new Set(runTemplate.spec.sources.flatMap((source) => (source.active ? source.name : [])));
+  return sources.some((source) => source.active === false && active.has(source.name));
 }

@@ -272,6 +272,25 @@ it('a run is compared with none of a backfill, and one of a backfill with the ru
   expect(await changesOf(installation, next)).toEqual(['Changed Item 0 sku=a price: 1 -> 3', 'Changed Url 0']);
 });
 
+it('a run by hand of some sources has not seen the others, and the next one is not compared with it', async () => {
+  await using installation = await install(server);
+  const schedule = randomUUID();
+  const blog = (active: boolean) => [
+    { name: 'site', urls: ['http://site.test/'] },
+    { name: 'blog', urls: ['http://blog.test/'], active },
+  ];
+  const all = { 0: [product('a', 1)], 1: [product('b', 1)] };
+  await crawl(installation, schedule, all, { sources: blog(true) });
+  const part = await crawl(installation, schedule, { 0: [product('a', 2)] }, { sources: blog(false) });
+  expect(await changesOf(installation, part)).toEqual([
+    'Changed Item 0 sku=a price: 1 -> 2',
+    'Changed Url 0',
+    'Unseen Url 1',
+  ]);
+  const whole = await crawl(installation, schedule, all, { sources: blog(true) });
+  expect(await changesOf(installation, whole)).toEqual([]);
+});
+
 it('says whether something else is taken out of pages now', async () => {
   await using installation = await install(server);
   const schedule = randomUUID();

@@ -13,8 +13,13 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 /** A finished run that found one item on each of the given pages. */
-async function crawl(installation: Installation, scheduleUid: string, pages: Record<string, string>): Promise<string> {
-  const run = await installation.createRun(FAST, { scheduleUid });
+async function crawl(
+  installation: Installation,
+  scheduleUid: string,
+  pages: Record<string, string>,
+  spec: Parameters<Installation['createRun']>[0] = {},
+): Promise<string> {
+  const run = await installation.createRun({ ...FAST, ...spec }, { scheduleUid });
   const worker = run.worker();
   const known = urls(10);
   await worker.seed(
@@ -50,4 +55,27 @@ it('counts what was added, changed, removed and left as it was', async () => {
     unchanged: 1,
   });
   expect(await installation.operator.contentChange(first, never)).toBeUndefined();
+});
+
+/** `site` is what the pages belong to; the spec has another source beside it. */
+const withBlog = (active: boolean) => ({
+  sources: [
+    { name: 'site', urls: ['http://site.test/'] },
+    { name: 'blog', urls: ['http://blog.test/'], active },
+  ],
+});
+
+it('a run of some sources removes no pages of the others, and those are not new to the next run', async () => {
+  await using installation = await install(server);
+  const schedule = randomUUID();
+  await crawl(installation, schedule, { 0: 'a', 1: 'b', 2: 'of the blog' }, withBlog(true));
+  const part = await crawl(installation, schedule, { 0: 'a' }, withBlog(false));
+  expect(await installation.operator.contentChange(part, never)).toMatchObject({ removed: 0, unchanged: 1 });
+  const whole = await crawl(installation, schedule, { 0: 'a', 1: 'b' }, withBlog(true));
+  expect(await installation.operator.contentChange(whole, never)).toEqual({
+    added: 0,
+    changed: 0,
+    removed: 1,
+    unchanged: 2,
+  });
 });

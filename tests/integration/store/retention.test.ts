@@ -187,8 +187,8 @@ it('runs that failed take nothing from what a schedule knows of its pages; three
     await operator.forgetPages(failed.runId, never);
   }
   expect(await count(installation, 'page')).toBe(25_000);
-  for (let success = 0; success < 3; success++) {
-    const next = await run();
+  const succeed = async (spec: Parameters<Installation['createRun']>[0] = {}) => {
+    const next = await installation.createRun({ ...FAST, ...spec }, { scheduleUid });
     const worker = next.worker();
     await worker.seed(urls(1), never);
     const claims = await claimSome(worker, 1);
@@ -199,7 +199,15 @@ it('runs that failed take nothing from what a schedule knows of its pages; three
     );
     expect(await worker.finish(never)).toBe(true);
     await operator.forgetPages(next.runId, never);
+  };
+  const others = { name: 'blog', urls: ['http://blog.test/'], active: false };
+  const part = [{ name: 'site', urls: ['http://site.test/'] }, others];
+  for (let retry = 1; retry <= 3; retry++) {
+    await succeed({ trigger: { type: 'Retry', retryOf: 'first', only: 'Dead' } });
+    await succeed({ trigger: { type: 'Manual' }, sources: part });
   }
+  expect(await count(installation, 'page')).toBe(25_001);
+  for (let success = 0; success < 3; success++) await succeed();
   expect(await count(installation, 'page')).toBe(1);
 });
 

@@ -1,5 +1,5 @@
 -- Finds the run that a finished one is compared with: the results of both have to be kept. What the run
--- did not come across is gone if it looked everywhere: no limit cut it, and no page could not be read.
+-- did not come across is gone if it looked everywhere: no limit cut it, no source was left out, and no page could not be read.
 create or replace function begin_comparison(of_run uuid) returns void
 language plpgsql set search_path from current as $$
 declare
@@ -24,7 +24,7 @@ begin
     select facts->>'status' as status from request
     where run_day = this_run.run_day and run_id = of_run and state = 'dead' limit most_looked_at) dead;
   update comparison c set earlier_run = found, step = case when found is null then 'End' else 'Pages' end,
-    looked_everywhere = not was_cut and not were_unreadable,
+    looked_everywhere = not was_cut and not were_unreadable and not coalesce(leaves_out(of_run, found), false),
     spec_changed = coalesce((select spec - operational from run_spec where run_id = of_run)
       <> (select spec - operational from run_spec where run_id = found), false)
   where c.run_id = of_run;

@@ -312,6 +312,28 @@ describe('currentInterval', () => {
     expect(currentInterval(adaptive(), spec(adaptive()), [quiet, busy])?.ms).toBe(3_600_000);
   });
 
+  test.each<[string, Partial<CrawlRun['spec']>]>([
+    ['the dead letters', { trigger: { type: 'Retry', retryOf: 'shop-1', only: 'Dead' } }],
+    ['the failed sources', { trigger: { type: 'Retry', retryOf: 'shop-1', only: 'FailedSources' } }],
+    ['chosen sources', { trigger: { type: 'Retry', retryOf: 'shop-1', only: 'All', sources: ['shop'] } }],
+    ['one of two sources by hand', { trigger: { type: 'Manual' }, sources: oneOfTwo('blog') }],
+  ])('takes no step for a run of a part: %s', (_part, of) => {
+    const part = run('2026-01-01T11:30:00Z', 'Succeeded');
+    part.spec = { ...part.spec, sources: oneOfTwo(), ...of };
+    part.status = { ...part.status, changes: { unchanged: 10 } };
+    const ofTwo = adaptive();
+    ofTwo.spec.runTemplate.spec.sources = oneOfTwo();
+    expect(currentInterval(ofTwo, spec(ofTwo), [part])).toEqual({ ms: 7_200_000 });
+    expect(currentInterval(ofTwo, spec(ofTwo), [part, busy])?.ms).toBe(3_600_000);
+    const whole = { ...part, spec: { ...part.spec, trigger: { type: 'Manual' as const }, sources: oneOfTwo() } };
+    expect(currentInterval(ofTwo, spec(ofTwo), [whole])?.ms).toBe(10_800_000);
+  });
+
+  /** Both of them without `off`. */
+  function oneOfTwo(off?: string): CrawlRun['spec']['sources'] {
+    return ['shop', 'blog'].map((name) => ({ name, urls: [`http://${name}.example/`], active: name !== off }));
+  }
+
   test('takes no step for an older run that is left when the last one is gone', () => {
     const told = adaptive({ ...step(), lastSuccessfulTime: '2026-01-01T12:00:00Z' });
     expect(currentInterval(told, spec(told), [busy])?.ms).toBe(5_400_000);
