@@ -1,10 +1,11 @@
 // How a run ends that its workers do not end themselves: a decision from its row, its Job and its pods. Pure functions.
 import type { Job, Pod } from '../../kube/builtin-types.ts';
-import { findCondition, isConditionTrue } from '../../kube/conditions.ts';
+import { findCondition } from '../../kube/conditions.ts';
 import { isStartReason, type RunReason } from '../../resources/conditions.ts';
 import type { CrawlRunStatus } from '../../resources/crawl-run.ts';
 import type { RunSnapshot } from '../../store/operator-store.ts';
 import { endOfJob } from './job-end.ts';
+import { makesNoPods } from './job-stop.ts';
 import { hasEnded, lastFailure, saidBlocked } from './pods.ts';
 
 export type StoppedOutcome = 'Stopped' | 'TimedOut' | 'Failed';
@@ -57,10 +58,6 @@ function lossOf(startedAt: Date | undefined, workersHadFinished: boolean): strin
 function wasFinished(job: Job | undefined, pods: readonly Pod[]): boolean {
   const isComplete = job !== undefined && endOfJob(job)?.isComplete === true;
   return isComplete || (job?.status?.succeeded ?? 0) > 0 || pods.some((pod) => pod.status?.phase === 'Succeeded');
-}
-
-function makesNoPods(job: Job | undefined): boolean {
-  return job === undefined || isConditionTrue(job.status?.conditions, 'Suspended');
 }
 
 function endOfStopped(stopReason: string): { readonly outcome: StoppedOutcome; readonly message: string } {

@@ -14,6 +14,7 @@ import type { OperatorStore, RunSnapshot } from '../../store/operator-store.ts';
 import type { JobCache } from '../caches.ts';
 import { crawlJob, type JobSettings, scaleOf } from './crawl-job.ts';
 import { endOfJob } from './job-end.ts';
+import { stopOf } from './job-stop.ts';
 import { isOfKueue } from './kueue.ts';
 import { obstacleOfAnswer, type StartObstacle } from './obstacle.ts';
 import { volumeClaimTrouble } from './volume-claim.ts';
@@ -174,16 +175,6 @@ export function createRunJobs({ jobs, claims, jobCache, store, events, settings 
   }
 
   return { ensureJob, createJob, knownJob, knownOutputJob, stopKnownJob, pauseKnownJob };
-}
-
-/**
- * What stops the Job: it is suspended, or, where Kueue would resume it, its time is over, which nobody takes back.
- * Undefined when it is stopped already.
- */
-function stopOf(job: Job): object | undefined {
-  const { spec } = job;
-  if (!isOfKueue(job)) return spec?.suspend ? undefined : { suspend: true };
-  return spec?.activeDeadlineSeconds === 1 ? undefined : { activeDeadlineSeconds: 1 };
 }
 
 /** What an edited spec changes of the Job. Kueue has admitted its Jobs as they are, and would end all of their pods. */

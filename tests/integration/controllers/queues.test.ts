@@ -259,4 +259,10 @@ test('a Job that an admission has given to another controller is followed by its
   await setJobStatus({ active: 0, failed: 1, conditions });
   await untilPhase('afar', 'Failed');
   expect((await statusOf('afar'))?.message).toContain('in another cluster');
+
+  // Nobody answers for this one: its stop does not wait for that.
+  await apply('unheard', {}, namespaces[0], { 'kueue.x-k8s.io/queue-name': 'elsewhere' });
+  await eventually(async () => expect((await statusOf('unheard'))?.reason).toBe('JobSuspended'));
+  await patch('crawlrun', 'unheard', { shutdown: 'Stop' });
+  await untilPhase('unheard', 'Stopped');
 }, 120_000);

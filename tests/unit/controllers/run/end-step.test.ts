@@ -21,6 +21,14 @@ function pod(phase: string, message?: object): Pod {
   };
 }
 
+const withSpec = (spec: object): Job => ({ ...job(), spec: { template: {}, ...spec } });
+const elsewhere = (spec: object) => withSpec({ managedBy: 'kueue.x-k8s.io/multikueue', ...spec });
+const multiKueue = (activeDeadlineSeconds: number): Job => {
+  const labels = { 'kueue.x-k8s.io/queue-name': 'elsewhere' };
+  const given = elsewhere({ suspend: true, activeDeadlineSeconds });
+  return { ...given, metadata: { ...given.metadata, labels } };
+};
+
 const row = (change: object = {}) => ({ state: 'Running', ...change }) as Parameters<typeof endStep>[0];
 const due = { output: { due: true, settled: false } };
 const failed = job('Failed', 'FailedIndexes');
@@ -41,6 +49,11 @@ test.each([
   ['somebody else has suspended the Job', row(), suspended, [], { type: 'Wait' }],
   ['the Job is gone and will be made again', row(), undefined, [], { type: 'Wait' }],
   ['a stop has not reached the Job', row({ stopReason: 'Shutdown' }), job(), [], { type: 'Wait' }],
+  ['nor its controller', row({ stopReason: 'Shutdown' }), withSpec({ suspend: true }), [], { type: 'Wait' }],
+  ['its controller is another one', row({ stopReason: 'Shutdown' }), elsewhere({}), [], { type: 'Wait' }],
+  ['and will not say', row({ stopReason: 'Shutdown' }), elsewhere({ suspend: true }), [], { outcome: 'Stopped' }],
+  ['the same in a queue of Kueue', row({ stopReason: 'Shutdown' }), multiKueue(1), [], { outcome: 'Stopped' }],
+  ['Kueue would resume it', row({ stopReason: 'Shutdown' }), multiKueue(3_600), [], { type: 'Wait' }],
   [
     'the file of a stopped run is missing',
     row({ stopReason: 'Shutdown', ...due }),
