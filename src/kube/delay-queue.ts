@@ -5,6 +5,8 @@ export interface DelayQueue {
   schedule(key: string, dueAt: number): void;
   /** Removes and returns the keys that are due, the earliest first. */
   takeDue(now: number): string[];
+  /** Moves the times of all keys; negative milliseconds make them due earlier. */
+  shift(ms: number): void;
   /** When the earliest key is due. */
   nextDueAt(): number | undefined;
   readonly size: number;
@@ -74,6 +76,9 @@ export function createDelayQueue(): DelayQueue {
         if (entry !== undefined) due.push(entry.key);
       }
       return due;
+    },
+    shift(ms) {
+      for (const entry of heap) entry.dueAt += ms; // their order stays
     },
     nextDueAt: () => heap[0]?.dueAt,
     get size() {

@@ -99,7 +99,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   const giveUp = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   let sending: Promise<void> | undefined;
-  let sweptAt = Date.now();
+  let sweptAt = performance.now();
 
   function record(object: KubeObject, note: EventNote): void {
     const key = JSON.stringify([object.metadata.uid, note.type, note.reason, note.action, note.message]);
@@ -114,7 +114,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
     series.count += 1;
     series.lastObserved = new Date();
     metrics.events.inc({ result: 'counted' });
-    unsent.schedule(key, Date.now() + series.quietMs);
+    unsent.schedule(key, performance.now() + series.quietMs);
   }
 
   function begin(key: string, object: KubeObject, note: EventNote, refusal: string | undefined): void {
@@ -125,7 +125,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
       return;
     }
     allSeries.set(key, newSeries(object, note, controller, instance));
-    unsent.schedule(key, Date.now());
+    unsent.schedule(key, performance.now());
   }
 
   function reasonToDrop({ metadata }: KubeObject, { type }: EventNote): string | undefined {
@@ -139,8 +139,8 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
   }
 
   function forgetOld(): void {
-    if (Date.now() - sweptAt < SWEEP_MS) return;
-    sweptAt = Date.now();
+    if (performance.now() - sweptAt < SWEEP_MS) return;
+    sweptAt = performance.now();
     for (const [key, series] of allSeries) {
       if (!isLive(series) && series.count === series.sentCount) allSeries.delete(key);
     }
@@ -155,12 +155,12 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
       () => {
         sending = sendDue();
       },
-      Math.max(0, dueAt - Date.now()),
+      Math.max(0, dueAt - performance.now()),
     );
   }
 
   async function sendDue(): Promise<void> {
-    for (const key of unsent.takeDue(Date.now())) {
+    for (const key of unsent.takeDue(performance.now())) {
       await urgency?.calm(signal).catch(() => undefined);
       // What is left when the recorder stops is sent by stop().
       if (!signal.aborted) await sendOne(key);
@@ -213,7 +213,7 @@ export function createEventRecorder(options: EventRecorderOptions): EventRecorde
       metrics.events.inc({ result: 'failed' });
       allSeries.delete(key);
     } else {
-      unsent.schedule(key, Date.now() + RETRY_MS);
+      unsent.schedule(key, performance.now() + RETRY_MS);
     }
   }
 

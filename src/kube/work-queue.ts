@@ -5,15 +5,16 @@
 // Urgent keys go first, before the other keys of all queues that share an Urgency.
 import type { Logger } from '../telemetry/logger.ts';
 import { type Backoff, backoffMs } from './backoff.ts';
+import { createClockSteps } from './clock-steps.ts';
 import { createDelayQueue, type DelayQueue } from './delay-queue.ts';
 import { isConflict, KubeError } from './kube-error.ts';
 import type { KubeMetrics } from './metrics.ts';
 import { createUrgency, PATIENCE_MS, type Urgency } from './urgency.ts';
 
 export interface ReconcileResult {
-  /** Reconcile this key again after so many milliseconds of wall-clock time. */
+  /** Reconcile this key again after so many milliseconds, earlier where the clock is set forward. */
   requeueAfterMs?: number;
-  /** Whether that is urgent. */
+  /** Whether that is urgent: an appointment, which comes later where the clock is set back. */
   urgent?: boolean;
   /** The urgent part is done: reconcile this key once more for the rest, when nothing urgent waits. */
   later?: boolean;
@@ -67,6 +68,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   const addedWhileRunning = new Map<string, boolean>();
   const delayed = createDelayQueue();
   const appointments = createDelayQueue();
+  const clockStep = createClockSteps();
   const turns = (options.urgency ?? createUrgency()).join(startSoon);
   /** Failures in a row. */
   const failures = new Map<string, number>();
@@ -113,6 +115,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
 
   function delay(heap: DelayQueue, key: string, delayMs: number): void {
     if (signal.aborted) return;
+    noticeClock();
     heap.schedule(key, Date.now() + Math.max(0, delayMs));
     sleep();
   }
@@ -133,8 +136,20 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     wakeUp = setTimeout(releaseDue, at - now);
   }
 
+  /**
+   * A delay takes as long as was asked for where the clock is set back meanwhile, and less where it is set forward: then it may have been
+   * until a time that has come. An appointment is a time by the clock.
+   */
+  function noticeClock(): void {
+    const step = clockStep();
+    if (step >= 0) return;
+    delayed.shift(step);
+    wakeUpAt += step;
+  }
+
   function releaseDue(): void {
     wakeUpAt = Number.POSITIVE_INFINITY;
+    noticeClock();
     for (const key of appointments.takeDue(Date.now())) add(key, { urgent: true });
     for (const key of delayed.takeDue(Date.now())) add(key);
     sleep();

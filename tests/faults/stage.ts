@@ -22,9 +22,11 @@ export interface Stage extends AsyncDisposable {
    * fifteen seconds for it to run out.
    */
   restartOperator(): Promise<void>;
-  /** Asks the operator to end, as Kubernetes does with a pod, and starts the next at once; the exit code of the first. */
-  replaceOperator(): Promise<number | null | undefined>;
+  /** Asks the operator to end, as Kubernetes does with a pod, and starts the next at once; the end of the first. */
+  replaceOperator(): Promise<Ended | undefined>;
 }
+
+type Ended = Awaited<OperatorProcess['ended']>;
 
 const { signal } = new AbortController();
 /** How an operator ends that could not renew its Lease in time; the kubelet starts it again, and so does the stage. */
@@ -70,11 +72,11 @@ export async function setStage(
     await startOperator();
   }
 
-  async function replaceOperator(): Promise<number | null | undefined> {
+  async function replaceOperator(): Promise<Ended | undefined> {
     const last = operators.at(-1);
     last?.kill('SIGTERM');
     await startOperator();
-    return (await last?.ended)?.code;
+    return last?.ended;
   }
 
   return {

@@ -174,7 +174,7 @@ export function createRunEnd(options: RunEndOptions) {
     return endWithoutOutput(run, `${cause} (${verdict.reason})`, signal);
   }
 
-  /** Since when the API server does not take the Job that writes a file, by UID of the run; milliseconds since 1970. */
+  /** Since when the API server does not take the Job that writes a file, by UID of the run; `performance.now()`. */
   const outputRefusedSince = new Map<string, number>();
 
   /** True when the API server never takes it, or has not for as long as a start may take, so that the run has ended. */
@@ -189,9 +189,9 @@ export function createRunEnd(options: RunEndOptions) {
     } catch (error) {
       if (isAlreadyExists(error)) return false; // the next look finds it
       const { uid } = run.metadata;
-      const since = outputRefusedSince.get(uid) ?? now().getTime();
+      const since = outputRefusedSince.get(uid) ?? performance.now();
       outputRefusedSince.set(uid, since);
-      const isOver = now().getTime() - since >= spec.startTimeoutSeconds * 1_000;
+      const isOver = performance.now() - since >= spec.startTimeoutSeconds * 1_000;
       if (!isFinalAnswer(error) && !isOver) throw error;
       outputRefusedSince.delete(uid);
       const message = `the API server refuses the Job that writes the results: ${error instanceof Error ? error.message : error}`;

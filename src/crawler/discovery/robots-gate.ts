@@ -59,7 +59,7 @@ export function createRobotsGate(options: {
 
   function remember(host: string, rules: RobotsRules, ageMs: number): Entry {
     const lifetime = rules.verdict === 'disallow' ? FRESH_DISALLOW_MS : FRESH_MS;
-    const goodUntil = Date.now() + lifetime - ageMs;
+    const goodUntil = performance.now() + lifetime - ageMs;
     const entry = { rules, goodUntil, sitemaps: sitemapsOf(rules), allows: compileRules(rules, userAgent) };
     entries.set(host, entry);
     return entry;
@@ -67,7 +67,7 @@ export function createRobotsGate(options: {
 
   async function known(host: string, signal: AbortSignal): Promise<Entry | undefined> {
     const remembered = entries.get(host);
-    if (remembered !== undefined && remembered.goodUntil > Date.now()) return remembered;
+    if (remembered !== undefined && remembered.goodUntil > performance.now()) return remembered;
     const stored = await store.readRobots(host, signal);
     if (stored === undefined) return undefined;
     const { ageMs, crawlDelayMs: delayOfHost = 0, ...rules } = stored;
@@ -75,7 +75,7 @@ export function createRobotsGate(options: {
     // The file may have been fetched by a run with another user agent.
     if (delayMs > 0 || delayOfHost > 0) await store.setCrawlDelay(host, delayMs, signal);
     const entry = remember(host, rules, ageMs);
-    return entry.goodUntil > Date.now() ? entry : undefined;
+    return entry.goodUntil > performance.now() ? entry : undefined;
   }
 
   async function download(start: URL, headers: Readonly<Record<string, string>>, signal: AbortSignal) {

@@ -61,11 +61,11 @@ export function createNamedTokens({ api, ref, now, freshMs = FRESH_MS }: NamedTo
 
   /** As they were read some seconds ago at most. */
   function recent(): Promise<ReadonlyMap<string, TokenRecord>> {
-    if (known !== undefined && known.until > Date.now()) return known.records;
+    if (known !== undefined && known.until > performance.now()) return known.records;
     const records = secrets
       .get(ref, { signal: AbortSignal.timeout(READ_TIMEOUT_MS) })
       .then((secret) => recordsOf(secret?.data ?? {}));
-    known = { until: Date.now() + freshMs, records };
+    known = { until: performance.now() + freshMs, records };
     records.catch(() => {
       known = undefined;
     });

@@ -90,15 +90,15 @@ export async function* streamTexts(
 ): AsyncGenerator<string> {
   let place = from ?? (isResumed ? undefined : yield* fromStart(log, wants));
   let isSynced = false;
-  let sentAt = Date.now();
-  let checkedAt = Date.now();
+  let sentAt = performance.now();
+  let checkedAt = performance.now();
   while (!signal.aborted) {
-    if (Date.now() - checkedAt >= keepAliveMs) {
+    if (performance.now() - checkedAt >= keepAliveMs) {
       if (!(await isAllowed())) {
         yield 'event: end\ndata: {"reason":"Forbidden"}\n\n';
         return;
       }
-      checkedAt = Date.now();
+      checkedAt = performance.now();
     }
     const batch = place === undefined ? undefined : log.after(place, wants, MOST_EVENTS);
     if (batch === undefined) {
@@ -113,12 +113,12 @@ export async function* streamTexts(
       text = `id: ${log.idOf(place)}\nevent: synced\ndata: {}\n\n`;
       isSynced = true;
     }
-    if (text === '' && Date.now() - sentAt >= keepAliveMs) text = ': keep-alive\n\n';
+    if (text === '' && performance.now() - sentAt >= keepAliveMs) text = ': keep-alive\n\n';
     if (text === '') {
-      await changedWithin(sentAt + keepAliveMs - Date.now(), (until) => log.changed(batch.place, until), signal);
+      await changedWithin(sentAt + keepAliveMs - performance.now(), (until) => log.changed(batch.place, until), signal);
     } else {
       yield text;
-      sentAt = Date.now();
+      sentAt = performance.now();
     }
   }
 }

@@ -61,6 +61,16 @@ test('the first is sent at once, repeats as a count, less and less often', async
   expect(sent[2]).toEqual({ patch: { count: 7, lastObservedTime: '2026-01-01T00:00:10.000000Z' } });
 });
 
+test('a count waits no longer where the clock is set back', async () => {
+  const { record, sent } = recorder();
+  record(net, note);
+  await seconds(0);
+  record(net, note);
+  vi.setSystemTime(Date.now() - 3_600_000);
+  await seconds(10);
+  expect(sent).toHaveLength(2);
+});
+
 test('after six quiet minutes it is a new event', async () => {
   const { record, sent } = recorder();
   record(net, note);

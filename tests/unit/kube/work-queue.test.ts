@@ -163,6 +163,43 @@ test('a clock that is set forward is noticed', async () => {
   expect(started).toEqual(['a']);
 });
 
+test.each<[string, (work: ReturnType<typeof heldQueue>) => Promise<void>]>([
+  ['a delay', async ({ queue }) => queue.addAfter('a', 5_000)],
+  ['one that is asked for by a result', (work) => runOnce(work, { requeueAfterMs: 5_000 })],
+  ['one after a failure', async (work) => runOnce(work, new KubeError(BUSY))],
+])('%s takes as long as was asked for, though the clock is set back', async (_what, begin) => {
+  const work = heldQueue();
+  await begin(work);
+  const before = work.started.length;
+  vi.setSystemTime(Date.now() - 3_600_000);
+  await pass(4_000);
+  expect(work.started.length).toBe(before);
+  await pass(11_000);
+  expect(work.started.length).toBe(before + 1);
+});
+
+test('an appointment is a time by the clock: it comes later where that is set back', async () => {
+  const work = heldQueue();
+  await runOnce(work, { requeueAfterMs: 5_000, urgent: true });
+  vi.setSystemTime(Date.now() - 60_000);
+  await pass(55_000);
+  expect(work.started).toEqual(['a']);
+  await pass(10_000);
+  expect(work.started).toEqual(['a', 'a']);
+});
+
+const BUSY = { status: 429, reason: 'TooManyRequests', message: '', retryAfterMs: 5_000 };
+
+async function runOnce(
+  { queue, succeed, fail }: ReturnType<typeof heldQueue>,
+  end: ReconcileResult | Error,
+): Promise<void> {
+  queue.add('a');
+  await settle();
+  if (end instanceof Error) await fail('a', end);
+  else await succeed('a', end);
+}
+
 test('stopping lets what runs come to its end, and starts nothing', async () => {
   const { queue, started, succeed, fail, stop, signals } = heldQueue(2);
   for (const key of ['a', 'b', 'c']) queue.add(key);
