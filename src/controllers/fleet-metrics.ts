@@ -1,4 +1,5 @@
 // The figures of all schedules and runs as metrics, once this process leads and knows them.
+import { setImmediate as otherWork } from 'node:timers/promises';
 import type { Registry } from 'prom-client';
 import type { CrawlRun, CrawlSchedule } from '../custom-resources/types.ts';
 import type { QueueCaps } from '../resources/queues.ts';
@@ -36,25 +37,25 @@ export function createFleetMetrics(registry: Registry): FleetMetrics {
     () => fleet && scheduleFigures(fleet.scheduleCache.list(), MOST_SCHEDULES),
   );
   const ofRuns = remembered<RunFigures>(() => fleet && runFigures(fleet.runCache.list(), MOST_SCHEDULES));
-  readGauge(registry, METRICS.schedules, () => ofSchedules()?.byState ?? []);
-  readGauge(registry, METRICS.schedulesLeftOut, () => {
-    const leftOut = ofSchedules()?.leftOut;
+  readGauge(registry, METRICS.schedules, async () => (await ofSchedules())?.byState ?? []);
+  readGauge(registry, METRICS.schedulesLeftOut, async () => {
+    const leftOut = (await ofSchedules())?.leftOut;
     return leftOut === undefined ? [] : [{ labels: {}, value: leftOut }];
   });
-  readGauge(registry, METRICS.scheduleNextRun, () => ofSchedules()?.nextRun ?? []);
-  readGauge(registry, METRICS.scheduleLastSuccess, () => ofSchedules()?.lastSuccess ?? []);
-  readGauge(registry, METRICS.schedulePeriod, () => ofSchedules()?.period ?? []);
-  readGauge(registry, METRICS.scheduleLastRunFailed, () => ofSchedules()?.lastRunFailed ?? []);
-  readGauge(registry, METRICS.runs, () => ofRuns()?.byPhase ?? []);
-  readGauge(registry, METRICS.runsStalled, () => ofRuns()?.stalled ?? []);
-  readGauge(registry, METRICS.queueDepth, () => ofRuns()?.queues ?? []);
+  readGauge(registry, METRICS.scheduleNextRun, async () => (await ofSchedules())?.nextRun ?? []);
+  readGauge(registry, METRICS.scheduleLastSuccess, async () => (await ofSchedules())?.lastSuccess ?? []);
+  readGauge(registry, METRICS.schedulePeriod, async () => (await ofSchedules())?.period ?? []);
+  readGauge(registry, METRICS.scheduleLastRunFailed, async () => (await ofSchedules())?.lastRunFailed ?? []);
+  readGauge(registry, METRICS.runs, async () => (await ofRuns())?.byPhase ?? []);
+  readGauge(registry, METRICS.runsStalled, async () => (await ofRuns())?.stalled ?? []);
+  readGauge(registry, METRICS.queueDepth, async () => (await ofRuns())?.queues ?? []);
   readGauge(registry, METRICS.queueRuns, () => (fleet ? queueFigures(fleet.runCache.list(), fleet.queues) : []));
   readGauge(registry, METRICS.queueLimit, () => (fleet ? queueLimits(fleet.queues) : []));
-  readGauge(registry, METRICS.deadLetters, () => ofRuns()?.deadLetters ?? []);
-  readGauge(registry, METRICS.workers, () => ofRuns()?.workers ?? []);
-  readGauge(registry, METRICS.openPages, () => ofRuns()?.openPages ?? []);
-  readGauge(registry, METRICS.proxyActive, () => ofRuns()?.proxyActive ?? []);
-  readGauge(registry, METRICS.blockedHosts, () => ofRuns()?.blockedHosts ?? []);
+  readGauge(registry, METRICS.deadLetters, async () => (await ofRuns())?.deadLetters ?? []);
+  readGauge(registry, METRICS.workers, async () => (await ofRuns())?.workers ?? []);
+  readGauge(registry, METRICS.openPages, async () => (await ofRuns())?.openPages ?? []);
+  readGauge(registry, METRICS.proxyActive, async () => (await ofRuns())?.proxyActive ?? []);
+  readGauge(registry, METRICS.blockedHosts, async () => (await ofRuns())?.blockedHosts ?? []);
   return {
     follow(known) {
       fleet = known;
@@ -62,12 +63,20 @@ export function createFleetMetrics(registry: Registry): FleetMetrics {
   };
 }
 
-function remembered<T>(read: () => T | undefined): () => T | undefined {
-  let last: { readonly value: T; readonly at: number } | undefined;
-  return () => {
+function remembered<T>(read: () => Generator<void, T> | undefined): () => Promise<T | undefined> {
+  let last: { readonly value: Promise<T>; readonly at: number } | undefined;
+  return async () => {
     if (last !== undefined && performance.now() - last.at < FRESH_MS) return last.value;
-    const value = read();
-    last = value === undefined ? undefined : { value, at: performance.now() };
-    return value;
+    const steps = read();
+    last = steps && { value: resultOf(steps), at: performance.now() };
+    return last?.value;
   };
+}
+
+/** What comes of the steps, with room for other work between them. */
+async function resultOf<T>(steps: Generator<void, T>): Promise<T> {
+  for (let step = steps.next(); ; step = steps.next()) {
+    if (step.done) return step.value;
+    await otherWork();
+  }
 }

