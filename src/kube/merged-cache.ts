@@ -22,6 +22,11 @@ export function mergeCaches<T extends KubeObject, Index extends string>(
     async synced(signal) {
       await Promise.all(caches.map((cache) => cache.synced(signal)));
     },
+    isPast: (version) => caches.every((cache) => cache.isPast(version)),
+    confirmedAt() {
+      const times = caches.flatMap((cache) => cache.confirmedAt() ?? []);
+      return times.length === caches.length ? Math.min(...times) : undefined;
+    },
     observe: (written) => cacheOf(written.metadata)?.observe(written),
     done: Promise.all(caches.map((cache) => cache.done)).then(() => undefined),
   };

@@ -13,7 +13,7 @@ export interface ObjectStore<T extends KubeObject, Index extends string> {
   list(): T[];
   byIndex(index: Index, key: string): T[];
   /** The object itself as it is here already, when it is here in this very version. */
-  known(object: T): T | undefined;
+  known(object: KubeObject): T | undefined;
   readonly size: number;
   /** The version up to which everything is known; undefined before the first list. */
   readonly version: string | undefined;

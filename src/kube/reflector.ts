@@ -10,19 +10,21 @@ import { delay } from './delay.ts';
 import { isExpired, KubeError } from './kube-error.ts';
 import type { KubeObject } from './kube-object.ts';
 import type { KubeMetrics } from './metrics.ts';
-import type { KubeList, ResourceClient, SelectorOptions } from './resource-client.ts';
+import type { ResourceClient, SelectorOptions } from './resource-client.ts';
 import { compareVersions } from './resource-version.ts';
 
 /** Where the reflector brings what it learns. */
-export interface ReflectorTarget<T extends KubeObject> {
+export interface ReflectorTarget<T extends KubeObject, Kept> {
   /** The version up to which everything is known. */
   readonly version: string | undefined;
   /** Drops what is not kept; called for each object of a page before the next page comes, as a whole list is large. */
-  trim(object: T): T;
-  replaceAll(objects: readonly T[], version: string): void;
+  trim(object: T): Kept;
+  replaceAll(objects: readonly Kept[], version: string): void;
   put(object: T): void;
   remove(object: T): void;
   advance(version: string): void;
+  /** Of `performance.now()`: what was there then has been brought. */
+  confirm(at: number): void;
 }
 
 export interface ReflectorOptions extends SelectorOptions {
@@ -64,9 +66,9 @@ const STALE_LISTS_REFUSED = 5;
 type WatchEnd = 'timeout' | 'short' | 'expired' | 'error' | 'dropped' | 'silent' | 'refused';
 
 /** Resolves when the signal is aborted; every failure is logged, counted and tried again. */
-export async function reflect<T extends KubeObject>(
+export async function reflect<T extends KubeObject, Kept>(
   client: ResourceClient<T>,
-  target: ReflectorTarget<T>,
+  target: ReflectorTarget<T, Kept>,
   options: ReflectorOptions,
 ): Promise<void> {
   const { signal, metrics } = options;
@@ -98,11 +100,13 @@ export async function reflect<T extends KubeObject>(
   }
 
   async function list(): Promise<boolean> {
+    // Its first page is of this moment or later, and so are all the others, which are of the same version.
     const startedAt = performance.now();
     try {
       const all = await listAll(client, target.trim, options);
       refuseThePast(all.resourceVersion);
       target.replaceAll(all.items, all.resourceVersion);
+      target.confirm(startedAt);
       metrics.cacheLists.inc({ resource, result: 'success' });
       metrics.cacheListDuration.observe({ resource }, (performance.now() - startedAt) / 1000);
       return true;
@@ -149,7 +153,9 @@ export async function reflect<T extends KubeObject>(
       }
       if (event.type === 'BOOKMARK') target.advance(event.resourceVersion);
       else if (event.type === 'DELETED') target.remove(event.object);
-      else target.put(event.object);
+      else if (event.type !== 'END') target.put(event.object);
+      // Of a resource that nobody changes the end alone may come: bookmarks are sent where versions have gone on.
+      target.confirm(performance.now());
     }
     return performance.now() - startedAt < TOO_SHORT_MS ? 'short' : 'timeout';
   }
@@ -159,13 +165,13 @@ export async function reflect<T extends KubeObject>(
  * Page by page, and the next one asked for before this one is trimmed, so that the API server is at it meanwhile. When the
  * pages expire in between, once more in a single answer, which cannot.
  */
-async function listAll<T extends KubeObject>(
+async function listAll<T extends KubeObject, Kept>(
   client: ResourceClient<T>,
-  trim: (object: T) => T,
+  trim: (object: T) => Kept,
   options: SelectorOptions & { signal: AbortSignal },
-): Promise<KubeList<T>> {
+): Promise<{ readonly items: readonly Kept[]; readonly resourceVersion: string }> {
   const request = { ...selectionOf(options), signal: options.signal };
-  const items: T[] = [];
+  const items: Kept[] = [];
   let page = await client.list({ ...request, limit: PAGE_SIZE });
   while (page.continueToken !== undefined) {
     const nextPage = client.list({ ...request, limit: PAGE_SIZE, continueToken: page.continueToken });
@@ -177,7 +183,7 @@ async function listAll<T extends KubeObject>(
     } catch (error) {
       if (!isExpired(error)) throw error;
       const whole = await client.list(request);
-      return { ...whole, items: whole.items.map(trim) };
+      return { resourceVersion: whole.resourceVersion, items: whole.items.map(trim) };
     }
   }
   items.push(...page.items.map(trim));

@@ -47,6 +47,8 @@ export type WatchEvent<T extends KubeObject> =
   | { type: 'ADDED' | 'MODIFIED' | 'DELETED'; object: T }
   /** Nothing else changed up to this version. */
   | { type: 'BOOKMARK'; resourceVersion: string }
+  /** The API server has ended the watch at its time, after all that it had to say: the last event. */
+  | { type: 'END' }
   /** The API server gave the watch up: the last event. Whatever the error, list again. */
   | { type: 'ERROR'; error: KubeError };
 
@@ -115,6 +117,8 @@ const TIMEOUT_MS = 30_000;
 const SILENCE_MS = 150_000;
 /** After its timeoutSeconds the API server has so long to end a watch by itself. */
 export const GRACE_MS = 5_000;
+/** Clocks differ: a watch that ends so much too early has ended at its time. */
+const EARLY_MS = 500;
 
 const PATCH_CONTENT_TYPES: Record<Patch['type'], string> = {
   merge: 'application/merge-patch+json',
@@ -187,6 +191,7 @@ export function createResourceClient<T extends KubeObject>(
 
   async function* watch(options: WatchOptions): AsyncGenerator<WatchEvent<T>> {
     const end = new AbortController();
+    const startedAt = performance.now();
     const timer = setTimeout(() => end.abort(), options.timeoutSeconds * 1000 + GRACE_MS);
     try {
       const body = await transport.stream({
@@ -204,6 +209,8 @@ export function createResourceClient<T extends KubeObject>(
         silenceMs: options.silenceMs ?? SILENCE_MS,
       });
       for await (const line of linesOf(body)) yield watchEvent(line);
+      // One that is ended before its time may be that of a client that was too slow to be told all.
+      if (performance.now() - startedAt >= options.timeoutSeconds * 1000 - EARLY_MS) yield { type: 'END' };
     } catch (error) {
       // Ended by force: as good as the API server's own end.
       if (!end.signal.aborted || options.signal.aborted) throw error;

@@ -9,6 +9,7 @@ import { GRACE_MS, type ResourceClient } from '#src/kube/resource-client.ts';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
 import {
   answerWith,
+  type Fault,
   type FaultProxy,
   isList,
   isWatch,
@@ -273,6 +274,27 @@ describe('in bad weather', () => {
     const before = await eventually(() => (watches() >= 2 ? watches() : false));
     await eventually(() => watches() > before);
     expect(await total(metrics.watchRestarts, 'dropped')).toBe(0);
+  });
+
+  test('a watch that ends at its time confirms what is known, and one that is ended by force does not', async () => {
+    const { cache } = await watched({ shortestWatchSeconds: 1, longestWatchSeconds: 1 });
+    const watches = () => proxy.requests.filter((request) => request.includes('watch=true')).length;
+    const listed = cache.confirmedAt() ?? Number.POSITIVE_INFINITY;
+    await eventually(() => (cache.confirmedAt() ?? 0) > listed);
+    let started = 0;
+    const silent: Fault = (_request, response) => {
+      started += 1;
+      response.writeHead(200);
+      response.flushHeaders();
+      return true;
+    };
+    proxy.inject(ourWatch, silent, 2);
+    await eventually(() => started === 1);
+    const [before, confirmed] = [watches(), cache.confirmedAt()];
+    await eventually(() => watches() > before);
+    expect(cache.confirmedAt()).toBe(confirmed);
+    await eventually(() => (cache.confirmedAt() ?? 0) > (confirmed ?? 0));
+    expect(cache.isPast('1')).toBe(true);
   });
 
   test('the same name with a new UID is one deleted and one added', async () => {

@@ -107,15 +107,13 @@ describe('verbs', () => {
     const seen: string[] = [];
     const watching = (async () => {
       for await (const event of nets.watch({ namespace, resourceVersion, timeoutSeconds: 2, signal })) {
-        seen.push(
-          event.type === 'ERROR' || event.type === 'BOOKMARK' ? event.type : `${event.type} ${event.object.spec.mesh}`,
-        );
+        seen.push('object' in event ? `${event.type} ${event.object.spec.mesh}` : event.type);
       }
     })();
     await nets.patch(made.metadata, { type: 'merge', body: { spec: { mesh: 7 } } }, { signal });
     await nets.delete(made.metadata, { signal });
     await watching;
-    expect(seen.filter((event) => event !== 'BOOKMARK')).toEqual(['MODIFIED 7', 'DELETED 7']);
+    expect(seen.filter((event) => event !== 'BOOKMARK')).toEqual(['MODIFIED 7', 'DELETED 7', 'END']);
   });
 
   test('a delete with preconditions spares another object of the same name', async () => {
