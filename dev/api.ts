@@ -35,6 +35,9 @@ Errors are RFC 9457 problems with a \`reason\` and, where fields are at fault, t
 there is more: give it back as \`cursor\`. An answer about one object has its version as \`ETag\`; with \`If-Match\` a change is made to that
 version alone, else the answer is 412.
 
+Lists of runs are answered from what the server knows by a watch ([why](decisions/0138-lists-of-runs.md)). A list has what was changed before through the
+same replica; what another replica or \`kubectl\` has changed is in it milliseconds later, after 15 s at most. One run by its name is always as it is now.
+
 A request that starts runs may carry an \`Idempotency-Key\` of your choice: sent again with its key, it is answered with the runs that it has
 made. Who sends more than \`server.requestsPerMinute\` of the chart is answered with 429 and \`Retry-After\`. A body is JSON and says so
 (\`Content-Type: application/json\`), else the answer is 415.

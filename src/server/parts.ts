@@ -7,12 +7,15 @@ import type { Audit } from './audit/audit.ts';
 import type { Access } from './auth/access.ts';
 import type { NamedTokens } from './auth/named-tokens.ts';
 import { ProblemError } from './http/problem.ts';
+import type { KnownRuns } from './runs/known-runs.ts';
 import type { LiveState } from './stream/live-state.ts';
 
 export type ServerParts = {
   readonly api: KubeApi;
   readonly schedules: ResourceClient<CrawlSchedule>;
   readonly runs: ResourceClient<CrawlRun>;
+  /** Those in memory, for lists. */
+  readonly knownRuns: KnownRuns;
   readonly backfills: ResourceClient<CrawlBackfill>;
   readonly access: Access;
   readonly tokens: NamedTokens;

@@ -26,6 +26,7 @@ import { createAuthenticator } from './auth/identity.ts';
 import { createNamedTokens } from './auth/named-tokens.ts';
 import { parseToken } from './auth/token-text.ts';
 import type { RequestMetrics } from './http/request-metrics.ts';
+import { createKnownRuns } from './runs/known-runs.ts';
 import { createLiveState } from './stream/live-state.ts';
 
 export type ServerOptions = {
@@ -79,7 +80,11 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     ...(store === undefined ? {} : { database: () => databaseAnswers(store) }),
   };
   const schedules = api.resource<CrawlSchedule>(CRAWL_SCHEDULES);
-  const runs = api.resource<CrawlRun>(CRAWL_RUNS);
+  const watching = new AbortController();
+  const knownRuns = createKnownRuns({
+    ...{ runs: api.resource<CrawlRun>(CRAWL_RUNS), logger, metrics, signal: watching.signal },
+  });
+  const runs = knownRuns.client;
   const backfills = api.resource<CrawlBackfill>(CRAWL_BACKFILLS);
   const now = () => new Date();
   const tokens = createNamedTokens({
@@ -87,13 +92,12 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     ...(rightsFreshMs === undefined ? {} : { freshMs: rightsFreshMs }),
   });
   const reviewed = createAuthenticator(api, rightsFreshMs);
-  const streaming = new AbortController();
   const auditLog: AuditLog | undefined = store === undefined ? undefined : createAuditLog({ store, logger });
   const app = createApp({
     parts: {
-      ...{ api, schedules, runs, backfills },
+      ...{ api, schedules, runs, knownRuns, backfills },
       live: createLiveState({
-        ...{ runs, schedules, logger, metrics, signal: streaming.signal },
+        ...{ followRuns: knownRuns.follow, schedules, logger, metrics, signal: watching.signal },
         ...(store === undefined ? {} : { store }),
         ...(options.keepAliveMs === undefined ? {} : { keepAliveMs: options.keepAliveMs }),
       }),
@@ -119,7 +123,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     readiness,
     async close(withinMs) {
       // Streams would last for ever.
-      streaming.abort(new Error('the server ends'));
+      watching.abort(new Error('the server ends'));
       await closeServer(server, withinMs);
       await auditLog?.close(AUDIT_WITHIN_MS);
       ending.abort(new Error('the server ends'));

@@ -9,12 +9,12 @@ import type { Caller } from '../auth/identity.ts';
 import { nextCursor, pageQuery } from '../http/cursor.ts';
 import { answers, body, created, createRoutes, inNamespace, named, signalOf } from '../http/env.ts';
 import { etagOf } from '../http/etag.ts';
+import { fieldSelectorOf } from '../http/field-selector.ts';
 import { objectName } from '../http/inputs.ts';
 import { ProblemError } from '../http/problem.ts';
 import { resourcePage } from '../http/resource-page.ts';
 import { backfillSchema, shown } from '../http/resources.ts';
 import type { ServerParts } from '../parts.ts';
-import { fieldSelectorOf } from '../runs/run-routes.ts';
 import { findSchedule } from '../schedules/schedule-routes.ts';
 
 const collection = '/api/v1/namespaces/{namespace}/backfills';

@@ -8,9 +8,9 @@ import { answers, body, conditional, createRoutes, inNamespace, named, signalOf 
 import { etagOf, expectedVersion } from '../http/etag.ts';
 import { objectName } from '../http/inputs.ts';
 import { ProblemError } from '../http/problem.ts';
-import { resourcePage } from '../http/resource-page.ts';
 import { runPatch, runSchema, shown } from '../http/resources.ts';
 import type { ServerParts } from '../parts.ts';
+import { runPage } from './run-page.ts';
 
 const collection = '/api/v1/namespaces/{namespace}/runs';
 const single = `${collection}/{name}`;
@@ -51,33 +51,15 @@ const remove = createRoute({
 
 const resource = 'crawlruns';
 
-type Filters = {
-  readonly schedule?: string | undefined;
-  readonly phase?: string | undefined;
-  readonly trigger?: string | undefined;
-};
-
-/** By the selectable fields of the resource. */
-export function fieldSelectorOf({ schedule, phase, trigger }: Filters): string | undefined {
-  const terms = [
-    ['spec.scheduleName', schedule],
-    ['status.phase', phase],
-    ['spec.trigger.type', trigger],
-  ].flatMap(([field, value]) =>
-    value === undefined ? [] : `${field}=${value.replaceAll(/[\\,=]/g, String.raw`\$&`)}`,
-  );
-  return terms.length === 0 ? undefined : terms.join(',');
-}
-
-export function runRoutes({ runs, access, audit }: ServerParts) {
+export function runRoutes({ runs, knownRuns, access, audit }: ServerParts) {
   const routes = createRoutes();
 
   routes.openapi(list, async (c) => {
     const { namespace } = c.req.valid('param');
-    const { limit, cursor, labelSelector, ...wanted } = c.req.valid('query');
+    const query = { namespace, ...c.req.valid('query') };
     await access.require(c.get('identity'), { verb: 'list', resource, namespace });
-    const query = { namespace, limit, cursor, labelSelector, fieldSelector: fieldSelectorOf(wanted) };
-    return c.json(await resourcePage(runs, query, signalOf(c)), 200);
+    const text = await runPage(runs, knownRuns, query, signalOf(c));
+    return c.body(text, 200, { 'content-type': 'application/json' }) as never;
   });
 
   routes.openapi(get, async (c) => {

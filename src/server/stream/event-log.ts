@@ -7,8 +7,8 @@ export type LiveEvent = {
   readonly kind: Kind;
   readonly namespace: string;
   readonly name: string;
-  /** As JSON; undefined when it is gone. */
-  readonly state: object | undefined;
+  /** Makes its JSON, when a reader wants it; undefined when it is gone. */
+  readonly state: (() => string) | undefined;
 };
 
 /** A place in the log: events after it are new to its reader. */
@@ -147,7 +147,8 @@ export function createEventLog({ id, gatherMs = 50, mostGone = 10_000 }: LogOpti
 
 function textOf(id: string, { place, event }: Entry): string {
   const { kind, namespace, name, state } = event;
-  const data = JSON.stringify({ change: state === undefined ? 'Gone' : 'Current', namespace, name, state });
+  const what = JSON.stringify({ change: state === undefined ? 'Gone' : 'Current', namespace, name });
+  const data = state === undefined ? what : `${what.slice(0, -1)},"state":${state()}}`;
   return `id: ${id}.${place}\nevent: ${kind}\ndata: ${data}\n\n`;
 }
 

@@ -1,16 +1,15 @@
 // What streams tell of: runs and schedules by one watch each on the API server, the progress of live runs by one question a second to
 // PostgreSQL, for all readers together, and nothing before the first one comes.
 import { randomBytes } from 'node:crypto';
-import type { CrawlRun, CrawlSchedule } from '../../custom-resources/types.ts';
+import { CRAWL_SCHEDULES, type CrawlSchedule } from '../../custom-resources/types.ts';
 import { type Cache, createCache } from '../../kube/cache.ts';
 import { delay } from '../../kube/delay.ts';
-import type { NamespacedObject } from '../../kube/kube-object.ts';
 import type { KubeMetrics } from '../../kube/metrics.ts';
 import type { ResourceClient } from '../../kube/resource-client.ts';
 import type { LiveProgress } from '../../store/run-reads.ts';
 import type { ServerStore } from '../../store/server-store.ts';
 import type { Logger } from '../../telemetry/logger.ts';
-import { shown } from '../http/resources.ts';
+import { type ResourceText, resourceText, textOf } from '../http/resource-text.ts';
 import { createEventLog, type EventLog, type Kind } from './event-log.ts';
 
 export type LiveState = {
@@ -24,8 +23,10 @@ export type LiveState = {
   readonly keepAliveMs: number;
 };
 
+type Followed = Pick<Cache<ResourceText>, 'subscribe' | 'synced'>;
+
 type LiveStateOptions = {
-  readonly runs: ResourceClient<CrawlRun>;
+  readonly followRuns: () => Followed;
   readonly schedules: ResourceClient<CrawlSchedule>;
   readonly store?: Pick<ServerStore, 'liveProgress'>;
   readonly logger: Logger;
@@ -39,20 +40,26 @@ const PROGRESS_EVERY_MS = 1_000;
 const PROGRESS_TIMEOUT_MS = 10_000;
 
 export function createLiveState(options: LiveStateOptions): LiveState {
-  const { runs, schedules, store, logger, signal, keepAliveMs = KEEP_ALIVE_MS } = options;
+  const { followRuns, schedules, store, logger, signal, keepAliveMs = KEEP_ALIVE_MS } = options;
   const log = createEventLog({ id: randomBytes(6).toString('hex') });
-  let caches: readonly Pick<Cache<never>, 'synced'>[] | undefined;
+  let caches: readonly Followed[] | undefined;
   let readers = 0;
   let isPolling = false;
   let progress = new Map<string, string>();
 
-  function follow<T extends NamespacedObject & { readonly spec: object }>(kind: Kind, client: ResourceClient<T>) {
-    const cache = createCache<T>(client, { indexes: {}, logger, metrics: options.metrics, signal });
-    cache.subscribe(({ type, object }) => {
-      const { namespace, name } = object.metadata;
-      log.put({ kind, namespace, name, state: type === 'deleted' ? undefined : shown(object) });
+  function followSchedules(): Followed {
+    const transform = (schedule: CrawlSchedule) => resourceText(schedule, CRAWL_SCHEDULES, []);
+    return createCache<CrawlSchedule, never, ResourceText>(schedules, {
+      ...{ indexes: {}, transform, logger, metrics: options.metrics, signal },
     });
-    return cache;
+  }
+
+  function tell(kind: Kind, resources: Followed): Followed {
+    resources.subscribe(({ type, object }) => {
+      const { namespace, name } = object.metadata;
+      log.put({ kind, namespace, name, state: type === 'deleted' ? undefined : () => textOf(object) });
+    });
+    return resources;
   }
 
   /** Until nobody reads it any more; one at a time. */
@@ -73,7 +80,7 @@ export function createLiveState(options: LiveStateOptions): LiveState {
 
   return {
     async begin(within) {
-      caches ??= [follow('run', runs), follow('schedule', schedules)];
+      caches ??= [tell('run', followRuns()), tell('schedule', followSchedules())];
       await Promise.all(caches.map((cache) => cache.synced(within)));
       return log;
     },
@@ -102,7 +109,7 @@ export function putProgress(
     const text = JSON.stringify(state);
     now.set(key, text);
     gone.delete(key);
-    if (before.get(key) !== text) log.put({ kind: 'progress', namespace, name, state });
+    if (before.get(key) !== text) log.put({ kind: 'progress', namespace, name, state: () => text });
   }
   for (const key of gone) {
     const [namespace = '', name = ''] = key.split('/');

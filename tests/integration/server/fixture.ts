@@ -99,7 +99,7 @@ export async function startFixture(options: FixtureOptions = {}): Promise<Server
   };
 }
 
-async function callAt(
+export async function callAt(
   url: string,
   method: string,
   path: string,

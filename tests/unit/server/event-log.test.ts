@@ -6,7 +6,7 @@ import { putProgress } from '#src/server/stream/live-state.ts';
 
 const all = () => true;
 const event = (name: string, state: object | undefined, namespace = 'red'): LiveEvent => ({
-  ...{ kind: 'run', namespace, name, state },
+  ...{ kind: 'run', namespace, name, state: state && (() => JSON.stringify(state)) },
 });
 
 type Told = { readonly id: string; readonly change: string; readonly name: string; readonly state?: { n: number } };
@@ -146,7 +146,7 @@ test('readers of any pace end with the same objects as there are', () => {
 
 test('the progress of a run is told where it has changed, and when the run lives no more', () => {
   const told: [string, object | undefined][] = [];
-  const log = { put: ({ name, state }: LiveEvent) => void told.push([name, state]) };
+  const log = { put: ({ name, state }: LiveEvent) => void told.push([name, state && JSON.parse(state())]) };
   const counts = { known: 2, waiting: 1, inProgress: 0, succeeded: 1, failed: 0, skipped: 0, items: 1 };
   const row = { namespace: 'red', run: 'shop-1', ...counts };
   let known = putProgress(log, new Map(), [row]);

@@ -8,8 +8,8 @@ import { tokenOf } from '#src/server/auth/identity.ts';
 import { decodeCursor, encodeCursor } from '#src/server/http/cursor.ts';
 import { pathOf } from '#src/server/http/env.ts';
 import { expectedVersion } from '#src/server/http/etag.ts';
+import { fieldSelectorOf } from '#src/server/http/field-selector.ts';
 import { ProblemError, problemOf } from '#src/server/http/problem.ts';
-import { fieldSelectorOf } from '#src/server/runs/run-routes.ts';
 import { sumOf } from '#src/server/schedules/crawl-now-routes.ts';
 
 test.each([
