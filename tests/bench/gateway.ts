@@ -15,7 +15,7 @@ import { startPostgres } from '../support/postgres.ts';
 import { type LightReport, type LightWork, type LightWorker, startLightWorkers } from './gateway/light-workers.ts';
 import { inParallel } from './in-parallel.ts';
 import { percentile } from './percentile.ts';
-import { processorSeconds } from './process-usage.ts';
+import { processorSeconds, processorSecondsByProgram } from './process-usage.ts';
 
 const SCHEMA = 'trawler';
 const GATEWAYS = 2;
@@ -68,7 +68,10 @@ async function main(): Promise<void> {
   const gateways = await startGateways(await operator.gatewayDatabaseUrl(never));
   const urls = await Promise.all(gateways.map(async ({ port }) => `http://127.0.0.1:${await port}`));
   const statistics = openStatistics(database.superuserUrl);
-  const cpu = async () => sum(await Promise.all(gateways.map(({ child }) => processorSeconds(child.pid ?? 0))));
+  const cpu = async () => ({
+    gateways: sum(await Promise.all(gateways.map(({ child }) => processorSeconds(child.pid ?? 0)))),
+    postgres: (await processorSecondsByProgram()).get('postgres') ?? 0,
+  });
 
   /** Two processes of workers, each with half of every run. */
   const phase = async (work: Omit<LightWork, 'workers'>, ofRuns: readonly Run[], warmUpS: number, forS: number) => {
@@ -83,7 +86,12 @@ async function main(): Promise<void> {
     const [after, cpuAfter] = [await statistics.read(), await cpu()];
     const reports = await Promise.all(processes.map((process) => process.end()));
     const database = difference(before, after);
-    return { reports, database, gatewayCpuPct: percent(cpuAfter - cpuBefore, database.at) };
+    const cpuPct = {
+      gateway_cpu_pct: percent(cpuAfter.gateways - cpuBefore.gateways, database.at),
+      postgres_cpu_pct: percent(cpuAfter.postgres - cpuBefore.postgres, database.at),
+      workers_cpu_pct: sum(reports.map(({ cpuS, seconds }) => percent(cpuS, seconds))),
+    };
+    return { reports, database, cpuPct };
   };
   const accepted = async (count: number, workers: number, spec: RunSettings) => {
     const accepts = Array.from({ length: count }, () => ({ token: createToken(), workers }));
@@ -109,7 +117,7 @@ async function main(): Promise<void> {
       idle_functions_per_s: Object.fromEntries(
         [...functionCalls].filter(([, calls]) => calls > 0).map(([name, calls]) => [name, perSecond(calls, forS)]),
       ),
-      idle_gateway_cpu_pct: idle.gatewayCpuPct,
+      ...prefixed('idle', idle.cpuPct),
       idle_requests_per_s: sum(idle.reports.map(({ calls, seconds }) => perSecond(calls, seconds))),
       idle_pages: sum(idle.reports.map(({ pages }) => pages)),
       idle_connections: connections,
@@ -141,8 +149,8 @@ async function main(): Promise<void> {
           .filter(([, count]) => count > 0)
           .map(([name, count]) => [name, perSecond(count, load.database.at)]),
       ),
-      load_gateway_cpu_pct: load.gatewayCpuPct,
-      load_workers_cpu_pct: sum(load.reports.map(({ cpuS, seconds }) => percent(cpuS, seconds))),
+      ...prefixed('load', load.cpuPct),
+      load_pages: sum(load.reports.map(({ pages }) => pages)),
       load_connections: load.database.connections,
       load_errors: errorsOf(load.reports),
     });
@@ -333,6 +341,10 @@ function errorsOf(reports: readonly LightReport[]): Record<string, number> {
     for (const [message, count] of Object.entries(report.errors)) errors[message] = (errors[message] ?? 0) + count;
   }
   return errors;
+}
+
+function prefixed(part: string, figures: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(figures).map(([name, value]) => [`${part}_${name}`, value]));
 }
 
 function sum(values: readonly number[]): number {
