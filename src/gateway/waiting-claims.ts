@@ -6,6 +6,8 @@ import type { CallArguments } from './protocol/calls.ts';
 
 /** How often it is looked for what other gateways or the clock have brought. */
 const LOOK_EVERY_MS = 100;
+/** And at those alone in which something has happened since, or that had something due. */
+const LOOK_AT_SOME_EVERY_MS = 25;
 /** A look that takes long is made less often, so that it takes a tenth of one connection at most. */
 const LOOK_SHARE = 10;
 /** After vain claims of a run the next one waits longer each time, unless a call has brought something. */
@@ -66,6 +68,8 @@ type Room = {
   promised: number;
   /** Something was brought while a claim was at the database. */
   isStirred: boolean;
+  /** The last look saw something due: it may be another gateway's, whose worker is on its way to it. */
+  isDue: boolean;
   mark: string | undefined;
   vain: number;
   /** No lane is due before, by the last vain claim; and when a claim looked at all lanes. */
@@ -86,7 +90,11 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
   let isDraining = false;
   let looking = false;
   let nextLook: NodeJS.Timeout | undefined;
-  /** Rooms that have changed since their last look. */
+  let nextLookAt = Number.POSITIVE_INFINITY;
+  /** When a look ended, and before when there is none at all rooms. */
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  let atAllFrom = Number.NEGATIVE_INFINITY;
+  /** Rooms that are looked at first: something has changed since their last look, or has to be seen twice. */
   const fresh = new Set<Room>();
 
   function roomOf(key: RunKey): Room {
@@ -101,6 +109,7 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
         trying: 0,
         promised: 0,
         isStirred: false,
+        isDue: false,
         mark: undefined,
         vain: 0,
       },
@@ -154,6 +163,7 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
     room.promised += brings;
     room.idle.clear();
     room.isStirred = true;
+    room.isDue = false;
     room.vainAt = Number.NEGATIVE_INFINITY;
     room.notBefore = 0;
     fresh.add(room);
@@ -171,7 +181,8 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
     const expiry = setTimeout(() => resolve('Expired'), Math.max(0, deadline - performance.now()));
     const abort = () => reject(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
-    lookSoon(room.mark === undefined || fresh.has(room));
+    if (room.mark === undefined) fresh.add(room);
+    planLook();
     try {
       return await promise;
     } finally {
@@ -271,18 +282,21 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
     }
   }
 
-  /** At once, for a room that was not looked at since something happened in it; else when it is time. */
-  function lookSoon(atOnce: boolean): void {
-    if (looking) return;
-    if (atOnce) clearTimeout(nextLook);
-    else if (nextLook !== undefined) return;
-    nextLook = setTimeout(() => void look(), atOnce ? 0 : LOOK_EVERY_MS);
+  function planLook(): void {
+    if (looking || size === 0) return;
+    const isSome = [...fresh].some(({ waiting }) => waiting.length > 0);
+    const at = isSome ? Math.min(lookedAt + LOOK_AT_SOME_EVERY_MS, atAllFrom) : atAllFrom;
+    if (at >= nextLookAt) return;
+    clearTimeout(nextLook);
+    nextLookAt = at;
+    nextLook = setTimeout(() => void look(), Math.max(0, Math.ceil(at - performance.now())));
   }
 
   async function look(): Promise<void> {
     looking = true;
     const began = performance.now();
-    const looked = [...rooms.values()].filter(({ waiting }) => waiting.length > 0);
+    const isAtAll = began >= atAllFrom;
+    const looked = [...(isAtAll ? rooms.values() : fresh)].filter(({ waiting }) => waiting.length > 0);
     for (const room of looked) fresh.delete(room);
     try {
       if (looked.length > 0) {
@@ -293,11 +307,11 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
       options.onLookFailed(error);
     }
     looking = false;
-    nextLook = undefined;
     forgetUnused();
-    const tookMs = performance.now() - began;
-    if (size > 0) nextLook = setTimeout(() => void look(), Math.max(LOOK_EVERY_MS, LOOK_SHARE * tookMs));
-    if (size > 0 && [...fresh].some(({ waiting }) => waiting.length > 0)) lookSoon(true);
+    lookedAt = performance.now();
+    nextLookAt = Number.POSITIVE_INFINITY;
+    if (isAtAll) atAllFrom = lookedAt + Math.max(LOOK_EVERY_MS, LOOK_SHARE * (lookedAt - began));
+    planLook();
   }
 
   function heed(room: Room, outlook: RunOutlook | null): void {
@@ -315,9 +329,14 @@ export function createWaitingClaims<Run extends WaitingRun>(options: WaitingClai
     // Between the last vain claim and the first look something may have changed that no look shows any more.
     if (room.mark === undefined && outlook.isHeldBack) wakeAt(room, now + FIRST_LOOK_TRY_MS);
     room.mark = outlook.mark;
+    const wasDue = room.isDue;
+    room.isDue = outlook.dueInMs === 0;
     if (outlook.mark !== mark) {
       room.idle.clear();
       wakeAt(room, now);
+    } else if (room.isDue && !wasDue) {
+      // The gateway that has brought it wakes a worker of its own. What it leaves is there the next time.
+      fresh.add(room);
     } else if (outlook.dueInMs !== null) wakeAt(room, now + outlook.dueInMs);
   }
 

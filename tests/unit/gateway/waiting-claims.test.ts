@@ -80,7 +80,7 @@ it.each([
 
 /** A run with so much work, where nothing comes to be due by the clock unless `dueInMs` says so. */
 function frontier() {
-  const state = { work: 0, tries: 0, dueInMs: null as number | null };
+  const state = { work: 0, tries: 0, looks: 0, dueInMs: null as number | null };
   const claims = createWaitingClaims({
     claim: async () => {
       state.tries++;
@@ -88,8 +88,10 @@ function frontier() {
       state.work--;
       return JSON.stringify({ state: 'Claimed', claims: [] });
     },
-    outlooks: async (keys) =>
-      keys.map(() => ({ mark: 'same', dueInMs: state.dueInMs, isHeldBack: false, isEnding: false, isEmpty: false })),
+    outlooks: async (keys) => {
+      if (state.dueInMs === 0) state.looks++;
+      return keys.map(() => ({ mark: 'same', dueInMs: state.dueInMs, isHeldBack: false, isEnding: false, isEmpty: false }));
+    },
     onLookFailed: (error) => {
       throw error;
     },
@@ -157,4 +159,44 @@ it('lets a worker that it knows queue up behind those that wait, and asks the da
   claims.stir(key, 5);
   await vi.advanceTimersByTimeAsync(10);
   expect(claimed).toEqual(['a', 'b', 'c', 'd', 'e', 'a']);
+});
+
+it('leaves what is due to the gateway that has brought it, and takes what is still there with the next look', async () => {
+  const { state, claimed } = await fiveThatWait();
+  state.dueInMs = 0;
+  await vi.waitUntil(() => state.looks > 0, { interval: 1 });
+  // A worker of the other gateway has it.
+  state.dueInMs = null;
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect(state.tries).toBe(0);
+  [state.work, state.dueInMs] = [1, 0];
+  await vi.advanceTimersByTimeAsync(150);
+  expect(claimed).toEqual(['a']);
+});
+
+it('looks at the runs in which something has happened, and at all of them ten times a second', async () => {
+  const asked: RunKey[][] = [];
+  const claims = createWaitingClaims({
+    claim: async () => JSON.stringify({ state: 'Wait', retryInMs: 250, isSeeded: true, dueFrom: null }),
+    outlooks: async (keys) => {
+      asked.push([...keys]);
+      return keys.map(() => ({ mark: 'same', dueInMs: null, isHeldBack: false, isEnding: false, isEmpty: false }));
+    },
+    onLookFailed: (error) => {
+      throw error;
+    },
+  });
+  const others: RunKey[] = ['sha256:2', 'sha256:3'];
+  for (const run of [key, ...others]) void claims.claim({ key: run, workers: 1 }, request(null), { ms: 0 }, never);
+  await vi.advanceTimersByTimeAsync(1_000);
+  asked.length = 0;
+  for (let round = 0; round < 20; round++) {
+    claims.stir(key, 1);
+    await vi.advanceTimersByTimeAsync(50);
+  }
+  expect(asked.filter((keys) => keys.length === 3).length).toBeLessThanOrEqual(10);
+  expect(asked.filter((keys) => keys.length === 3).length).toBeGreaterThanOrEqual(8);
+  expect(asked.filter((keys) => keys.length < 3).flat()).not.toContain('sha256:2');
+  expect(asked.filter((keys) => keys.length === 1).length).toBeGreaterThanOrEqual(5);
+  claims.drain();
 });
