@@ -8,8 +8,38 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
 set enable_mergejoin = off set plan_cache_mode = force_generic_plan set jit = off as $$
 declare
   shared bigint[] := array(select host_id from unnest(shares));
+  sole_lane constant due_lane := lanes[1];
+  sole_pick constant pick := picks[1];
+  next_retry timestamptz;
+  next_priority smallint;
+  next_front timestamptz;
   moved int;
 begin
+  -- One request of one lane is the usual claim of a worker at work. Statements without joins and sums are set up much sooner.
+  if cardinality(lanes) = 1 and cardinality(picks) = 1 and shares = '{}' then
+    update host h set next_at = sole_pick.turn + sole_pick.delay, last_run = this_run.run_id where h.ctid = sole_lane.host_at;
+    if sole_lane.retries > sole_pick.has_place::int then
+      select r.available_at into next_retry from request r
+      where r.run_day = this_run.run_day and r.lane_id = sole_lane.lane_id
+        and r.state = 'queued' and r.has_place and r.priority = 0 and r.available_at >= sole_lane.retries_from
+      order by r.available_at limit 1;
+    end if;
+    select r.priority, r.available_at into next_priority, next_front from request r
+    where r.run_day = this_run.run_day and r.lane_id = sole_lane.lane_id and r.state = 'queued' and not r.has_place
+      and (r.priority, r.available_at) >= (sole_lane.front_priority, sole_lane.front_from)
+    order by r.priority, r.available_at limit 1;
+    update lane l
+    set queued = l.queued - 1, retries = l.retries - sole_pick.has_place::int,
+      next_at = case when l.queued > 1 then greatest(time_now, sole_pick.turn + sole_pick.delay, least(next_retry, next_front)) end,
+      retries_from = coalesce(next_retry, 'infinity'),
+      front_priority = coalesce(next_priority, 32767), front_from = coalesce(next_front, 'infinity')
+    where l.ctid = sole_lane.lane_at;
+    if not found then
+      raise exception 'a lane was changed while a claim held it' using errcode = '40001';
+    end if;
+    return;
+  end if;
+
   update host h
   set next_at = spent.next_at, last_run = this_run.run_id
   from (

@@ -13,7 +13,39 @@ set enable_mergejoin = off set plan_cache_mode = force_generic_plan set jit = of
 declare
   -- So much of the horizon at most is left to a worker whose answers come late: with more it would never be offered any.
   longest_head_start constant interval := '400 ms';
+  sole constant due_lane := lanes[1];
+  first_key uuid;
+  holds_place boolean;
+  first_turn timestamptz;
 begin
+  -- For one slot there is one lane, and of that the first request.
+  if slots = 1 and cardinality(lanes) = 1 and shares = '{}' then
+    first_turn := greatest(sole.host_next_at, time_now + least(head_start(sole.spacing_ms, lateness_ms), longest_head_start));
+    if first_turn > time_now + horizon then
+      return null;
+    end if;
+    if sole.retries > 0 then
+      select r.url_key, r.has_place into first_key, holds_place from request r
+      where r.run_day = this_run.run_day and r.lane_id = sole.lane_id
+        and r.state = 'queued' and r.has_place and r.priority = 0
+        and r.available_at >= sole.retries_from and r.available_at <= time_now
+      order by r.available_at limit 1;
+    end if;
+    if first_key is null and sole.source_no <> all (room.full_sources)
+      and least(room.run_left, coalesce(room.source_left[sole.source_no + 1], room.run_left)) > 0 then
+      select r.url_key, r.has_place into first_key, holds_place from request r
+      where r.run_day = this_run.run_day and r.lane_id = sole.lane_id
+        and r.state = 'queued' and not r.has_place
+        and (r.priority, r.available_at) >= (sole.front_priority, sole.front_from) and r.available_at <= time_now
+      order by r.priority, r.available_at limit 1;
+    end if;
+    if first_key is null then
+      return null;
+    end if;
+    return array[(this_run.run_id, first_key, sole.lane_id, sole.host_id, sole.source_no, holds_place, first_turn, first_turn,
+      sole.spacing_ms * interval '1 ms', sole.lane_no)::pick];
+  end if;
+
   return (
     with offer as (
       select l.*,

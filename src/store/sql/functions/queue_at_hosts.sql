@@ -6,13 +6,23 @@ language plpgsql set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
 set enable_mergejoin = off set plan_cache_mode = force_generic_plan set jit = off as $$
 declare
-  lanes bigint[] := array[arrivals[1].lane_id];
+  lanes bigint[];
 begin
-  -- One alone is locked by its update.
-  if cardinality(arrivals) > 1 then
-    lanes := array(select distinct a.lane_id from unnest(arrivals) a);
-    perform from lane l where l.lane_id = any (lanes) order by l.lane_id for no key update;
+  -- One alone is locked by its update, and there is nothing to add up.
+  if cardinality(arrivals) = 1 and arrivals[1].queued > 0 and arrivals[1].retries = 0 then
+    update lane l
+    set queued = l.queued + arrivals[1].queued,
+      next_at = least(l.next_at, greatest(arrivals[1].available_at, (select next_at from host h where h.host_id = l.host_id))),
+      front_priority = least(l.front_priority, coalesce(arrivals[1].priority, 0)),
+      front_from = case
+        when coalesce(arrivals[1].priority, 0) < l.front_priority then arrivals[1].available_at
+        when coalesce(arrivals[1].priority, 0) = l.front_priority then least(l.front_from, arrivals[1].available_at)
+        else l.front_from end
+    where l.lane_id = arrivals[1].lane_id;
+    return;
   end if;
+  lanes := array(select distinct a.lane_id from unnest(arrivals) a);
+  perform from lane l where l.lane_id = any (lanes) order by l.lane_id for no key update;
   update lane l
   set queued = l.queued + added.queued, retries = l.retries + added.retries,
     next_at = case when added.due_at is null then l.next_at else
