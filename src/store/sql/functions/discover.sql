@@ -17,6 +17,12 @@ declare
   hosts text[];
   source_nos smallint[];
 begin
+  if json_array_length(links) = 1 then
+    arrivals := discover_link(this_run, this_worker, links->0);
+    if arrivals is not null then
+      return arrivals;
+    end if;
+  end if;
   if this_run.live_version > 0 then
     -- As it is now: the caller may have waited since it read its run.
     select * into newest from run where run_id = this_run.run_id;
