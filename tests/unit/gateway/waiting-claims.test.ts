@@ -90,7 +90,13 @@ function frontier() {
     },
     outlooks: async (keys) => {
       if (state.dueInMs === 0) state.looks++;
-      return keys.map(() => ({ mark: 'same', dueInMs: state.dueInMs, isHeldBack: false, isEnding: false, isEmpty: false }));
+      return keys.map(() => ({
+        mark: 'same',
+        dueInMs: state.dueInMs,
+        isHeldBack: false,
+        isEnding: false,
+        isEmpty: false,
+      }));
     },
     onLookFailed: (error) => {
       throw error;
