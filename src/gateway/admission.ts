@@ -2,6 +2,7 @@
 // spec leaves it.
 import QuickLRU from 'quick-lru';
 import type { RunKey, RunOfToken } from '../store/worker-calls.ts';
+import type { Place } from './fair-line.ts';
 import { StoreError } from './protocol/store-error.ts';
 
 /** A token that was revoked is refused after so long at the latest. */
@@ -21,33 +22,43 @@ export type Admission = {
   readonly takeRequest: (run: RunOfToken) => boolean;
 };
 
+/** Whose token it is, nobody knows before: whoever tries many waits for himself, and for nobody else. */
+const strangers = (address: string): Place => ({ namespace: '', runId: address });
+
+type Known = {
+  readonly run: Promise<RunOfToken>;
+  at: number;
+  /** Where it waits to be looked up again, once it was good: not behind those who share its address, as they do behind a proxy. */
+  place: Place | undefined;
+  isGood: boolean;
+};
 type Bucket = { left: number; filledAt: number };
 
 export function createAdmission(
-  lookUp: (key: RunKey, address: string) => Promise<RunOfToken>,
+  lookUp: (key: RunKey, place: Place) => Promise<RunOfToken>,
   requestsPerWorker: number,
   now: () => number = () => performance.now(),
 ): Admission {
-  const runs = new QuickLRU<RunKey, { readonly run: Promise<RunOfToken>; at: number; isGood: boolean }>({
-    maxSize: MOST_TOKENS,
-  });
+  const runs = new QuickLRU<RunKey, Known>({ maxSize: MOST_TOKENS });
   const buckets = new QuickLRU<string, Bucket>({ maxSize: MOST_TOKENS });
 
   return {
     runOf(key, address) {
       const known = runs.get(key);
       if (known !== undefined && now() - known.at < GOOD_FOR_MS) return known.run;
-      const run = lookUp(key, address);
-      const entry = { run, at: now(), isGood: false };
+      const run = lookUp(key, known?.place ?? strangers(address));
+      const entry: Known = { run, at: now(), place: known?.place, isGood: false };
       runs.set(key, entry);
       // Only an answer is remembered: a database that is away may be back at the next request.
       run.then(
-        () => {
+        ({ namespace, runId }) => {
+          entry.place = { namespace, runId };
           entry.isGood = true;
         },
         (error: unknown) => {
           const isAnswer = error instanceof StoreError && error.reason === 'TokenRefused';
-          if (!isAnswer && runs.peek(key) === entry) runs.delete(key);
+          if (isAnswer) entry.place = undefined;
+          else entry.at = Number.NEGATIVE_INFINITY;
         },
       );
       return run;

@@ -65,11 +65,9 @@ export function createWorkerService(options: WorkerServiceOptions): WorkerServic
   const line = new FairLine(poolSize, limits.waiting);
   const reservedLine = new FairLine(RESERVED_CONNECTIONS, limits.waiting);
   const bounded = () => AbortSignal.timeout(CALL_TIMEOUT_MS);
-  // Whose token it is, nobody knows before: whoever tries many waits for himself, and for nobody else.
-  const strangers = (address: string) => ({ namespace: '', runId: address });
   const everyone = { namespace: '*', runId: '' };
   const admission = createAdmission(
-    (key, address) => reservedLine.use(strangers(address), bounded(), () => reserved.runOf(key, bounded())),
+    (key, place) => reservedLine.use(place, bounded(), () => reserved.runOf(key, bounded())),
     limits.requestsPerWorker,
   );
 

@@ -29,6 +29,8 @@ const LIMITS = {
 };
 /** An address of its own, as each pod has. */
 const ATTACKER = '127.0.0.2';
+/** Of the one who uses up his connections, which are not free again at once. */
+const GREEDY = '127.0.0.3';
 
 let server: PostgresServer;
 let installation: Installation;
@@ -43,7 +45,7 @@ beforeAll(async () => {
   gateway = await startTestGateway({
     ...{ databaseUrl: installation.workerUrl, schema: SCHEMA, poolSize: 2, limits: LIMITS },
   });
-  agent = new Agent({ connections: 50, connect: { localAddress: ATTACKER } });
+  agent = new Agent({ connections: 50, localAddress: ATTACKER });
   stolen = await installation.createRun(FAST, { namespace: 'stolen' });
   bystander = await startBystander();
 });
@@ -141,9 +143,9 @@ async function call(name: string, body: unknown, { token = stolen.token, headers
   };
 }
 
-function open(port = gateway.gateway.port): Socket {
+function open(port = gateway.gateway.port, localAddress = ATTACKER): Socket {
   // What the gateway cuts off may be an error here.
-  return connect({ port, host: '127.0.0.1', localAddress: ATTACKER }).on('error', () => {});
+  return connect({ port, host: '127.0.0.1', localAddress }).on('error', () => {});
 }
 
 /** Writes this to a connection and reads until the gateway closes it. */
@@ -388,7 +390,7 @@ describe('a request that never ends', () => {
 
 describe('a flood', () => {
   it('of connections costs the one who opens them his own', async () => {
-    const sockets = Array.from({ length: LIMITS.connections + 40 }, () => open());
+    const sockets = Array.from({ length: LIMITS.connections + 40 }, () => open(undefined, GREEDY));
     await Promise.race(sockets.map(closed));
     await bystander.progress();
     for (const socket of sockets) socket.destroy();
@@ -478,7 +480,7 @@ describe('a flood', () => {
     await Promise.race(asked);
     await bystander.progress();
     await agent.destroy();
-    agent = new Agent({ connections: 50, connect: { localAddress: ATTACKER } });
+    agent = new Agent({ connections: 50, localAddress: ATTACKER });
     await Promise.all(asked);
   });
 });
