@@ -63,7 +63,7 @@ describe('a worker', PATIENT, () => {
       replaced++;
     }
     expect(await worker.ended).toBe(0);
-    expect(replaced).toBeGreaterThan(3);
+    expect(replaced).toBeGreaterThan(0);
     const snapshot = await run.snapshot();
     expect(snapshot).toMatchObject({ outcome: 'Succeeded', progress: { succeeded: PAGES, items: PAGES } });
     expect(pages.requests).toHaveLength(PAGES);
