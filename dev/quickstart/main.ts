@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { trawlerNamespace } from '../cluster/addresses.ts';
 import { chooseCluster } from '../cluster/choose.ts';
 import type { Cluster } from '../cluster/cluster.ts';
+import { sendSignal } from '../cluster/signals.ts';
 import { images, webImage } from '../images/catalog.ts';
 import { buildSteps } from '../images/steps.ts';
 import { applyManifest, helm, installStep, kubectl, release } from '../install.ts';
@@ -113,7 +114,7 @@ function removeSteps(cluster: Cluster): Step[] {
 /** The compiler that set-up started beside us has nobody to wait for it any more. */
 function endBackgroundSetup(): void {
   const pid = providingProcess();
-  if (pid !== undefined && !binariesPresent()) process.kill(pid, 'SIGTERM');
+  if (pid !== undefined && !binariesPresent()) sendSignal(pid, 'SIGTERM');
 }
 
 async function main(command: string | undefined): Promise<void> {

@@ -1,6 +1,7 @@
 // One ride: a contender crawls a corpus once, in processes of its own, and its result is checked.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { sendSignal } from '../../../dev/cluster/signals.ts';
 import type { CrawlRunSpecInput } from '../../../src/resources/crawl-run.ts';
 import type { CrawlDatabase, TestRun } from '../../integration/crawler/fixture.ts';
 import { freshPeerFolder, type Peer } from './contenders.ts';
@@ -167,10 +168,5 @@ function originOf(web: WebServer, { corpus }: Course): string {
   return `http://127.0.0.1:${web.portOf(corpus)}`;
 }
 
-function killGroup(pid: number): void {
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // Everything in it has ended.
-  }
-}
+/** Where everything in it has ended, there is nobody to send it to. */
+const killGroup = (pid: number) => sendSignal(-pid, 'SIGKILL');
