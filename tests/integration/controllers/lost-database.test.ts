@@ -116,11 +116,26 @@ async function asSuperuser<Result>(
   }
 }
 
+/** What PostgreSQL answers where another session changes the same: a deadlock, or a catalog row that was just changed. */
+const CONFLICTS = ['40P01', 'XX000'];
+
+/** Tries again where the operator, which goes on with its work, was in the way. */
+async function drop(client: pg.Client, statements: string): Promise<void> {
+  for (;;) {
+    try {
+      await client.query(statements);
+      return;
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && CONFLICTS.includes(String(error.code)))) throw error;
+    }
+  }
+}
+
 const dropWorkers = async (client: pg.Client) => {
   const { rows } = await client.query<{ name: string }>(
     "select quote_ident(rolname) as name from pg_roles where rolname ~ '^trawler_.*_(workers|gateway)$'",
   );
-  for (const { name } of rows) await client.query(`drop owned by ${name}; drop role ${name}`);
+  for (const { name } of rows) await drop(client, `drop owned by ${name}; drop role ${name}`);
 };
 
 /** Crawls the first so many pages of two. */
@@ -187,7 +202,7 @@ test('the database is set up again, what it lost ends with a reason, and new run
   await untilJob(namespace, 'before');
 
   await asSuperuser(async (client) => {
-    await client.query('drop schema trawler cascade');
+    await drop(client, 'drop schema trawler cascade');
     await dropWorkers(client);
   });
 
