@@ -2,8 +2,11 @@ import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Minutes of waiting for the clocks of another program: others work beside it. */
-const FIRST = '/tests/integration/differential/cronjob.test.ts';
+/** Minutes of waiting for clocks: others work beside them. */
+const FIRST = [
+  '/tests/integration/differential/cronjob.test.ts',
+  '/tests/integration/crawler/gateway-restarts.test.ts',
+];
 /** Looks at what all the others left in the audit log. */
 const LAST = '/tests/e2e/rights.test.ts';
 
@@ -11,7 +14,10 @@ const LAST = '/tests/e2e/rights.test.ts';
 class FirstAndLast extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    const place = ({ moduleId }: TestSpecification) => (moduleId.endsWith(FIRST) ? 0 : moduleId.endsWith(LAST) ? 2 : 1);
+    const place = ({ moduleId }: TestSpecification) => {
+      const first = FIRST.findIndex((name) => moduleId.endsWith(name));
+      return first >= 0 ? first : FIRST.length + Number(moduleId.endsWith(LAST));
+    };
     return sorted.toSorted((a, b) => place(a) - place(b));
   }
 }
@@ -19,17 +25,21 @@ class FirstAndLast extends BaseSequencer {
 // Tests start a thousand processes of the same source; Node keeps what it compiled of it.
 process.env['NODE_COMPILE_CACHE'] ??= join(import.meta.dirname, 'build', 'compile-cache');
 
+/** Conditions are waited for as long as a busy machine may take, not for the second that is usual. */
+const expect = { poll: { timeout: 30_000 } };
+
 /** Each suite is a project of its own, so that `npm run test:unit` starts no server and e2e runs one file at a time. */
 export default defineConfig({
   test: {
     sequence: { sequencer: FirstAndLast },
     projects: [
-      { test: { name: 'unit', include: ['tests/unit/**/*.test.ts'], testTimeout: 20_000 } },
+      { test: { name: 'unit', include: ['tests/unit/**/*.test.ts'], testTimeout: 40_000, expect } },
       {
         test: {
           name: 'integration',
           include: ['tests/integration/**/*.test.ts'],
           testTimeout: 60_000,
+          expect,
           hookTimeout: 120_000,
           maxWorkers: 2,
         },
@@ -39,6 +49,7 @@ export default defineConfig({
           name: 'faults',
           include: ['tests/faults/**/*.test.ts'],
           testTimeout: 300_000,
+          expect,
           hookTimeout: 120_000,
           fileParallelism: false,
           maxWorkers: 1,
@@ -52,6 +63,7 @@ export default defineConfig({
           exclude: process.env['TRAWLER_KUBECONFIG'] ? ['tests/e2e/rights.test.ts'] : [],
           globalSetup: ['tests/support/e2e-setup.ts'],
           testTimeout: 600_000,
+          expect,
           hookTimeout: 900_000,
           fileParallelism: false,
           maxWorkers: 1,

@@ -4,6 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  CRAWL_BACKFILLS,
+  CRAWL_RUNS,
+  CRAWL_SCHEDULES,
+  type CrawlBackfill,
+  type CrawlRun,
+  type CrawlSchedule,
+} from '#src/custom-resources/types.ts';
+import type { KubeObject, ObjectRef } from '#src/kube/kube-object.ts';
+import type { ResourceClient } from '#src/kube/resource-client.ts';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { never, urls } from '../store/fixture.ts';
 import { answerProxyTests } from './proxy-tests.ts';
@@ -57,57 +67,51 @@ function phaseFor(command: string): 'Running' | 'Succeeded' | 'Failed' {
 
 /** The run as the operator would leave it. */
 async function bringRun(phase: 'Running' | 'Succeeded' | 'Failed'): Promise<void> {
-  await shop.server.kubectl(['delete', 'crawlrun', RUN, '--ignore-not-found']);
-  await shop.server.kubectl(['apply', '-f', '-'], {
-    ...{ apiVersion: 'trawler.dev/v1alpha1', kind: 'CrawlRun', metadata: { name: RUN, namespace: 'default' } },
-    spec: { scheduleName: SCHEDULE, sources: [{ name: 'site', urls: ['https://site.test/'] }] },
-  });
+  const runs = shop.server.api.resource<CrawlRun>(CRAWL_RUNS);
+  const ref = { namespace: 'default', name: RUN };
+  await runs.delete(ref, { signal: never });
+  const spec = { scheduleName: SCHEDULE, sources: [{ name: 'site', urls: ['https://site.test/'] }] };
+  await runs.create({ metadata: ref, spec }, { signal: never });
   const [status, reason] = phase === 'Running' ? ['False', 'Crawling'] : ['True', phase];
   const condition = { type: 'Finished', status, reason, message: reason, lastTransitionTime: '2026-01-01T00:00:00Z' };
-  await shop.server.kubectl([
-    ...['patch', 'crawlrun', RUN, '--subresource=status', '--type=merge', '--patch'],
-    JSON.stringify({ status: { phase, conditions: [condition] } }),
-  ]);
+  await mergeStatus(runs, ref, { phase, conditions: [condition] });
 }
 
 async function bringCanary(): Promise<void> {
+  const schedules = shop.server.api.resource<CrawlSchedule>(CRAWL_SCHEDULES);
+  const ref = { namespace: 'default', name: SCHEDULE };
   const canary = { image: 'registry.test/crawler:next', percent: 10 };
+  const spec = { canary, runTemplate: { spec: { image: null } } };
+  await schedules.patch(ref, { type: 'merge', body: { spec } }, { signal: never });
   const figures = { runs: 3, failedRuns: 0 };
-  const status = {
-    image: canary.image,
-    since: '2026-01-01T00:00:00Z',
-    verdict: 'Healthy',
-    message: 'as good as the other',
-  };
-  const patch = (body: object, ...flags: string[]) =>
-    shop.server.kubectl([
-      'patch',
-      'crawlschedule',
-      SCHEDULE,
-      '--type=merge',
-      ...flags,
-      '--patch',
-      JSON.stringify(body),
-    ]);
-  await patch({ spec: { canary, runTemplate: { spec: { image: null } } } });
-  await patch({ status: { canary: { ...status, canary: figures, current: figures } } }, '--subresource=status');
+  const verdict = { since: '2026-01-01T00:00:00Z', verdict: 'Healthy', message: 'as good as the other' };
+  await mergeStatus(schedules, ref, {
+    canary: { image: canary.image, ...verdict, canary: figures, current: figures },
+  });
 }
 
 /** Backfills as an operator would show them: nobody waits for their plan. */
 async function planBackfills(signal: AbortSignal): Promise<void> {
+  const backfills = shop.server.api.resource<CrawlBackfill>(CRAWL_BACKFILLS);
   const plan = { hash: '0123456789ab', template: '0123456789ab', skipped: 0, scheduleUid: 'x' };
   const planned = { type: 'Planned', status: 'True', reason: 'PlanReady', message: 'one run' };
   const conditions = [{ ...planned, lastTransitionTime: '2026-01-01T00:00:00Z' }];
   while (!signal.aborted) {
-    const names = (await shop.server.kubectl(['get', 'crawlbackfills', '-o', 'name'])).split('\n').filter(Boolean);
-    for (const name of names) {
+    const { items } = await backfills.list({ namespace: 'default', signal: never });
+    for (const { metadata } of items) {
       const status = { phase: 'Planned', conditions, plan, approvedPlan: plan.hash, runs: [] };
-      await shop.server.kubectl([
-        ...['patch', name, '--subresource=status', '--type=merge', '--patch', JSON.stringify({ status })],
-      ]);
+      await mergeStatus(backfills, metadata, status);
     }
     await delay(200);
   }
+}
+
+async function mergeStatus<T extends KubeObject>(
+  resources: ResourceClient<T>,
+  ref: ObjectRef,
+  status: object,
+): Promise<void> {
+  await resources.patch(ref, { type: 'merge', body: { status } }, { signal: never, subresource: 'status' });
 }
 
 test('every command that README and docs name runs as it is written', async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { projectRoot } from '../../../dev/setup/paths.mjs';
+import { pluginProgram } from '../../support/plugin-program.ts';
 
 let directory: string;
 beforeEach(async () => {
@@ -26,8 +26,7 @@ esac
 `;
   await writeFile(join(directory, 'kubectl'), script);
   await chmod(join(directory, 'kubectl'), 0o755);
-  const program = join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts');
-  const { exitCode, stdout, stderr } = await execa(process.execPath, [program, ...args], {
+  const { exitCode, stdout, stderr } = await execa(process.execPath, [await pluginProgram(), ...args], {
     env: { PATH: `${directory}:${process.env['PATH']}`, KUBECONFIG: '/dev/null' },
     reject: false,
   });

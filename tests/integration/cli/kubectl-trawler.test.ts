@@ -10,6 +10,7 @@ import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
 import { installCrds } from '../../support/crds.ts';
+import { pluginProgram } from '../../support/plugin-program.ts';
 
 let cluster: ControlPlane;
 
@@ -30,8 +31,7 @@ async function kubectl(args: string[], input?: object): Promise<string> {
 const trawler = (...args: string[]) => trawlerWith('', ...args);
 
 async function trawlerWith(input: string, ...args: string[]) {
-  const program = join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts');
-  const { exitCode, stdout, stderr } = await execa(process.execPath, [program, ...args], {
+  const { exitCode, stdout, stderr } = await execa(process.execPath, [await pluginProgram(), ...args], {
     ...{ input, env: { KUBECONFIG: cluster.kubeconfigPath } },
     reject: false,
   });
@@ -503,7 +503,7 @@ test('config says what is gone by, and which rights a person has and lacks', asy
 test('kubectl completes commands, options and the names of runs and schedules by the program that completion prints', async () => {
   await apply('completed', { schedule: '@daily' });
   await using folder = await temporaryFolder();
-  const plugin = `#!/bin/sh\nexec ${process.execPath} ${join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts')} "$@"\n`;
+  const plugin = `#!/bin/sh\nexec ${process.execPath} ${await pluginProgram()} "$@"\n`;
   await writeFile(join(folder.path, 'kubectl-trawler'), plugin, { mode: 0o755 });
   const { stdout: script } = await trawler('completion');
   await writeFile(join(folder.path, 'kubectl_complete-trawler'), `${script}\n`, { mode: 0o755 });

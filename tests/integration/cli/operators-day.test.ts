@@ -3,7 +3,6 @@
 // what runs in a pod, and the site that answers with errors.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { Claim, Outcome } from '#src/gateway/protocol/worker-store.ts';
@@ -13,12 +12,12 @@ import { createServerStore, type ServerStore } from '#src/store/server-store.ts'
 import { createLogger } from '#src/telemetry/logger.ts';
 import { createRegistry } from '#src/telemetry/metrics.ts';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
-import { projectRoot } from '../../../dev/setup/paths.mjs';
 import { type ControlPlane, startControlPlane } from '../../support/control-plane.ts';
 import { installCrds } from '../../support/crds.ts';
 import { databaseHeartbeats, databaseWorkerStore } from '../../support/gateway.ts';
 import { gatewayDatabaseUrl } from '../../support/gateway-login.ts';
 import { JOB_SETTINGS } from '../../support/job-settings.ts';
+import { pluginProgram } from '../../support/plugin-program.ts';
 import { type PostgresServer, startPostgres, type TestDatabase } from '../../support/postgres.ts';
 import { connect, type RunningOperator, startOperator } from '../../support/running-operator.ts';
 import { heartbeat } from '../store/fixture.ts';
@@ -93,8 +92,7 @@ async function startPager() {
 
 /** What the plugin prints; it has to end well. */
 async function trawler(...words: string[]): Promise<string> {
-  const program = join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts');
-  const { stdout } = await execa(process.execPath, [program, ...words], {
+  const { stdout } = await execa(process.execPath, [await pluginProgram(), ...words], {
     env: {
       ...{ KUBECONFIG: cluster.kubeconfigPath, TRAWLER_TOKEN: token },
       TRAWLER_SERVER: `http://127.0.0.1:${server.port}`,

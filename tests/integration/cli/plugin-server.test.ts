@@ -1,15 +1,15 @@
 // The plugin's commands that ask Trawler's server: by its URL, and by the API server's proxy of its Service, with a kubeconfig alone.
 import { networkInterfaces } from 'node:os';
-import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { projectRoot } from '../../../dev/setup/paths.mjs';
+import { pluginProgram } from '../../support/plugin-program.ts';
 import { finishedCrawl } from '../server/finished-crawl.ts';
 import type { ServerFixture } from '../server/fixture.ts';
 import { type ServerOnDatabase, startServerOnDatabase } from '../server/server-on-database.ts';
 import { claimSome, FAST, heartbeat, type Installation, never, urls } from '../store/fixture.ts';
 
 const PAGES = 3;
+let program: string;
 let started: ServerOnDatabase;
 let installation: Installation;
 let server: ServerFixture;
@@ -18,6 +18,7 @@ let earlier: string;
 let run: string;
 
 beforeAll(async () => {
+  program = await pluginProgram();
   started = await startServerOnDatabase();
   ({ installation, server } = started);
   token = await server.account('default', 'reader', [{ resources: ['crawlruns'], verbs: ['get', 'list'] }]);
@@ -28,7 +29,6 @@ afterAll(() => started?.stop());
 
 /** Exit code and what was printed. */
 async function trawler(...args: string[]) {
-  const program = join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts');
   const { exitCode, stdout, stderr } = await execa(process.execPath, [program, ...args], {
     env: { KUBECONFIG: server.cluster.kubeconfigPath },
     reject: false,
@@ -38,7 +38,6 @@ async function trawler(...args: string[]) {
 
 /** One that goes on: what it has said on standard error, and its end. */
 function trawlerProcess(...args: string[]) {
-  const program = join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts');
   const child = execa(process.execPath, [program, ...args], {
     env: { KUBECONFIG: server.cluster.kubeconfigPath },
     reject: false,

@@ -1,15 +1,14 @@
 // Runs that try a proxy out, ended as operator and worker would.
 import { setTimeout as delay } from 'node:timers/promises';
+import { CRAWL_RUNS, type CrawlRun } from '#src/custom-resources/types.ts';
 import { claimSome, FAST, never, urls } from '../store/fixture.ts';
 import type { Shop } from './shop.ts';
-
-type Run = { readonly metadata: { readonly name: string; readonly uid: string } };
 
 /** Each of them has read its page, until the signal comes. */
 export async function answerProxyTests({ server, installation }: Shop, signal: AbortSignal): Promise<void> {
   const answered = new Set<string>();
   while (!signal.aborted) {
-    const { items } = JSON.parse(await server.kubectl(['get', 'crawlruns', '-o', 'json'])) as { items: Run[] };
+    const { items } = await server.api.resource<CrawlRun>(CRAWL_RUNS).list({ namespace: 'default', signal: never });
     for (const { metadata } of items) {
       if (!metadata.name.endsWith('-proxy-test') || answered.has(metadata.name)) continue;
       answered.add(metadata.name);

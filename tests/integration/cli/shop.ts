@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { binary } from '../../../dev/setup/kubernetes-binaries.mjs';
 import { projectRoot } from '../../../dev/setup/paths.mjs';
+import { pluginProgram } from '../../support/plugin-program.ts';
 import { finishedCrawl } from '../server/finished-crawl.ts';
 import type { ServerFixture } from '../server/fixture.ts';
 import { startServerOnDatabase } from '../server/server-on-database.ts';
@@ -46,8 +47,7 @@ export async function startShop(): Promise<Shop> {
   return {
     ...{ server, installation, token, live },
     async trawler(words, env = {}) {
-      const program = join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts');
-      const { exitCode, stdout, stderr } = await execa(process.execPath, [program, ...words], {
+      const { exitCode, stdout, stderr } = await execa(process.execPath, [await pluginProgram(), ...words], {
         cwd: join(projectRoot, 'manifests', 'samples'),
         env: {
           ...{ KUBECONFIG: server.cluster.kubeconfigPath, TRAWLER_SERVER: server.url, TRAWLER_TOKEN: token },

@@ -598,7 +598,7 @@ describe('a CrawlRun with an output', () => {
       const result = await worker.claim(1, never);
       if (result.state !== 'Claimed') throw new Error(result.state);
       return result;
-    });
+    }, 30_000);
     const items = [{ title: 'A' }];
     await worker.commit(
       claimed.claims.map((claim) => ({ claim, type: 'done', items, links: [] })),
@@ -749,7 +749,7 @@ describe('a CrawlRun with an output', () => {
       await vi.waitFor(async () => {
         await worker.claim(1, never); // skips what is beyond the limit
         expect(await worker.finish(never)).toBe(true);
-      });
+      }, 30_000);
       const lease = await worker.leaseOutput(never);
       if (lease.state !== 'Leased') throw new Error(lease.state);
       await worker.settleOutput(lease.fence, { error: 'the volume is full' }, never);

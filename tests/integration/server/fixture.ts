@@ -1,7 +1,7 @@
 // The API server in the test's own process, on a real API server of Kubernetes, with identities whose rights are RBAC's.
 
 import { execa } from 'execa';
-import { createKubeApi } from '#src/kube/client.ts';
+import { createKubeApi, type KubeApi } from '#src/kube/client.ts';
 import { actingAs, loadKubeConfig } from '#src/kube/kube-config.ts';
 import { createKubeMetrics } from '#src/kube/metrics.ts';
 import { startServer, TOKENS_SECRET } from '#src/server/server.ts';
@@ -26,6 +26,8 @@ export type CallOptions = { readonly body?: unknown; readonly headers?: Record<s
 
 export type ServerFixture = {
   readonly cluster: ControlPlane;
+  /** As an administrator. */
+  readonly api: KubeApi;
   readonly url: string;
   kubectl(args: string[], input?: object): Promise<string>;
   /** The token of a new ServiceAccount with these rights in the namespace. */
@@ -61,6 +63,7 @@ export async function startFixture(options: FixtureOptions = {}): Promise<Server
   const url = `http://127.0.0.1:${server.port}`;
   return {
     cluster,
+    api,
     url,
     kubectl,
     async account(namespace, name, rules) {

@@ -156,7 +156,7 @@ test('a schedule is suspended with a note and resumed, and Events say who did it
     ]);
     expect(events).toContain(`Suspended: by system:serviceaccount:${namespace}:owner through the API: site moves`);
     expect(events).toContain('Resumed: by');
-  });
+  }, 30_000);
 });
 
 test('crawl-now makes a run of one schedule, of one source, or of all active ones, with one id for all', async () => {
@@ -192,7 +192,7 @@ test('crawl-now makes a run of one schedule, of one source, or of all active one
     const answer = await crawlNow({});
     expect(answer).toMatchObject({ status: 200, body: { detail: '2 runs were created' } });
     return answer.body as { executionId: string; batchId: string };
-  });
+  }, 30_000);
   expect(all.executionId).toBe(all.batchId);
   expect(await call('GET', `batches/${all.batchId}`)).toMatchObject({
     status: 200,

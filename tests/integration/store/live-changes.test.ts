@@ -88,7 +88,7 @@ describe.each(POSTGRES_VERSIONS)('live changes on PostgreSQL %i', (version) => {
     await vi.waitFor(async () => {
       const [slower] = await claimSome(worker, 10);
       expect(slower?.spacingMs).toBe(3_000);
-    });
+    }, 20_000);
   });
 
   it('an edit that changes nothing of it is noted, and a run that has ended stays as it was', async () => {

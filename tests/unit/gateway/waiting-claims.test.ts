@@ -170,7 +170,7 @@ it('lets a worker that it knows queue up behind those that wait, and asks the da
 it('leaves what is due to the gateway that has brought it, and takes what is still there with the next look', async () => {
   const { state, claimed } = await fiveThatWait();
   state.dueInMs = 0;
-  await vi.waitUntil(() => state.looks > 0, { interval: 1 });
+  await vi.waitUntil(() => state.looks > 0, { interval: 1, timeout: 10_000 });
   // A worker of the other gateway has it.
   state.dueInMs = null;
   await vi.advanceTimersByTimeAsync(1_000);

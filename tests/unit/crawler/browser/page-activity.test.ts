@@ -52,7 +52,7 @@ describe('what a page waits for', () => {
 
   async function attachWorker(sessionId: string): Promise<void> {
     page.say('Target.attachedToTarget', { sessionId });
-    await vi.waitFor(() => expect(page.started).toContain(sessionId));
+    await vi.waitFor(() => expect(page.started).toContain(sessionId), 10_000);
   }
 
   it.each(['XHR', 'Fetch', 'Script'])('is the end of a request: %s', (type) => {
