@@ -28,7 +28,6 @@ async function crawlerContext(): Promise<void> {
 async function programContext(name: string, main: string, packages: string[]): Promise<void> {
   const directory = await emptyContext(name);
   await bundle(join(projectRoot, main), directory, packages);
-  await writeFile(join(directory, 'package.json'), JSON.stringify({ type: 'module' }));
   for (const dependency of packages) {
     const target = join(directory, 'node_modules', dependency);
     await cp(join(projectRoot, 'node_modules', dependency), target, { recursive: true });
@@ -39,7 +38,6 @@ async function programContext(name: string, main: string, packages: string[]): P
 export async function kubectlPlugin(directory = join(projectRoot, 'build', 'cli')): Promise<void> {
   await rm(directory, { recursive: true, force: true });
   await bundle(join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts'), directory);
-  await writeFile(join(directory, 'package.json'), JSON.stringify({ type: 'module' }));
   const plugin = join(directory, 'kubectl-trawler');
   await writeFile(plugin, '#!/bin/sh\nexec node "$(dirname "$(readlink -f "$0")")/main.js" "$@"\n');
   await chmod(plugin, 0o755);
@@ -72,6 +70,7 @@ export async function bundle(entry: string, directory: string, external: string[
   for (const thread of threads) {
     await bundleOne(thread, join(directory, basename(thread).replace(/ts$/, 'js')), external, threads);
   }
+  await writeFile(join(directory, 'package.json'), JSON.stringify({ type: 'module' }));
 }
 
 async function bundleOne(entry: string, outfile: string, external: string[], threads: Set<string>): Promise<void> {

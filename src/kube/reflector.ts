@@ -191,11 +191,7 @@ async function listAll<T extends KubeObject, Kept>(
 }
 
 function selectionOf({ namespace, labelSelector, fieldSelector }: SelectorOptions): SelectorOptions {
-  return {
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(labelSelector === undefined ? {} : { labelSelector }),
-    ...(fieldSelector === undefined ? {} : { fieldSelector }),
-  };
+  return { namespace, labelSelector, fieldSelector };
 }
 
 function endByError(error: unknown): WatchEnd {

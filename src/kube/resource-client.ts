@@ -11,9 +11,9 @@ export interface RequestOptions {
 
 export interface SelectorOptions {
   /** One namespace; absent: all of them. */
-  namespace?: string;
-  labelSelector?: string;
-  fieldSelector?: string;
+  namespace?: string | undefined;
+  labelSelector?: string | undefined;
+  fieldSelector?: string | undefined;
 }
 
 export interface ListOptions extends RequestOptions, SelectorOptions {

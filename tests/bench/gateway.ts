@@ -76,12 +76,12 @@ async function main(): Promise<void> {
   });
 
   /** Two processes of workers, each with half of every run. */
-  const phase = async (work: Omit<LightWork, 'workers'>, ofRuns: readonly Run[], warmUpS: number, forS: number) => {
+  const phase = async (work: Omit<LightWork, 'workers'>, ofRuns: readonly Run[], forS: number) => {
     const workers = ofRuns.flatMap((run) => workersOf(run, urls));
     const processes = [0, 1].map((part) =>
       startLightWorkers({ ...work, workers: workers.filter((_, index) => Math.floor(index / 2) % 2 === part) }),
     );
-    await sleep(warmUpS);
+    await sleep(WARM_UP_S);
     for (const process of processes) process.measure();
     const [before, cpuBefore] = [await statistics.read(), await cpu()];
     await sleep(forS);
@@ -108,7 +108,6 @@ async function main(): Promise<void> {
     const idle = await phase(
       { slots: 25, pageMs: [0, 10], hasLinks: false, heartbeatMs: HEARTBEAT_MS },
       await accepted(runs, WORKERS_OF_RUN, settings),
-      20,
       seconds,
     );
     const { statements, walBytes, connections, transactionIds, functionCalls, at: forS } = idle.database;
@@ -136,7 +135,6 @@ async function main(): Promise<void> {
     const load = await phase(
       { slots: 1, pageMs: [pageMs / 2, (pageMs * 3) / 2], hasLinks: true, heartbeatMs: HEARTBEAT_MS },
       await accepted(runs, WORKERS_OF_RUN, settings),
-      WARM_UP_S,
       windowS,
     );
     Object.assign(figures, {

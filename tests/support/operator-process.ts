@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bundle } from '../../dev/build.ts';
 import { projectRoot } from '../../dev/setup/paths.mjs';
@@ -33,7 +33,6 @@ export interface OperatorProcess {
 export async function bundleOperator(directory: string): Promise<string> {
   await mkdir(directory, { recursive: true });
   await bundle(join(projectRoot, 'operator', 'main.ts'), directory);
-  await writeFile(join(directory, 'package.json'), JSON.stringify({ type: 'module' }));
   return join(directory, 'main.js');
 }
 

@@ -1,6 +1,6 @@
 // The kubectl plugin in one file, as it is installed: it starts in half the time that its source takes, and tests call it a thousand times.
 import { rmSync } from 'node:fs';
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundle } from '../../dev/build.ts';
@@ -18,6 +18,5 @@ async function bundlePlugin(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'trawler-plugin-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   await bundle(join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts'), folder);
-  await writeFile(join(folder, 'package.json'), JSON.stringify({ type: 'module' }));
   return join(folder, 'main.js');
 }

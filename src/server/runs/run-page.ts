@@ -4,7 +4,6 @@ import type { CrawlRun } from '../../custom-resources/types.ts';
 import type { ResourceClient, SelectorOptions } from '../../kube/resource-client.ts';
 import { decodeCursor, encodeCursor, MOST_ROWS } from '../http/cursor.ts';
 import { fieldSelectorOf } from '../http/field-selector.ts';
-import { selectorOptions } from '../http/resource-page.ts';
 import { shown } from '../http/resources.ts';
 import type { KnownRuns, RunFilter } from './known-runs.ts';
 
@@ -42,7 +41,7 @@ function fromMemory(known: Pick<KnownRuns, 'page'>, query: Query, after: string)
 
 async function fromKubernetes(runs: Runs, query: Query, from: Position, signal: AbortSignal): Promise<Page> {
   const { namespace, labelSelector, limit } = query;
-  const selection = selectorOptions({ namespace, labelSelector, fieldSelector: fieldSelectorOf(query) });
+  const selection = { namespace, labelSelector, fieldSelector: fieldSelectorOf(query) };
   if ('after' in from && from.after !== '') return afterName(runs, selection, { after: from.after, limit }, signal);
   const continued = 'continue' in from ? { continueToken: from.continue } : {};
   const { items, continueToken } = await runs.list({ ...selection, limit, signal, ...continued });

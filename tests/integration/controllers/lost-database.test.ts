@@ -116,8 +116,8 @@ async function asSuperuser<Result>(
   }
 }
 
-/** What PostgreSQL answers where another session changes the same: a deadlock, or a catalog row that was just changed. */
-const CONFLICTS = ['40P01', 'XX000'];
+/** SQLSTATE. */
+const DEADLOCK = '40P01';
 
 /** Tries again where the operator, which goes on with its work, was in the way. */
 async function drop(client: pg.Client, statements: string): Promise<void> {
@@ -126,7 +126,7 @@ async function drop(client: pg.Client, statements: string): Promise<void> {
       await client.query(statements);
       return;
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && CONFLICTS.includes(String(error.code)))) throw error;
+      if (!(error instanceof Error && 'code' in error && error.code === DEADLOCK)) throw error;
     }
   }
 }
