@@ -177,9 +177,10 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
     }
   }
 
-  /** Urgent work may go on for long: then a few workers do what has waited for long enough. */
+  /** Urgent work may go on for long: then one worker does what waits, and the longer it has waited the more, up to a quarter. */
   function mayStartAnyway(since: number): boolean {
-    return performance.now() - since >= PATIENCE_MS && running.size - runningUrgent < Math.max(1, workers / 4);
+    const patiences = Math.floor((performance.now() - since) / PATIENCE_MS);
+    return running.size - runningUrgent < Math.min(patiences, Math.max(1, workers / 4));
   }
 
   function begin(key: string, since: number, isUrgent: boolean): void {

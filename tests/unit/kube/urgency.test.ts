@@ -14,14 +14,14 @@ async function settle(): Promise<void> {
   for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
 }
 
-/** Two queues with one worker each; reconciles end when the test says so. */
-function twoQueues() {
+/** Two queues with as many workers each; reconciles end when the test says so. */
+function twoQueues(workers = 1) {
   const urgency = createUrgency();
   const started: string[] = [];
   const running = new Map<string, (result: ReconcileResult) => void>();
   const queue = (name: string) =>
     createWorkQueue({
-      ...{ name, workers: 1, urgency, logger: pino({ level: 'silent' }), signal: new AbortController().signal },
+      ...{ name, workers, urgency, logger: pino({ level: 'silent' }), signal: new AbortController().signal },
       metrics: createKubeMetrics(createRegistry()),
       reconcile: (key) => {
         started.push(key);
@@ -99,6 +99,21 @@ test('what can wait is done after a while though urgent keys never end', async (
   await settle();
   expect(started).toEqual(['urgent-0', 'patient']);
   await end('patient');
+});
+
+test('the longer it has waited, the more workers do what can wait, up to a quarter', async () => {
+  const { first, second, started } = twoQueues(8);
+  for (let n = 0; n < 9; n += 1) first.add(`urgent-${n}`, { urgent: true });
+  for (let n = 0; n < 9; n += 1) second.add(`patient-${n}`);
+  const patient = async (afterMs: number) => {
+    await vi.advanceTimersByTimeAsync(afterMs);
+    await settle();
+    return started.filter((key) => key.startsWith('patient')).length;
+  };
+  expect(await patient(PATIENCE_MS - 1)).toBe(0);
+  expect(await patient(1)).toBe(1);
+  expect(await patient(PATIENCE_MS)).toBe(2);
+  expect(await patient(PATIENCE_MS)).toBe(2);
 });
 
 test('it is calm when no urgent key waits any more, or after a while', async () => {
