@@ -27,7 +27,7 @@ async function crawlerContext(): Promise<void> {
 /** `packages` stay outside the bundle: they find files of theirs by their own place. */
 async function programContext(name: string, main: string, packages: string[]): Promise<void> {
   const directory = await emptyContext(name);
-  await bundle(join(projectRoot, main), directory, packages);
+  await bundle(join(projectRoot, main), directory, { external: packages });
   for (const dependency of packages) {
     const target = join(directory, 'node_modules', dependency);
     await cp(join(projectRoot, 'node_modules', dependency), target, { recursive: true });
@@ -37,7 +37,7 @@ async function programContext(name: string, main: string, packages: string[]): P
 /** On the PATH, it is the command `kubectl trawler`. Runs on the machine's own Node. Also what completes it, and what Krew installs. */
 export async function kubectlPlugin(directory = join(projectRoot, 'build', 'cli')): Promise<void> {
   await rm(directory, { recursive: true, force: true });
-  await bundle(join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts'), directory);
+  await bundle(join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts'), directory, { inOneFile: true });
   const plugin = join(directory, 'kubectl-trawler');
   await writeFile(plugin, '#!/bin/sh\nexec node "$(dirname "$(readlink -f "$0")")/main.js" "$@"\n');
   await chmod(plugin, 0o755);
@@ -63,20 +63,37 @@ async function emptyContext(name: string): Promise<string> {
   return directory;
 }
 
-/** Bundles the program, and each file that it starts as a worker thread, into `<directory>/<file name>.js`. */
-export async function bundle(entry: string, directory: string, external: string[] = []): Promise<void> {
+export type BundleOptions = {
+  /** Packages that stay outside. */
+  readonly external?: readonly string[];
+  /** What is imported on demand is in it as well, as for a program that is installed as one file. */
+  readonly inOneFile?: boolean;
+};
+
+/**
+ * Bundles the program, and each file that it starts as a worker thread, into `<directory>/<file name>.js`. What is imported on demand
+ * is a file beside them, which processes that do not need it never read.
+ */
+export async function bundle(entry: string, directory: string, options: BundleOptions = {}): Promise<void> {
   const threads = new Set<string>();
-  await bundleOne(entry, join(directory, 'main.js'), external, threads);
+  await bundleOne(entry, 'main', directory, options, threads);
   for (const thread of threads) {
-    await bundleOne(thread, join(directory, basename(thread).replace(/ts$/, 'js')), external, threads);
+    await bundleOne(thread, basename(thread, '.ts'), directory, options, threads);
   }
   await writeFile(join(directory, 'package.json'), JSON.stringify({ type: 'module' }));
 }
 
-async function bundleOne(entry: string, outfile: string, external: string[], threads: Set<string>): Promise<void> {
+async function bundleOne(
+  entry: string,
+  name: string,
+  directory: string,
+  { external = [], inOneFile = false }: BundleOptions,
+  threads: Set<string>,
+): Promise<void> {
   await build({
-    entryPoints: [entry],
-    outfile,
+    entryPoints: [{ in: entry, out: name }],
+    outdir: directory,
+    splitting: !inOneFile,
     bundle: true,
     platform: 'node',
     target: 'node24',
@@ -90,7 +107,7 @@ async function bundleOne(entry: string, outfile: string, external: string[], thr
     minifySyntax: true,
     // Beside it, as a single letter that is not ASCII doubles what Node needs for the source.
     legalComments: 'linked',
-    plugins: [sqlTexts, withoutLanguages, threadFiles(threads)],
+    plugins: [sqlTexts, withoutLanguages, withoutModels, threadFiles(threads)],
     banner: { js: banner },
     logLevel: 'warning',
   });
@@ -131,6 +148,22 @@ const withoutLanguages: Plugin = {
     onLoad({ filter: /\/zod\/v4\/locales\/index\.js$/ }, () => ({
       contents: `export { default as en } from './en.js';`,
     }));
+  },
+};
+
+/**
+ * The seven hundred classes of the Kubernetes client's models, an eighth of a bundle. The modules that name them all do nothing when they are
+ * loaded, so they can stay out where nobody uses them. Models have a version in their names, and are not asked about: a call for each of their
+ * imports made the build take four times as long.
+ */
+const withoutModels: Plugin = {
+  name: 'without-models',
+  setup: ({ onResolve, resolve }) => {
+    onResolve({ filter: /^[./a-zA-Z_]+\.js$|Api\.js$/ }, async ({ path, importer, resolveDir, kind, pluginData }) => {
+      if (pluginData === withoutModels || !importer.includes('/@kubernetes/client-node/')) return undefined;
+      const found = await resolve(path, { resolveDir, kind, importer, pluginData: withoutModels });
+      return { ...found, sideEffects: false };
+    });
   },
 };
 

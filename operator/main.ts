@@ -9,10 +9,8 @@ import { type Config, ConfigError, environmentName, loadConfig } from '../src/co
 import type { GatewaySettings, GatewayTls } from '../src/controllers/gateway/gateway.ts';
 import { type MaintenanceSettings, timetableOf } from '../src/controllers/maintenance.ts';
 import { createDatabaseMetrics, createOperatorMetrics } from '../src/controllers/metrics.ts';
-import { runOperator } from '../src/controllers/operator.ts';
 import { CRAWL_BACKFILLS, CRAWL_RUNS, CRAWL_SCHEDULES } from '../src/custom-resources/types.ts';
 import { GatewayConfigError, loadGatewayConfig } from '../src/gateway/gateway-config.ts';
-import { runGateway } from '../src/gateway/gateway-process.ts';
 import { accessTrouble } from '../src/kube/access.ts';
 import { JOBS, PODS } from '../src/kube/builtin-types.ts';
 import { createKubeApi, type KubeApi } from '../src/kube/client.ts';
@@ -103,6 +101,8 @@ function maintenanceOf(config: Config): MaintenanceSettings {
 async function operator(config: Config, logger: Logger): Promise<void> {
   const gateway = gatewayOf(config);
   const maintenance = maintenanceOf(config);
+  // Each service is loaded by its command: the processes of the others do without its libraries and schemas.
+  const { runOperator } = await import('../src/controllers/operator.ts');
   const signal = untilSignalled(logger);
   const registry = createProcessRegistry('operator', RELEASE, EVENT_LOOP_SAMPLE_MS);
   const metrics = createOperatorMetrics(registry);
@@ -276,13 +276,17 @@ program
 program
   .command('gateway')
   .description('stand between crawler pods and the database (configured by TRAWLER_* variables)')
-  .action(() => startOwn('gateway', loadGatewayConfig, runGateway));
+  .action(() =>
+    startOwn('gateway', loadGatewayConfig, async (...options) => {
+      const { runGateway } = await import('../src/gateway/gateway-process.ts');
+      await runGateway(...options);
+    }),
+  );
 program
   .command('server')
   .description('serve the API (configured by TRAWLER_* variables)')
   .action(() =>
     startOwn('server', loadServerConfig, async (...options) => {
-      // Loaded here: the other processes do without its libraries and schemas.
       const { runServer } = await import('../src/server/server-process.ts');
       await runServer(...options);
     }),

@@ -55,7 +55,7 @@ async function main(): Promise<void> {
   await installPeers(say);
   const folder = await mkdtemp(join(tmpdir(), 'trawler-bench-crawl-'));
   const worker = join(projectRoot, 'build', 'bench-worker');
-  await bundle(join(projectRoot, 'crawler-image', 'main.ts'), worker, ['playwright', 'playwright-core']);
+  await bundle(join(projectRoot, 'crawler-image', 'main.ts'), worker, { external: ['playwright', 'playwright-core'] });
   try {
     const corpora = await writeCorpora(folder);
     await using web = await startWebServer(join(folder, 'nginx'), Object.values(corpora).flat());

@@ -17,6 +17,6 @@ export function pluginProgram(): Promise<string> {
 async function bundlePlugin(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'trawler-plugin-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-  await bundle(join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts'), folder);
+  await bundle(join(projectRoot, 'src', 'cli', 'kubectl-trawler.ts'), folder, { inOneFile: true });
   return join(folder, 'main.js');
 }

@@ -1,9 +1,9 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { bundle } from '../../../dev/build.ts';
+import { type BundleOptions, bundle } from '../../../dev/build.ts';
 
 // Inside the project, so that its packages are found.
 const inProject = join(import.meta.dirname, 'bundle-');
@@ -21,9 +21,12 @@ afterAll(async () => {
 });
 
 /** What a module comes to when it was bundled. */
-async function bundled(source: string): Promise<{ text: string; exports: Record<string, unknown> }> {
+async function bundled(
+  source: string,
+  options: BundleOptions = {},
+): Promise<{ text: string; exports: Record<string, unknown> }> {
   await writeFile(join(folder, 'main.ts'), source);
-  await bundle(join(folder, 'main.ts'), output);
+  await bundle(join(folder, 'main.ts'), output, options);
   const file = join(output, 'main.js');
   return { text: await readFile(file, 'utf8'), exports: await import(`${pathToFileURL(file).href}?${Date.now()}`) };
 }
@@ -46,4 +49,32 @@ it('speaks English where zod finds a fault', async () => {
   `);
   expect(exports['message']).toBe('Invalid input: expected string, received number');
   expect(text).not.toContain('Eingabe');
+});
+
+it('leaves to a file of its own what is imported on demand, unless it is to be one file', async () => {
+  await writeFile(join(folder, 'seldom.ts'), `export const text = 'seldom needed';`);
+  const source = `export const text = async () => (await import('./seldom.ts')).text;`;
+  const isSeldom = async () => (await readdir(output)).filter((name) => /^seldom.*\.js$/.test(name)).length;
+
+  const alone = await bundled(source, { inOneFile: true });
+  expect(alone.text).toContain('seldom needed');
+  expect(await isSeldom()).toBe(0);
+
+  const split = await bundled(source);
+  expect(split.text).not.toContain('seldom needed');
+  expect(await isSeldom()).toBe(1);
+  for (const { exports } of [alone, split]) {
+    expect(await (exports['text'] as () => Promise<string>)()).toBe('seldom needed');
+  }
+});
+
+it('has of the Kubernetes client what is used, and none of its models', async () => {
+  const { text, exports } = await bundled(`
+    import { KubeConfig } from '@kubernetes/client-node';
+    const config = new KubeConfig();
+    config.loadFromClusterAndUser({ name: 'a', server: 'https://a.example' }, { name: 'b' });
+    export const server = config.getCurrentCluster()?.server;
+  `);
+  expect(exports['server']).toBe('https://a.example');
+  expect(text).not.toContain('V1PodSpec');
 });
