@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { COMPILE_CACHE } from './logging-process.ts';
 
 export type GatewayProcesses = AsyncDisposable & {
   /** Of the Service: each new connection goes to the next gateway that is ready. */
@@ -74,7 +75,7 @@ export function startGatewayProcess(environment: Readonly<Record<string, string>
   const ports = { TRAWLER_GATEWAY_PORT: '0', TRAWLER_HEALTH_PORT: '0', TRAWLER_METRICS_PORT: '0' };
   // The kernel ends it together with this process.
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', process.execPath, 'operator/main.ts', 'gateway'], {
-    env: { PATH: process.env['PATH'] ?? '', ...ports, ...environment },
+    env: { PATH: process.env['PATH'] ?? '', ...COMPILE_CACHE, ...ports, ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
