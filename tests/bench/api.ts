@@ -1,7 +1,7 @@
 // The API under many readers: pages of items and lists of runs for 200 people at once, the export of a run, and 1,000 streams of events,
 // on one PostgreSQL with 10,000 runs and 5,000,000 items and one API server of Kubernetes with as many CrawlRuns, all on this machine.
 // Beside it the same queries straight to both. Run: npm run bench -- api; the last line is one JSON object.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -23,9 +23,10 @@ import { installCrds } from '../support/crds.ts';
 import { testPool } from '../support/database-connections.ts';
 import { bundleOperator } from '../support/operator-process.ts';
 import { startPostgres } from '../support/postgres.ts';
+import type { BareSources, Kind } from './api/bare-reads.ts';
 import { fillDatabase, fillKubernetes, LARGE_RUN, LIVE_NAMESPACE, LIVE_RUNS, NAMESPACE, nameOf } from './api/data.ts';
 import { startLoad } from './api/load-process.ts';
-import type { Kind, ReadersReport, ReadersWork } from './api/readers.ts';
+import type { ReadersReport, ReadersWork } from './api/readers.ts';
 import type { StreamsReport, StreamsWork } from './api/stream-clients.ts';
 import { percentile } from './percentile.ts';
 import { difference, memoryMb, processorSeconds, processorSecondsByProgram } from './process-usage.ts';
@@ -150,16 +151,16 @@ async function prepare(plane: ControlPlane): Promise<string[]> {
   );
 }
 
-/** Readers by the API, and then the same ones without it. */
+/** Readers by the API, then the same ones by a server that does nothing but the queries, and then by nobody between. */
 async function measureReads({ plane, databaseUrl, tokens, program }: Stage) {
   const [clients, runs, pauseMs] = [Number(options.clients), Number(options.runs), Number(options.pause)];
   const shared = { clients, runs, pauseMs };
   await using server = await startServer({ plane, databaseUrl, program });
   const byApi = await read({ ...shared, seed: 1, by: 'api', url: server.url, tokens }, server.pid);
   const { peak } = await memoryMb(server.pid);
-  const bare = await read({
-    ...{ ...shared, seed: 2, by: 'bare', databaseUrl, kubeconfig: plane.kubeconfigPath, poolSize: POOL_SIZE },
-  });
+  const sources = { databaseUrl, kubeconfig: plane.kubeconfigPath, poolSize: POOL_SIZE };
+  const byBareServer = await readByBareServer(shared, sources);
+  const bare = await read({ ...shared, ...sources, seed: 2, by: 'bare' });
   const figures = {
     items_p99_ms: byApi.p99.items,
     latest_item_p99_ms: byApi.p99.latestItem,
@@ -173,6 +174,13 @@ async function measureReads({ plane, databaseUrl, tokens, program }: Stage) {
     reads_rss_mb: Math.round(peak),
     reads_cpu_s: byApi.cpuOf,
     read_errors: byApi.errors,
+    bare_server_items_p99_ms: byBareServer.p99.items,
+    bare_server_items_p50_ms: byBareServer.p50.items,
+    bare_server_runs_p99_ms: byBareServer.p99.runs,
+    bare_server_runs_p50_ms: byBareServer.p50.runs,
+    bare_server_cpu_s: byBareServer.cpuOf,
+    items_to_bare_server: ratio(byApi.p99.items, byBareServer.p99.items),
+    runs_to_bare_server: ratio(byApi.p99.runs, byBareServer.p99.runs),
     bare_items_p99_ms: bare.p99.items,
     bare_latest_item_p99_ms: bare.p99.latestItem,
     bare_runs_p99_ms: bare.p99.runs,
@@ -185,6 +193,18 @@ async function measureReads({ plane, databaseUrl, tokens, program }: Stage) {
     runs_to_bare: ratio(byApi.p99.runs, bare.p99.runs),
   };
   return figures;
+}
+
+async function readByBareServer(shared: { clients: number; runs: number; pauseMs: number }, sources: BareSources) {
+  const server = fork(new URL('./api/bare-server.ts', import.meta.url), { execArgv: NODE_FLAGS });
+  try {
+    server.send(sources);
+    const [url] = (await once(server, 'message')) as [string];
+    return await read({ ...shared, seed: 3, by: 'bare-server', url });
+  } finally {
+    server.disconnect();
+    await once(server, 'exit');
+  }
 }
 
 async function read(work: ReadersWork, pid?: number) {

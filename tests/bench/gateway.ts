@@ -29,8 +29,8 @@ const WARM_UP_S = 25;
 const USAGE = `usage: npm run bench -- gateway [options]
   --runs N       runs of ${WORKERS_OF_RUN} workers each (100)
   --hosts N      hosts of each run while it is idle (100)
-  --only NAMES   some of the three parts, with commas between them: idle,load,fairness
-  --seconds N    how long each part is measured (60; under load and fairness half of that)
+  --only NAMES   some of the parts, with commas between them: idle,load,fairness,most
+  --seconds N    how long idle workers are measured (60); load half of that, the others a quarter
   --rate N       requests a second of all runs together under load (1000)
   --pool N       connections of each gateway for calls (8)
   --profile DIR  processor profiles of the gateways are written there
@@ -42,7 +42,7 @@ const { values: options } = parseArgs({
   options: {
     runs: { type: 'string', default: '100' },
     hosts: { type: 'string', default: '100' },
-    only: { type: 'string', default: 'idle,load,fairness' },
+    only: { type: 'string', default: 'idle,load,fairness,most' },
     seconds: { type: 'string', default: '60' },
     rate: { type: 'string', default: '1000' },
     pool: { type: 'string', default: '8' },
@@ -67,7 +67,8 @@ async function main(): Promise<void> {
     ...{ databaseUrl: database.ownerUrl, schema: SCHEMA, poolSize: 5, logger: createLogger('bench', 'warn') },
   });
   await operator.migrate(never);
-  const gateways = await startGateways(await operator.gatewayDatabaseUrl(never));
+  const databaseUrl = await operator.gatewayDatabaseUrl(never);
+  const gateways = await startGateways(databaseUrl);
   const urls = await Promise.all(gateways.map(async ({ port }) => `http://127.0.0.1:${await port}`));
   const statistics = openStatistics(database.superuserUrl);
   const cpu = async () => ({
@@ -191,6 +192,32 @@ async function main(): Promise<void> {
     });
   }
   figures['connections'] = await statistics.mostConnections();
+  if (parts.includes('most')) {
+    // As many workers as the gateways have connections, each with a run, a host and a next page of its own: nobody waits for another.
+    const most = async (work: Partial<LightWork>) => {
+      const runs = await accepted(GATEWAYS * Number(options.pool), 1, {
+        hosts: 1,
+        pagesOfHost: 1,
+        requestsPerSecond: 10_000,
+      });
+      const workers = runs.flatMap((run, index) => workersOf(run, urls.slice(index % GATEWAYS)));
+      const process = startLightWorkers({
+        ...{ workers, slots: 1, pageMs: [0, 0], hasLinks: true, heartbeatMs: HEARTBEAT_MS, ...work },
+      });
+      await sleep(5);
+      process.measure();
+      await sleep(seconds / 4);
+      const { calls, seconds: measuredS, errors } = await process.end();
+      return { perSecond: perSecond(calls, measuredS), errors };
+    };
+    const byGateways = await most({});
+    const bare = await most({ database: { databaseUrl, schema: SCHEMA } });
+    Object.assign(figures, {
+      most_requests_per_s: byGateways.perSecond,
+      bare_most_requests_per_s: bare.perSecond,
+      most_errors: { ...byGateways.errors, ...bare.errors },
+    });
+  }
   await statistics.close();
   await operator.close();
   for (const { child } of gateways) child.kill('SIGTERM');

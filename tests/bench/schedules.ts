@@ -18,7 +18,7 @@ import { createRegistry } from '#src/telemetry/metrics.ts';
 import { binary } from '../../dev/setup/kubernetes-binaries.mjs';
 import { CRAWL_SCHEDULES, type CrawlSchedule } from '../../src/custom-resources/types.ts';
 import { NAMESPACES, type Namespace } from '../../src/kube/builtin-types.ts';
-import { createKubeApi } from '../../src/kube/client.ts';
+import { createKubeApi, type KubeApi } from '../../src/kube/client.ts';
 import type { KubeObject, NewObject, ResourceType } from '../../src/kube/kube-object.ts';
 import { createKubeMetrics } from '../../src/kube/metrics.ts';
 import type { ResourceClient } from '../../src/kube/resource-client.ts';
@@ -53,7 +53,9 @@ const IDLE_SECONDS = Number(options['idle-seconds']);
 const NAMESPACE_COUNT = 10;
 const CONCURRENCY = 16;
 /** Between the edit that makes schedules due and the time that they are due at; more, to reach the next full minute. */
-const LEAD_MS = 20_000;
+const LEAD_MS = 60_000;
+/** As the operator lists (src/kube/reflector.ts). */
+const PAGE_SIZE = 200;
 /** No job controller: a Job makes no pods. */
 const CONTROLLERS = '--controllers=*,-job-controller';
 const RAISED = ['--kube-api-qps=1000', '--kube-api-burst=2000', '--concurrent-cron-job-syncs=20'];
@@ -111,9 +113,7 @@ interface Client<T extends KubeObject> {
 }
 
 function clientOf<T extends KubeObject>(plane: ControlPlane, type: ResourceType): Client<T> {
-  const config = adminConfig(plane);
-  const metrics = createKubeMetrics(createRegistry());
-  const api = createKubeApi(config, { logger: pino({ level: 'silent' }), metrics, qps: 1e6, burst: 1e6 });
+  const api = bareApi(adminConfig(plane));
   const objects: ResourceClient<T> = api.resource<T>(type);
   const namespaces = api.resource<Namespace>(NAMESPACES);
   return {
@@ -186,17 +186,22 @@ function round(value: number): number {
   return Math.round(value * 1_000) / 1_000;
 }
 
-/** Requests by verb and resource that the operator sent since the slot, leases and watches left out. */
-async function requestsSince(plane: ControlPlane, slot: Date): Promise<Map<string, number>> {
+/** Requests by verb and resource that the operator sent from one time to another, leases and watches left out. */
+async function requestsBetween(plane: ControlPlane, from: number, until: number): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
   for await (const event of auditEvents(plane.auditLogPath)) {
-    const isOperators = event.userAgent === 'trawler' && Date.parse(event.requestReceivedTimestamp) >= slot.getTime();
+    const receivedAt = Date.parse(event.requestReceivedTimestamp);
+    const isOperators = event.userAgent === 'trawler' && receivedAt >= from && receivedAt <= until;
     const { resource = '', subresource } = event.objectRef ?? {};
     if (!isOperators || resource === 'leases' || event.verb === 'watch' || event.verb === 'list') continue;
     const key = `${event.verb} ${resource}${subresource ? `/${subresource}` : ''}`;
     counts.set(key, (counts.get(key) ?? 0) + 1);
   }
   return counts;
+}
+
+function told(counts: Map<string, number>): string {
+  return JSON.stringify(Object.fromEntries([...counts].sort(([, a], [, b]) => b - a)));
 }
 
 async function measureTrawler() {
@@ -249,8 +254,10 @@ async function measureTrawler() {
     say(`processor seconds until all Jobs were there: ${used(usedBefore, await processorSecondsByProgram())}`);
     const [runSkews, jobSkews] = [await skews(plane, 'crawlruns', slot), await skews(plane, 'jobs', slot)];
     await settled();
-    const requests = await requestsSince(plane, slot);
-    say(`requests since then: ${JSON.stringify(Object.fromEntries([...requests].sort(([, a], [, b]) => b - a)))}`);
+    const lastJob = slot.getTime() + (jobSkews.at(-1) ?? 0) * 1_000;
+    say(`requests until the last Job: ${told(await requestsBetween(plane, slot.getTime(), lastJob))}`);
+    const requests = await requestsBetween(plane, slot.getTime(), Date.now());
+    say(`requests until all is quiet: ${told(requests)}`);
     say(`mean time of a request in ms: ${JSON.stringify(await requestTimes())}`);
     const { peak } = await memoryMb(operator.pid);
     await stop(operator);
@@ -278,7 +285,9 @@ async function measureTrawler() {
     say(`memory ${await memoryOf(operator.pid)}`);
     await stop(operator);
     const relist = await measureRelist(start, adminConfig(plane), directory);
-    say(`list after the watch has expired ${round(relist)} s`);
+    say(
+      `list after the watch has expired ${round(relist.seconds)} s, by a client that keeps nothing ${round(relist.bare)} s`,
+    );
     return {
       p50_skew_s: percentile(runSkews, 0.5),
       p99_skew_s: percentile(runSkews, 0.99),
@@ -289,7 +298,8 @@ async function measureTrawler() {
       requests_per_run: round([...requests.values()].reduce((sum, count) => sum + count, 0) / DUE),
       rss_mb: round(Math.max(peak, memory.peak)),
       rss_after_mb: round(memory.now),
-      relist_s: round(relist),
+      relist_s: round(relist.seconds),
+      bare_relist_s: round(relist.bare),
       relist_after_restart_s: round(afterRestart),
       bare_runs_s: round(bare.runs),
       bare_jobs_s: round(bare.jobs),
@@ -308,7 +318,7 @@ async function stop(operator: OperatorProcess): Promise<void> {
   await operator.ended;
 }
 
-/** Seconds that an operator takes to list all schedules anew when its watch is too old. */
+/** Seconds that an operator takes to list all schedules anew when its watch is too old, and a bare client on the same way. */
 async function measureRelist(
   start: (kubeconfigPath: string) => OperatorProcess,
   config: KubeConfig,
@@ -320,22 +330,43 @@ async function measureRelist(
   const operator = start(kubeconfigPath);
   try {
     await settled();
+    const bare = await bareList(proxy.config);
     const before = await listsOf('crawlschedules');
     const isOurs = (request: IncomingMessage) => isWatch(request) && /crawlschedules/.test(request.url ?? '');
     proxy.inject(isOurs, answerWith(410, statusObject(410, 'Expired')));
     proxy.dropWatches();
     await untilTrue(async () => (await listsOf('crawlschedules')).count > before.count, 'all is listed again');
-    return (await listsOf('crawlschedules')).seconds - before.seconds;
+    return { seconds: (await listsOf('crawlschedules')).seconds - before.seconds, bare };
   } finally {
     await stop(operator);
     await proxy.close();
   }
 }
 
+/** Seconds to read all schedules in pages as the operator does. */
+async function bareList(config: KubeConfig): Promise<number> {
+  const api = bareApi(config);
+  const schedules = api.resource<CrawlSchedule>(CRAWL_SCHEDULES);
+  const startedAt = performance.now();
+  try {
+    let page = await schedules.list({ signal, limit: PAGE_SIZE });
+    while (page.continueToken !== undefined) {
+      page = await schedules.list({ signal, limit: PAGE_SIZE, continueToken: page.continueToken });
+    }
+    return (performance.now() - startedAt) / 1_000;
+  } finally {
+    await api.close();
+  }
+}
+
+function bareApi(config: KubeConfig): KubeApi {
+  const metrics = createKubeMetrics(createRegistry());
+  return createKubeApi(config, { logger: pino({ level: 'silent' }), metrics, qps: 1e6, burst: 1e6 });
+}
+
 /** See bareCreates. */
 async function measureBareCreates(config: KubeConfig) {
-  const metrics = createKubeMetrics(createRegistry());
-  const api = createKubeApi(config, { logger: pino({ level: 'silent' }), metrics, qps: 1e6, burst: 1e6 });
+  const api = bareApi(config);
   const namespaces = Array.from({ length: NAMESPACE_COUNT }, (_, n) => namespaceOf(n));
   try {
     return await bareCreates(api, namespaces, DUE, signal);

@@ -2,13 +2,7 @@
 // same queries straight to PostgreSQL and to the API server of Kubernetes.
 import { setTimeout as delay } from 'node:timers/promises';
 import { Agent } from 'undici';
-import { CRAWL_RUNS, type CrawlRun } from '../../../src/custom-resources/types.ts';
-import { createKubeApi } from '../../../src/kube/client.ts';
-import { loadKubeConfig } from '../../../src/kube/kube-config.ts';
-import { createKubeMetrics } from '../../../src/kube/metrics.ts';
-import { createServerStore } from '../../../src/store/server-store.ts';
-import { createLogger } from '../../../src/telemetry/logger.ts';
-import { createRegistry } from '../../../src/telemetry/metrics.ts';
+import { type BareSources, barePath, createBareReads, KINDS, type Kind, PAGE, type Read } from './bare-reads.ts';
 import { NAMESPACE, nameOf } from './data.ts';
 import { type Load, load } from './load-process.ts';
 
@@ -20,7 +14,8 @@ export type ReadersWork = {
   readonly seed: number;
 } & (
   | { readonly by: 'api'; readonly url: string; readonly tokens: readonly string[] }
-  | { readonly by: 'bare'; readonly databaseUrl: string; readonly kubeconfig: string; readonly poolSize: number }
+  | { readonly by: 'bare-server'; readonly url: string }
+  | ({ readonly by: 'bare' } & BareSources)
 );
 
 /** Milliseconds of each answer, by what was asked for; `items` has all kinds of pages of items. */
@@ -29,16 +24,12 @@ export type ReadersReport = {
   readonly errors: Record<string, number>;
 };
 
-const KINDS = ['items', 'latestItem', 'runs', 'run', 'executions'] as const;
-export type Kind = (typeof KINDS)[number];
 /** Of a hundred requests. */
 const SHARES: Record<Kind, number> = { items: 40, latestItem: 15, runs: 20, run: 10, executions: 15 };
-const PAGE = 50;
 /** Requests of a client before it looks at another run: a list, a run, some pages of its items. */
 const REQUESTS_OF_RUN = 10;
 
-type Read = { readonly kind: Kind; readonly run: string };
-type Reader = { read(read: Read, client: number): Promise<void>; close(): Promise<void> };
+type Reader = { read(read: Read, client: number): Promise<unknown>; close(): Promise<void> };
 
 function begin(work: ReadersWork): Load<ReadersReport> {
   const ms = Object.fromEntries(KINDS.map((kind) => [kind, [] as number[]])) as ReadersReport['ms'];
@@ -46,7 +37,7 @@ function begin(work: ReadersWork): Load<ReadersReport> {
   const random = randomOf(work.seed);
   return {
     async run(signal, onReady) {
-      const reader = work.by === 'api' ? apiReader(work) : await bareReader(work);
+      const reader = readerOf(work);
       onReady();
       const client = async (n: number) => {
         await delay(random() * work.pauseMs, undefined, { signal });
@@ -73,6 +64,29 @@ function begin(work: ReadersWork): Load<ReadersReport> {
     forget() {
       for (const kind of KINDS) ms[kind] = [];
     },
+  };
+}
+
+function readerOf(work: ReadersWork): Reader {
+  switch (work.by) {
+    case 'api':
+      return apiReader(work);
+    case 'bare-server':
+      return bareServerReader(work);
+    case 'bare':
+      return createBareReads(work);
+  }
+}
+
+function bareServerReader({ url, clients }: Extract<ReadersWork, { by: 'bare-server' }>): Reader {
+  const agent = new Agent({ connections: clients, pipelining: 1 });
+  return {
+    async read(read) {
+      const { statusCode, body } = await agent.request({ origin: url, path: barePath(read), method: 'GET' });
+      if (statusCode !== 200) throw new Error(`${read.kind}: HTTP ${statusCode} ${(await body.text()).slice(0, 200)}`);
+      await body.json();
+    },
+    close: () => agent.close(),
   };
 }
 
@@ -115,33 +129,6 @@ function pathOf({ kind, run }: Read): string {
     case 'executions':
       return `${namespace}/executions?limit=${PAGE}`;
   }
-}
-
-async function bareReader(work: Extract<ReadersWork, { by: 'bare' }>): Promise<Reader> {
-  const { databaseUrl, kubeconfig, poolSize } = work;
-  const store = createServerStore({ databaseUrl, schema: 'trawler', poolSize });
-  const logger = createLogger('bench', 'fatal');
-  const metrics = createKubeMetrics(createRegistry());
-  const api = createKubeApi(loadKubeConfig(kubeconfig), { logger, metrics, qps: 1e6, burst: 1e6 });
-  const runs = api.resource<CrawlRun>(CRAWL_RUNS);
-  const { signal } = new AbortController();
-  return {
-    async read({ kind, run }) {
-      switch (kind) {
-        case 'items':
-          return void (await store.items({ namespace: NAMESPACE, run, limit: PAGE }, signal));
-        case 'latestItem':
-          return void (await store.items({ namespace: NAMESPACE, limit: 1 }, signal));
-        case 'runs':
-          return void (await runs.list({ namespace: NAMESPACE, limit: PAGE, signal }));
-        case 'run':
-          return void (await runs.get({ namespace: NAMESPACE, name: run }, { signal }));
-        case 'executions':
-          return void (await store.executions({ namespace: NAMESPACE, limit: PAGE }, signal));
-      }
-    },
-    close: async () => void (await Promise.all([store.close(), api.close()])),
-  };
 }
 
 function kindOf(draw: number): Kind {

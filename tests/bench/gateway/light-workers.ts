@@ -9,6 +9,7 @@ import { createHeartbeatStore, createWorkerStore } from '../../../src/crawler/ga
 import { MAX_WAIT_MS, type WorkerCalls } from '../../../src/gateway/protocol/calls.ts';
 import { StoreError } from '../../../src/gateway/protocol/store-error.ts';
 import type { Claim, Discovery, Heartbeat, WorkerStore } from '../../../src/gateway/protocol/worker-store.ts';
+import { openDatabaseCalls } from '../../support/database-calls.ts';
 import { processorSeconds } from '../process-usage.ts';
 
 export type LightWorker = {
@@ -28,6 +29,8 @@ export type LightWork = {
   /** Whether each page has a link to one that nobody knows. */
   readonly hasLinks: boolean;
   readonly heartbeatMs: number;
+  /** Instead of gateways: each worker asks PostgreSQL itself, over a connection of its own. */
+  readonly database?: { readonly databaseUrl: string; readonly schema: string };
 };
 
 /** Times are milliseconds. */
@@ -116,9 +119,9 @@ export function sharedNow(): number {
 
 /** Beats and works until the signal is aborted. */
 async function live(worker: LightWorker, work: LightWork, signal: AbortSignal): Promise<void> {
-  const { gatewayUrl: url, token, workerId } = worker;
-  const store = createWorkerStore({ workerId, waitMs: MAX_WAIT_MS, calls: measured(openGateway({ url, token })) });
-  const heartbeats = createHeartbeatStore({ workerId, calls: measured(openGateway({ url, token })) });
+  const { workerId } = worker;
+  const store = createWorkerStore({ workerId, waitMs: MAX_WAIT_MS, calls: measured(openCalls(worker, work)) });
+  const heartbeats = createHeartbeatStore({ workerId, calls: measured(openCalls(worker, work)) });
   const beat = async () => {
     await delay(Math.random() * work.heartbeatMs, undefined, { signal });
     for (;;) {
@@ -137,6 +140,11 @@ async function live(worker: LightWorker, work: LightWork, signal: AbortSignal): 
   };
   await Promise.all([untilAborted(beat, signal), untilAborted(crawl, signal)]);
   await Promise.all([store.close(), heartbeats.close()]);
+}
+
+function openCalls({ gatewayUrl: url, token }: LightWorker, { database }: LightWork): WorkerCalls {
+  if (database === undefined) return openGateway({ url, token });
+  return openDatabaseCalls({ ...database, token, applicationName: 'light-worker' });
 }
 
 /** Begins anew after what the gateway refuses. */
