@@ -21,7 +21,7 @@ import { createRegistry } from '../../src/telemetry/metrics.ts';
 import { type ControlPlane, startControlPlane } from '../support/control-plane.ts';
 import { installCrds } from '../support/crds.ts';
 import { testPool } from '../support/database-connections.ts';
-import { bundleOperator } from '../support/operator-process.ts';
+import { bundleOperator, MALLOC } from '../support/operator-process.ts';
 import { startPostgres } from '../support/postgres.ts';
 import type { BareSources, Kind } from './api/bare-reads.ts';
 import { fillDatabase, fillKubernetes, LARGE_RUN, LIVE_NAMESPACE, LIVE_RUNS, NAMESPACE, nameOf } from './api/data.ts';
@@ -316,7 +316,7 @@ async function startServer({ plane, databaseUrl, program }: Omit<Stage, 'api' | 
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...node], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
-      ...{ PATH: process.env['PATH'], MALLOC_ARENA_MAX: '1', KUBECONFIG: plane.kubeconfigPath },
+      ...{ PATH: process.env['PATH'], ...MALLOC, KUBECONFIG: plane.kubeconfigPath },
       ...{ TRAWLER_DATABASE_URL: databaseUrl, TRAWLER_DATABASE_SCHEMA: SCHEMA, TRAWLER_NAMESPACE: NAMESPACE },
       ...{ TRAWLER_SERVER_PORT: '0', TRAWLER_HEALTH_PORT: '0', TRAWLER_METRICS_PORT: '0' },
       ...{ TRAWLER_SERVER_POOL_SIZE: String(POOL_SIZE), TRAWLER_SERVER_REQUESTS_PER_MINUTE: '1000000' },

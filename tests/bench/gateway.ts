@@ -11,6 +11,7 @@ import { createLogger } from '../../src/telemetry/logger.ts';
 import { testPool } from '../support/database-connections.ts';
 import { gatewayWorkerStore } from '../support/gateway.ts';
 import { type GatewayProcess, startGatewayProcess } from '../support/gateway-processes.ts';
+import { MALLOC } from '../support/operator-process.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { type LightReport, type LightWork, type LightWorker, startLightWorkers } from './gateway/light-workers.ts';
 import { inParallel } from './in-parallel.ts';
@@ -231,6 +232,7 @@ async function startGateways(databaseUrl: string): Promise<GatewayProcess[]> {
     startGatewayProcess({
       ...{ TRAWLER_DATABASE_URL: databaseUrl, TRAWLER_DATABASE_SCHEMA: SCHEMA, NODE_OPTIONS: flags },
       TRAWLER_GATEWAY_POOL_SIZE: options.pool,
+      ...MALLOC,
     }),
   );
   await Promise.all(gateways.map(({ port }) => port));

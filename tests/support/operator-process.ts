@@ -36,7 +36,8 @@ export async function bundleOperator(directory: string): Promise<string> {
   return join(directory, 'main.js');
 }
 
-/** As in operator/Dockerfile, and so is MALLOC_ARENA_MAX below. */
+/** As in operator/Dockerfile, for glibc and for Node. */
+export const MALLOC = { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '16384' };
 const NODE_FLAGS = ['--max-semi-space-size=4', '--heap-growing-percent=15'];
 
 /** Starts it; the kernel ends it together with this process. */
@@ -47,7 +48,7 @@ export function spawnOperator(options: OperatorProcessOptions): OperatorProcess 
     stdio: ['ignore', log, log],
     env: {
       PATH: process.env['PATH'],
-      MALLOC_ARENA_MAX: '1',
+      ...MALLOC,
       KUBECONFIG: options.kubeconfigPath,
       TRAWLER_DATABASE_URL: options.databaseUrl,
       TRAWLER_GATEWAY_URL: 'https://trawler-gateway.trawler-system.svc:8443',
