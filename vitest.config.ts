@@ -45,7 +45,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['tests/integration/**/*.test.ts'],
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           expect,
           hookTimeout: 120_000,
           maxWorkers: 2,

@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => database?.[Symbol.asyncDispose]());
 
-it('costs no page and no second request', { timeout: 300_000 }, async () => {
+it('costs no page and no second request', { timeout: 600_000 }, async () => {
   const root = await manualFiles();
   const reference = Object.keys(walkFiles(root));
   await using site = await startNginx(root);

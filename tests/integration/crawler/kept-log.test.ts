@@ -56,7 +56,7 @@ it('so is that of one that is stopped, and of one that cannot work on the run at
   expect(printed(refused).at(-1)).toContain('SpecTooNew');
 });
 
-it('why a worker that hangs was ended is kept, though its main thread sends nothing', { timeout: 60_000 }, async () => {
+it('why a worker that hangs was ended is kept, though its main thread sends nothing', async () => {
   await using run = await database.accept({ sources: [{ name: 'site', urls: ['http://site.test/'] }] });
   const child = spawn(process.execPath, ['tests/integration/crawler/hung-worker.ts'], {
     env: run.environment(),

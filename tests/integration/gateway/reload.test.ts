@@ -78,9 +78,7 @@ function shownCertificate(): Promise<string> {
   });
 }
 
-it('shows a new certificate to new connections, and answers by the old one what came by it', {
-  timeout: 60_000,
-}, async () => {
+it('shows a new certificate to new connections, and answers by the old one what came by it', async () => {
   const run = await installation.createRun(FAST);
   const busy = workerOf(run.token, old.certificate);
   const idle = workerOf(run.token, old.certificate);
@@ -102,7 +100,7 @@ it('shows a new certificate to new connections, and answers by the old one what 
   await Promise.all([busy, idle, newcomer].map((store) => store.close()));
 });
 
-it('takes a new login, and ends what is under way by the old one', { timeout: 60_000 }, async () => {
+it('takes a new login, and ends what is under way by the old one', async () => {
   const { admin, workerUrl, createRun } = installation;
   const run = await createRun(FAST);
   const worker = workerOf(run.token, old.certificate);

@@ -199,7 +199,7 @@ test.each(rounds)(
   },
 );
 
-test('a server that is not promoted yet is a database that is away', { timeout: 60_000 }, async () => {
+test('a server that is not promoted yet is a database that is away', async () => {
   await using server = await startPostgres(15, { fsync: false });
   await using installation = await install(server);
   const run = await installation.createRun(FAST);

@@ -131,7 +131,7 @@ describe('in virtual time', () => {
     },
   );
 
-  test('a run that has ended leaves its part to the other', { timeout: 60_000 }, async () => {
+  test('a run that has ended leaves its part to the other', async () => {
     await using installation = await install(server);
     const plans = [{ requestsPerSecond: 10, pages: 50 }, { requestsPerSecond: 10 }];
     const { turns } = await simulateCrawls(installation, plans, END_S);
@@ -141,13 +141,13 @@ describe('in virtual time', () => {
     expect(extremes(long, 10, 13)[0]).toBeGreaterThan(0.99);
   });
 
-  test('20 runs look the less often the farther their turns are', { timeout: 60_000 }, async () => {
+  test('20 runs look the less often the farther their turns are', async () => {
     await using installation = await install(server);
     const { turns, claims } = await simulateCrawls(installation, equal(20, { requestsPerSecond: 50 }), 10);
     expect(claims / turns.flat().length).toBeLessThan(4);
   });
 
-  test('runs that have less than their own pace are told which host they share', { timeout: 60_000 }, async () => {
+  test('runs that have less than their own pace are told which host they share', async () => {
     await using installation = await install(server);
     const plans = [{ requestsPerSecond: 1 }, { requestsPerSecond: 10 }, { requestsPerSecond: 8 }];
     const { runs } = await simulateCrawls(installation, plans, 20);
@@ -157,7 +157,7 @@ describe('in virtual time', () => {
   });
 });
 
-test('a crawl-delay holds at once for all who share the host', { timeout: 60_000 }, async () => {
+test('a crawl-delay holds at once for all who share the host', async () => {
   await using installation = await install(server);
   const workers = [];
   for (const requestsPerSecond of [20, 10]) {

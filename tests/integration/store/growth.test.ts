@@ -169,7 +169,7 @@ describe.each([15, 18] as const)('PostgreSQL %i', (version) => {
     [366, 1],
     [1, 100],
     [366, 100],
-  ])('%i days and %i sources, with plans from the beginning of the day', { timeout: 60_000 }, async (days, sources) => {
+  ])('%i days and %i sources, with plans from the beginning of the day', async (days, sources) => {
     await using installation = await install(server);
     for (let day = 0; day < days; day++) await installation.operator.ensureDay(dayAfter(day), never);
     const runDay = dayAfter(days - 1);
@@ -202,7 +202,7 @@ describe.each([15, 18] as const)('PostgreSQL %i', (version) => {
   });
 
   // With PostgreSQL's own settings: 100 connections, 64 locks for each.
-  test('366 days: as many first claims at once as there are connections', { timeout: 60_000 }, async () => {
+  test('366 days: as many first claims at once as there are connections', async () => {
     await using installation = await install(server);
     for (let day = 0; day < 366; day++) await installation.operator.ensureDay(dayAfter(day), never);
     const run = await installation.createRun(FAST, { runDay: dayAfter(365) });
@@ -292,7 +292,7 @@ describe.each([15, 18] as const)('PostgreSQL %i', (version) => {
     test.each([
       ['new pages', 0],
       ['pages that were given back', 1],
-    ])('a claim of %s does not look at what was claimed before', { timeout: 60_000 }, async (_, givenBack) => {
+    ])('a claim of %s does not look at what was claimed before', async (_, givenBack) => {
       await using installation = await install(server);
       const run = await installation.createRun({ ...FAST, limits: { maxPages: 1_000_000 } });
       await run.worker().seed(urls(3_000), never);
@@ -308,7 +308,7 @@ describe.each([15, 18] as const)('PostgreSQL %i', (version) => {
       expect(meanEntries(after)).toBeLessThan(meanEntries(before) + 20);
     });
 
-    test('a claim does not look at the versions of its lane', { timeout: 60_000 }, async () => {
+    test('a claim does not look at the versions of its lane', async () => {
       await using installation = await install(server);
       const run = await installation.createRun(FAST);
       await run.worker().seed(urls(500), never);
@@ -321,7 +321,7 @@ describe.each([15, 18] as const)('PostgreSQL %i', (version) => {
       expect(meanPages(after)).toBeLessThan(meanPages(before) + 100);
     });
 
-    test('a claim looks at few of the versions of its hosts', { timeout: 60_000 }, async () => {
+    test('a claim looks at few of the versions of its hosts', async () => {
       await using installation = await install(server);
       const run = await installation.createRun(FAST);
       await run.worker().seed(urls(1_000, { hosts: 20 }), never);
@@ -339,7 +339,7 @@ describe.each([15, 18] as const)('PostgreSQL %i', (version) => {
       expect(meanPages(after)).toBeLessThan(meanPages(before) + 50);
     });
 
-    test('a look in vain does not look at what was due before', { timeout: 60_000 }, async () => {
+    test('a look in vain does not look at what was due before', async () => {
       await using installation = await install(server);
       const run = await installation.createRun(FAST);
       await run.worker().seed(urls(40, { hosts: 4 }), never);

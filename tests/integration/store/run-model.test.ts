@@ -425,7 +425,7 @@ async function stop(crawl: Crawl, expected: Expected): Promise<void> {
   });
 }
 
-it('is exact whatever happens to it', { timeout: 120_000 }, async () => {
+it('is exact whatever happens to it', { timeout: 300_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(steps, ends, async (happens, end) => {
       const spec = specOf({ ...UNLIMITED, maxPages: PAGES_AT_FIRST });
