@@ -179,8 +179,8 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
 
   /** Urgent work may go on for long: then one worker does what waits, and the longer it has waited the more, up to a quarter. */
   function mayStartAnyway(since: number): boolean {
-    const patiences = Math.floor((performance.now() - since) / PATIENCE_MS);
-    return running.size - runningUrgent < Math.min(patiences, Math.max(1, workers / 4));
+    const periods = Math.floor((performance.now() - since) / PATIENCE_MS);
+    return running.size - runningUrgent < Math.min(periods, Math.max(1, workers / 4));
   }
 
   function begin(key: string, since: number, isUrgent: boolean): void {

@@ -97,7 +97,7 @@ async function main(): Promise<void> {
     };
     return { reports, database, cpuPct };
   };
-  const accepted = async (count: number, workers: number, spec: RunSettings) => {
+  const accepted: AcceptRuns = async (count, workers, spec) => {
     const accepts = Array.from({ length: count }, () => ({ token: createToken(), workers }));
     await inParallel(count, 5, (n) => acceptAndSeed(operator, accepts[n] as Run, spec, urls[n % GATEWAYS] ?? ''));
     return accepts;
@@ -194,25 +194,8 @@ async function main(): Promise<void> {
   }
   figures['connections'] = await statistics.mostConnections();
   if (parts.includes('most')) {
-    // As many workers as the gateways have connections, each with a run, a host and a next page of its own: nobody waits for another.
-    const most = async (work: Partial<LightWork>) => {
-      const runs = await accepted(GATEWAYS * Number(options.pool), 1, {
-        hosts: 1,
-        pagesOfHost: 1,
-        requestsPerSecond: 10_000,
-      });
-      const workers = runs.flatMap((run, index) => workersOf(run, urls.slice(index % GATEWAYS)));
-      const process = startLightWorkers({
-        ...{ workers, slots: 1, pageMs: [0, 0], hasLinks: true, heartbeatMs: HEARTBEAT_MS, ...work },
-      });
-      await sleep(5);
-      process.measure();
-      await sleep(seconds / 4);
-      const { calls, seconds: measuredS, errors } = await process.end();
-      return { perSecond: perSecond(calls, measuredS), errors };
-    };
-    const byGateways = await most({});
-    const bare = await most({ database: { databaseUrl, schema: SCHEMA } });
+    const byGateways = await measureMost(accepted, urls, seconds / 4);
+    const bare = await measureMost(accepted, urls, seconds / 4, { databaseUrl, schema: SCHEMA });
     Object.assign(figures, {
       most_requests_per_s: byGateways.perSecond,
       bare_most_requests_per_s: bare.perSecond,
@@ -248,6 +231,32 @@ function workersOf({ token, workers }: Run, urls: readonly string[]): LightWorke
 }
 
 type RunSettings = { readonly hosts: number; readonly pagesOfHost: number; readonly requestsPerSecond: number };
+
+type AcceptRuns = (count: number, workers: number, spec: RunSettings) => Promise<readonly Run[]>;
+
+/**
+ * Requests a second of as many workers as the gateways have connections, each with a run, a host and a next page of its own: nobody waits
+ * for another. With `database` they ask PostgreSQL itself.
+ */
+async function measureMost(
+  accepted: AcceptRuns,
+  urls: readonly string[],
+  forS: number,
+  database?: LightWork['database'],
+): Promise<{ perSecond: number; errors: Readonly<Record<string, number>> }> {
+  const settings = { hosts: 1, pagesOfHost: 1, requestsPerSecond: 10_000 };
+  const runs = await accepted(GATEWAYS * Number(options.pool), 1, settings);
+  const process = startLightWorkers({
+    workers: runs.flatMap((run, index) => workersOf(run, urls.slice(index % GATEWAYS))),
+    ...{ slots: 1, pageMs: [0, 0], hasLinks: true, heartbeatMs: HEARTBEAT_MS },
+    ...(database === undefined ? {} : { database }),
+  });
+  await sleep(5);
+  process.measure();
+  await sleep(forS);
+  const { calls, seconds, errors } = await process.end();
+  return { perSecond: perSecond(calls, seconds), errors };
+}
 
 async function acceptAndSeed(
   operator: OperatorStore,
