@@ -101,8 +101,6 @@ function maintenanceOf(config: Config): MaintenanceSettings {
 async function operator(config: Config, logger: Logger): Promise<void> {
   const gateway = gatewayOf(config);
   const maintenance = maintenanceOf(config);
-  // Each service is loaded by its command: the processes of the others do without its libraries and schemas.
-  const { runOperator } = await import('../src/controllers/operator.ts');
   const signal = untilSignalled(logger);
   const registry = createProcessRegistry('operator', RELEASE, EVENT_LOOP_SAMPLE_MS);
   const metrics = createOperatorMetrics(registry);
@@ -122,6 +120,8 @@ async function operator(config: Config, logger: Logger): Promise<void> {
   });
   const traces = await openOperatorTraces(config, logger);
   try {
+    // Each service is loaded where it begins: the processes of the others do without its libraries and schemas.
+    const { runOperator } = await import('../src/controllers/operator.ts');
     const end = await runOperator({
       ...(traces === undefined ? {} : { traces }),
       api,
