@@ -10,7 +10,7 @@ import {
 import { JOBS, type Job, PODS, type Pod } from '../kube/builtin-types.ts';
 import { type Cache, createCache } from '../kube/cache.ts';
 import type { KubeApi } from '../kube/client.ts';
-import { controllerOf, dropMetadata, type KubeObject, objectKey } from '../kube/kube-object.ts';
+import { controllerOf, type KubeObject, objectKey, withoutField } from '../kube/kube-object.ts';
 import { mergeCaches } from '../kube/merged-cache.ts';
 import type { KubeMetrics } from '../kube/metrics.ts';
 import { createPartSharing } from '../kube/shared-parts.ts';
@@ -86,16 +86,17 @@ export function retriesOf(runs: RunCache, { metadata: { namespace, name } }: Cra
   return runs.byIndex('retryOf', objectKey({ namespace, name }));
 }
 
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
+
 /** What `kubectl apply` notes on an object is as large as the object, and nobody here reads it. */
 function withoutLastApplied<T extends KubeObject>(object: T): T {
-  if (object.metadata.annotations === undefined) return object;
-  const { 'kubectl.kubernetes.io/last-applied-configuration': _, ...annotations } = object.metadata.annotations;
-  object.metadata.annotations = annotations;
+  const { annotations } = object.metadata;
+  if (annotations !== undefined) object.metadata.annotations = withoutField(annotations, LAST_APPLIED);
   return object;
 }
 
 function withoutAnnotations<T extends KubeObject>(object: T): T {
-  dropMetadata(object, 'annotations');
+  object.metadata = withoutField(object.metadata, 'annotations');
   return object;
 }
 

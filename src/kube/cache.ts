@@ -1,6 +1,6 @@
 // A copy in memory of one resource type, kept true by list and watch, with indexes and change notices.
 import type { Logger } from '../telemetry/logger.ts';
-import { dropMetadata, type KubeObject, type ObjectRef } from './kube-object.ts';
+import { type KubeObject, type ObjectRef, withoutField } from './kube-object.ts';
 import type { KubeMetrics } from './metrics.ts';
 import { type CacheChange, createObjectStore } from './object-store.ts';
 import { type ReflectorTiming, reflect } from './reflector.ts';
@@ -83,7 +83,7 @@ export function createCache<T extends KubeObject, Index extends string = never, 
   function trim(object: T): Kept {
     const known = store.known(object);
     if (known !== undefined) return known;
-    dropMetadata(object, 'managedFields');
+    object.metadata = withoutField(object.metadata, 'managedFields');
     // Without a transform what is kept is what is sent: both types are one.
     return transform === undefined ? (object as KubeObject as Kept) : transform(object);
   }
