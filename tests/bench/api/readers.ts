@@ -1,7 +1,7 @@
 // Clients that read lists, each with a pause between two requests, as people who look at something: by the API, or for comparison the
 // same queries straight to PostgreSQL and to the API server of Kubernetes.
 import { setTimeout as delay } from 'node:timers/promises';
-import { Agent } from 'undici';
+import { Agent, type Dispatcher } from 'undici';
 import { type BareSources, barePath, createBareReads, KINDS, type Kind, PAGE, type Read } from './bare-reads.ts';
 import { NAMESPACE, nameOf } from './data.ts';
 import { type Load, load } from './load-process.ts';
@@ -82,9 +82,7 @@ function bareServerReader({ url, clients }: Extract<ReadersWork, { by: 'bare-ser
   const agent = new Agent({ connections: clients, pipelining: 1 });
   return {
     async read(read) {
-      const { statusCode, body } = await agent.request({ origin: url, path: barePath(read), method: 'GET' });
-      if (statusCode !== 200) throw new Error(`${read.kind}: HTTP ${statusCode} ${(await body.text()).slice(0, 200)}`);
-      await body.json();
+      await answerOf(agent, read, { origin: url, path: barePath(read), method: 'GET' });
     },
     close: () => agent.close(),
   };
@@ -97,15 +95,13 @@ function apiReader({ url, tokens, clients }: Extract<ReadersWork, { by: 'api' }>
     async read(read, client) {
       const { path, cursor } = cursors.get(client) ?? { path: pathOf(read), cursor: undefined };
       cursors.delete(client);
-      const { statusCode, body } = await agent.request({
+      const answer = (await answerOf(agent, read, {
         ...{
           origin: url,
           path: read.kind === 'items' && cursor !== undefined ? `${path}&cursor=${cursor}` : pathOf(read),
         },
         ...{ method: 'GET', headers: { authorization: `Bearer ${tokens[client % tokens.length]}` } },
-      });
-      if (statusCode !== 200) throw new Error(`${read.kind}: HTTP ${statusCode} ${(await body.text()).slice(0, 200)}`);
-      const answer = (await body.json()) as { nextCursor?: string };
+      })) as { nextCursor?: string };
       // Whoever looks at items turns the page.
       if (read.kind === 'items' && answer.nextCursor !== undefined && cursor === undefined) {
         cursors.set(client, { path: pathOf(read), cursor: answer.nextCursor });
@@ -113,6 +109,12 @@ function apiReader({ url, tokens, clients }: Extract<ReadersWork, { by: 'api' }>
     },
     close: () => agent.close(),
   };
+}
+
+async function answerOf(agent: Agent, { kind }: Read, request: Dispatcher.RequestOptions): Promise<unknown> {
+  const { statusCode, body } = await agent.request(request);
+  if (statusCode !== 200) throw new Error(`${kind}: HTTP ${statusCode} ${(await body.text()).slice(0, 200)}`);
+  return body.json();
 }
 
 function pathOf({ kind, run }: Read): string {
