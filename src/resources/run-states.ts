@@ -158,7 +158,7 @@ export const RUN_REASON_GUIDE: Readonly<Record<RunReason, ReasonGuide>> = {
     meaning: 'An earlier run of the schedule has not finished, and the runs take turns.',
     advice: 'Wait for the earlier run, or stop it (spec.shutdown: Stop).',
   },
-  SpecStored: { conditions: ['Accepted'], meaning: 'The resolved spec is stored in PostgreSQL.' },
+  SpecStored: { conditions: ['Accepted'], meaning: 'The resolved spec was stored in PostgreSQL.' },
   DatabaseUnavailable: {
     conditions: IN_LINE,
     meaning: 'PostgreSQL does not answer the operator. Workers keep their results and try again.',
@@ -290,7 +290,7 @@ export const RUN_REASON_GUIDE: Readonly<Record<RunReason, ReasonGuide>> = {
     advice: 'Read how the last one ended in the message; often spec.pod.resources.limits.memory is too low.',
   },
   DataLost: {
-    conditions: AT_THE_END,
+    conditions: ['OutputWritten', 'EmptyResult', ...AT_THE_END],
     meaning: 'PostgreSQL has lost the run or what it stored last.',
     advice: 'Look at the backups and the failover of PostgreSQL, and run the crawl again.',
   },

@@ -80,6 +80,9 @@ export function runStatus(
   const phase = runPhase(run, seen);
   const conditions = runConditions(run, seen, phase, generation, now);
   const imageID = pods.flatMap((pod) => pod.status?.containerStatuses ?? []).find((status) => status.imageID)?.imageID;
+  const shownStart = known.startTime === undefined ? undefined : new Date(known.startTime);
+  // A row that was made again after a loss does not know it.
+  const startedAt = snapshot?.startedAt ?? shownStart;
   const heartbeats = snapshot?.workers.map((worker) => worker.lastHeartbeatAt.getTime()) ?? [];
   return clampToSchema(crawlRunStatus, {
     ...known,
@@ -87,7 +90,7 @@ export function runStatus(
     phase,
     message: runMessage(seen, phase),
     conditions,
-    ...runColumns(conditions, snapshot),
+    ...runColumns(conditions, { startedAt, finishedAt: end?.at }),
     queue: { name: queueOfSpec(run.spec), ...defined({ position: seen.queuePosition }) },
     ...defined({
       scheduledTime: run.spec.trigger?.scheduledTime,
@@ -172,7 +175,9 @@ function runConditions(
 function acceptedVerdict(run: CrawlRun, { snapshot, obstacle }: RunObservation): Verdict {
   // A database that went away later does not take the acceptance back.
   const isAccepted = snapshot !== undefined || isConditionTrue(run.status?.conditions, 'Accepted');
-  if (isAccepted) return { status: 'True', reason: 'SpecStored', message: 'the resolved spec is stored in PostgreSQL' };
+  if (isAccepted) {
+    return { status: 'True', reason: 'SpecStored', message: 'the resolved spec was stored in PostgreSQL' };
+  }
   if (obstacle) return { status: 'False', reason: obstacle.reason, message: obstacle.message };
   return { status: 'False', reason: 'Shutdown', message: 'the run was stopped before it was accepted' };
 }
@@ -255,6 +260,10 @@ function outputVerdict(volumeClaim: string, snapshot: RunSnapshot | undefined): 
     const message = `the items are in PostgreSQL, but not in a file: ${output.error}`;
     return { status: 'False', reason: 'OutputFailed', message };
   }
+  if (output?.settled && snapshot?.stopReason === 'DataLost') {
+    const message = 'no file was written: PostgreSQL has lost what belongs into it';
+    return { status: 'False', reason: 'DataLost', message };
+  }
   if (output?.settled) {
     return { status: 'False', reason: 'NothingToWrite', message: 'the run ended before anything was stored' };
   }
@@ -273,7 +282,7 @@ function finalVerdicts(run: CrawlRun, seen: RunObservation): [RunConditionType, 
   const isFailure = end.outcome === 'Failed' || end.outcome === 'TimedOut';
   const verdict: Verdict = { status: 'True', reason: end.reason, message: end.message };
   return [
-    ['EmptyResult', emptyVerdict(seen.snapshot?.progress)],
+    ['EmptyResult', emptyVerdict(seen.snapshot)],
     ...unexpectedVerdicts(run, end, seen.snapshot),
     [isFailure ? 'Failed' : 'Complete', verdict],
     ['Finished', verdict],
@@ -314,7 +323,11 @@ function expectationVerdict(
   return { status: 'False', reason: 'AsExpected', message: `${items} items, as spec.expect says` };
 }
 
-function emptyVerdict(progress: Progress | undefined): Verdict {
+function emptyVerdict(snapshot: RunSnapshot | undefined): Verdict {
+  const progress = snapshot?.progress;
+  if (snapshot?.stopReason === 'DataLost' && progress?.items === 0) {
+    return { status: 'True', reason: 'DataLost', message: 'PostgreSQL has lost what was stored, and no item is left' };
+  }
   if (!progress?.succeeded) return { status: 'True', reason: 'NoPageSucceeded', message: 'no page succeeded' };
   if (progress.items === 0) return { status: 'True', reason: 'NoItems', message: 'no item was found on any page' };
   return { status: 'False', reason: 'ItemsStored', message: `${progress.items} items are stored` };
@@ -357,7 +370,10 @@ export function finalMessage(snapshot: RunSnapshot): string {
   const reasons = { ...snapshot.failureCauses, ...(succeeded === 0 ? snapshot.skipReasons : {}) };
   const causes = Object.entries(reasons).map(([cause, count]) => `${cause} ${count}`);
   const failures = causes.length > 0 ? ` (${causes.join(', ')})` : '';
-  return snapshot.message ? `${snapshot.message}: ${counts}${failures}` : `${counts}${failures}`;
+  if (!snapshot.message) return `${counts}${failures}`;
+  // There were more before they were lost.
+  const intro = snapshot.stopReason === 'DataLost' ? `${snapshot.message}; what is left` : snapshot.message;
+  return `${intro}: ${counts}${failures}`;
 }
 
 /** What the run does now, for people: "Crawling 1/3 shop". */

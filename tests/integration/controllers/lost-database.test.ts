@@ -290,7 +290,7 @@ test('a run whose workers were told that it is finished, and whose end is lost, 
   await eventually(async () =>
     expect((await readRun(namespace, 'shop'))?.status).toMatchObject({
       phase: 'Failed',
-      message: expect.stringMatching(/PostgreSQL has gone back to an earlier time.*: 1 pages succeeded/),
+      message: expect.stringMatching(/PostgreSQL has gone back to an earlier time.*; what is left: 1 pages succeeded/),
       conditions: expect.arrayContaining([expect.objectContaining({ type: 'Failed', reason: 'DataLost' })]),
     }),
   );

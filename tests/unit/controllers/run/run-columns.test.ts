@@ -16,5 +16,5 @@ test('the reason is that of what goes on, and of the end once there is one', () 
 
 test('a run that ended before its first heartbeat took no time that could be told', () => {
   expect(runColumns([condition('Finished', 'Shutdown')], { finishedAt: startedAt })).toEqual({ reason: 'Shutdown' });
-  expect(runColumns([], undefined)).toEqual({});
+  expect(runColumns([], {})).toEqual({});
 });

@@ -342,6 +342,29 @@ describe('runStatus', () => {
     expect(condition(status, 'Failed')).toMatchObject({ reason: 'ImagePullFailed', message: 'cannot pull it' });
   });
 
+  test.each([
+    ['nothing is left', nothing, { status: 'True', reason: 'DataLost' }],
+    ['pages are left, and no item', { ...nothing, total: 2, succeeded: 2 }, { status: 'True', reason: 'DataLost' }],
+    ['items are left', { ...nothing, total: 2, succeeded: 2, items: 3 }, { status: 'False', reason: 'ItemsStored' }],
+  ])('a run whose data was lost calls nothing the crawl what the loss was: %s', (_, progress, empty) => {
+    const { startedAt: __, ...never } = ended;
+    const output = { due: false, settled: true };
+    const message = 'PostgreSQL has lost the run while its workers were at work';
+    const row = snapshot({ ...never, outcome: 'Failed', stopReason: 'DataLost', message, progress, output });
+    const spec = { ...run.spec, output: { volumeClaim: 'results' } };
+    const before = { startTime: '2026-01-01T11:00:30Z' };
+    const again = runStatus({ ...run, spec, status: before }, { pods: [], snapshot: row }, NOW);
+    expect(condition(again, 'EmptyResult')).toMatchObject(empty);
+    expect(condition(again, 'OutputWritten')).toMatchObject({ status: 'False', reason: 'DataLost' });
+    expect(condition(again, 'Accepted')?.message).toBe('the resolved spec was stored in PostgreSQL');
+    // Only what was there before the loss knows the start.
+    expect(again).toMatchObject({ ...before, duration: '1h', message });
+    const left = runStatus({ ...run, spec }, { pods: [], snapshot: { ...row, startedAt: NOW } }, NOW);
+    expect(left.message).toBe(
+      `${message}; what is left: ${progress.succeeded} pages succeeded, 0 failed, 0 URLs skipped, ${progress.items} items`,
+    );
+  });
+
   test('a run that PostgreSQL never knew can end, too', () => {
     const end = { outcome: 'Failed', reason: 'JobRefused', message: 'no', at: NOW } as const;
     const status = runStatus(run, { pods: [], end }, NOW);
