@@ -24,13 +24,15 @@ const WORKERS_OF_RUN = 10;
 /** A run has no more workers, so that 500 are five runs, all of the namespace of the small one. */
 const WORKERS_OF_LARGE_RUN = 100;
 const LARGE_RUNS = 5;
+/** Of whom each has a connection to PostgreSQL itself: more than both gateways have. */
+const BARE_WORKERS = 40;
 const HEARTBEAT_MS = 30_000;
 /** A thousand workers that begin at once stand in line for seconds; that is not what is measured. */
 const WARM_UP_S = 25;
 const USAGE = `usage: npm run bench -- gateway [options]
   --runs N       runs of ${WORKERS_OF_RUN} workers each (100)
   --hosts N      hosts of each run while it is idle (100)
-  --only NAMES   some of the parts, with commas between them: idle,load,fairness,most
+  --only NAMES   some of the parts, with commas between them: idle,load,fairness,most,bare
   --seconds N    how long idle workers are measured (60); load half of that, the others a quarter
   --rate N       requests a second of all runs together under load (1000)
   --pool N       connections of each gateway for calls (8)
@@ -43,7 +45,7 @@ const { values: options } = parseArgs({
   options: {
     runs: { type: 'string', default: '100' },
     hosts: { type: 'string', default: '100' },
-    only: { type: 'string', default: 'idle,load,fairness,most' },
+    only: { type: 'string', default: 'idle,load,fairness,most,bare' },
     seconds: { type: 'string', default: '60' },
     rate: { type: 'string', default: '1000' },
     pool: { type: 'string', default: '8' },
@@ -63,15 +65,15 @@ async function main(): Promise<void> {
   await using server = await startPostgres(18, {
     settings: { shared_buffers: '256MB', max_wal_size: '4GB', track_functions: 'pl' },
   });
-  const database = await server.createDatabase();
+  const { ownerUrl, superuserUrl } = await server.createDatabase();
   const operator = createOperatorStore({
-    ...{ databaseUrl: database.ownerUrl, schema: SCHEMA, poolSize: 5, logger: createLogger('bench', 'warn') },
+    ...{ databaseUrl: ownerUrl, schema: SCHEMA, poolSize: 5, logger: createLogger('bench', 'warn') },
   });
   await operator.migrate(never);
-  const databaseUrl = await operator.gatewayDatabaseUrl(never);
-  const gateways = await startGateways(databaseUrl);
+  const direct = { databaseUrl: await operator.gatewayDatabaseUrl(never), schema: SCHEMA };
+  const gateways = await startGateways(direct.databaseUrl);
   const urls = await Promise.all(gateways.map(async ({ port }) => `http://127.0.0.1:${await port}`));
-  const statistics = openStatistics(database.superuserUrl);
+  const statistics = openStatistics(superuserUrl);
   const cpu = async () => ({
     gateways: sum(await Promise.all(gateways.map(({ child }) => processorSeconds(child.pid ?? 0)))),
     postgres: (await processorSecondsByProgram()).get('postgres') ?? 0,
@@ -139,13 +141,22 @@ async function main(): Promise<void> {
       await accepted(runs, WORKERS_OF_RUN, settings),
       windowS,
     );
+    const claimMs = load.reports.flatMap((report) => report.claimMs);
+    const wakeMs = load.reports.flatMap((report) => [...report.wakeMs, ...report.wakeByOtherMs]);
     Object.assign(figures, {
       requests_per_s: Math.round(sum(load.reports.map(({ calls, seconds }) => calls / seconds))),
-      claim_p99_ms: percentile(load.reports.flatMap(({ claimMs }) => claimMs)),
-      wake_p99_ms: percentile(load.reports.flatMap(({ wakeMs, wakeByOtherMs }) => [...wakeMs, ...wakeByOtherMs])),
+      claim_p99_ms: percentile(claimMs),
+      claim_p50_ms: percentile(claimMs, 0.5),
+      wake_p99_ms: percentile(wakeMs),
+      wake_p50_ms: percentile(wakeMs, 0.5),
       wake_by_other_p99_ms: percentile(load.reports.flatMap(({ wakeByOtherMs }) => wakeByOtherMs)),
       wakes: sum(load.reports.map(({ wakeMs }) => wakeMs.length)),
       wakes_by_other: sum(load.reports.map(({ wakeByOtherMs }) => wakeByOtherMs.length)),
+      load_function_ms_per_s: Object.fromEntries(
+        [...load.database.functionMs]
+          .filter(([, ms]) => ms > 0)
+          .map(([name, ms]) => [name, perSecond(ms, load.database.at)]),
+      ),
       load_functions_per_s: Object.fromEntries(
         [...load.database.functionCalls]
           .filter(([, count]) => count > 0)
@@ -194,12 +205,26 @@ async function main(): Promise<void> {
   }
   figures['connections'] = await statistics.mostConnections();
   if (parts.includes('most')) {
-    const byGateways = await measureMost(accepted, urls, seconds / 4);
-    const bare = await measureMost(accepted, urls, seconds / 4, { databaseUrl, schema: SCHEMA });
+    const work = { accepted, urls, count: GATEWAYS * Number(options.pool), pageMs: 0, forS: seconds / 4 };
+    const byGateways = await measureUnhindered(work);
+    const bare = await measureUnhindered({ ...work, database: direct });
     Object.assign(figures, {
-      most_requests_per_s: byGateways.perSecond,
-      bare_most_requests_per_s: bare.perSecond,
+      most_requests_per_s: perSecond(byGateways.calls, byGateways.seconds),
+      bare_most_requests_per_s: perSecond(bare.calls, bare.seconds),
       most_errors: { ...byGateways.errors, ...bare.errors },
+    });
+  }
+  if (parts.includes('bare')) {
+    const pageMs = (2_000 * BARE_WORKERS) / Number(options.rate);
+    const work = { accepted, urls, count: BARE_WORKERS, pageMs, forS: seconds / 2 };
+    const bare = await measureUnhindered({ ...work, database: direct });
+    Object.assign(figures, {
+      bare_requests_per_s: perSecond(bare.calls, bare.seconds),
+      bare_claim_p99_ms: percentile(bare.claimMs),
+      bare_claim_p50_ms: percentile(bare.claimMs, 0.5),
+      bare_wake_p99_ms: percentile(bare.wakeMs),
+      bare_wake_p50_ms: percentile(bare.wakeMs, 0.5),
+      bare_errors: bare.errors,
     });
   }
   await statistics.close();
@@ -234,28 +259,31 @@ type RunSettings = { readonly hosts: number; readonly pagesOfHost: number; reado
 
 type AcceptRuns = (count: number, workers: number, spec: RunSettings) => Promise<readonly Run[]>;
 
-/**
- * Requests a second of as many workers as the gateways have connections, each with a run, a host and a next page of its own: nobody waits
- * for another. With `database` they ask PostgreSQL itself.
- */
-async function measureMost(
-  accepted: AcceptRuns,
-  urls: readonly string[],
-  forS: number,
-  database?: LightWork['database'],
-): Promise<{ perSecond: number; errors: Readonly<Record<string, number>> }> {
+type Unhindered = {
+  readonly accepted: AcceptRuns;
+  readonly urls: readonly string[];
+  /** Workers. */
+  readonly count: number;
+  /** How long a page takes on average, in milliseconds. */
+  readonly pageMs: number;
+  readonly forS: number;
+  /** They ask PostgreSQL itself. */
+  readonly database?: LightWork['database'];
+};
+
+/** Workers of whom each has a run, a host and a next page of its own: nobody waits for another. */
+async function measureUnhindered({ accepted, urls, count, pageMs, forS, database }: Unhindered): Promise<LightReport> {
   const settings = { hosts: 1, pagesOfHost: 1, requestsPerSecond: 10_000 };
-  const runs = await accepted(GATEWAYS * Number(options.pool), 1, settings);
+  const runs = await accepted(count, 1, settings);
   const process = startLightWorkers({
     workers: runs.flatMap((run, index) => workersOf(run, urls.slice(index % GATEWAYS))),
-    ...{ slots: 1, pageMs: [0, 0], hasLinks: true, heartbeatMs: HEARTBEAT_MS },
+    ...{ slots: 1, pageMs: [pageMs / 2, (pageMs * 3) / 2], hasLinks: true, heartbeatMs: HEARTBEAT_MS },
     ...(database === undefined ? {} : { database }),
   });
   await sleep(5);
   process.measure();
   await sleep(forS);
-  const { calls, seconds, errors } = await process.end();
-  return { perSecond: perSecond(calls, seconds), errors };
+  return process.end();
 }
 
 async function acceptAndSeed(
@@ -297,6 +325,8 @@ type Statistics = {
   readonly walBytes: number;
   readonly transactionIds: number;
   readonly functionCalls: ReadonlyMap<string, number>;
+  /** Milliseconds in each, with what it calls. */
+  readonly functionMs: ReadonlyMap<string, number>;
   readonly connections: number;
 };
 
@@ -324,14 +354,14 @@ function openStatistics(databaseUrl: string) {
       // Sessions that are idle report what they did within a second.
       await sleep(1.5);
       // Each call of a worker is one statement, which is a transaction.
-      const { rows: sums } = await other.query<Omit<Statistics, 'at' | 'functionCalls' | 'connections'>>(
+      const { rows: sums } = await other.query<Omit<Statistics, 'at' | 'functionCalls' | 'functionMs' | 'connections'>>(
         `select (xact_commit + xact_rollback)::int as statements, (pg_current_wal_insert_lsn() - '0/0')::float8 as "walBytes",
            pg_snapshot_xmax(pg_current_snapshot())::text::float8 as "transactionIds"
          from pg_stat_database where datname = $1`,
         [name],
       );
-      const { rows: functions } = await measured.query<{ name: string; calls: number }>(
-        `select funcname as name, calls::int from pg_stat_user_functions where funcname = any ($1)`,
+      const { rows: functions } = await measured.query<{ name: string; calls: number; ms: number }>(
+        `select funcname as name, calls::int, total_time as ms from pg_stat_user_functions where funcname = any ($1)`,
         [
           [
             'claim_requests',
@@ -346,7 +376,14 @@ function openStatistics(databaseUrl: string) {
       const [first] = sums;
       if (first === undefined) throw new Error('PostgreSQL has no statistics of the database');
       const functionCalls = new Map(functions.map(({ name, calls }) => [name, calls]));
-      return { ...first, at: performance.now() / 1_000, functionCalls, connections: await connectionsNow() };
+      const functionMs = new Map(functions.map(({ name, ms }) => [name, ms]));
+      return {
+        ...first,
+        at: performance.now() / 1_000,
+        functionCalls,
+        functionMs,
+        connections: await connectionsNow(),
+      };
     },
     async mostConnections(): Promise<number> {
       await looking;
@@ -366,11 +403,14 @@ function difference(before: Statistics, after: Statistics): Statistics {
     statements: after.statements - before.statements,
     walBytes: after.walBytes - before.walBytes,
     transactionIds: after.transactionIds - before.transactionIds,
-    functionCalls: new Map(
-      [...after.functionCalls].map(([name, calls]) => [name, calls - (before.functionCalls.get(name) ?? 0)]),
-    ),
+    functionCalls: grown(before.functionCalls, after.functionCalls),
+    functionMs: grown(before.functionMs, after.functionMs),
     connections: after.connections,
   };
+}
+
+function grown(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): Map<string, number> {
+  return new Map([...after].map(([name, value]) => [name, value - (before.get(name) ?? 0)]));
 }
 
 function errorsOf(reports: readonly LightReport[]): Record<string, number> {

@@ -54,6 +54,10 @@ const NAMESPACE_COUNT = 10;
 const CONCURRENCY = 16;
 /** Between the edit that makes schedules due and the time that they are due at; more, to reach the next full minute. */
 const LEAD_MS = 60_000;
+/** Between looks at the operator's metrics. */
+const LOOK_MS = 2_000;
+/** A list is not looked at before. */
+const UNWATCHED_MS = 10_000;
 /** As the operator lists (src/kube/reflector.ts). */
 const PAGE_SIZE = 200;
 /** No job controller: a Job makes no pods. */
@@ -335,6 +339,8 @@ async function measureRelist(
     const isOurs = (request: IncomingMessage) => isWatch(request) && /crawlschedules/.test(request.url ?? '');
     proxy.inject(isOurs, answerWith(410, statusObject(410, 'Expired')));
     proxy.dropWatches();
+    // By then it has: an answer to a look would be worked out meanwhile.
+    await delay(UNWATCHED_MS);
     await untilTrue(async () => (await listsOf('crawlschedules')).count > before.count, 'all is listed again');
     return { seconds: (await listsOf('crawlschedules')).seconds - before.seconds, bare };
   } finally {
@@ -406,7 +412,7 @@ async function listsOf(resource: string): Promise<{ count: number; seconds: numb
   };
 }
 
-/** Waits until the operator leads, its queues are empty, and they stay so for a moment. */
+/** Waits until the operator leads, its queues are empty, and they stay so for some seconds. */
 async function settled(): Promise<void> {
   let quiet = 0;
   const look = async () => {
@@ -414,16 +420,20 @@ async function settled(): Promise<void> {
     const busy = total(samples, 'trawler_workqueue_depth') + total(samples, 'trawler_workqueue_active_workers');
     const works = total(samples, 'trawler_cache_objects', { resource: 'crawlschedules' }) >= SCHEDULES;
     quiet = works && busy === 0 ? quiet + 1 : 0;
-    return quiet >= 5;
+    return quiet >= 3;
   };
   await untilTrue(look, 'the operator has nothing to do');
 }
 
+/**
+ * Mostly by its metrics, rarely: the figures of 10,000 schedules take a tenth of a second of the thread that is measured, and
+ * Prometheus asks for them twice a minute.
+ */
 async function untilTrue(check: () => Promise<boolean>, what: string): Promise<void> {
   const deadline = Date.now() + 600_000;
   while (!(await check().catch(() => false))) {
     if (Date.now() > deadline) throw new Error(`it never came to pass that ${what}`);
-    await delay(200);
+    await delay(LOOK_MS);
   }
 }
 
