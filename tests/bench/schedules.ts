@@ -426,8 +426,8 @@ async function settled(): Promise<void> {
 }
 
 /**
- * Mostly by its metrics, rarely: the figures of 10,000 schedules take a tenth of a second of the thread that is measured, and
- * Prometheus asks for them twice a minute.
+ * Most checks ask for the operator's metrics, for which it works out figures of all schedules on the thread that is measured. So they are
+ * seldom made; Prometheus asks twice a minute.
  */
 async function untilTrue(check: () => Promise<boolean>, what: string): Promise<void> {
   const deadline = Date.now() + 600_000;
