@@ -80,9 +80,7 @@ export function runStatus(
   const phase = runPhase(run, seen);
   const conditions = runConditions(run, seen, phase, generation, now);
   const imageID = pods.flatMap((pod) => pod.status?.containerStatuses ?? []).find((status) => status.imageID)?.imageID;
-  const shownStart = known.startTime === undefined ? undefined : new Date(known.startTime);
-  // A row that was made again after a loss does not know it.
-  const startedAt = snapshot?.startedAt ?? shownStart;
+  const startedAt = startOf(run, snapshot);
   const heartbeats = snapshot?.workers.map((worker) => worker.lastHeartbeatAt.getTime()) ?? [];
   return clampToSchema(crawlRunStatus, {
     ...known,
@@ -94,7 +92,7 @@ export function runStatus(
     queue: { name: queueOfSpec(run.spec), ...defined({ position: seen.queuePosition }) },
     ...defined({
       scheduledTime: run.spec.trigger?.scheduledTime,
-      startTime: snapshot?.startedAt && timestamp(snapshot.startedAt),
+      startTime: startedAt && timestamp(startedAt),
       completionTime: end && timestamp(end.at),
       startDeadline: seen.startDeadline && timestamp(seen.startDeadline),
       stopDeadline: snapshot ? stopDeadlineOf(run, snapshot) : stopDeadline,
@@ -118,6 +116,14 @@ export function runStatus(
         }
       : {}),
   });
+}
+
+/** A row that was made again after a loss knows of no start, or of the next thing that a worker did, which was left. */
+function startOf({ status }: CrawlRun, snapshot: RunSnapshot | undefined): Date | undefined {
+  const stored = snapshot?.startedAt;
+  const shown = status?.startTime === undefined ? undefined : new Date(status.startTime);
+  if (stored === undefined || shown === undefined) return stored ?? shown;
+  return Date.parse(timestamp(stored)) > shown.getTime() ? shown : stored;
 }
 
 /** Until when the workers may crawl; undefined while that time does not run. */

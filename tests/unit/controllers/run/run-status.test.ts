@@ -357,9 +357,11 @@ describe('runStatus', () => {
     expect(condition(again, 'EmptyResult')).toMatchObject(empty);
     expect(condition(again, 'OutputWritten')).toMatchObject({ status: 'False', reason: 'DataLost' });
     expect(condition(again, 'Accepted')?.message).toBe('the resolved spec was stored in PostgreSQL');
-    // Only what was there before the loss knows the start.
+    // Only the status knows the start.
     expect(again).toMatchObject({ ...before, duration: '1h', message });
-    const left = runStatus({ ...run, spec }, { pods: [], snapshot: { ...row, startedAt: NOW } }, NOW);
+    const left = runStatus({ ...run, spec, status: before }, { pods: [], snapshot: { ...row, startedAt: NOW } }, NOW);
+    // A worker that was left wrote once more.
+    expect(left).toMatchObject({ ...before, duration: '1h' });
     expect(left.message).toBe(
       `${message}; what is left: ${progress.succeeded} pages succeeded, 0 failed, 0 URLs skipped, ${progress.items} items`,
     );
