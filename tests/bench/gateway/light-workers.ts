@@ -202,22 +202,13 @@ function measured(calls: WorkerCalls): WorkerCalls {
       const began = performance.now();
       measures.calls++;
       const answer = await calls.call(name, request, signal);
-      const tookMs = performance.now() - began;
-      if (name === 'claim' && broughtWork(answer)) measures.claimMs.push(tookMs - heldMs(answer));
+      if (typeof answer === 'object' && answer !== null && 'heldMs' in answer && typeof answer.heldMs === 'number') {
+        measures.claimMs.push(performance.now() - began - answer.heldMs);
+      }
       return answer;
     },
     close: () => calls.close(),
   };
-}
-
-function broughtWork(answer: unknown): boolean {
-  return typeof answer === 'object' && answer !== null && 'state' in answer && answer.state === 'Claimed';
-}
-
-/** PostgreSQL itself holds no claim. */
-function heldMs(answer: unknown): number {
-  const isHeld = typeof answer === 'object' && answer !== null && 'heldMs' in answer;
-  return isHeld && typeof answer.heldMs === 'number' ? answer.heldMs : 0;
 }
 
 function heartbeatOf(workerId: string): Heartbeat {

@@ -3,7 +3,7 @@
 -- isHeldBack: there is more, which only a claim can bring to a lane: what limits hold back, and what gets nearer. The mark changes
 -- with whatever may bring work that dueInMs does not show: another server, and of what is held back a commit of any worker.
 -- isEnding: the run is stopped or finished. isEmpty: nothing is left to wait for.
--- Reads only, so it costs no transaction id. One statement for all of them: statements for each would take five times as long.
+-- Reads only, so it costs no transaction id. One statement for all of them: statements for each would take four times as long.
 create or replace function run_outlooks(tokens text[]) returns json
 language plpgsql stable security definer set search_path from current
 set enable_seqscan = off set enable_bitmapscan = off set enable_hashjoin = off
